@@ -1,0 +1,353 @@
+"""DistilledClassifier: one small student for an accurate, heavy ensemble."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, check_memory
+
+from . import _teacher
+from ._problem import Problem, pose_problem
+from ._progress import Progress
+from ._students import SoftData, fit_student, split_rows, validation_fraction
+from ._targets import FloatArray, class_priors, soft_targets
+
+
+class DistilledClassifier(
+    CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+):
+    """Distil a classifier with `predict_proba` into a small student.
+
+    The teacher is fitted (or taken as it is), its probabilities on the training
+    rows become soft targets, and the student learns those. What is served and
+    deployed is `student_`, a stock estimator.
+
+    Parameters
+    ----------
+    teacher : classifier with predict_proba, default=None
+        Fitted as a clone. A :class:`~sklearn.frozen.FrozenEstimator` is used as it
+        is and never refitted. None: a soft vote of LightGBM, extremely randomised
+        trees and a network behind preprocessing for numbers, strings, categories
+        and missing values.
+    student : classifier with predict_proba, default=None
+        An :class:`~sklearn.neural_network.MLPClassifier`, any classifier whose
+        `fit` takes `sample_weight`, or a :class:`~sklearn.pipeline.Pipeline` that
+        ends in one. None: an MLP of 64 and 32 units behind the same preprocessing.
+    temperature : float > 0, default=1.0
+        Softens the targets while the student learns; the student's logits are
+        multiplied by it afterwards, so that it serves at temperature 1. Other
+        values than 1 need a student with logits (MLP, logistic regression).
+    alpha : float in [0, 1], default=1.0
+        Weight of the teacher's probabilities against the true labels.
+    cv : int, splitter, iterable or None, default=None
+        None: the teacher labels the rows that it was fitted on. Otherwise every
+        row is labelled by a teacher that did not see it; `teacher_` is fitted on
+        all rows as well.
+    memory : str, path-like, joblib.Memory or None, default=None
+        Where fitted teachers and their labels are kept, so that a search over
+        student, temperature and alpha fits each teacher once a training split.
+        Teachers are recognised again only with a fixed `random_state`.
+    n_jobs : int or None, default=None
+        Folds of `cv` labelled at the same time, through joblib.
+    random_state : int, RandomState instance or None, default=None
+        Seeds every `random_state` left at None inside teacher and student, and
+        the validation split of a student that stops early. None leaves them alone.
+    verbose : bool, default=False
+        Print a line with the time of each step.
+
+    Attributes
+    ----------
+    teacher_ : classifier or None
+        The fitted teacher; None when `teacher_proba` stood in for one.
+    student_ : classifier
+        The fitted student: the thing to deploy.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns; only when all are strings.
+
+    See Also
+    --------
+    sklearn.ensemble.VotingClassifier : The usual teacher.
+    sklearn.frozen.FrozenEstimator : Marks a fitted teacher.
+
+    Notes
+    -----
+    With teacher probabilities p, one-hot label y, class priors pi and a small
+    constant e: p becomes (1 - e) p + e pi; b = alpha p + (1 - alpha) y;
+    q = softmax(log b / T); the student minimises cross-entropy against q and its
+    logits are multiplied by T.
+
+    References
+    ----------
+    .. [1] C. Bucila, R. Caruana, A. Niculescu-Mizil, "Model compression", KDD 2006.
+    .. [2] G. Hinton, O. Vinyals, J. Dean, "Distilling the knowledge in a neural
+       network", 2015.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdistill import DistilledClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> distilled = DistilledClassifier(
+    ...     teacher=RandomForestClassifier(),
+    ...     student=make_pipeline(StandardScaler(), LogisticRegression()),
+    ...     random_state=0,
+    ... ).fit(X, y)
+    >>> distilled.score(X, y) > 0.97
+    True
+    >>> distilled.student_.predict_proba(X[:1]).shape
+    (1, 2)
+    """
+
+    def __init__(
+        self,
+        teacher=None,
+        student=None,
+        *,
+        temperature=1.0,
+        alpha=1.0,
+        cv=None,
+        memory=None,
+        n_jobs=None,
+        random_state=None,
+        verbose=False,
+    ):
+        self.teacher = teacher
+        self.student = student
+        self.temperature = temperature
+        self.alpha = alpha
+        self.cv = cv
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    def fit(self, X, y, *, sample_weight=None, teacher_proba=None, **params):
+        """Fit the teacher, label the rows, and fit the student on the labels.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Training rows, passed to teacher and student as they are.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Row weights, for teacher, student and class priors.
+        teacher_proba : array-like of shape (n_samples, n_classes), default=None
+            Stored probabilities of a teacher, columns in the order of the sorted
+            labels. No teacher is fitted; `teacher` must be None or frozen.
+        **params : dict
+            Metadata for teacher, student and splitter; needs metadata routing.
+
+        Returns
+        -------
+        self : DistilledClassifier
+            The fitted estimator. A failed or interrupted fit leaves the previous
+            state, or none.
+
+        Raises
+        ------
+        TypeError
+            A teacher or student that cannot do its part.
+        ValueError
+            Bad rows, labels, weights, probabilities or parameters.
+        """
+        problem = pose_problem(self, X, y, sample_weight, teacher_proba, params)
+        progress = Progress(self, problem.steps)
+        teacher, proba = self._label(problem, progress)
+        targets = self._soften(problem, proba)
+        train, validation = self._hold_out(problem, targets)
+        student = self._teach(problem, train, validation, progress)
+        progress.finish()
+        return self._keep(problem, teacher, student)
+
+    def predict_proba(self, X):
+        """Return probabilities of the classes, at temperature 1.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        return self.student_.predict_proba(X)
+
+    def predict(self, X):
+        """Return labels, as the student predicts them.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            In the label space of `y`.
+        """
+        check_is_fitted(self)
+        return self.student_.predict(X)
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of `predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            -inf where a probability is 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    @available_if(lambda self: hasattr(self.student_, "decision_function"))
+    def decision_function(self, X):
+        """Return the student's decision function, where it has one.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            As the student defines them.
+        """
+        check_is_fitted(self)
+        return self.student_.decision_function(X)
+
+    def get_metadata_routing(self):
+        """Say which metadata goes to teacher, student and splitter.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            The routing of `fit`.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        fit_to_fit = MethodMapping().add(caller="fit", callee="fit")
+        if self.teacher is not None and not isinstance(self.teacher, FrozenEstimator):
+            router.add(teacher=self.teacher, method_mapping=fit_to_fit)
+        if self.student is not None:
+            router.add(student=self.student, method_mapping=fit_to_fit)
+        if hasattr(self.cv, "split"):
+            to_split = MethodMapping().add(caller="fit", callee="split")
+            router.add(splitter=self.cv, method_mapping=to_split)
+        return router
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        parts = [get_tags(p) for p in (self.teacher, self.student) if p is not None]
+        inputs = tags.input_tags
+        inputs.sparse = all(part.input_tags.sparse for part in parts)
+        inputs.allow_nan = all(part.input_tags.allow_nan for part in parts)
+        inputs.string = all(part.input_tags.string for part in parts)
+        inputs.categorical = all(part.input_tags.categorical for part in parts)
+        inputs.positive_only = any(part.input_tags.positive_only for part in parts)
+        return tags
+
+    def _label(self, problem: Problem, progress: Progress) -> tuple[Any, FloatArray]:
+        """Fit or take the teacher; return it with its probabilities for every row."""
+        teacher, classes = problem.teacher, problem.classes
+        if problem.stored is not None:
+            return teacher, problem.stored
+        if isinstance(teacher, FrozenEstimator):
+            with progress.step("label"):
+                proba = teacher.predict_proba(problem.X)
+            return teacher, _teacher.align(proba, teacher.classes_, classes)
+        memory = check_memory(self.memory)
+        unfitted = clone(teacher)
+        with progress.step("teacher") as context:
+            label = memory.cache(_teacher.fit_and_label, ignore=["context"])
+            teacher, proba = label(
+                teacher, problem.X, problem.y, problem.teacher_params, context
+            )
+        if problem.splits is None:
+            return teacher, _teacher.align(proba, teacher.classes_, classes)
+        with progress.step("folds", n_subtasks=len(problem.splits)) as context:
+            proba = _teacher.cross_label(
+                unfitted,
+                problem.X,
+                problem.y,
+                problem.splits,
+                problem.teacher_params,
+                classes,
+                memory=memory,
+                n_jobs=self.n_jobs,
+                context=context,
+            )
+        return teacher, proba
+
+    def _soften(self, problem: Problem, proba: FloatArray) -> SoftData:
+        """Clip, blend and soften the labels."""
+        prior = class_priors(problem.codes, len(problem.classes), problem.weight)
+        targets = soft_targets(
+            proba,
+            problem.codes,
+            prior=prior,
+            alpha=self.alpha,
+            temperature=self.temperature,
+        )
+        params = dict(problem.student_params)
+        weight = params.pop("sample_weight", None)
+        return SoftData(problem.X, targets, problem.classes, problem.y, weight, params)
+
+    def _hold_out(
+        self, problem: Problem, data: SoftData
+    ) -> tuple[SoftData, SoftData | None]:
+        """Rows to stop early on, where the student wants to."""
+        fraction = validation_fraction(problem.student, data.n_samples)
+        if fraction is None:
+            return data, None
+        train, held_out = split_rows(problem.codes, fraction, problem.split_seed)
+        return data.take(train), data.take(held_out)
+
+    def _teach(
+        self,
+        problem: Problem,
+        train: SoftData,
+        validation: SoftData | None,
+        progress: Progress,
+    ) -> Any:
+        """Fit the student, served at temperature 1."""
+        student = problem.student
+        with progress.step("student") as context, _teacher.propagate(context, student):
+            return fit_student(student, train, validation, self.temperature)
+
+    def _keep(self, problem: Problem, teacher: Any, student: Any):
+        """Replace the whole fitted state at once."""
+        state = {
+            "teacher_": teacher,
+            "student_": student,
+            "classes_": problem.classes,
+            **problem.names,
+        }
+        for name in [n for n in vars(self) if n.endswith("_in_")]:
+            delattr(self, name)
+        vars(self).update(state)
+        return self

@@ -1,0 +1,103 @@
+"""What a student is given: rows, soft targets and weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
+
+from .._rows import take_rows
+
+
+@dataclass(frozen=True)
+class SoftData:
+    """Rows with a soft target each.
+
+    Attributes
+    ----------
+    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+        The rows, in the container that the user passed.
+    targets : ndarray of shape (n_samples, n_classes)
+        Rows sum to 1; columns follow `classes`.
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted.
+    y : ndarray of shape (n_samples,)
+        True labels, for supervised preprocessing in front of a student.
+    weight : ndarray of shape (n_samples,) or None
+        Row weights.
+    params : dict
+        Further metadata for the student's own `fit`, already routed.
+    """
+
+    X: Any
+    targets: NDArray[np.float64]
+    classes: NDArray[Any]
+    y: NDArray[Any]
+    weight: NDArray[np.float64] | None = None
+    params: dict[str, Any] | None = None
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.targets)
+
+    def take(self, rows: NDArray[np.intp]) -> SoftData:
+        """Return the given rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        params = self.take_params(rows)
+        return replace(
+            self,
+            X=_safe_indexing(self.X, rows),
+            targets=self.targets[rows],
+            y=self.y[rows],
+            weight=weight,
+            params=params,
+        )
+
+    def take_params(self, rows: NDArray[np.intp]) -> dict[str, Any]:
+        """Return the metadata of the given rows."""
+        given = self.params or {}
+        return {k: take_rows(v, rows, self.n_samples) for k, v in given.items()}
+
+    def with_rows(self, X: Any) -> SoftData:
+        """Return the same targets for transformed rows."""
+        return replace(self, X=X)
+
+
+def split_rows(
+    codes: NDArray[np.intp], fraction: float, seed: Any
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Split row numbers into training and validation rows, stratified where possible.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,)
+        Class of each row.
+    fraction : float
+        Share of validation rows.
+    seed : int or RandomState
+        Draws the rows.
+
+    Raises
+    ------
+    ValueError
+        There are too few rows to validate on.
+    """
+    n_val = int(np.ceil(fraction * len(codes)))
+    counts = np.bincount(codes)
+    n_classes = (counts > 0).sum()
+    if n_val < 2 or len(codes) - n_val < 1:
+        raise ValueError(
+            "Early stopping needs at least 2 validation rows and 1 training row; "
+            f"{fraction:g} of {len(codes)} rows leaves {n_val}. Raise the student's "
+            "validation_fraction, pass more rows, or switch early_stopping off."
+        )
+    enough = counts[counts > 0].min() >= 2
+    stratify = codes if enough and n_val >= n_classes else None
+    train, held_out = train_test_split(
+        np.arange(len(codes)), test_size=n_val, random_state=seed, stratify=stratify
+    )
+    return np.sort(train), np.sort(held_out)

@@ -1,0 +1,132 @@
+"""MLPClassifier on one row a sample.
+
+The network's loss and gradient (`activation - y`) hold for any probabilities,
+but `MLPClassifier` casts its targets to bool in `_validate_input`. This file is
+the only one that touches scikit-learn's private side: a subclass hands float
+targets to the stock optimiser, and the result is moved to a stock
+`MLPClassifier`. Where a release has moved those internals, the public route
+(weighted copies, `_expansion`) learns the same targets at more rows.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.validation import validate_data
+
+from .._targets import cross_entropy
+from . import _expansion
+from ._data import SoftData
+
+_INTERNALS = {
+    "_validate_input": ["self", "X", "y", "incremental", "reset"],
+    "_update_no_improvement_count": ["self", "early_stopping", "X", "y"],
+    "_initialize": ["self", "y", "layer_units", "dtype"],
+}
+
+
+def accepts(student: Any) -> bool:
+    """Only the stock class: a subclass may have changed its loss."""
+    return type(student) is MLPClassifier
+
+
+def wants_validation(student: MLPClassifier, n_samples: int) -> bool:
+    """Whether the student stops early; L-BFGS ignores the wish."""
+    return student.early_stopping and student.solver != "lbfgs"
+
+
+def rescales(student: MLPClassifier, n_classes: int) -> bool:
+    """The last layer gives the logits, for any number of classes."""
+    return True
+
+
+def fold(student: MLPClassifier, temperature: float) -> None:
+    """Multiply the logits by the temperature in the last layer."""
+    student.coefs_[-1] = student.coefs_[-1] * temperature
+    student.intercepts_[-1] = student.intercepts_[-1] * temperature
+
+
+def fit(
+    student: MLPClassifier, train: SoftData, validation: SoftData | None
+) -> MLPClassifier:
+    """Fit on float targets, by the native route where it is available."""
+    if has_native_route():
+        return _fit_natively(student, train, validation)
+    if validation is not None:
+        return _expansion.fit_by_epochs(student, train, validation)
+    X, y, weight, _ = _expansion.expand_rows(train)
+    return student.fit(X, y, sample_weight=weight)
+
+
+def has_native_route() -> bool:
+    """Whether this scikit-learn has the internals that the native route uses."""
+    for name, expected in _INTERNALS.items():
+        method = getattr(MLPClassifier, name, None)
+        if method is None:
+            return False
+        if list(inspect.signature(method).parameters)[: len(expected)] != expected:
+            return False
+    return True
+
+
+class _SoftMLP(MLPClassifier):
+    """MLPClassifier whose targets stay floats; lives only during `fit`."""
+
+    def _validate_input(self, X, y, incremental, reset):
+        X = validate_data(
+            self,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=(np.float64, np.float32),
+            reset=reset,
+        )
+        train = self._train
+        self._label_binarizer = LabelBinarizer().fit(train.classes)
+        self.classes_ = self._label_binarizer.classes_
+        targets = train.targets.astype(X.dtype, copy=False)
+        return X, targets[:, 1:] if targets.shape[1] == 2 else targets
+
+    def _update_no_improvement_count(self, early_stopping, X, y, sample_weight=None):
+        if self._validation is None:
+            super()._update_no_improvement_count(early_stopping, X, y, sample_weight)
+            return
+        self._count_validation(self._validation)
+
+    def _count_validation(self, validation):
+        """Scikit-learn's rule, on the negative soft cross-entropy."""
+        if self.validation_scores_ is None:
+            self.validation_scores_, self.best_validation_score_ = [], -np.inf
+        proba = self.predict_proba(validation.X)
+        score = -cross_entropy(validation.targets, proba, validation.weight)
+        self.validation_scores_.append(score)
+        if score < self.best_validation_score_ + self.tol:
+            self._no_improvement_count += 1
+        else:
+            self._no_improvement_count = 0
+        if score > self.best_validation_score_:
+            self.best_validation_score_ = score
+            self._best_coefs = [c.copy() for c in self.coefs_]
+            self._best_intercepts = [i.copy() for i in self.intercepts_]
+
+
+def _fit_natively(
+    student: MLPClassifier, train: SoftData, validation: SoftData | None
+) -> MLPClassifier:
+    wish = student.early_stopping
+    soft = _SoftMLP(**student.get_params())
+    # The stock split would be stratified on floats and scored by accuracy.
+    soft.early_stopping = False
+    soft._train, soft._validation = train, validation
+    soft.fit(train.X, train.y, sample_weight=train.weight)
+    if validation is not None:
+        soft.coefs_, soft.intercepts_ = soft._best_coefs, soft._best_intercepts
+        soft.best_loss_ = None
+    state = vars(soft)
+    del state["_train"], state["_validation"]
+    vars(student).update(state)
+    student.early_stopping = wish
+    return student
