@@ -347,7 +347,10 @@ class DistilledClassifier(
             "classes_": problem.classes,
             **problem.names,
         }
-        for name in [n for n in vars(self) if n.endswith("_in_")]:
+        # Names of an earlier fit must not outlive it.
+        stale = {"n_features_in_", "feature_names_in_"} & set(vars(self)) - set(state)
+        for name in stale:
             delattr(self, name)
-        vars(self).update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         return self

@@ -13,6 +13,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn import get_config
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
 from sklearn.impute import SimpleImputer
@@ -55,10 +56,10 @@ def default_teacher(X: Any, codes: NDArray[np.intp]) -> Pipeline:
     # Its own validation split is stratified, which a single row of a class refuses.
     stops = np.bincount(codes).min() >= 2
     network = _small_network((128, 64), len(codes), stops=bool(stops))
-    vote = VotingClassifier(
-        [("lightgbm", boosted), ("extra_trees", trees), ("mlp", network)],
-        voting="soft",
-    )
+    members = [("lightgbm", boosted), ("extra_trees", trees), ("mlp", network)]
+    for _, member in members:
+        _request_weights(member, True)
+    vote = VotingClassifier(members, voting="soft")
     return Pipeline([("columns", prepare_columns(X)), ("vote", vote)])
 
 
@@ -106,10 +107,10 @@ def prepare_columns(X: Any) -> Any:
     if issparse(X):
         return MaxAbsScaler()
     numeric, levels = _split_columns(X)
-    scale = make_pipeline(
-        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
-        StandardScaler(),
+    impute = SimpleImputer(
+        strategy="median", add_indicator=True, keep_empty_features=True
     )
+    scale = make_pipeline(impute, _request_weights(StandardScaler(), False))
     if not levels:
         return scale
     encode = OneHotEncoder(
@@ -121,6 +122,13 @@ def prepare_columns(X: Any) -> Any:
         [("numbers", scale, numeric), ("levels", encode, levels)],
         sparse_threshold=0,
     )
+
+
+def _request_weights(part: Any, wanted: bool) -> Any:
+    """Say where row weights go; nobody else can on behalf of a default."""
+    if get_config()["enable_metadata_routing"]:
+        part.set_fit_request(sample_weight=wanted)
+    return part
 
 
 def _split_columns(X: Any) -> tuple[list[Any], list[Any]]:
@@ -153,7 +161,7 @@ def _split_columns(X: Any) -> tuple[list[Any], list[Any]]:
     return numeric, [name for name, kind in kinds.items() if kind == "level"]
 
 
-def _kind_of_column(column: nw.Series) -> str:
+def _kind_of_column(column: Any) -> str:
     dtype = column.dtype
     if dtype.is_numeric():
         return "number"

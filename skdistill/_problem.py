@@ -291,7 +291,7 @@ def _route(
             if estimator.student is None:
                 given["student"]["sample_weight"] = weight
             if estimator.teacher is None and not frozen:
-                given["teacher"] = weight_params(teacher, weight)
+                given["teacher"]["sample_weight"] = weight
         return given
     if metadata:
         raise ValueError(

@@ -7,7 +7,7 @@ functions take and return arrays and know nothing of estimators.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 FloatArray = NDArray[np.float64]
@@ -19,7 +19,9 @@ FloatArray = NDArray[np.float64]
 EPSILON = 1e-5
 
 
-def class_priors(codes: NDArray[np.intp], n_classes: int, weight: ArrayLike | None):
+def class_priors(
+    codes: NDArray[np.intp], n_classes: int, weight: FloatArray | None
+) -> FloatArray:
     """Weighted frequency of each class, shape (n_classes,), summing to 1."""
     counts = np.bincount(codes, weights=weight, minlength=n_classes)
     return counts / counts.sum()
@@ -89,7 +91,7 @@ def soft_targets(
 
 
 def cross_entropy(
-    targets: FloatArray, proba: FloatArray, weight: ArrayLike | None = None
+    targets: FloatArray, proba: FloatArray, weight: FloatArray | None = None
 ) -> float:
     """Mean soft cross-entropy -sum(q log p), in nats; 0 log 0 is 0."""
     floor = np.finfo(np.float64).tiny

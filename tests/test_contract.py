@@ -1,28 +1,33 @@
 """The scikit-learn contract: common checks, meta-estimators, persistence of params."""
 
-import warnings
-
 import numpy as np
+import pandas as pd
 import pytest
 from lightgbm import LGBMClassifier
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
+    ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_sample_weight_equivalence_on_dense_data,
+    parametrize_with_checks,
+)
 
 from skdistill import DistilledClassifier
 
@@ -57,7 +62,156 @@ COMBINATIONS = {
 }
 
 
+# Weights that count in a loss don't count in these parts' own rules, so that two
+# copies of a row and one row of weight 2 differ; `test_reasons_are_true` shows it
+# for each part on its own.
+ROW_COUNTERS = {
+    "defaults": ExtraTreesClassifier(30, min_samples_leaf=2),
+    "forest-pipeline": RandomForestClassifier(10),
+    "forest-lightgbm": RandomForestClassifier(10),
+    # 20 rows a leaf never split the few rows of the check.
+    "boosting-tree": HistGradientBoostingClassifier(max_iter=10, min_samples_leaf=2),
+}
+REASON = (
+    "boosting and the default teacher's trees limit leaves by rows, and a forest draws "
+    "its bootstrap by rows, whatever the weights"
+)
+EQUIVALENCE = "check_sample_weight_equivalence_on_dense_data"
+
+
+def expected_failures(estimator):
+    name = next(n for n, e in COMBINATIONS.items() if e is estimator)
+    if name not in ROW_COUNTERS:
+        return {}
+    failures = {EQUIVALENCE: REASON}
+    if estimator.__sklearn_tags__().input_tags.sparse:
+        failures[EQUIVALENCE.replace("dense", "sparse")] = REASON
+    return failures
+
+
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(list(COMBINATIONS.values()))
+@parametrize_with_checks(
+    list(COMBINATIONS.values()), expected_failed_checks=expected_failures
+)
 def test_common_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", sorted(set(ROW_COUNTERS) - {"forest-pipeline"}))
+def test_reasons_are_true(name):
+    """The part that is blamed fails the same check without this package."""
+    part = ROW_COUNTERS[name]
+    check = check_sample_weight_equivalence_on_dense_data
+    with pytest.raises(AssertionError, match="not equivalent"):
+        check(type(part).__name__, part)
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = make_classification(
+        200, n_features=5, n_informative=4, n_redundant=1, random_state=0
+    )
+    return X, np.array(["no", "yes"])[y]
+
+
+def distilled(**params):
+    defaults = {"random_state": 0, "temperature": 2.0, "alpha": 0.8}
+    return DistilledClassifier(
+        small_vote(), LogisticRegression(), **(defaults | params)
+    )
+
+
+def test_in_pipeline_and_column_transformer(data):
+    X, y = data
+    columns = ColumnTransformer([("scale", StandardScaler(), [0, 1, 2])])
+    pipeline = make_pipeline(columns, distilled()).fit(X, y)
+    alone = distilled().fit(columns.fit_transform(X), y)
+    np.testing.assert_array_equal(
+        pipeline.predict_proba(X), alone.predict_proba(columns.transform(X))
+    )
+
+
+@pytest.mark.parametrize("search", [GridSearchCV, HalvingGridSearchCV])
+def test_in_searches(search, data):
+    X, y = data
+    grid = {"temperature": [1.0, 3.0], "student__C": [0.1, 1.0], "cv": [None, 2]}
+    found = search(distilled(), grid, cv=2, scoring="neg_log_loss").fit(X, y)
+    assert set(found.best_params_) == set(grid)
+    assert np.isfinite(found.cv_results_["mean_test_score"]).all()
+    assert found.best_estimator_.score(X, y) > 0.7
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda est: CalibratedClassifierCV(est, cv=2),
+        lambda est: StackingClassifier([("d", est)], LogisticRegression(), cv=2),
+        lambda est: OneVsRestClassifier(est),
+        lambda est: VotingClassifier([("d", est)], voting="soft"),
+    ],
+    ids=["calibrated", "stacking", "one-vs-rest", "voting"],
+)
+def test_in_meta_estimators(wrap, data):
+    X, y = data
+    fitted = wrap(distilled()).fit(X, y)
+    proba = fitted.predict_proba(X)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    assert fitted.score(X, y) > 0.7
+
+
+def test_as_teacher_of_another(data):
+    X, y = data
+    nested = DistilledClassifier(distilled(), DecisionTreeClassifier(max_depth=2))
+    assert nested.fit(X, y).score(X, y) > 0.6
+    assert nested.teacher_.student_.coef_.shape == (1, 5)
+
+
+def test_clone_and_params(data):
+    est = distilled()
+    copy = clone(est).set_params(student__C=3.0, teacher__tree__max_depth=1)
+    assert copy.get_params()["student__C"] == 3.0
+    assert est.get_params()["student__C"] == 1.0
+    assert copy.fit(*data).teacher_.named_estimators_["tree"].max_depth == 1
+
+
+def test_parameters_are_left_alone(data):
+    est = distilled()
+    before = repr(est.get_params())
+    est.fit(*data)
+    assert repr(est.get_params()) == before
+    assert not hasattr(est.student, "coef_")
+
+
+def test_cross_val_score_beats_chance(data):
+    assert cross_val_score(distilled(), *data, cv=3).min() > 0.6
+
+
+def test_methods_before_fit_and_delegation(data):
+    X, y = data
+    est = distilled()
+    for method in ("predict", "predict_proba", "predict_log_proba"):
+        with pytest.raises(NotFittedError):
+            getattr(est, method)(X)
+    assert not hasattr(est, "decision_function")
+    est.fit(X, y)
+    np.testing.assert_array_equal(est.predict(X), est.student_.predict(X))
+    np.testing.assert_array_equal(est.predict_proba(X), est.student_.predict_proba(X))
+    np.testing.assert_allclose(np.exp(est.predict_log_proba(X)), est.predict_proba(X))
+    np.testing.assert_array_equal(
+        est.decision_function(X), est.student_.decision_function(X)
+    )
+    # Learned from the labels alone, a full tree is sure of its training rows.
+    tree = DistilledClassifier(small_vote(), DecisionTreeClassifier(), alpha=0.0)
+    assert not hasattr(tree.fit(X, y), "decision_function")
+    assert np.isneginf(tree.predict_log_proba(X)).any()
+
+
+def test_refit_forgets_the_names_of_an_earlier_fit(data):
+    X, y = data
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    est = distilled().fit(frame, y)
+    assert est.feature_names_in_.tolist() == list("abcde")
+    est.fit(X, y)
+    assert not hasattr(est, "feature_names_in_")
+    assert est.n_features_in_ == 5

@@ -76,6 +76,11 @@ def has_native_route() -> bool:
 class _SoftMLP(MLPClassifier):
     """MLPClassifier whose targets stay floats; lives only during `fit`."""
 
+    # Set by the stock class, outside of its __init__.
+    validation_scores_: list[float] | None
+    best_validation_score_: float
+    _no_improvement_count: int
+
     def _validate_input(self, X, y, incremental, reset):
         X = validate_data(
             self,
