@@ -1,0 +1,123 @@
+"""What is shipped: the contents of the archives, and an import from the wheel alone.
+
+Nothing here reaches the network: the builds use the installed setuptools, and the
+wheel is installed without its dependencies.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+VERSION = PROJECT["project"]["version"]
+HEAVY = ["torch", "lightgbm", "matplotlib", "onnx", "skorch", "polars"]
+
+
+def _run(*command, cwd):
+    # Coverage would follow into the subprocess and measure the copy.
+    env = {
+        k: v for k, v in os.environ.items() if not k.startswith(("COV_", "COVERAGE"))
+    }
+    result = subprocess.run(
+        [sys.executable, *command],
+        cwd=cwd,
+        env=env | {"PIP_NO_INDEX": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """Build in a copy, for setuptools writes next to the sources."""
+    folder = tmp_path_factory.mktemp("packaging")
+    source = folder / "source"
+    source.mkdir()
+    for name in ["pyproject.toml", "setup.cfg", "README.md", "LICENSE", "CHANGELOG.md"]:
+        shutil.copy(ROOT / name, source)
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ["skdistill", "tests", "benchmarks"]:
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    result = _run("-m", "build", "--no-isolation", "--outdir", folder, cwd=source)
+    return folder, result.stdout + result.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(build):
+    return build[0] / f"skdistill-{VERSION}-py3-none-any.whl"
+
+
+def _list_modules():
+    return {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "skdistill").rglob("*.py")
+    }
+
+
+def test_wheel_holds_the_package_and_nothing_else(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    metadata = f"skdistill-{VERSION}.dist-info"
+
+    assert {name for name in names if not name.startswith(metadata)} == (
+        _list_modules() | {"skdistill/py.typed"}
+    )
+    assert f"{metadata}/licenses/LICENSE" in names
+
+
+def test_wheel_metadata(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(f"skdistill-{VERSION}.dist-info/METADATA").decode()
+    assert "License-Expression: BSD-3-Clause" in metadata
+    assert "Requires-Python: >=3.11" in metadata
+    for requirement in PROJECT["project"]["dependencies"]:
+        assert f"Requires-Dist: {requirement}\n" in metadata
+
+
+def test_sdist_holds_what_a_build_needs(build):
+    with tarfile.open(build[0] / f"skdistill-{VERSION}.tar.gz") as archive:
+        members = archive.getmembers()
+    names = {member.name.partition("/")[2] for member in members}
+    needed = {"pyproject.toml", "setup.cfg", "README.md", "LICENSE"}
+
+    assert names >= needed | _list_modules() | {"skdistill/py.typed"}
+    assert not any(name.startswith("benchmarks") for name in names)
+    # setup.cfg is read: the archive does not name its builder.
+    assert {member.uname for member in members} == {"root"}
+
+
+def test_build_warns_of_nothing_deprecated(build):
+    assert "deprecat" not in build[1].lower()
+
+
+def test_import_from_the_wheel_is_light(wheel, tmp_path):
+    _run(
+        *("-m", "pip", "install", "--quiet", "--no-deps", "--no-index"),
+        *("--target", tmp_path / "site", wheel),
+        cwd=tmp_path,
+    )
+    # scikit-learn imports pandas where it is installed; with pandas out of reach, an
+    # import of our own is an ImportError.
+    code = (
+        "import json, sys\n"
+        "sys.modules['pandas'] = None\n"
+        f"sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
+        "import skdistill\n"
+        "import skdistill.metrics\n"
+        f"heavy = [name for name in {HEAVY} if name in sys.modules]\n"
+        "print(json.dumps([skdistill.__file__, heavy]))"
+    )
+    # -I: neither PYTHONPATH nor the current folder can supply the package.
+    file, heavy = json.loads(_run("-I", "-c", code, cwd=tmp_path).stdout)
+    assert Path(file).is_relative_to(tmp_path / "site")
+    assert heavy == []
