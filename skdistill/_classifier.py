@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from . import _teacher
 from ._problem import Problem, pose_problem
-from ._progress import Progress
-from ._students import SoftData, fit_student, split_rows, validation_fraction
+from ._progress import Progress, raise_interrupts
+from ._students import SoftData, fit_student
 from ._targets import FloatArray, class_priors, soft_targets
 
 
@@ -33,17 +33,17 @@ class DistilledClassifier(
     ----------
     teacher : classifier with predict_proba, default=None
         Fitted as a clone. A :class:`~sklearn.frozen.FrozenEstimator` is used as it
-        is and never refitted. None: a soft vote of LightGBM, extremely randomised
-        trees and a network behind preprocessing for numbers, strings, categories
-        and missing values.
+        is and never refitted. None: a soft vote of LightGBM and two networks behind
+        preprocessing for numbers, strings, categories and missing values.
     student : classifier with predict_proba, default=None
         An :class:`~sklearn.neural_network.MLPClassifier`, any classifier whose
         `fit` takes `sample_weight`, or a :class:`~sklearn.pipeline.Pipeline` that
         ends in one. None: an MLP of 64 and 32 units behind the same preprocessing.
-    temperature : float > 0, default=1.0
+    temperature : float > 0 or "auto", default="auto"
         Softens the targets while the student learns; the student's logits are
         multiplied by it afterwards, so that it serves at temperature 1. Other
         values than 1 need a student with logits (MLP, logistic regression).
+        "auto": 3 for those, 1 for every other student.
     alpha : float in [0, 1], default=1.0
         Weight of the teacher's probabilities against the true labels.
     cv : int, splitter, iterable or None, default=None
@@ -70,6 +70,8 @@ class DistilledClassifier(
         The fitted student: the thing to deploy.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
+    temperature_ : float
+        The temperature at which the student learned.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -118,7 +120,7 @@ class DistilledClassifier(
         teacher=None,
         student=None,
         *,
-        temperature=1.0,
+        temperature="auto",
         alpha=1.0,
         cv=None,
         memory=None,
@@ -169,10 +171,11 @@ class DistilledClassifier(
         """
         problem = pose_problem(self, X, y, sample_weight, teacher_proba, params)
         progress = Progress(self, problem.steps)
-        teacher, proba = self._label(problem, progress)
-        targets = self._soften(problem, proba)
-        train, validation = self._hold_out(problem, targets)
-        student = self._teach(problem, train, validation, progress)
+        with raise_interrupts():
+            teacher, proba = self._label(problem, progress)
+            targets = self._soften(problem, proba)
+            train, validation = self._hold_out(problem, targets)
+            student = self._teach(problem, train, validation, progress)
         progress.finish()
         return self._keep(problem, teacher, student)
 
@@ -189,8 +192,7 @@ class DistilledClassifier(
         proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of `classes_`.
         """
-        check_is_fitted(self)
-        return self.student_.predict_proba(X)
+        return self._served().predict_proba(X)
 
     def predict(self, X):
         """Return labels, as the student predicts them.
@@ -205,8 +207,7 @@ class DistilledClassifier(
         labels : ndarray of shape (n_samples,)
             In the label space of `y`.
         """
-        check_is_fitted(self)
-        return self.student_.predict(X)
+        return self._served().predict(X)
 
     def predict_log_proba(self, X):
         """Return the logarithm of `predict_proba`.
@@ -238,8 +239,7 @@ class DistilledClassifier(
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
             As the student defines them.
         """
-        check_is_fitted(self)
-        return self.student_.decision_function(X)
+        return self._served().decision_function(X)
 
     def get_metadata_routing(self):
         """Say which metadata goes to teacher, student and splitter.
@@ -262,7 +262,9 @@ class DistilledClassifier(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        parts = [get_tags(p) for p in (self.teacher, self.student) if p is not None]
+        # What is no estimator is named by `fit`, not here.
+        given = [p for p in (self.teacher, self.student) if hasattr(p, "fit")]
+        parts = [get_tags(part) for part in given]
         inputs = tags.input_tags
         inputs.sparse = all(part.input_tags.sparse for part in parts)
         inputs.allow_nan = all(part.input_tags.allow_nan for part in parts)
@@ -270,6 +272,16 @@ class DistilledClassifier(
         inputs.categorical = all(part.input_tags.categorical for part in parts)
         inputs.positive_only = any(part.input_tags.positive_only for part in parts)
         return tags
+
+    def _served(self) -> Any:
+        """Return the fitted student.
+
+        `check_is_fitted` reads the tags of teacher and student, which takes as long
+        as a small student takes for a row: it is asked only where it will raise.
+        """
+        if "student_" not in vars(self):
+            check_is_fitted(self)
+        return self.student_
 
     def _label(self, problem: Problem, progress: Progress) -> tuple[Any, FloatArray]:
         """Fit or take the teacher; return it with its probabilities for every row."""
@@ -311,7 +323,7 @@ class DistilledClassifier(
             problem.codes,
             prior=prior,
             alpha=self.alpha,
-            temperature=self.temperature,
+            temperature=problem.temperature,
         )
         params = dict(problem.student_params)
         weight = params.pop("sample_weight", None)
@@ -320,11 +332,10 @@ class DistilledClassifier(
     def _hold_out(
         self, problem: Problem, data: SoftData
     ) -> tuple[SoftData, SoftData | None]:
-        """Rows to stop early on, where the student wants to."""
-        fraction = validation_fraction(problem.student, data.n_samples)
-        if fraction is None:
+        """Set rows aside to stop early on, where the student wants to."""
+        if problem.held_out is None:
             return data, None
-        train, held_out = split_rows(problem.codes, fraction, problem.split_seed)
+        train, held_out = problem.held_out
         return data.take(train), data.take(held_out)
 
     def _teach(
@@ -337,7 +348,7 @@ class DistilledClassifier(
         """Fit the student, served at temperature 1."""
         student = problem.student
         with progress.step("student") as context, _teacher.propagate(context, student):
-            return fit_student(student, train, validation, self.temperature)
+            return fit_student(student, train, validation, problem.temperature)
 
     def _keep(self, problem: Problem, teacher: Any, student: Any):
         """Replace the whole fitted state at once."""
@@ -345,6 +356,7 @@ class DistilledClassifier(
             "teacher_": teacher,
             "student_": student,
             "classes_": problem.classes,
+            "temperature_": problem.temperature,
             **problem.names,
         }
         # Names of an earlier fit must not outlive it.

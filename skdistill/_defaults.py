@@ -11,15 +11,20 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse, sparray
 from sklearn import get_config
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
+from sklearn.ensemble import VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    OneHotEncoder,
+    StandardScaler,
+)
 
 from ._rows import is_missing
 
@@ -30,15 +35,13 @@ _MAX_LEVELS = 32
 _FEW_ROWS = 200
 
 
-def default_teacher(X: Any, codes: NDArray[np.intp]) -> Pipeline:
-    """A soft vote of boosted trees, extremely randomised trees and a network.
+def default_teacher(X: Any) -> Pipeline:
+    """A soft vote of boosted trees and two networks.
 
     Parameters
     ----------
     X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Its columns decide the preprocessing; nothing is fitted.
-    codes : ndarray of shape (n_samples,)
-        Class of each row; how many there are decides the network's solver.
 
     Returns
     -------
@@ -52,15 +55,19 @@ def default_teacher(X: Any, codes: NDArray[np.intp]) -> Pipeline:
     boosted = LGBMClassifier(
         n_estimators=200, learning_rate=0.05, verbose=-1, n_jobs=1, deterministic=True
     )
-    trees = ExtraTreesClassifier(n_estimators=300, min_samples_leaf=2)
-    # Its own validation split is stratified, which a single row of a class refuses.
-    stops = np.bincount(codes).min() >= 2
-    network = _small_network((128, 64), len(codes), stops=bool(stops))
-    members = [("lightgbm", boosted), ("extra_trees", trees), ("mlp", network)]
+    # Stopped where the training loss flattens: it needs no validation rows, and it
+    # beat stopping on the accuracy of a tenth of them.
+    network = MLPClassifier((128, 64), tol=5e-3, n_iter_no_change=5, max_iter=1000)
+    members = [("lightgbm", boosted), ("mlp", network), ("mlp2", clone(network))]
     for _, member in members:
         _request_weights(member, True)
     vote = VotingClassifier(members, voting="soft")
-    return Pipeline([("columns", prepare_columns(X)), ("vote", vote)])
+    steps = [("columns", prepare_columns(X)), ("vote", vote)]
+    if isinstance(X, sparray):
+        # LightGBM predicts for sparse matrices only.
+        to_matrix = FunctionTransformer(csr_matrix, accept_sparse=True)
+        steps.insert(1, ("matrix", to_matrix))
+    return Pipeline(steps)
 
 
 def default_student(X: Any, n_samples: int) -> Pipeline:
@@ -71,24 +78,20 @@ def default_student(X: Any, n_samples: int) -> Pipeline:
     X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Its columns decide the preprocessing; nothing is fitted.
     n_samples : int
-        Number of rows; it decides the network's solver.
+        Number of rows; it decides whether the network stops early.
 
     Returns
     -------
     student : Pipeline
         Preprocessing, then an `MLPClassifier`.
     """
-    network = _small_network((64, 32), n_samples)
+    if n_samples < _FEW_ROWS:
+        network = MLPClassifier((64, 32), tol=1e-3, max_iter=1000)
+    else:
+        network = MLPClassifier(
+            (64, 32), early_stopping=True, n_iter_no_change=20, max_iter=1000
+        )
     return Pipeline([("columns", prepare_columns(X)), ("mlp", network)])
-
-
-def _small_network(
-    layers: tuple[int, ...], n_samples: int, *, stops: bool = True
-) -> MLPClassifier:
-    """Adam with early stopping; L-BFGS where a tenth of the rows says nothing."""
-    if n_samples < _FEW_ROWS or not stops:
-        return MLPClassifier(layers, solver="lbfgs", alpha=0.1, max_iter=500)
-    return MLPClassifier(layers, early_stopping=True, max_iter=300)
 
 
 def prepare_columns(X: Any) -> Any:
@@ -106,22 +109,31 @@ def prepare_columns(X: Any) -> Any:
     """
     if issparse(X):
         return MaxAbsScaler()
-    numeric, levels = _split_columns(X)
+    numeric, levels, texts = _split_columns(X)
     impute = SimpleImputer(
         strategy="median", add_indicator=True, keep_empty_features=True
     )
     scale = make_pipeline(impute, _request_weights(StandardScaler(), False))
-    if not levels:
+    if not levels and not texts:
         return scale
     encode = OneHotEncoder(
         handle_unknown="infrequent_if_exist",
         max_categories=_MAX_LEVELS,
         sparse_output=False,
     )
-    return ColumnTransformer(
-        [("numbers", scale, numeric), ("levels", encode, levels)],
-        sparse_threshold=0,
-    )
+    parts = [("numbers", scale, numeric), ("levels", encode, levels)]
+    if texts:
+        import pandas as pd
+
+        # OneHotEncoder sorts the levels, and pandas.NA has no order among strings.
+        fill = SimpleImputer(
+            missing_values=pd.NA,
+            strategy="constant",
+            fill_value="missing",
+            keep_empty_features=True,
+        )
+        parts.append(("texts", make_pipeline(fill, encode), texts))
+    return ColumnTransformer(parts, sparse_threshold=0)
 
 
 def _request_weights(part: Any, wanted: bool) -> Any:
@@ -131,8 +143,8 @@ def _request_weights(part: Any, wanted: bool) -> Any:
     return part
 
 
-def _split_columns(X: Any) -> tuple[list[Any], list[Any]]:
-    """Names (or positions) of the numeric columns, and of those with levels."""
+def _split_columns(X: Any) -> tuple[list[Any], list[Any], list[Any]]:
+    """Names (or positions) of numbers, of levels, and of texts marked with NA."""
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
         names = frame.columns
@@ -158,16 +170,17 @@ def _split_columns(X: Any) -> tuple[list[Any], list[Any]]:
             "to numbers, say), or pass a teacher and a student that take them."
         )
     numeric = [name for name, kind in kinds.items() if kind == "number"]
-    return numeric, [name for name, kind in kinds.items() if kind == "level"]
+    levels = [name for name, kind in kinds.items() if kind == "level"]
+    return numeric, levels, [name for name, kind in kinds.items() if kind == "text"]
 
 
 def _kind_of_column(column: Any) -> str:
     dtype = column.dtype
     if dtype.is_numeric():
         return "number"
-    if dtype in (nw.String, nw.Categorical, nw.Enum, nw.Boolean):
+    if dtype in (nw.Categorical, nw.Enum, nw.Boolean):
         return "level"
-    if dtype == nw.Object:
+    if dtype in (nw.String, nw.Object):
         return _kind_of_values(column.to_numpy())
     return "other"
 
@@ -180,8 +193,14 @@ def _kind_of_values(values: Any) -> str:
     if values.dtype.kind != "O":
         return "other"
     present = [v for v in values if not is_missing(v)]
-    if all(isinstance(v, str | bool | np.bool_) for v in present) and present:
+    if any(type(v).__name__ == "NAType" for v in values):
+        text = all(isinstance(v, str) for v in present)
+        return "text" if text else "other"
+    if not present:
         return "level"
+    for kind in (str, bool | np.bool_):
+        if all(isinstance(v, kind) for v in present):
+            return "level"
     if all(isinstance(v, int | float | np.number) for v in present):
         return "number"
     return "other"

@@ -24,11 +24,14 @@ from sklearn.utils.validation import (
 from . import _teacher
 from ._defaults import default_student, default_teacher
 from ._rows import is_missing
-from ._students import check_student
+from ._students import (
+    check_student,
+    choose_temperature,
+    split_rows,
+    validation_fraction,
+)
 from ._targets import FloatArray
 from ._weights import weight_params
-
-Splits = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,14 @@ class Problem:
         `n_features_in_` and, for named columns, `feature_names_in_`.
     teacher, student : estimators
         Clones, seeded; the teacher is None where only probabilities exist.
+    temperature : float
+        Of the softening.
     teacher_params, student_params : dict
         What their `fit` is called with.
     splits : list or None
         Folds of `cv`.
-    split_seed : int or RandomState
-        Seed of the student's validation split.
+    held_out : tuple of ndarrays or None
+        Training and validation rows of a student that stops early.
     """
 
     X: Any
@@ -68,10 +73,11 @@ class Problem:
     names: dict[str, Any]
     teacher: Any
     student: Any
+    temperature: float
     teacher_params: dict[str, Any]
     student_params: dict[str, Any]
-    splits: Splits | None
-    split_seed: Any
+    splits: _teacher.Splits | None
+    held_out: tuple[NDArray[np.intp], NDArray[np.intp]] | None
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -107,19 +113,25 @@ def pose_problem(
     if teacher_proba is not None:
         _check_stands_alone(estimator)
         stored = _teacher.check_stored(teacher_proba, codes, classes)
-    teacher = _choose_teacher(estimator, X, codes, classes, stored)
+    teacher = _choose_teacher(estimator, X, classes, stored)
     student = estimator.student
     if student is None:
         student = default_student(X, len(y))
     else:
         student = clone(student, safe=False)
-    check_student(student, estimator.temperature, len(classes))
+    temperature = estimator.temperature
+    check_student(student, temperature, len(classes), len(y))
+    if temperature == "auto":
+        temperature = choose_temperature(student, len(classes))
     split_seed = _seed_parts(estimator, teacher, student)
     routed = _route(estimator, teacher, student, weight, metadata)
     splits = None
     if estimator.cv is not None:
         cv = check_cv(estimator.cv, y, classifier=True)
         splits = list(cv.split(X, y, **routed["splitter"]))
+        _teacher.check_splits(splits, len(y))
+    fraction = validation_fraction(student, len(y))
+    held_out = None if fraction is None else split_rows(codes, fraction, split_seed)
     return Problem(
         X=X,
         y=y,
@@ -130,18 +142,21 @@ def pose_problem(
         names=names,
         teacher=teacher,
         student=student,
+        temperature=float(temperature),
         teacher_params=routed["teacher"],
         student_params=routed["student"],
         splits=splits,
-        split_seed=split_seed,
+        held_out=held_out,
     )
 
 
 def _check_parameters(estimator: Any) -> None:
     temperature, alpha = estimator.temperature, estimator.alpha
-    if not _is_number(temperature) or not 0 < temperature < np.inf:
+    if temperature != "auto" and not (
+        _is_number(temperature) and 0 < temperature < np.inf
+    ):
         raise ValueError(
-            "temperature must be a finite number greater than 0, received "
+            'temperature must be "auto" or a finite number greater than 0, received '
             f"{temperature!r}. 1 leaves the teacher's probabilities as they are."
         )
     if not _is_number(alpha) or not 0 <= alpha <= 1:
@@ -150,7 +165,9 @@ def _check_parameters(estimator: Any) -> None:
             "teacher alone, 0 from the true labels alone."
         )
     n_jobs = estimator.n_jobs
-    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+    if n_jobs is not None and (
+        not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0
+    ):
         raise ValueError(
             "n_jobs must be None or an integer other than 0, received "
             f"{n_jobs!r}. -1 uses every core."
@@ -172,14 +189,22 @@ def _check_rows(
             "true label of each row."
         )
     y = column_or_1d(y, warn=True)
-    missing = [k for k, label in enumerate(y) if is_missing(label)]
-    if missing:
+    if y.dtype.kind == "O":
+        missing = np.flatnonzero([is_missing(label) for label in y])
+    else:
+        missing = np.flatnonzero(y != y)
+    if len(missing):
         raise ValueError(
             f"y must hold a label for every row; {len(missing)} are missing or NaN, "
             f"the first in row {missing[0]}. Leave those rows out."
         )
     check_classification_targets(y)
     (X,) = indexable(X)
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc":
+        raise ValueError(
+            "X must hold one row a sample. Expected 2D array, got 1D array instead: "
+            f"shape {X.shape}. Use X.reshape(-1, 1) for a single column."
+        )
     # The shell takes the names, so that a failed fit leaves the estimator alone.
     shell = BaseEstimator()
     validate_data(shell, X, skip_check_array=True)
@@ -225,13 +250,12 @@ def _check_stands_alone(estimator: Any) -> None:
 def _choose_teacher(
     estimator: Any,
     X: Any,
-    codes: NDArray[np.intp],
     classes: NDArray[Any],
     stored: FloatArray | None,
 ) -> Any:
     teacher = estimator.teacher
     if teacher is None:
-        return default_teacher(X, codes) if stored is None else None
+        return default_teacher(X) if stored is None else None
     _teacher.check_teacher(teacher)
     if isinstance(teacher, FrozenEstimator):
         if estimator.cv is not None:

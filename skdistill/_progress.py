@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+
+@contextmanager
+def raise_interrupts() -> Iterator[None]:
+    """Let Ctrl-C end a fit.
+
+    `MLPClassifier` swallows a KeyboardInterrupt during its passes, warns, and
+    returns a half-trained network, which must not become a teacher or a student.
+    """
+    swallowed = "Training interrupted by user"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=swallowed)
+        try:
+            yield
+        except UserWarning as warning:
+            if swallowed in str(warning):
+                raise KeyboardInterrupt from None
+            raise
 
 
 class Progress:

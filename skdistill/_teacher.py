@@ -24,6 +24,8 @@ from ._rows import take_rows
 from ._targets import FloatArray
 from ._weights import takes_sample_weight
 
+Splits = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+
 #: How far a row of stored probabilities may sum from 1 (float32 over many classes).
 _SUM_TOLERANCE = 1e-3
 
@@ -41,6 +43,11 @@ def check_teacher(teacher: Any) -> None:
     last = teacher.estimator if isinstance(teacher, FrozenEstimator) else teacher
     while isinstance(last, Pipeline):
         last = last.steps[-1][1]
+    if isinstance(teacher, type):
+        raise TypeError(
+            f"The teacher must be an estimator, received the class {teacher.__name__}. "
+            f"Pass an instance: {teacher.__name__}()."
+        )
     if getattr(last, "voting", None) == "hard":
         raise ValueError(
             "The teacher must give probabilities, received a VotingClassifier with "
@@ -84,7 +91,7 @@ def cross_label(
     teacher: Any,
     X: Any,
     y: Any,
-    splits: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    splits: Splits,
     params: dict[str, Any],
     classes: NDArray[Any],
     *,
@@ -98,11 +105,6 @@ def cross_label(
     -------
     proba : ndarray of shape (n_samples, n_classes)
         Rows that several folds test (a repeated splitter) get their mean.
-
-    Raises
-    ------
-    ValueError
-        The splitter leaves rows without a label.
     """
     label = memory.cache(_fit_fold, ignore=["context"])
     parts = Parallel(n_jobs=n_jobs)(
@@ -122,13 +124,20 @@ def cross_label(
     for (_, test), (seen, part) in zip(splits, parts, strict=True):
         np.add.at(proba, test, align(part, seen, classes))
         np.add.at(counts, test, 1)
-    if not counts.all():
+    return proba / counts[:, None]
+
+
+def check_splits(splits: Splits, n_samples: int) -> None:
+    """Raise where the splitter leaves rows without an out-of-fold label."""
+    tested = np.zeros(n_samples, dtype=bool)
+    for _, test in splits:
+        tested[test] = True
+    if not tested.all():
         raise ValueError(
             "cv must put every row in a test fold, so that each gets an out-of-fold "
-            f"label; {int((counts == 0).sum())} of {len(y)} rows are in none. Use a "
+            f"label; {int((~tested).sum())} of {n_samples} rows are in none. Use a "
             "splitter that covers the data, such as StratifiedKFold."
         )
-    return proba / counts[:, None]
 
 
 def _fit_fold(

@@ -9,7 +9,6 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
-    ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
     StackingClassifier,
@@ -66,14 +65,14 @@ COMBINATIONS = {
 # copies of a row and one row of weight 2 differ; `test_reasons_are_true` shows it
 # for each part on its own.
 ROW_COUNTERS = {
-    "defaults": ExtraTreesClassifier(30, min_samples_leaf=2),
+    "defaults": LGBMClassifier(n_estimators=10, min_child_samples=2, verbose=-1),
     "forest-pipeline": RandomForestClassifier(10),
     "forest-lightgbm": RandomForestClassifier(10),
     # 20 rows a leaf never split the few rows of the check.
     "boosting-tree": HistGradientBoostingClassifier(max_iter=10, min_samples_leaf=2),
 }
 REASON = (
-    "boosting and the default teacher's trees limit leaves by rows, and a forest draws "
+    "boosting limits leaves by rows, and a forest draws "
     "its bootstrap by rows, whatever the weights"
 )
 EQUIVALENCE = "check_sample_weight_equivalence_on_dense_data"

@@ -107,9 +107,11 @@ def test_unconstrained_mlp_recovers_the_blend(temperature, n_classes):
     fitted = DistilledClassifier(
         teacher, student, temperature=temperature, random_state=0
     ).fit(X, codes)
-    np.testing.assert_allclose(fitted.predict_proba(X), proba, atol=2e-3)
+    clipped = clip_probabilities(proba, np.bincount(codes) / 8)
+    np.testing.assert_allclose(fitted.predict_proba(X), clipped, atol=1e-3)
 
 
+@slow
 @given(proba=probabilities(), temperature=temperatures)
 def test_softening_is_undone_by_serving(proba, temperature):
     proba = 0.999 * proba + 0.001 / proba.shape[1]
@@ -123,6 +125,7 @@ def test_softening_is_undone_by_serving(proba, temperature):
     )
 
 
+@slow
 @given(proba=probabilities(), temperature=temperatures, alpha=alphas)
 def test_targets_are_probabilities(proba, temperature, alpha):
     n_samples, n_classes = proba.shape

@@ -22,10 +22,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill._students import (
+    AUTO_TEMPERATURE,
     SoftData,
     _expansion,
     _mlp,
     check_student,
+    choose_temperature,
     fit_student,
     split_rows,
     validation_fraction,
@@ -73,7 +75,7 @@ FAMILIES = {
 def test_family_learns_more_than_the_priors(name, n_classes, weighted):
     student, rescales = FAMILIES[name]
     data = make_soft(n_classes=n_classes, weighted=weighted)
-    check_student(student, 1.0, n_classes)
+    check_student(student, 1.0, n_classes, 120)
     student = clone(student)
     if "random_state" in student.get_params():
         student.set_params(random_state=0)
@@ -86,10 +88,10 @@ def test_family_learns_more_than_the_priors(name, n_classes, weighted):
     base = cross_entropy(data.targets, np.tile(prior, (120, 1)), data.weight)
     assert cross_entropy(data.targets, proba, data.weight) < 0.9 * base
     if rescales:
-        check_student(student, 2.0, n_classes)
+        check_student(student, 2.0, n_classes, 120)
     else:
         with pytest.raises(ValueError, match=r"temperature=2\.0 .* Set temperature=1"):
-            check_student(student, 2.0, n_classes)
+            check_student(student, 2.0, n_classes, 120)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
@@ -257,10 +259,9 @@ def test_automatic_stopping_counts_rows_not_copies():
 
 
 def test_stopping_that_cannot_be_validated_is_refused():
-    data = make_soft()
     student = GradientBoostingClassifier(n_iter_no_change=3)
     with pytest.raises(ValueError, match=r"n_iter_no_change': 3.*Switch early"):
-        fit_student(student, data, data)
+        check_student(student, 1.0, 2, 120)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -281,9 +282,9 @@ def test_fold_multiplies_the_logits(name, n_classes):
 
 def test_sgd_folds_two_classes_only():
     sgd = SGDClassifier(loss="log_loss", random_state=0)
-    check_student(sgd, 3.0, 2)
+    check_student(sgd, 3.0, 2, 120)
     with pytest.raises(ValueError, match="3 classes"):
-        check_student(sgd, 3.0, 3)
+        check_student(sgd, 3.0, 3, 120)
     data = make_soft(n_classes=2)
     plain = fit_student(clone(sgd), data).predict_proba(data.X)
     served = fit_student(clone(sgd), data, temperature=3.0).predict_proba(data.X)
@@ -333,7 +334,7 @@ def test_pipeline_of_one_step_nested_and_cached(tmp_path):
 )
 def test_students_that_cannot_learn(student, match):
     with pytest.raises(TypeError, match=match):
-        check_student(student, 1.0, 2)
+        check_student(student, 1.0, 2, 120)
 
 
 def test_split_shares_no_row_and_keeps_rare_classes():
@@ -351,14 +352,21 @@ def test_split_of_too_few_rows():
         split_rows(np.zeros(9, dtype=int), 0.1, 0)
 
 
-def test_every_family_module_has_the_same_five_functions():
+def test_every_family_module_has_the_same_functions():
     from skdistill._students import FAMILIES as modules
 
     signatures = {
         name: {
             str(list(inspect.signature(getattr(m, name)).parameters)) for m in modules
         }
-        for name in ("accepts", "wants_validation", "rescales", "fit", "fold")
+        for name in (
+            "accepts",
+            "wants_validation",
+            "check_stopping",
+            "rescales",
+            "fit",
+            "fold",
+        )
     }
     assert all(len(variants) == 1 for variants in signatures.values())
 
@@ -370,3 +378,20 @@ def test_data_is_made_of_real_classification_rows():
     np.testing.assert_array_equal(part.X, X[[4, 2]])
     np.testing.assert_array_equal(part.params["group"], y[[4, 2]])
     assert part.params["flag"] == 3
+
+
+@pytest.mark.parametrize(
+    ("student", "n_classes", "expected"),
+    [
+        (make_pipeline(StandardScaler(), MLPClassifier()), 3, AUTO_TEMPERATURE),
+        (LogisticRegression(), 3, AUTO_TEMPERATURE),
+        (SGDClassifier(loss="log_loss"), 2, AUTO_TEMPERATURE),
+        (SGDClassifier(loss="log_loss"), 3, 1.0),
+        (DecisionTreeClassifier(), 2, 1.0),
+    ],
+)
+def test_automatic_temperature_is_one_where_logits_are_fixed(
+    student, n_classes, expected
+):
+    assert choose_temperature(student, n_classes) == expected
+    check_student(student, "auto", n_classes, 100)

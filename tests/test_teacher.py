@@ -75,7 +75,7 @@ def test_in_sample_labels_are_the_teachers(data):
     np.testing.assert_allclose(
         est.student_.targets(len(y)),
         expected.predict_proba(numbered(X)),
-        atol=2e-5,
+        atol=1.1 * EPSILON,
     )
 
 
@@ -86,7 +86,9 @@ def test_out_of_fold_labels_are_cross_val_predicts(data, cv, n_jobs):
     teacher = LogisticRegression(max_iter=1000)
     est = taught(X, y, teacher=teacher, cv=cv, n_jobs=n_jobs)
     expected = cross_val_predict(teacher, numbered(X), y, cv=cv, method="predict_proba")
-    np.testing.assert_allclose(est.student_.targets(len(y)), expected, atol=2e-5)
+    np.testing.assert_allclose(
+        est.student_.targets(len(y)), expected, atol=1.1 * EPSILON
+    )
     whole = teacher.fit(numbered(X), y)
     np.testing.assert_array_equal(est.teacher_.coef_, whole.coef_)
 
@@ -99,7 +101,7 @@ def test_repeated_folds_give_their_mean(data):
     for train, test in cv.split(Xn):
         model = LogisticRegression(max_iter=1000).fit(Xn[train], y[train])
         table[test] += model.predict_proba(Xn[test]) / 2
-    np.testing.assert_allclose(est.student_.targets(len(y)), table, atol=2e-5)
+    np.testing.assert_allclose(est.student_.targets(len(y)), table, atol=1.1 * EPSILON)
 
 
 def test_a_fold_that_lacks_a_class_is_aligned(data):
@@ -112,7 +114,7 @@ def test_a_fold_that_lacks_a_class_is_aligned(data):
     # Its probability for that class is 0, clipped towards the prior of 20 in 150.
     clipped = EPSILON * 20 / 150
     np.testing.assert_allclose(targets[:30, 1], clipped)
-    assert targets[30:, 1].max() > 2 * clipped
+    assert targets[30:, 1].max() > 1.01 * clipped
 
 
 def test_rows_without_a_fold_are_refused(data):
@@ -136,11 +138,11 @@ def test_stored_probabilities_stand_in(data):
     stored = LogisticRegression(max_iter=1000).fit(X, y).predict_proba(X)
     est = DistilledClassifier(student=Spy()).fit(numbered(X), y, teacher_proba=stored)
     assert est.teacher_ is None
-    np.testing.assert_allclose(est.student_.targets(len(y)), stored, atol=2e-5)
+    np.testing.assert_allclose(est.student_.targets(len(y)), stored, atol=1.1 * EPSILON)
     frozen = FrozenEstimator(LogisticRegression(max_iter=1000).fit(numbered(X), y))
     est = DistilledClassifier(frozen, Spy()).fit(numbered(X), y, teacher_proba=stored)
     assert est.teacher_ is not None
-    np.testing.assert_allclose(est.student_.targets(len(y)), stored, atol=2e-5)
+    np.testing.assert_allclose(est.student_.targets(len(y)), stored, atol=1.1 * EPSILON)
 
 
 def test_cross_validation_slices_stored_probabilities(data):
@@ -158,7 +160,7 @@ def test_cross_validation_slices_stored_probabilities(data):
     )
     for est, train in zip(found["estimator"], found["indices"]["train"], strict=True):
         table = est.student_.targets(len(y))
-        np.testing.assert_allclose(table[train], stored[train], atol=2e-5)
+        np.testing.assert_allclose(table[train], stored[train], atol=1.1 * EPSILON)
 
 
 def test_stored_columns_in_another_order_are_noticed(data):
@@ -239,4 +241,6 @@ def test_groups_keep_together(data):
         groups=groups,
         method="predict_proba",
     )
-    np.testing.assert_allclose(est.student_.targets(len(y)), expected, atol=2e-5)
+    np.testing.assert_allclose(
+        est.student_.targets(len(y)), expected, atol=1.1 * EPSILON
+    )

@@ -1,8 +1,9 @@
 """How each kind of student learns soft targets.
 
-A family is a module with `accepts`, `wants_validation`, `rescales`, `fit` and
-`fold`; the first in `FAMILIES` that accepts a student teaches it. Pipelines are
-taken apart here: all but the last step transform, the last step learns.
+A family is a module with `accepts`, `wants_validation`, `check_stopping`,
+`rescales`, `fit` and `fold`; the first in `FAMILIES` that accepts a student teaches
+it. Pipelines are taken apart here: all but the last step transform, the last step
+learns.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ._data import SoftData, split_rows
 __all__ = [
     "SoftData",
     "check_student",
+    "choose_temperature",
     "fit_student",
     "split_rows",
     "validation_fraction",
@@ -26,8 +28,20 @@ __all__ = [
 
 FAMILIES: tuple[ModuleType, ...] = (_mlp, _linear, _expansion)
 
+#: The temperature of students whose logits can be rescaled, when none is given.
+#: `benchmarks/defaults.py` holds the comparison.
+AUTO_TEMPERATURE = 3.0
 
-def check_student(student: Any, temperature: float, n_classes: int) -> None:
+
+def choose_temperature(student: Any, n_classes: int) -> float:
+    """Return what "auto" stands for: 1 where logits can't be rescaled exactly."""
+    learner = _last_step(student)
+    return AUTO_TEMPERATURE if _family(learner).rescales(learner, n_classes) else 1.0
+
+
+def check_student(
+    student: Any, temperature: float | str, n_classes: int, n_samples: int
+) -> None:
     """Raise where the student cannot learn or serve what is asked for.
 
     Raises
@@ -35,9 +49,15 @@ def check_student(student: Any, temperature: float, n_classes: int) -> None:
     TypeError
         The student has no `predict_proba`, takes no weights, or cross-validates.
     ValueError
-        The student's logits can't be rescaled and the temperature is not 1.
+        The student's logits can't be rescaled and the temperature is not 1, or it
+        stops early in a way that can't be given validation rows.
     """
     learner = _last_step(student)
+    if isinstance(learner, type):
+        raise TypeError(
+            f"The student must be an estimator, received the class {learner.__name__}. "
+            f"Pass an instance: {learner.__name__}()."
+        )
     name = type(learner).__name__
     if not hasattr(learner, "predict_proba"):
         raise TypeError(
@@ -52,7 +72,9 @@ def check_student(student: Any, temperature: float, n_classes: int) -> None:
             "GridSearchCV(DistilledClassifier(...), {'student__...': ...})."
         )
     family = _family(learner)
-    if temperature != 1 and not family.rescales(learner, n_classes):
+    if family.wants_validation(learner, n_samples):
+        family.check_stopping(learner)
+    if temperature not in ("auto", 1) and not family.rescales(learner, n_classes):
         raise ValueError(
             "A temperature other than 1 needs a student whose logits can be "
             f"multiplied by it before serving; received temperature={temperature} "

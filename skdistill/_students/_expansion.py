@@ -52,6 +52,21 @@ def wants_validation(student: Any, n_samples: int) -> bool:
     return any(getattr(student, name, None) for name in names)
 
 
+def check_stopping(student: Any) -> None:
+    """Raise where validation rows of our own can't be passed."""
+    if isinstance(student, HistGradientBoostingClassifier):
+        return
+    if hasattr(student, "partial_fit") and getattr(student, "early_stopping", False):
+        return
+    asked = {n: v for n in _STOPPING if (v := getattr(student, n, None))}
+    raise ValueError(
+        "A student that stops early must be validated on rows that share no copy "
+        f"with its training rows, and {type(student).__name__} offers no way to "
+        f"pass them; received {asked}. Switch early stopping off, or use "
+        "MLPClassifier, SGDClassifier or HistGradientBoostingClassifier."
+    )
+
+
 def rescales(student: Any, n_classes: int) -> bool:
     """No general classifier has logits that can be multiplied."""
     return False
@@ -98,15 +113,7 @@ def _fit_stopping_early(student: Any, train: SoftData, validation: SoftData) -> 
     """Stop on the soft cross-entropy of rows that training never saw."""
     if isinstance(student, HistGradientBoostingClassifier):
         return _fit_hist_boosting(student, train, validation)
-    if hasattr(student, "partial_fit") and getattr(student, "early_stopping", False):
-        return fit_by_epochs(student, train, validation)
-    asked = {n: v for n in _STOPPING if (v := getattr(student, n, None))}
-    raise ValueError(
-        "A student that stops early must be validated on rows that share no copy "
-        f"with its training rows, and {type(student).__name__} offers no way to "
-        f"pass them; received {asked}. Switch early stopping off, or use "
-        "MLPClassifier, SGDClassifier or HistGradientBoostingClassifier."
-    )
+    return fit_by_epochs(student, train, validation)
 
 
 def _fit_hist_boosting(student: Any, train: SoftData, validation: SoftData) -> Any:

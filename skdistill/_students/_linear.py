@@ -6,9 +6,16 @@ from typing import Any
 
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 
-from ._expansion import fit, wants_validation
+from ._expansion import check_stopping, fit, wants_validation
 
-__all__ = ["accepts", "fit", "fold", "rescales", "wants_validation"]
+__all__ = [
+    "accepts",
+    "check_stopping",
+    "fit",
+    "fold",
+    "rescales",
+    "wants_validation",
+]
 
 
 def accepts(student: Any) -> bool:

@@ -1,0 +1,539 @@
+"""Bad input: `fit` says the rule, what it received and the fix, and changes nothing."""
+
+import pickle
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from lightgbm import LGBMClassifier
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import (
+    LogisticRegression,
+    LogisticRegressionCV,
+    SGDClassifier,
+)
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.validation import check_is_fitted
+
+from skdistill import DistilledClassifier
+
+N = 90
+X, Y = make_classification(
+    N, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=0
+)
+TWO = Y < 2
+ONES = np.ones(N)
+PROBA = LogisticRegression().fit(X, Y).predict_proba(X)
+FROZEN = FrozenEstimator(LogisticRegression().fit(X, Y))
+HARD = VotingClassifier([("lr", LogisticRegression())], voting="hard")
+DATES = pd.DataFrame({"n": X[:, 0], "day": pd.date_range("2024-01-01", periods=N)})
+
+
+def spoil(values, bad, dtype=object):
+    spoilt = np.array(values, dtype=dtype)
+    spoilt[3] = bad
+    return spoilt
+
+
+def row(name, error, rule, received, fix, *, X=X, y=Y, fit=None, **params):
+    """One case: what the message must hold, and what `fit` is given."""
+    parts = [re.escape(part) for part in (rule, received, fix)]
+    return pytest.param(params, X, y, fit or {}, error, parts, id=name)
+
+
+def at(name, value, error=ValueError):
+    """A parameter out of its range."""
+    fixes = {
+        "temperature": "1 leaves the teacher's probabilities as they are",
+        "alpha": "1 learns from the teacher alone, 0 from the true labels alone",
+        "n_jobs": "-1 uses every core",
+    }
+    rules = {
+        "temperature": 'temperature must be "auto" or a finite number greater than 0',
+        "alpha": "alpha must be a number in [0, 1]",
+        "n_jobs": "n_jobs must be None or an integer other than 0",
+    }
+    received = f"received {value!r}."
+    return row(
+        f"{name}={value!r}", error, rules[name], received, fixes[name], **{name: value}
+    )
+
+
+def missing_label(name, y, received="1 are missing or NaN, the first in row 3"):
+    rule = "y must hold a label for every row"
+    return row(name, ValueError, rule, received, "Leave those rows out", y=y)
+
+
+def bad_weight(
+    name, weight, received, rule="must not be negative, nor zero everywhere"
+):
+    return row(
+        f"weight {name}",
+        ValueError,
+        f"sample_weight {rule}",
+        received,
+        "Leave rows out instead" if "negative" in rule else "Pass a vector",
+        fit={"sample_weight": weight},
+    )
+
+
+def bad_proba(name, proba, rule, received, fix, **more):
+    more = {"teacher": None} | more
+    fit = {"teacher_proba": proba}
+    return row(f"proba {name}", ValueError, rule, received, fix, fit=fit, **more)
+
+
+def no_weight_student(name, student):
+    return row(
+        name,
+        TypeError,
+        "The student must be a single classifier",
+        f"received a {type(student).__name__}",
+        "Put the search or the calibration around the DistilledClassifier",
+        student=student,
+    )
+
+
+def temperature_needs_logits(name, student, temperature):
+    return row(
+        name,
+        ValueError,
+        "A temperature other than 1 needs a student whose logits can be multiplied",
+        f"received temperature={temperature} with {type(student).__name__} on 3",
+        "Set temperature=1, or use MLPClassifier or LogisticRegression",
+        student=student,
+        temperature=temperature,
+    )
+
+
+def soft_teacher(name, teacher):
+    return row(
+        name,
+        ValueError,
+        "The teacher must give probabilities",
+        'received a VotingClassifier with voting="hard"',
+        'Set voting="soft"',
+        teacher=teacher,
+    )
+
+
+CASES = [
+    # The teacher
+    soft_teacher("teacher votes hard", HARD),
+    soft_teacher(
+        "teacher votes hard in a pipeline", make_pipeline(StandardScaler(), HARD)
+    ),
+    row(
+        "teacher without predict_proba",
+        TypeError,
+        "The teacher must be a classifier with predict_proba",
+        "received LinearSVC",
+        "Wrap it in CalibratedClassifierCV",
+        teacher=LinearSVC(),
+    ),
+    row(
+        "teacher is a string",
+        TypeError,
+        "The teacher must be a classifier with predict_proba",
+        "received str",
+        "Wrap it in CalibratedClassifierCV",
+        teacher="forest",
+    ),
+    row(
+        "teacher frozen unfitted",
+        NotFittedError,
+        "is not fitted yet",
+        "FrozenEstimator",
+        "Call 'fit'",
+        teacher=FrozenEstimator(LogisticRegression()),
+    ),
+    row(
+        "teacher frozen, y lacks a class",
+        ValueError,
+        "The teacher's classes must all occur in y",
+        "[2] do not (y holds [0, 1])",
+        "Pass rows of every class",
+        teacher=FROZEN,
+        X=X[TWO],
+        y=Y[TWO],
+    ),
+    row(
+        "teacher frozen lacks a class",
+        ValueError,
+        "A frozen teacher must know every class of y",
+        "it never saw [2]",
+        "Refit the teacher, or leave those rows out",
+        teacher=FrozenEstimator(LogisticRegression().fit(X[TWO], Y[TWO])),
+    ),
+    row(
+        "teacher frozen with cv",
+        ValueError,
+        "Out-of-fold labels need a teacher that can be refitted",
+        "received cv=3 with a FrozenEstimator",
+        "Set cv=None, or pass the teacher unfrozen",
+        teacher=FROZEN,
+        cv=3,
+    ),
+    # The student
+    row(
+        "student without predict_proba",
+        TypeError,
+        "The student must have predict_proba",
+        "which LinearSVC has not",
+        "Use a classifier with probabilities, such as MLPClassifier",
+        student=LinearSVC(),
+    ),
+    row(
+        "student with a hinge loss in a pipeline",
+        TypeError,
+        "The student must have predict_proba",
+        "which SGDClassifier has not as it is configured",
+        "Use a classifier with probabilities, such as MLPClassifier",
+        student=make_pipeline(StandardScaler(), SGDClassifier()),
+    ),
+    row(
+        "student without sample_weight",
+        TypeError,
+        "The student's fit must take sample_weight",
+        "KNeighborsClassifier does not",
+        "Use MLPClassifier, LogisticRegression or HistGradientBoostingClassifier",
+        student=KNeighborsClassifier(),
+    ),
+    no_weight_student(
+        "student is a grid search", GridSearchCV(LogisticRegression(), {"C": [1]})
+    ),
+    no_weight_student("student has inner folds", LogisticRegressionCV()),
+    temperature_needs_logits("tree at 3", DecisionTreeClassifier(), 3),
+    temperature_needs_logits("SGD at 2", SGDClassifier(loss="log_loss"), 2),
+    row(
+        "early stopping on too few rows",
+        ValueError,
+        "Early stopping needs at least 2 validation rows and 1 training row",
+        "0.1 of 9 rows leaves 1",
+        "Raise the student's validation_fraction, pass more rows",
+        student=MLPClassifier(early_stopping=True),
+        X=X[:9],
+        y=[0, 1, 2] * 3,
+    ),
+    row(
+        "LightGBM stops early",
+        ValueError,
+        "A student that stops early must be validated on rows that share no copy",
+        "received {'early_stopping_round': 5}",
+        "Switch early stopping off",
+        student=LGBMClassifier(early_stopping_round=5, verbose=-1),
+    ),
+    # Numbers
+    at("temperature", 0),
+    at("temperature", -1.0),
+    at("temperature", float("nan")),
+    at("temperature", float("inf")),
+    at("temperature", "hot"),
+    at("temperature", True),
+    at("temperature", None),
+    at("alpha", -0.1),
+    at("alpha", 1.5),
+    at("alpha", None),
+    at("alpha", float("nan")),
+    at("alpha", True),
+    at("n_jobs", 0),
+    at("n_jobs", 1.5),
+    row(
+        "memory is a number",
+        ValueError,
+        "'memory' should be None, a string or have the same interface as",
+        "Got memory='5' instead",
+        "joblib.Memory",
+        memory=5,
+    ),
+    row(
+        "random_state is a string",
+        ValueError,
+        "cannot be used to seed",
+        "'dice'",
+        "numpy.random.RandomState",
+        random_state="dice",
+    ),
+    # The labels
+    row(
+        "y is None",
+        ValueError,
+        "requires y to be passed",
+        "the target y is None",
+        "Pass the true label of each row",
+        y=None,
+    ),
+    missing_label("y holds None", spoil(Y.astype(str), None)),
+    missing_label("y holds NaN", spoil(Y, np.nan, float)),
+    missing_label(
+        "y is nullable", pd.Series(Y).astype("Int64").mask(np.arange(N) == 3)
+    ),
+    missing_label("y is text with NA", pd.Series(spoil(Y.astype(str), pd.NA))),
+    row(
+        "y of one class",
+        ValueError,
+        "needs at least two classes in y",
+        "received one class: [7]",
+        "Pass rows of every class",
+        y=np.full(N, 7),
+    ),
+    row(
+        "y is continuous",
+        ValueError,
+        "Unknown label type",
+        "continuous",
+        "classifier, which expects discrete classes",
+        y=X[:, 0],
+    ),
+    row(
+        "y is multilabel",
+        ValueError,
+        "y should be a 1d array",
+        f"got an array of shape ({N}, 3)",
+        "1d array",
+        y=np.eye(3, dtype=int)[Y],
+    ),
+    row(
+        "y is shorter than X",
+        ValueError,
+        "inconsistent numbers of samples",
+        f"[{N}, {N - 1}]",
+        "Found input variables",
+        y=Y[:-1],
+    ),
+    # The weights
+    bad_weight(
+        "too short",
+        np.ones(5),
+        "received sample_weight.shape == (5,)",
+        f"must have shape ({N},)",
+    ),
+    bad_weight(
+        "a matrix",
+        np.ones((N, 2)),
+        f"received sample_weight.shape == ({N}, 2)",
+        f"must have shape ({N},)",
+    ),
+    bad_weight("negative", spoil(ONES, -2, float), "received weights from -2 to 1"),
+    bad_weight("zero", np.zeros(N), "received weights from 0 to 0"),
+    row(
+        "weight NaN",
+        ValueError,
+        "sample_weight",
+        "contains NaN",
+        "Input",
+        fit={"sample_weight": spoil(ONES, np.nan, float)},
+    ),
+    row(
+        "weight for a teacher that takes none",
+        TypeError,
+        "With sample_weight, the teacher's fit must take sample_weight",
+        "KNeighborsClassifier or one of its members does not",
+        "Use a teacher that does, or enable metadata routing",
+        teacher=KNeighborsClassifier(),
+        fit={"sample_weight": ONES},
+    ),
+    row(
+        "metadata without routing",
+        ValueError,
+        "needs metadata routing",
+        "Metadata ['groups']",
+        "sklearn.set_config(enable_metadata_routing=True)",
+        fit={"groups": Y},
+    ),
+    # Stored probabilities
+    bad_proba(
+        "too few columns",
+        PROBA[:, :2],
+        f"one row a sample and one column a class, shape ({N}, 3)",
+        f"received ({N}, 2)",
+        "Its columns follow the sorted labels [0, 1, 2]",
+    ),
+    bad_proba(
+        "negative",
+        np.log(PROBA),
+        "teacher_proba must not be negative",
+        f"received {np.log(PROBA).min():g} in row",
+        "Pass probabilities; log-probabilities want np.exp first",
+    ),
+    bad_proba(
+        "in percent",
+        PROBA * 100,
+        "Each row of teacher_proba must sum to 1",
+        "sums to 100",
+        "Pass probabilities, not scores or percentages",
+    ),
+    bad_proba(
+        "NaN", spoil(PROBA, np.nan, float), "teacher_proba", "contains NaN", "Input"
+    ),
+    bad_proba(
+        "permuted",
+        PROBA[:, [1, 2, 0]],
+        "The columns of teacher_proba must follow the sorted labels [0, 1, 2]",
+        "they look ordered as [1, 2, 0]",
+        "Reorder the columns",
+    ),
+    bad_proba(
+        "named and permuted",
+        pd.DataFrame(PROBA, columns=["0", "1", "2"])[["2", "0", "1"]],
+        "must be the classes in sorted order [0, 1, 2]",
+        "received ['2', '0', '1']",
+        "Select them in that order",
+    ),
+    bad_proba(
+        "with cv",
+        PROBA,
+        "Out-of-fold labels need a live teacher",
+        "received cv=3 with teacher_proba",
+        "Set cv=None, or drop teacher_proba",
+        cv=3,
+    ),
+    bad_proba(
+        "with a live teacher",
+        PROBA,
+        "teacher_proba stands in for the teacher, which would not be fitted",
+        "received teacher=LogisticRegression",
+        "Set teacher=None, or wrap a fitted teacher in FrozenEstimator",
+        teacher=LogisticRegression(),
+    ),
+    # The folds
+    row(
+        "cv leaves rows out",
+        ValueError,
+        "cv must put every row in a test fold",
+        f"72 of {N} rows are in none",
+        "Use a splitter that covers the data, such as StratifiedKFold",
+        cv=ShuffleSplit(1, test_size=18, random_state=0),
+    ),
+    row(
+        "cv is a word",
+        ValueError,
+        "Expected `cv` as an integer",
+        "Got many",
+        "a cross-validation object (from sklearn.model_selection)",
+        cv="many",
+    ),
+    row(
+        "cv has more folds than rows",
+        ValueError,
+        "Cannot have number of splits",
+        f"n_splits={N + 1} greater than the number of samples: n_samples={N}",
+        "number of samples",
+        cv=KFold(N + 1),
+    ),
+    # The rows
+    row(
+        "dates for the default teacher",
+        TypeError,
+        "The default teacher and student take numbers, booleans, strings and",
+        "columns ['day'] hold something else",
+        "Convert them (dates to numbers, say), or pass a teacher and a student",
+        teacher=None,
+        X=DATES,
+    ),
+    row(
+        "dates for the default student",
+        TypeError,
+        "The default teacher and student take numbers, booleans, strings and",
+        "columns ['day'] hold something else",
+        "Convert them (dates to numbers, say), or pass a teacher and a student",
+        student=None,
+        X=DATES,
+    ),
+    row(
+        "a vector for the defaults",
+        ValueError,
+        "The default teacher and student take a table",
+        "Expected 2D array, got 1D array instead",
+        "Reshape X to (n_samples, n_features)",
+        teacher=None,
+        student=None,
+        X=X[:, 0].astype(str),
+    ),
+    row(
+        "a vector for a given teacher",
+        ValueError,
+        "X must hold one row a sample",
+        "got 1D array instead",
+        "Use X.reshape(-1, 1)",
+        X=X[:, 0],
+    ),
+]
+
+
+def good_params():
+    return {"teacher": LogisticRegression(), "student": LogisticRegression()}
+
+
+@pytest.mark.parametrize(("params", "X_bad", "y_bad", "fit", "error", "parts"), CASES)
+def test_bad_input_is_named_and_changes_nothing(
+    params, X_bad, y_bad, fit, error, parts
+):
+    unfitted = DistilledClassifier(**good_params() | params)
+    before = pickle.dumps(vars(unfitted))
+    with pytest.raises(error) as raised:
+        unfitted.fit(X_bad, y_bad, **fit)
+    assert type(raised.value) is error
+    for part in parts:
+        assert re.search(part, str(raised.value)), str(raised.value)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(unfitted)
+    assert pickle.dumps(vars(unfitted)) == before
+
+    # The message must not depend on what was fitted before.
+    fitted = DistilledClassifier(**good_params()).fit(X[:, :4], Y)
+    served = fitted.predict_proba(X[:, :4])
+    fitted.set_params(**params)
+    before = pickle.dumps(vars(fitted))
+    with pytest.raises(error) as again:
+        fitted.fit(X_bad, y_bad, **fit)
+    assert str(again.value) == str(raised.value)
+    assert pickle.dumps(vars(fitted)) == before
+    np.testing.assert_array_equal(fitted.predict_proba(X[:, :4]), served)
+
+
+class Costly(LogisticRegression):
+    """A teacher that must not be fitted for nothing."""
+
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("the teacher was fitted before the mistake was noticed")
+
+
+@pytest.mark.parametrize(
+    ("params", "X_bad", "y_bad", "fit", "error", "parts"),
+    # What a given teacher makes of X is for that teacher to say.
+    [
+        case
+        for case in CASES
+        if "teacher" not in case.values[0] and case.id != "a vector for a given teacher"
+    ],
+)
+def test_bad_input_is_noticed_before_the_teacher_is_fitted(
+    params, X_bad, y_bad, fit, error, parts
+):
+    distilled = DistilledClassifier(**good_params() | {"teacher": Costly()} | params)
+    with pytest.raises(error, match=parts[0]):
+        distilled.fit(X_bad, y_bad, **fit)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
+def test_an_unfitted_object_says_so_before_it_looks_at_the_rows(method):
+    distilled = clone(DistilledClassifier(**good_params()))
+    with pytest.raises(NotFittedError, match="Call 'fit'"):
+        getattr(distilled, method)("no rows at all")
+
+
+def test_the_table_covers_enough():
+    assert len(CASES) >= 50
+    assert len({case.id for case in CASES}) == len(CASES)

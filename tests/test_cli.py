@@ -1,0 +1,533 @@
+"""The command line: what it prints, writes and refuses."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+
+from skdistill import _cli, _measure, _tables
+from skdistill._cli import main
+from skdistill._defaults import prepare_columns
+from skdistill._measure import BASELINE, DISTILLED, TEACHER
+
+N_ROWS = 160
+
+
+def make_frame(seed=0, n_rows=N_ROWS):
+    """Numbers, text and gaps; the label depends on both kinds of column."""
+    rng = np.random.RandomState(seed)
+    frame = pd.DataFrame(
+        {
+            "size": rng.normal(size=n_rows),
+            "colour": rng.choice(["red", "green", "blue"], n_rows),
+            "ripe": rng.rand(n_rows) < 0.5,
+            "age": rng.randint(10, size=n_rows),
+        }
+    )
+    good = frame["size"] + (frame["colour"] == "red") + rng.normal(0, 0.3, n_rows) > 0
+    frame["label"] = np.where(good, "good", "bad")
+    frame.loc[frame.index[::9], "size"] = np.nan
+    frame.loc[frame.index[::11], "colour"] = None
+    return frame
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_measure, "_LATENCY_SECONDS", 0.01)
+    monkeypatch.setattr(_measure, "_BATCH_SECONDS", 0.001)
+    monkeypatch.setattr(
+        _measure, "_MIN_REPEATS", dict.fromkeys((TEACHER, BASELINE, DISTILLED), 3)
+    )
+
+
+@pytest.fixture
+def data(tmp_path):
+    make_frame().to_csv("data.csv", index=False)
+    return tmp_path / "data.csv"
+
+
+@pytest.fixture
+def teacher(data):
+    """A teacher that is quick to run, fitted on other rows."""
+    frame = make_frame(seed=1)
+    X, y = frame.drop(columns="label"), frame["label"].to_numpy(dtype=str)
+    model = make_pipeline(prepare_columns(X), RandomForestClassifier(10)).fit(X, y)
+    joblib.dump(model, "teacher.joblib")
+    return data.with_name("teacher.joblib")
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def run_quickly(*arguments):
+    return run(
+        *("data.csv", "--target", "label", "--teacher", "teacher.joblib"),
+        *("--student", "logistic"),
+        *arguments,
+    )
+
+
+def refuse(capsys, *arguments, runner=run):
+    """Run what must be refused; returns the one line that says why."""
+    before = sorted(os.listdir())
+    assert runner(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = [line for line in err.splitlines() if line.startswith("skdistill")]
+    assert len(lines) == 1
+    assert lines[0].startswith("skdistill: error: ")
+    assert "Traceback" not in err
+    assert sorted(os.listdir()) == before
+    return lines[0]
+
+
+def test_bundled_example(capsys, monkeypatch, tmp_path):
+    X, y = load_digits(return_X_y=True)
+    monkeypatch.setattr(_tables, "load_digits", lambda return_X_y: (X[::4], y[::4] % 3))
+    assert run() == 0
+    out, err = capsys.readouterr()
+    table = [line for line in out.splitlines() if line.startswith((TEACHER, "hard-"))]
+    assert len(table) == 2
+    assert "distilled student" in out
+    assert "times smaller" in out
+    assert "joblib.load('student.joblib')" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "DistilledClassifier" in err
+    assert os.listdir() == ["student.joblib"]
+
+
+def test_csv_file(capsys, data, monkeypatch):
+    def make_forest(X, *args, **kwargs):
+        return make_pipeline(prepare_columns(X), RandomForestClassifier(10))
+
+    # Three fits of the real one are the time of all other tests.
+    monkeypatch.setattr("skdistill._problem.default_teacher", make_forest)
+    status = run(
+        *(data, "--target", "label", "--student", "logistic", "--cv", 2),
+        *("--temperature", 2, "--alpha", 0.8, "--seed", 3, "--test-size", 0.3),
+        *("--out", "small.joblib", "--json", "report.json"),
+    )
+    assert status == 0
+    out, _ = capsys.readouterr()
+    report = json.loads(data.with_name("report.json").read_text())
+    assert report["parameters"]["temperature"] == 2
+    assert report["parameters"]["alpha"] == 0.8
+    assert report["parameters"]["cv"] == 2
+    assert report["seed"] == report["parameters"]["random_state"] == 3
+    assert report["n_test_rows"] == 48
+    assert report["classes"] == ["bad", "good"]
+    assert report["versions"]["scikit-learn"]
+    assert report["student_parameters"]["classifier__max_iter"] == 1000
+    figures = report["models"][DISTILLED]
+    assert figures["bytes_on_disk"] == os.path.getsize("small.joblib")
+    assert figures["repeats"] >= 3
+    assert f"{figures['accuracy']:.4f}" in out
+    assert "report.json" in out
+    model = joblib.load("small.joblib")
+    rows = make_frame().drop(columns="label")
+    assert set(model.predict(rows)) <= {"bad", "good"}
+
+
+def test_same_seed_same_student(teacher):
+    rows = make_frame().drop(columns="label")
+    probas = []
+    for name in ("a.joblib", "b.joblib"):
+        assert run_quickly("--out", name) == 0
+        probas.append(joblib.load(name).predict_proba(rows))
+    np.testing.assert_array_equal(*probas)
+
+
+@pytest.mark.parametrize("name", sorted({*_cli.STUDENTS} - {"mlp"}))
+def test_students(name, capsys, teacher):
+    assert run_quickly("--student", name) == 0
+    out, _ = capsys.readouterr()
+    library = "LightGBM" if name == "lightgbm" else "scikit-learn"
+    assert f"with {library} alone" in out
+
+
+def test_fitted_teacher_is_measured_and_warned_of(capsys, teacher):
+    assert run_quickly("--json", "report.json") == 0
+    out, _ = capsys.readouterr()
+    assert "optimistic" in out
+    report = json.loads(teacher.with_name("report.json").read_text())
+    assert report["models"][TEACHER]["agreement"] == 1
+    assert report["teacher_file"] == "teacher.joblib"
+    # Trees number what they hold afresh on each dump, hence the tolerance.
+    size = os.path.getsize("teacher.joblib")
+    assert abs(report["models"][TEACHER]["bytes_on_disk"] - size) < 0.02 * size
+
+
+def test_test_file(capsys, teacher):
+    frame = make_frame(seed=2)[["label", "age", "ripe", "colour", "size"]]
+    # A column of text that happens to hold numbers alone stays text.
+    frame["colour"] = 7
+    frame.assign(more=1).to_csv("test.csv", index=False)
+    assert run_quickly("--test", "test.csv", "--json", "report.json") == 0
+    report = json.loads(teacher.with_name("report.json").read_text())
+    assert (report["n_rows"], report["n_test_rows"]) == (N_ROWS, N_ROWS)
+    assert report["test_size"] is None
+    assert "160 to test on" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", [int, float, bool])
+def test_labels_keep_their_type(kind, data):
+    frame = make_frame()
+    labels = (frame.pop("label") == "good").astype(kind)
+    frame.assign(label=labels).to_csv(data, index=False)
+    joblib.dump(
+        make_pipeline(prepare_columns(frame), LogisticRegression()).fit(frame, labels),
+        "teacher.joblib",
+    )
+    frame.assign(label=labels).to_csv("test.csv", index=False)
+    assert run_quickly("--test", "test.csv") == 0
+    assert joblib.load("student.joblib").classes_.dtype == np.dtype(kind)
+
+
+def test_text_labels_of_digits_in_the_test_file(capsys, data):
+    frame = make_frame()
+    labels = frame["label"].map({"good": "1", "bad": "x"})
+    frame.assign(label=labels).to_csv(data, index=False)
+    frame[labels == "1"].assign(label=1).to_csv("test.csv", index=False)
+    X = frame.drop(columns="label")
+    teacher = make_pipeline(prepare_columns(X), LogisticRegression())
+    joblib.dump(teacher.fit(X, labels.to_numpy(dtype=str)), "teacher.joblib")
+    assert run_quickly("--test", "test.csv") == 0
+
+
+def test_loads_without_the_package(teacher, monkeypatch):
+    network = MLPClassifier((8,), max_iter=20)
+    monkeypatch.setitem(
+        _cli.STUDENTS, "mlp", lambda X: make_pipeline(prepare_columns(X), network)
+    )
+    assert run_quickly("--student", "mlp") == 0
+    frame = make_frame(seed=5).drop(columns="label")
+    joblib.dump(frame, "rows.joblib")
+    code = (
+        "import sys; sys.modules['skdistill'] = None; import joblib; "
+        "model = joblib.load('student.joblib'); "
+        "proba = model.predict_proba(joblib.load('rows.joblib')); "
+        "joblib.dump(proba, 'proba.joblib')"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+    expected = joblib.load("student.joblib").predict_proba(frame)
+    np.testing.assert_array_equal(joblib.load("proba.joblib"), expected)
+
+
+def call_module(*arguments):
+    command = [sys.executable, "-m", "skdistill", *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_help_is_short():
+    done = call_module("--help")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) <= 10
+    for action in ("--target", "--teacher", "--student", "--out", "--json", "--test"):
+        assert action in done.stdout
+    for name in _cli.STUDENTS:
+        assert name in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 81
+
+
+def test_error_in_a_process():
+    done = call_module("nowhere.csv", "--target", "label")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "skdistill: error: can't read nowhere.csv: No such file or directory."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--target", "label"], "need a CSV file"),
+        (["--test", "test.csv"], "need a CSV file"),
+        (["data.csv"], "needs --target"),
+        (["data.csv", "--target", "label", "--colour"], "--colour"),
+        (["--temperature", "0"], "received '0'"),
+        (["--temperature", "nan"], "received 'nan'"),
+        (["--temperature", "warm"], "must be a number in (0, inf)"),
+        (["--alpha", "1.1"], "must be a number in [0, 1]"),
+        (["--cv", "1"], "must be a whole number in [2, inf)"),
+        (["--cv", "2.5"], "received '2.5'"),
+        (["--seed", "-1"], "[0, 4294967296)"),
+        (["--test-size", "1"], "(0, 1)"),
+        (["--student", "oracle"], "oracle"),
+        (["--cv", "3", "--teacher", "t.joblib"], "never refitted"),
+        (
+            ["d.csv", "--target", "y", "--test", "t.csv", "--test-size", "0.5"],
+            "not both",
+        ),
+        (["--out", "nowhere/student.joblib"], "no folder nowhere"),
+        (["--out", "."], "not a file"),
+        (["--json", "student.joblib"], "used twice"),
+        (["data.csv", "--target", "label", "--out", "data.csv"], "used twice"),
+        (["--teacher", "nowhere.joblib"], "no teacher file"),
+    ],
+)
+def test_refused_options(arguments, said, capsys):
+    assert said in refuse(capsys, *arguments)
+
+
+def refuse_text(capsys, text):
+    with open("bad.csv", "wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
+    return refuse(capsys, "bad.csv", "--target", "label")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("a,label\n", "has no rows"),
+        ("label\n1\n2\n", "no columns beside the target"),
+        ("a,b\n1,2\n", "no column 'label'; it has a, b."),
+        (",".join("abcdefghijkl") + "\n", "g, h, i, j, ..."),
+        (b"a,label\n\xff\xfe,1\n", "UTF-8"),
+        ('a,label\n"1,2\n', "is not a CSV file"),
+        ("a,label\n1,2,3\n", "more fields than its first line names"),
+        ("a,label\n1,x\n2,\n", "missing in 1 rows"),
+        ("a,b,label\n" + "1,2,x\n1,2,y\n" * 30, "constant"),
+        (
+            "a,label\n" + "".join(f"{k},x\n" for k in range(40)),
+            "every label",
+        ),
+        ("a,label\n" + "".join(f"{k},{k / 7}\n" for k in range(40)), "continuous"),
+        ("a,label\n" + "".join(f"{k},{k}.0\n" for k in range(60)), "continuous"),
+        ("a,label\n" + "".join(f"{k},{k}\n" for k in range(60)), "too few rows"),
+        ("a,label\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n7,x\n8,y\n", "at least 20"),
+    ],
+)
+def test_refused_files(text, said, capsys):
+    assert said in refuse_text(capsys, text)
+
+
+def test_refused_class_of_one_row(capsys, data):
+    frame = make_frame()
+    frame.loc[:1, "label"] = "rare"
+    frame.to_csv(data, index=False)
+    line = refuse(capsys, data, "--target", "label", "--test-size", 0.5)
+    assert "class 'rare' of " in line
+
+
+def test_refused_infinity(capsys, data):
+    make_frame().assign(age=np.inf).to_csv(data, index=False)
+    assert "infinity" in refuse(capsys, data, "--target", "label")
+
+
+def test_refused_folder_for_a_file(capsys, tmp_path):
+    assert "can't read" in refuse(capsys, tmp_path, "--target", "label")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda frame: frame.drop(columns=["age", "size"]), "['age', 'size']"),
+        (lambda frame: frame.assign(age="old"), "column 'age' holds numbers"),
+        (lambda frame: frame.assign(label="odd"), "lacks: ['odd']"),
+        (lambda frame: frame.drop(columns="label"), "no column 'label'"),
+    ],
+)
+def test_refused_test_files(change, said, capsys, data):
+    change(make_frame()).to_csv("test.csv", index=False)
+    assert said in refuse(capsys, data, "--target", "label", "--test", "test.csv")
+
+
+def test_refused_teachers(capsys, data, teacher):
+    teacher.write_bytes(b"no pickle")
+    assert "can't load the teacher" in refuse(capsys, runner=run_quickly)
+    X, y = np.arange(20.0)[:, None], np.arange(20) % 2
+    joblib.dump(RidgeClassifier().fit(X, y), teacher)
+    assert "no classifier with predict_proba" in refuse(capsys, runner=run_quickly)
+    joblib.dump(LogisticRegression().fit(X, y), teacher)
+    assert "can't predict rows of data.csv" in refuse(capsys, runner=run_quickly)
+    joblib.dump(LogisticRegression(), teacher)
+    assert "can't predict rows of data.csv" in refuse(capsys, runner=run_quickly)
+
+
+def test_refused_temperature_of_a_tree(capsys, teacher):
+    arguments = ["--student", "tree", "--temperature", "2"]
+    assert "temperature" in refuse(capsys, *arguments, runner=run_quickly)
+
+
+def test_refused_without_pandas(capsys, data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert 'pip install "skdistill[cli]"' in refuse(capsys, data, "--target", "label")
+
+
+def test_refused_read_only_folder(capsys, monkeypatch):
+    def refuse_to_write(dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(_cli.tempfile, "TemporaryFile", refuse_to_write)
+    assert "Permission denied" in refuse(capsys)
+
+
+def test_full_disk_leaves_nothing_behind(capsys, teacher, monkeypatch):
+    def fail(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_cli.os, "replace", fail)
+    assert "No space left" in refuse(capsys, runner=run_quickly)
+
+
+def test_interrupt(capsys, teacher, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    before = sorted(os.listdir())
+    monkeypatch.setattr(_cli, "measure_models", interrupt)
+    assert run_quickly() == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1] == "skdistill: interrupted, nothing was written."
+    assert sorted(os.listdir()) == before
+
+
+def test_interrupt_of_a_network(capsys, teacher, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    # scikit-learn catches it there, keeps the half-trained network and warns.
+    monkeypatch.setattr(MLPClassifier, "_update_no_improvement_count", interrupt)
+    network = MLPClassifier((4,), max_iter=5)
+    monkeypatch.setitem(
+        _cli.STUDENTS, "mlp", lambda X: make_pipeline(prepare_columns(X), network)
+    )
+    assert run_quickly("--student", "mlp") == 130
+    assert "nothing was written" in capsys.readouterr().err
+    assert not os.path.exists("student.joblib")
+
+
+def test_lines_without_rich(capsys, teacher, monkeypatch):
+    def lack(*args):
+        raise ImportError
+
+    monkeypatch.setattr(_cli, "ProgressBar", lack)
+    assert run_quickly() == 0
+    out, err = capsys.readouterr()
+    assert "step 2 of 2, student" in err
+    assert "step" not in out
+
+
+def test_warnings_are_summed_up(capsys, teacher, monkeypatch):
+    monkeypatch.setitem(
+        _cli.STUDENTS,
+        "logistic",
+        lambda X: make_pipeline(prepare_columns(X), LogisticRegression(max_iter=1)),
+    )
+    assert run_quickly() == 0
+    notes = [x for x in capsys.readouterr().err.splitlines() if x.startswith("Note")]
+    assert len(notes) == 1
+    assert ConvergenceWarning.__name__ in notes[0]
+
+
+def test_several_warnings_make_one_line(capsys):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for text in ("one", "two", "X does not have valid feature names, but", "one"):
+            warnings.warn(text, UserWarning, stacklevel=1)
+        warnings.warn("later", FutureWarning, stacklevel=1)
+    _cli._note_warnings(caught)
+    assert capsys.readouterr().err == "Note: UserWarning: one (and 1 more)\n"
+
+
+def make_figures(teacher, baseline, student):
+    """Figures with given (right rows of 100, log loss) for each of the three."""
+
+    def make(scores):
+        n_right, loss = scores
+        correct = np.arange(100) < n_right
+        return _measure.Figures(
+            *(n_right / 100, loss, 1.0, 0.0, 0.0, 1000, 10.0, 20.0, 200, 5e4),
+            correct=correct,
+        )
+
+    names = (TEACHER, BASELINE, DISTILLED)
+    return dict(zip(names, map(make, (teacher, baseline, student)), strict=True))
+
+
+def report_on(*scores):
+    figures = make_figures(*scores)
+    return _measure.format_report(figures, _measure.compare_models(figures))
+
+
+def test_report_of_an_edge():
+    text = report_on((90, 0.2), (70, 0.6), (85, 0.3))
+    assert "accuracy  75%  (an edge of 20 of 100 test rows)" in text
+    assert "log loss  75%" in text
+    assert "no edge" not in text
+    assert "worse" not in text
+    assert "1.0 times smaller" in text
+
+
+def test_report_says_an_edge_is_within_chance():
+    assert "2 of 100 test rows, within chance" in report_on(
+        (90, 0.2), (88, 0.6), (89, 0.3)
+    )
+
+
+def test_report_says_there_is_no_edge():
+    text = report_on((80, 0.5), (80, 0.4), (90, 0.3))
+    assert text.count("undefined (no edge)") == 2
+    assert "no better than the hard-label student in accuracy and log loss" in text
+
+
+def test_report_says_the_student_is_worse():
+    text = report_on((90, 0.2), (80, 0.4), (70, 0.3))
+    assert "-100%" in text
+    assert "distilled student is worse than the hard-label student in accuracy." in text
+
+
+def test_ratios_are_said_the_right_way_round():
+    assert _measure._format_ratio(0.5, "faster", "slower") == "2.0 times slower"
+    assert _measure._format_ratio(1234.5, "faster", "slower") == "1,234 times faster"
+
+
+def test_json_has_no_nan():
+    record = {"a": [float("nan"), (float("inf"), 1.5)], "b": {"c": None, "d": object}}
+    text = _measure.encode_json(record)
+    loaded = json.load(io.BytesIO(text))
+    assert loaded["a"] == [None, [None, 1.5]]
+    assert loaded["b"]["c"] is None
+
+
+def test_versions_of_what_is_installed(monkeypatch):
+    def lack(name):
+        raise _measure.PackageNotFoundError
+
+    monkeypatch.setattr(_measure, "version", lack)
+    assert sorted(_measure.list_versions()) == ["python", "skdistill"]
+
+
+def test_latency_is_bounded_by_time_and_repeats(monkeypatch):
+    monkeypatch.setattr(_measure, "_MAX_REPEATS", 7)
+    monkeypatch.setattr(_measure, "_LATENCY_SECONDS", 60)
+    shapes = []
+    times = _measure.time_single_rows(
+        lambda row: shapes.append(row.shape), np.zeros((4, 3)), 2
+    )
+    assert len(times) == 7
+    assert set(shapes) == {(1, 3)}
+
+
+def test_long_errors_are_cut():
+    assert len(_tables.one_line(ValueError("word " * 1000))) == 400
+    assert _tables.one_line(ValueError("a b\nc d e"), 6) == "a b..."
+    assert _tables.one_line(ValueError()) == "ValueError"

@@ -1,0 +1,399 @@
+"""Rows in every container, labels of every kind: handed on as they came."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from skdistill import DistilledClassifier
+
+N = 80
+X, Y = make_classification(
+    N,
+    4,
+    n_informative=3,
+    n_redundant=0,
+    n_classes=3,
+    n_clusters_per_class=1,
+    random_state=1,
+)
+RNG = np.random.RandomState(0)
+HOLES = np.arange(N) % 7 == 0
+
+
+def describe(X):
+    """Container, width, and the names and types of the columns."""
+    if sp.issparse(X):
+        return type(X), X.shape[1], X.dtype
+    if isinstance(X, pd.DataFrame | pl.DataFrame):
+        types = list(X.dtypes)
+        return type(X), list(X.columns), types
+    return type(X), np.asarray(X).shape[1], np.asarray(X).dtype
+
+
+class Spy(ClassifierMixin, BaseEstimator):
+    """Learns the weighted class frequencies, and notes what it is given."""
+
+    seen = []
+
+    def __init__(self, role="teacher"):
+        self.role = role
+
+    def fit(self, X, y, sample_weight=None):
+        self.seen.append((self.role, "fit", describe(X)))
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        counts = np.bincount(codes, weights=sample_weight)
+        self.frequencies_ = counts / counts.sum()
+        return self
+
+    def predict_proba(self, X):
+        self.seen.append((self.role, "predict_proba", describe(X)))
+        return np.tile(self.frequencies_, (X.shape[0], 1))
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+@pytest.fixture
+def seen():
+    Spy.seen.clear()
+    yield Spy.seen
+    Spy.seen.clear()
+
+
+def mixed_pandas():
+    towns = RNG.choice(["Bern", "Oslo", "Rome"], N)
+    return pd.DataFrame(
+        {
+            "number": np.where(HOLES, np.nan, X[:, 0]),
+            "small": X[:, 1].astype(np.float32),
+            "count": RNG.randint(0, 9, N),
+            "town": pd.Series(towns).mask(HOLES),
+            "object": pd.Series(towns, dtype=object).where(~HOLES, None),
+            "grade": pd.Categorical(RNG.choice(["low", "high"], N)),
+            "nullable": pd.Series(RNG.randint(0, 9, N), dtype="Int64").mask(HOLES),
+            "share": pd.Series(X[:, 2], dtype="Float64").mask(HOLES),
+            "flag": X[:, 3] > 0,
+            "maybe": pd.Series(X[:, 3] > 0, dtype="boolean").mask(HOLES),
+        }
+    )
+
+
+def mixed_polars():
+    towns = RNG.choice(["Bern", "Oslo", "Rome"], N).tolist()
+    some = [None if hole else town for hole, town in zip(HOLES, towns, strict=True)]
+    return pl.DataFrame(
+        {
+            "number": [None if h else v for h, v in zip(HOLES, X[:, 0], strict=True)],
+            "small": pl.Series(X[:, 1], dtype=pl.Float32),
+            "count": RNG.randint(0, 9, N),
+            "town": some,
+            "kind": pl.Series(some, dtype=pl.Categorical),
+            "grade": pl.Series(towns, dtype=pl.Enum(["Bern", "Oslo", "Rome"])),
+            "flag": X[:, 3] > 0,
+            "maybe": [None if h else bool(h % 2) for h in HOLES],
+        }
+    )
+
+
+CONTAINERS = {
+    "float64": X,
+    "float32": X.astype(np.float32),
+    "integers": X.round().astype(np.int16),
+    "objects": np.array(mixed_pandas(), dtype=object),
+    "fortran": np.asfortranarray(X),
+    "pandas numbers": pd.DataFrame(X, columns=list("abcd")),
+    "pandas numbered columns": pd.DataFrame(X),
+    "pandas mixed": mixed_pandas(),
+    "pandas other index": mixed_pandas().set_axis(np.arange(N)[::-1] * 3),
+    "polars numbers": pl.DataFrame(X, schema=list("abcd")),
+    "polars mixed": mixed_polars(),
+    "csr matrix": sp.csr_matrix(X),
+    "csr array": sp.csr_array(X),
+}
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_rows_reach_teacher_and_student_untouched(name, cv, seen):
+    rows = CONTAINERS[name]
+    distilled = DistilledClassifier(Spy("teacher"), Spy("student"), cv=cv).fit(rows, Y)
+    distilled.predict_proba(rows)
+    roles = {(role, method) for role, method, _ in seen}
+    assert roles == {
+        ("teacher", "fit"),
+        ("teacher", "predict_proba"),
+        ("student", "fit"),
+        ("student", "predict_proba"),
+    }
+    assert [what for _, _, what in seen] == [describe(rows)] * len(seen)
+
+
+@pytest.mark.parametrize(
+    ("given", "fitted"),
+    [
+        (sp.csc_matrix, sp.csr_matrix),
+        (sp.csc_array, sp.csr_array),
+        (sp.coo_matrix, sp.csr_matrix),
+        (sp.coo_array, sp.csr_array),
+    ],
+)
+def test_sparse_rows_are_made_indexable_for_fit_and_left_alone_for_predict(
+    given, fitted, seen
+):
+    """As in scikit-learn's own meta-estimators: matrix or array stays what it is."""
+    rows = given(X)
+    distilled = DistilledClassifier(Spy("teacher"), Spy("student")).fit(rows, Y)
+    assert {what for _, _, what in seen} == {(fitted, 4, np.dtype(float))}
+    seen.clear()
+    distilled.predict_proba(rows)
+    assert seen == [("student", "predict_proba", (given, 4, np.dtype(float)))]
+
+
+@pytest.mark.parametrize("container", [sp.csr_matrix, sp.csc_array, sp.coo_array])
+@pytest.mark.parametrize(
+    "student", [LogisticRegression(), MLPClassifier((4,), solver="lbfgs", max_iter=20)]
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_sparse_and_dense_rows_teach_the_same(container, student):
+    distilled = DistilledClassifier(LogisticRegression(), student, random_state=0)
+    dense = distilled.fit(X, Y).predict_proba(X)
+    sparse = distilled.fit(container(X), Y).predict_proba(container(X))
+    np.testing.assert_allclose(sparse, dense, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_names_and_width(name):
+    rows = CONTAINERS[name]
+    distilled = DistilledClassifier(Spy("teacher"), Spy("student")).fit(rows, Y)
+    assert distilled.n_features_in_ == rows.shape[1]
+    columns = list(getattr(rows, "columns", []))
+    if columns and all(isinstance(column, str) for column in columns):
+        assert distilled.feature_names_in_.tolist() == columns
+    else:
+        assert not hasattr(distilled, "feature_names_in_")
+
+
+def test_names_are_forgotten_by_a_fit_on_rows_without():
+    distilled = DistilledClassifier(LogisticRegression(), LogisticRegression())
+    distilled.fit(CONTAINERS["pandas numbers"], Y)
+    assert distilled.feature_names_in_.tolist() == list("abcd")
+    distilled.fit(X[:, :3], Y)
+    assert not hasattr(distilled, "feature_names_in_")
+    assert distilled.n_features_in_ == 3
+
+
+@pytest.mark.parametrize("name", ["pandas numbers", "polars numbers"])
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+@pytest.mark.parametrize(
+    "student",
+    [LogisticRegression(), make_pipeline(StandardScaler(), LogisticRegression())],
+)
+def test_columns_in_another_order_are_refused(name, method, student):
+    rows = CONTAINERS[name]
+    distilled = DistilledClassifier(LogisticRegression(), student).fit(rows, Y)
+    with pytest.raises(ValueError, match="must be in the same order"):
+        getattr(distilled, method)(rows[["b", "a", "c", "d"]])
+    with pytest.raises(ValueError, match="unseen at fit time"):
+        getattr(distilled, method)(
+            rows.rename({"a": "z"})
+            if name[:2] == "po"
+            else rows.rename(columns={"a": "z"})
+        )
+
+
+@pytest.mark.parametrize("name", ["pandas numbers", "polars numbers", "float64"])
+def test_every_container_teaches_the_same(name):
+    rows = CONTAINERS[name]
+    student = make_pipeline(StandardScaler(), LogisticRegression())
+    distilled = DistilledClassifier(LogisticRegression(), student)
+    expected = distilled.fit(X, Y).predict_proba(X)
+    proba = distilled.fit(rows, Y).predict_proba(rows)
+    np.testing.assert_allclose(proba, expected, atol=1e-10)
+
+
+# Labels
+
+
+def exact():
+    """A teacher and a student whose optimum does not depend on the labels' order."""
+    tight = LogisticRegression(tol=1e-10, max_iter=2000)
+    return DistilledClassifier(tight, tight, temperature=2.0, alpha=0.8)
+
+
+LABELS = {
+    "strings": np.array(["ant", "bee", "cow"]),
+    "objects": np.array(["ant", "bee", "cow"], dtype=object),
+    "negative": np.array([-7, -1, 3]),
+    "non-contiguous": np.array([10, 200, 3000]),
+    "floats": np.array([-1.0, 0.0, 2.0]),
+    "large": np.array([2**40, 2**41, 2**42]),
+    "permuted": np.array([1, 2, 0]),
+    "reversed": np.array([2, 1, 0]),
+    "reversed strings": np.array(["zoo", "yak", "ant"]),
+}
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+@pytest.mark.parametrize("name", LABELS)
+def test_labels_keep_their_space(name, cv):
+    labels = LABELS[name]
+    order = np.argsort(labels)
+    plain = exact().set_params(cv=cv).fit(X, Y)
+    named = exact().set_params(cv=cv).fit(X, labels[Y])
+    assert named.classes_.tolist() == labels[order].tolist()
+    assert named.student_.classes_.tolist() == labels[order].tolist()
+    proba, expected = named.predict_proba(X), plain.predict_proba(X)[:, order]
+    np.testing.assert_allclose(proba, expected, atol=1e-5)
+    if (order == np.arange(3)).all():
+        np.testing.assert_array_equal(proba, expected)
+    np.testing.assert_array_equal(named.predict(X), labels[plain.predict(X)])
+    assert named.score(X, labels[Y]) == plain.score(X, Y) > 0.5
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[False, True], ["no", "yes"], ["yes", "no"], [-1, 1], [5, 2]],
+    ids=str,
+)
+def test_two_labels_keep_their_space(labels):
+    labels, half = np.array(labels), (Y > 0).astype(int)
+    plain, named = exact().fit(X, half), exact().fit(X, labels[half])
+    order = np.argsort(labels)
+    assert named.classes_.dtype == labels.dtype
+    assert named.classes_.tolist() == labels[order].tolist()
+    np.testing.assert_allclose(
+        named.predict_proba(X), plain.predict_proba(X)[:, order], atol=1e-5
+    )
+    np.testing.assert_array_equal(named.predict(X), labels[plain.predict(X)])
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        list,
+        pd.Series,
+        lambda y: pd.Series(y, index=np.arange(N)[::-1]),
+        lambda y: pd.Series(y, dtype="string"),
+        lambda y: pd.Series(y, dtype="category"),
+        lambda y: pl.Series(y.tolist()),
+        lambda y: pl.Series(y.tolist(), dtype=pl.Categorical),
+    ],
+    ids=["list", "pandas", "reindexed", "string", "category", "polars", "categorical"],
+)
+def test_labels_in_every_container(wrap):
+    y = np.array(["ant", "bee", "cow"])[Y]
+    expected = exact().fit(X, y)
+    distilled = exact().fit(X, wrap(y))
+    assert distilled.classes_.tolist() == expected.classes_.tolist()
+    np.testing.assert_array_equal(distilled.predict_proba(X), expected.predict_proba(X))
+    np.testing.assert_array_equal(distilled.predict(X), expected.predict(X))
+
+
+@pytest.mark.parametrize("wrap", [lambda y: pd.Series(y, dtype="Int64"), pl.Series])
+def test_whole_numbers_in_a_nullable_container(wrap):
+    expected = exact().fit(X, Y)
+    distilled = exact().fit(X, wrap(Y))
+    assert distilled.classes_.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(distilled.predict(X), expected.predict(X))
+
+
+def test_a_column_of_labels_is_flattened_with_a_warning():
+    with pytest.warns(UserWarning, match="column-vector y"):
+        distilled = exact().fit(X, Y[:, None])
+    np.testing.assert_array_equal(distilled.predict(X), exact().fit(X, Y).predict(X))
+
+
+# The defaults on frames
+
+
+def with_surprises(rows):
+    """The same columns, with levels and holes that training never saw."""
+    if isinstance(rows, pd.DataFrame):
+        odd = rows.copy()
+        odd["town"] = odd["town"].where(np.arange(len(odd)) > 5, "Atlantis")
+        odd["grade"] = pd.Categorical(["unheard of"] * 5 + list(odd["grade"][5:]))
+        odd.loc[odd.index[:10], ["small", "share"]] = np.nan
+        odd["flag"] = odd["flag"].astype(object).where(np.arange(len(odd)) > 3, None)
+        return odd
+    return rows.with_columns(
+        town=pl.Series(["Atlantis", None] * (N // 2)),
+        kind=pl.Series(["Atlantis"] * N, dtype=pl.Categorical),
+        small=pl.Series([None, 1.0] * (N // 2), dtype=pl.Float32),
+        count=pl.Series([None, 2] * (N // 2)),
+        flag=pl.Series([None, True] * (N // 2)),
+    )
+
+
+@pytest.mark.parametrize(
+    "rows", [mixed_pandas(), mixed_polars()], ids=["pandas", "polars"]
+)
+def test_defaults_on_a_mixed_frame(rows):
+    y = np.array(["no", "yes"])[(Y > 0).astype(int)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        distilled = DistilledClassifier(random_state=0).fit(rows, y)
+        proba = distilled.predict_proba(rows)
+        odd = with_surprises(rows)
+        surprised = distilled.predict_proba(odd)
+        one = distilled.predict_proba(rows[:1])
+    assert distilled.score(rows, y) > 0.8
+    for served in (proba, surprised):
+        assert served.shape == (N, 2)
+        np.testing.assert_allclose(served.sum(axis=1), 1)
+    assert not np.array_equal(proba, surprised)
+    np.testing.assert_allclose(one, proba[:1], atol=1e-12)
+    np.testing.assert_array_equal(distilled.student_.predict_proba(rows), proba)
+    np.testing.assert_array_equal(distilled.student_.predict_proba(odd), surprised)
+    labels = distilled.predict(rows)
+    np.testing.assert_array_equal(distilled.student_.predict(rows), labels)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["string", "string[pyarrow]", object], ids=["string", "arrow", "object"]
+)
+def test_default_student_on_text_with_pandas_na(dtype):
+    town = pd.Series(RNG.choice(["Bern", "Oslo"], N), dtype=dtype)
+    town[HOLES] = pd.NA
+    rows = pd.DataFrame({"number": X[:, 0], "town": town})
+    distilled = DistilledClassifier(LogisticOnLevels(), random_state=0).fit(rows, Y)
+    proba = distilled.predict_proba(rows)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    swapped = rows.assign(town=pd.Series([pd.NA] * N, dtype=dtype))
+    assert not np.array_equal(distilled.predict_proba(swapped), proba)
+
+
+class LogisticOnLevels(ClassifierMixin, BaseEstimator):
+    """Looks at the numbers only, so that the student alone is put to the test."""
+
+    def fit(self, X, y):
+        self.model_ = LogisticRegression().fit(X[["number"]], y)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict_proba(self, X):
+        return self.model_.predict_proba(X[["number"]])
+
+
+def test_a_pipeline_student_learns_from_named_columns():
+    rows = mixed_pandas()[["grade", "flag"]]
+    student = make_pipeline(OneHotEncoder(), LogisticRegression())
+    distilled = DistilledClassifier(student, student).fit(rows, Y)
+    assert distilled.student_[0].feature_names_in_.tolist() == ["grade", "flag"]
+    np.testing.assert_allclose(
+        distilled.predict_proba(rows), distilled.teacher_.predict_proba(rows), atol=0.05
+    )
