@@ -4,14 +4,15 @@
 is a soft vote of twelve `MLPClassifier((256, 128, 64))`, read in two ways: with
 scikit-learn's defaults, which train until the loss no longer falls (about 50
 passes), and each stopped early, which leaves hardly any edge in accuracy over the
-better of the students on hard labels. Both are shown. The student is one `MLPClassifier((64, 32))`, stopped early. The tutorial reported 53.8% of the
-edge in accuracy at 160 times fewer parameters, on one seed. Here: four data seeds
-(rows and split), ten student seeds each, one teacher a data seed.
+better of the students on hard labels. Both are shown. The student is one
+`MLPClassifier((64, 32))`, stopped early. The tutorial reported 53.8% of the edge in
+accuracy at 160 times fewer parameters, on one seed. Here: four data seeds (rows and
+split), ten student seeds each, one teacher a data seed.
 
 Hard labels are given twice: stopped early, and for as many passes as the student
 distilled with the package's defaults made. The edge is the teacher's lead over
 the better of the two by its mean, and the share recovered is a ratio of means.
-The package's temperature and clipping were chosen on other data seeds (10 to 12).
+The package's temperature and clipping were chosen on other data seeds (10, 11).
 
     python benchmarks/tutorial.py            # about a quarter of an hour on 2 cores
     python benchmarks/tutorial.py --smoke    # seconds; writes no tutorial.json

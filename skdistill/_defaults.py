@@ -86,7 +86,7 @@ def default_student(X: Any, n_samples: int) -> Pipeline:
         Preprocessing, then an `MLPClassifier`.
     """
     if n_samples < _FEW_ROWS:
-        network = MLPClassifier((64, 32), tol=1e-3, max_iter=1000)
+        network = MLPClassifier((64, 32), max_iter=2000)
     else:
         network = MLPClassifier(
             (64, 32), early_stopping=True, n_iter_no_change=20, max_iter=1000

@@ -7,11 +7,13 @@ from sklearn.datasets import make_classification
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
+from skdistill._progress import raise_interrupts
 
 X, y = make_classification(80, random_state=0)
 
@@ -111,3 +113,25 @@ def test_verbose_prints_a_line_a_step(capsys, teacher, given, steps):
         )
     est.set_params(verbose=False).fit(X, y, **given)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("what", ["teacher", "student"])
+def test_an_interrupt_that_a_network_swallows_ends_the_fit(what, monkeypatch):
+    """MLPClassifier turns Ctrl-C into a warning and keeps half-trained weights."""
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    parts = {"teacher": LogisticRegression(), "student": LogisticRegression()}
+    est = DistilledClassifier(**parts).fit(X, y)
+    before = est.predict_proba(X)
+    est.set_params(**{what: MLPClassifier((4,))})
+    monkeypatch.setattr(MLPClassifier, "_backprop", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(X, y)
+    np.testing.assert_array_equal(est.predict_proba(X), before)
+
+
+def test_other_warnings_stay_what_they_are():
+    with pytest.raises(UserWarning, match="mine"), raise_interrupts():
+        raise UserWarning("mine")

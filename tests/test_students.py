@@ -395,3 +395,8 @@ def test_automatic_temperature_is_one_where_logits_are_fixed(
 ):
     assert choose_temperature(student, n_classes) == expected
     check_student(student, "auto", n_classes, 100)
+
+
+def test_a_class_is_no_student():
+    with pytest.raises(TypeError, match=r"the class MLPClassifier\. Pass an instance"):
+        check_student(MLPClassifier, 1.0, 2, 100)

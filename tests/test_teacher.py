@@ -244,3 +244,8 @@ def test_groups_keep_together(data):
     np.testing.assert_allclose(
         est.student_.targets(len(y)), expected, atol=1.1 * EPSILON
     )
+
+
+def test_a_class_is_no_teacher():
+    with pytest.raises(TypeError, match=r"RandomForestClassifier\. Pass an instance"):
+        _teacher.check_teacher(RandomForestClassifier)
