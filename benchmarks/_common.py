@@ -101,6 +101,15 @@ def print_table(title: str, header: list[str], rows: list[list]) -> None:
         print(f"| {' | '.join(padded)} |")
 
 
+def _without_nan(value):
+    """JSON has no NaN: what is undefined becomes null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
 def write_json(name: str, result: dict) -> None:
     """Write a result beside the scripts, with the versions that gave it."""
     versions = {
@@ -110,5 +119,6 @@ def write_json(name: str, result: dict) -> None:
         "joblib": joblib.__version__,
     }
     path = FOLDER / name
-    path.write_text(json.dumps({"versions": versions, **result}, indent=1) + "\n")
+    text = json.dumps(_without_nan({"versions": versions, **result}), indent=1)
+    path.write_text(text + "\n")
     print(f"\nWritten: {path.name}")
