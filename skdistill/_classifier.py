@@ -89,6 +89,25 @@ class DistilledClassifier(
     q = softmax(log b / T); the student minimises cross-entropy against q and its
     logits are multiplied by T.
 
+    The defaults were chosen by ``benchmarks/defaults.py`` (five data sets, five
+    seeds, at most 800 rows; held-out rows, variant less default, mean):
+
+    ========================================  ========  ========
+    variant                                   accuracy  log loss
+    ========================================  ========  ========
+    teacher: LightGBM alone                   -0.0144   +0.087
+    teacher: LightGBM, trees, network         -0.0002   +0.024
+    student on labels of `cv=5`               -0.0158   +0.027
+    student with `temperature=5`              -0.0040   +0.014
+    student with `temperature=1`              -0.0013   -0.001
+    student with `alpha=.5`                   +0.0011   +0.011
+    student with e = 1e-5 instead of 1e-3     -0.0011   +0.007
+    ========================================  ========  ========
+
+    Temperature 3 and e = 1e-3 matter where the teacher is certain of its training
+    rows: on ``benchmarks/tutorial.py`` the student's mean accuracy is .9695 against
+    .9587 at temperature 1 (hard labels: .9626, teacher: .9680).
+
     References
     ----------
     .. [1] C. Bucila, R. Caruana, A. Niculescu-Mizil, "Model compression", KDD 2006.
