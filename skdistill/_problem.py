@@ -114,15 +114,7 @@ def pose_problem(
         _check_stands_alone(estimator)
         stored = _teacher.check_stored(teacher_proba, codes, classes)
     teacher = _choose_teacher(estimator, X, classes, stored)
-    student = estimator.student
-    if student is None:
-        student = default_student(X, len(y))
-    else:
-        student = clone(student, safe=False)
-    temperature = estimator.temperature
-    check_student(student, temperature, len(classes), len(y))
-    if temperature == "auto":
-        temperature = choose_temperature(student, len(classes))
+    student, temperature = _choose_student(estimator, X, len(y), len(classes))
     split_seed = _seed_parts(estimator, teacher, student)
     routed = _route(estimator, teacher, student, weight, metadata)
     splits = None
@@ -142,7 +134,7 @@ def pose_problem(
         names=names,
         teacher=teacher,
         student=student,
-        temperature=float(temperature),
+        temperature=temperature,
         teacher_params=routed["teacher"],
         student_params=routed["student"],
         splits=splits,
@@ -266,6 +258,21 @@ def _choose_teacher(
             )
         _teacher.check_frozen_classes(teacher, classes)
     return clone(teacher)
+
+
+def _choose_student(
+    estimator: Any, X: Any, n_samples: int, n_classes: int
+) -> tuple[Any, float]:
+    """Return a clone of the student, and the temperature at which it learns."""
+    student, temperature = estimator.student, estimator.temperature
+    if student is None:
+        student = default_student(X, n_samples)
+    else:
+        student = clone(student, safe=False)
+    check_student(student, temperature, n_classes, n_samples)
+    if temperature == "auto":
+        temperature = choose_temperature(student, n_classes)
+    return student, float(temperature)
 
 
 def _seed_parts(estimator: Any, teacher: Any, student: Any) -> Any:
