@@ -90,7 +90,8 @@ class DistilledClassifier(
     logits are multiplied by T.
 
     The defaults were chosen by ``benchmarks/defaults.py`` (five data sets, five
-    seeds, at most 800 rows; held-out rows, variant less default, mean):
+    seeds, at most 800 rows; held-out rows, variant less default, mean; the first two
+    rows are the teacher's own scores, the others the student's):
 
     ========================================  ========  ========
     variant                                   accuracy  log loss
