@@ -39,6 +39,7 @@ from ._measure import (
     measure_models,
     select_plain,
 )
+from ._progress import raise_interrupts
 from ._tables import Refusal, Rows, one_line, read_rows
 
 _HELP = """\
@@ -53,9 +54,6 @@ writes a model that scikit-learn alone loads. Without a file: a bundled example.
   --json FILE      write every figure to a file as well
 """
 
-#: What scikit-learn's networks say when they are stopped by hand.
-_INTERRUPTED = "Training interrupted by user"
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, 2 (refused) or 130."""
@@ -63,15 +61,15 @@ def main(argv: list[str] | None = None) -> int:
         options = _parse_options(argv)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("default")
-            # A network takes Ctrl-C for "trained enough", and warns.
-            warnings.filterwarnings("error", _INTERRUPTED, UserWarning)
-            report = _distil(options)
+            # The student on hard labels is fitted outside of DistilledClassifier.
+            with raise_interrupts():
+                report = _distil(options)
         _note_warnings(caught)
         print(report)
     except Refusal as refusal:
         print(f"skdistill: error: {refusal}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, UserWarning):
+    except KeyboardInterrupt:
         print("skdistill: interrupted, nothing was written.", file=sys.stderr)
         return 130
     return 0

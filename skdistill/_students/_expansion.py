@@ -79,15 +79,12 @@ def fold(student: Any, temperature: float) -> None:
 
 def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     """Fit the student on weighted copies."""
+    if isinstance(student, HistGradientBoostingClassifier):
+        return _fit_hist_boosting(student, train, validation)
     if validation is not None:
-        return _fit_stopping_early(student, train, validation)
+        return fit_by_epochs(student, train, validation)
     X, y, weight, params = expand_rows(train)
-    if getattr(student, "early_stopping", None) != "auto":
-        return student.fit(X, y, **weight_params(student, weight), **params)
-    # The copies must not lift the row count over the limit of "auto".
-    student.set_params(early_stopping=False)
-    student.fit(X, y, sample_weight=weight, **params)
-    return student.set_params(early_stopping="auto")
+    return student.fit(X, y, **weight_params(student, weight), **params)
 
 
 def expand_rows(data: SoftData) -> tuple[Any, Any, Any, dict[str, Any]]:
@@ -109,28 +106,17 @@ def expand_rows(data: SoftData) -> tuple[Any, Any, Any, dict[str, Any]]:
     return _safe_indexing(data.X, rows), labels, weight, data.take_params(rows)
 
 
-def _fit_stopping_early(student: Any, train: SoftData, validation: SoftData) -> Any:
-    """Stop on the soft cross-entropy of rows that training never saw."""
-    if isinstance(student, HistGradientBoostingClassifier):
-        return _fit_hist_boosting(student, train, validation)
-    return fit_by_epochs(student, train, validation)
-
-
-def _fit_hist_boosting(student: Any, train: SoftData, validation: SoftData) -> Any:
+def _fit_hist_boosting(
+    student: Any, train: SoftData, validation: SoftData | None
+) -> Any:
     wish = student.early_stopping
     X, y, weight, params = expand_rows(train)
-    X_val, y_val, weight_val, _ = expand_rows(validation)
+    if validation is not None:
+        names = ("X_val", "y_val", "sample_weight_val")
+        params |= dict(zip(names, expand_rows(validation)[:3], strict=True))
     # "auto" would look at the number of copies instead of the number of rows.
-    student.set_params(early_stopping=True)
-    student.fit(
-        X,
-        y,
-        sample_weight=weight,
-        X_val=X_val,
-        y_val=y_val,
-        sample_weight_val=weight_val,
-        **params,
-    )
+    student.set_params(early_stopping=validation is not None)
+    student.fit(X, y, sample_weight=weight, **params)
     return student.set_params(early_stopping=wish)
 
 
