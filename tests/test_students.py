@@ -400,3 +400,19 @@ def test_automatic_temperature_is_one_where_logits_are_fixed(
 def test_a_class_is_no_student():
     with pytest.raises(TypeError, match=r"the class MLPClassifier\. Pass an instance"):
         check_student(MLPClassifier, 1.0, 2, 100)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {"a": 4.0, "c": 0.5}])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_class_weight_on_hard_targets_is_sklearn_s(class_weight, weighted):
+    data = make_soft(weighted=weighted)
+    codes = data.targets.argmax(axis=1)
+    hard = SoftData(data.X, np.eye(3)[codes], data.classes, data.y, data.weight)
+    student = LogisticRegression(class_weight=class_weight, tol=1e-8, max_iter=1000)
+    soft = fit_student(clone(student), hard)
+    direct = clone(student).fit(data.X, data.y, sample_weight=data.weight)
+    np.testing.assert_allclose(soft.coef_, direct.coef_, atol=1e-4)
+    assert soft.class_weight == class_weight
+    # Copies of every class in equal number must not hide a shift of the classes.
+    plain = fit_student(clone(student).set_params(class_weight=None), hard)
+    assert np.abs(plain.coef_ - soft.coef_).max() > 1e-2

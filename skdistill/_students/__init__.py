@@ -116,7 +116,14 @@ def fit_student(
     if isinstance(student, Pipeline):
         return _fit_pipeline(student, train, validation, temperature)
     family = _family(student)
+    class_weight = getattr(student, "class_weight", None)
+    if class_weight is not None:
+        student.set_params(class_weight=None)
+        train = train.weigh_classes(class_weight)
+        validation = validation and validation.weigh_classes(class_weight)
     student = family.fit(student, train, validation)
+    if class_weight is not None:
+        student.set_params(class_weight=class_weight)
     if temperature != 1:
         family.fold(student, temperature)
     return student

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
+from sklearn.utils.class_weight import compute_class_weight
 
 from .._rows import take_rows
 
@@ -65,6 +66,25 @@ class SoftData:
     def with_rows(self, X: Any) -> SoftData:
         """Return the same targets for transformed rows."""
         return replace(self, X=X)
+
+    def weigh_classes(self, class_weight: dict[Any, float] | str) -> SoftData:
+        """Return the rows with a student's `class_weight` worked into them.
+
+        Copies of a row weighted by q_k w_k are a row of weight sum(q_k w_k) with
+        targets in proportion to q_k w_k. "balanced" counts soft targets: copies
+        would be balanced whatever the classes' shares.
+        """
+        weight = np.ones(self.n_samples) if self.weight is None else self.weight
+        if isinstance(class_weight, str):
+            mass = weight @ self.targets
+            factors = mass.sum() / (len(self.classes) * mass)
+        else:
+            factors = compute_class_weight(
+                class_weight, classes=self.classes, y=self.classes
+            )
+        scaled = self.targets * factors
+        total = scaled.sum(axis=1)
+        return replace(self, targets=scaled / total[:, None], weight=weight * total)
 
 
 def split_rows(
