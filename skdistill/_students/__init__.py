@@ -1,79 +1,119 @@
 """How each kind of student learns soft targets.
 
 A family is a module with `accepts`, `wants_validation`, `check_stopping`,
-`rescales`, `fit` and `fold`; the first in `FAMILIES` that accepts a student teaches
-it. Pipelines are taken apart here: all but the last step transform, the last step
-learns.
+`rescales`, `fit`, `fold`, `check_tuning` and `tune`; the first in `FAMILIES` that
+accepts a student teaches it. Pipelines are taken apart here: all but the last step
+transform, the last step learns.
 """
 
 from __future__ import annotations
 
+import copy
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from . import _expansion, _linear, _mlp
+from .._targets import cross_entropy, one_hot
+from . import (
+    _catboost,
+    _expansion,
+    _hist,
+    _lightgbm,
+    _linear,
+    _meta,
+    _mlp,
+    _skorch,
+    _trees,
+    _xgboost,
+)
 from ._data import SoftData, split_rows
 
 __all__ = [
     "SoftData",
+    "blends_labels",
+    "check_part",
     "check_student",
+    "check_tuning",
     "choose_temperature",
+    "count_final_passes",
     "fit_student",
+    "limit_passes",
+    "read_labels",
+    "seed_net",
     "split_rows",
+    "tune_student",
     "validation_fraction",
 ]
 
-FAMILIES: tuple[ModuleType, ...] = (_mlp, _linear, _expansion)
+FAMILIES: tuple[ModuleType, ...] = (
+    _skorch,
+    _mlp,
+    _lightgbm,
+    _xgboost,
+    _catboost,
+    _linear,
+    _trees,
+    _hist,
+    _meta,
+    _expansion,
+)
 
-#: The temperature of students whose logits can be rescaled, when none is given.
-#: `benchmarks/defaults.py` holds the comparison.
+#: The temperature of networks on the training rows alone, when none is given;
+#: `benchmarks/defaults.py` holds the comparison. A linear model cannot match the
+#: teacher's logits, and at a high temperature would try.
 AUTO_TEMPERATURE = 3.0
 
 
 def choose_temperature(student: Any, n_classes: int) -> float:
-    """Return what "auto" stands for: 1 where logits can't be rescaled exactly."""
+    """Return what "auto" stands for on the training rows alone."""
     learner = _last_step(student)
-    return AUTO_TEMPERATURE if _family(learner).rescales(learner, n_classes) else 1.0
+    family = _family(learner)
+    network = family in (_mlp, _skorch)
+    return AUTO_TEMPERATURE if network and family.rescales(learner, n_classes) else 1.0
 
 
 def check_student(
-    student: Any, temperature: float | str, n_classes: int, n_samples: int
+    student: Any,
+    temperature: float | str,
+    n_classes: int,
+    n_samples: int,
+    alpha: float = 1.0,
 ) -> None:
     """Raise where the student cannot learn or serve what is asked for.
 
     Raises
     ------
     TypeError
-        The student has no `predict_proba`, takes no weights, or cross-validates.
+        The student or a part of it has no `predict_proba`, takes no weights, or
+        cross-validates in a way of its own.
     ValueError
         The student's logits can't be rescaled and the temperature is not 1, or it
         stops early in a way that can't be given validation rows.
     """
     learner = _last_step(student)
+    _skorch.refuse_module(learner)
     if isinstance(learner, type):
         raise TypeError(
             f"The student must be an estimator, received the class {learner.__name__}. "
             f"Pass an instance: {learner.__name__}()."
         )
     name = type(learner).__name__
-    if not hasattr(learner, "predict_proba"):
+    if not _meta.has_probabilities(learner):
         raise TypeError(
             f"The student must have predict_proba, which {name} has not as it is "
             "configured. Use a classifier with probabilities, such as MLPClassifier."
         )
-    if hasattr(learner, "cv"):
-        raise TypeError(
-            f"The student must be a single classifier, received a {name}, whose "
-            "inner folds would share copies of a row. Put the search or the "
-            "calibration around the DistilledClassifier: "
-            "GridSearchCV(DistilledClassifier(...), {'student__...': ...})."
-        )
+    check_part(learner, n_classes, n_samples)
+    for part in _list_learners(learner):
+        if hasattr(_family(part), "check_blend"):
+            _family(part).check_blend(part, temperature, alpha)
     family = _family(learner)
-    if family.wants_validation(learner, n_samples):
-        family.check_stopping(learner)
     if temperature not in ("auto", 1) and not family.rescales(learner, n_classes):
         raise ValueError(
             "A temperature other than 1 needs a student whose logits can be "
@@ -81,6 +121,78 @@ def check_student(
             f"with {name} on {n_classes} classes. Set temperature=1, or use "
             "MLPClassifier or LogisticRegression."
         )
+
+
+def blends_labels(student: Any) -> bool:
+    """Whether true labels may be blended into the targets before the student's fit."""
+    for part in _list_learners(student):
+        if hasattr(_family(part), "check_blend"):
+            try:
+                _family(part).check_blend(part, "auto", 0.5)
+            except ValueError:
+                return False
+    return True
+
+
+def limit_passes(student: Any, n_passes: int | None) -> int | None:
+    """Set, and return, the most passes that a student makes over its rows.
+
+    None where the student does not learn in passes; with `n_passes=None` nothing is
+    set.
+    """
+    learner = _last_step(student)
+    family = _family(learner)
+    name = getattr(family, "PASSES", None)
+    if name is None or getattr(learner, "solver", None) == "lbfgs":
+        return None
+    most = learner.get_params()[name]
+    if n_passes is not None:
+        most = min(most, n_passes)
+        learner.set_params(**{name: most})
+    return most
+
+
+def count_final_passes(student: Any, n_rows: int) -> int | None:
+    """Passes over a transfer set of so many rows."""
+    learner = _last_step(student)
+    passes = limit_passes(student, None)
+    if passes is None or _family(learner) is not _mlp:
+        return passes
+    return min(passes, _mlp.count_passes(learner, n_rows))
+
+
+def seed_net(student: Any, seed: int | None) -> AbstractContextManager[None]:
+    """Seed what a net draws from torch's global generator, and put that back."""
+    return _skorch.seed_torch(_last_step(student), seed)
+
+
+def read_labels(student: Any, predicted: Any, classes: Any) -> Any:
+    """Return what a student predicted as a vector of labels."""
+    if _skorch.predicts_positions(_last_step(student)):
+        return classes[predicted]
+    # CatBoost returns one column.
+    return predicted.ravel() if predicted.ndim > 1 else predicted
+
+
+def check_part(student: Any, n_classes: int, n_samples: int) -> None:
+    """Raise where a student, or a part of one, cannot learn soft targets."""
+    learner = _last_step(student)
+    if hasattr(learner, "cv") and not _meta.accepts(learner):
+        raise TypeError(
+            "The student must not draw folds of its own, for they would share copies "
+            f"of a row; received a {type(learner).__name__}. Put it around the "
+            "DistilledClassifier, or use one of scikit-learn's searches, "
+            "CalibratedClassifierCV or StackingClassifier."
+        )
+    family = _family(learner)
+    if hasattr(family, "check_parameters"):
+        family.check_parameters(learner, n_classes)
+    if family.wants_validation(learner, n_samples):
+        family.check_stopping(learner)
+    if family is _meta:
+        inner = 2 if isinstance(learner, OneVsRestClassifier) else n_classes
+        for part in _meta.list_parts(learner):
+            check_part(part, inner, n_samples)
 
 
 def validation_fraction(student: Any, n_samples: int) -> float | None:
@@ -96,6 +208,7 @@ def fit_student(
     train: SoftData,
     validation: SoftData | None = None,
     temperature: float = 1.0,
+    extra: SoftData | None = None,
 ) -> Any:
     """Fit an unfitted student in place, and serve it at temperature 1.
 
@@ -107,6 +220,9 @@ def fit_student(
         Rows to learn from, and rows to stop early on.
     temperature : float
         The temperature at which the targets were softened.
+    extra : SoftData
+        Rows of the transfer set: the last step of a Pipeline learns them as well,
+        the steps before it only transform them.
 
     Returns
     -------
@@ -114,7 +230,8 @@ def fit_student(
         A stock estimator that needs nothing of this package.
     """
     if isinstance(student, Pipeline):
-        return _fit_pipeline(student, train, validation, temperature)
+        return _fit_pipeline(student, train, validation, temperature, extra)
+    train = train.join(extra)
     family = _family(student)
     class_weight = getattr(student, "class_weight", None)
     if class_weight is not None:
@@ -134,6 +251,7 @@ def _fit_pipeline(
     train: SoftData,
     validation: SoftData | None,
     temperature: float,
+    extra: SoftData | None,
 ) -> Pipeline:
     steps = student.steps[:-1]
     name, learner = student.steps[-1]
@@ -147,11 +265,85 @@ def _fit_pipeline(
         train = train.with_rows(X)
         if validation is not None:
             validation = validation.with_rows(head.transform(validation.X))
+        if extra is not None:
+            extra = extra.with_rows(head.transform(extra.X))
         # With a cache the pipeline fits copies of its steps.
         steps = head.steps
-    learner = fit_student(learner, train, validation, temperature)
+    learner = fit_student(learner, train, validation, temperature, extra)
     student.steps = [*steps, (name, learner)]
     return student
+
+
+def check_tuning(student: Any) -> None:
+    """Raise a TypeError where the student cannot train on after distillation."""
+    learner = _last_step(student)
+    _family(learner).check_tuning(learner)
+
+
+def tune_student(
+    student: Any, train: SoftData, validation: SoftData, passes: int
+) -> tuple[Any, bool, tuple[float, float]]:
+    """Train on over the true labels, and keep the result where it is the better one.
+
+    Parameters
+    ----------
+    student : estimator
+        Fitted, as it is served; it is left alone.
+    train, validation : SoftData
+        Rows to learn from, and rows that decide. Of both only `y` counts.
+    passes : int
+        Passes over the rows (of a boosted model: rounds), at a small step.
+
+    Returns
+    -------
+    student : estimator
+        The tuned student, or the one that was given.
+    kept : bool
+        Whether it is the tuned one.
+    losses : tuple of two floats
+        Log loss on the true labels of the validation rows, before and after.
+    """
+    train, validation = _harden(train), _harden(validation)
+    tuned = _tune(student, train, passes)
+    class_weight = getattr(_last_step(student), "class_weight", None)
+    if class_weight is not None:
+        validation = validation.weigh_classes(class_weight)
+    before, after = (
+        cross_entropy(
+            validation.targets, model.predict_proba(validation.X), validation.weight
+        )
+        for model in (student, tuned)
+    )
+    return tuned if after < before else student, after < before, (before, after)
+
+
+def _harden(data: SoftData) -> SoftData:
+    """Put the true labels in the place of the soft targets."""
+    codes = np.searchsorted(data.classes, data.y)
+    return replace(data, targets=one_hot(codes, len(data.classes)))
+
+
+def _tune(student: Any, data: SoftData, passes: int) -> Any:
+    if isinstance(student, Pipeline):
+        name, learner = student.steps[-1]
+        if len(student.steps) > 1:
+            data = data.with_rows(student[:-1].transform(data.X))
+        tuned = copy.copy(student)
+        tuned.steps = [*student.steps[:-1], (name, _tune(learner, data, passes))]
+        return tuned
+    class_weight = getattr(student, "class_weight", None)
+    if class_weight is None:
+        return _family(student).tune(student, data, passes)
+    plain = copy.copy(student).set_params(class_weight=None)
+    tuned = _family(plain).tune(plain, data.weigh_classes(class_weight), passes)
+    return tuned.set_params(class_weight=class_weight)
+
+
+def _list_learners(student: Any) -> list[Any]:
+    """A student that is no pipeline, with the parts that it is made of."""
+    learner = _last_step(student)
+    parts = _meta.list_parts(learner) if _meta.accepts(learner) else []
+    return [learner, *(inner for part in parts for inner in _list_learners(part))]
 
 
 def _last_step(student: Any) -> Any:

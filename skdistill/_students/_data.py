@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 from sklearn.utils.class_weight import compute_class_weight
 
-from .._rows import take_rows
+from .._rows import concat_rows, take_rows
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,9 @@ class SoftData:
         Row weights.
     params : dict
         Further metadata for the student's own `fit`, already routed.
+    n_given : int or None
+        How many of the rows, the first, are training rows of the user; the others
+        are of the transfer set. None: all.
     """
 
     X: Any
@@ -40,10 +43,27 @@ class SoftData:
     y: NDArray[Any]
     weight: NDArray[np.float64] | None = None
     params: dict[str, Any] | None = None
+    n_given: int | None = None
 
     @property
     def n_samples(self) -> int:
         return len(self.targets)
+
+    def join(self, extra: SoftData | None) -> SoftData:
+        """Append the rows of a transfer set."""
+        if extra is None:
+            return self
+        weight = None
+        if self.weight is not None or extra.weight is not None:
+            weight = np.concatenate([_weight_of(self), _weight_of(extra)])
+        return replace(
+            self,
+            X=concat_rows(self.X, extra.X),
+            targets=np.concatenate([self.targets, extra.targets]),
+            y=np.concatenate([self.y, extra.y]),
+            weight=weight,
+            n_given=self.n_samples,
+        )
 
     def take(self, rows: NDArray[np.intp]) -> SoftData:
         """Return the given rows."""
@@ -77,7 +97,12 @@ class SoftData:
         weight = np.ones(self.n_samples) if self.weight is None else self.weight
         if isinstance(class_weight, str):
             mass = weight @ self.targets
-            factors = mass.sum() / (len(self.classes) * mass)
+            factors = np.divide(
+                mass.sum() / len(self.classes),
+                mass,
+                out=np.ones_like(mass),
+                where=mass > 0,
+            )
         else:
             factors = compute_class_weight(
                 class_weight, classes=self.classes, y=self.classes
@@ -85,6 +110,10 @@ class SoftData:
         scaled = self.targets * factors
         total = scaled.sum(axis=1)
         return replace(self, targets=scaled / total[:, None], weight=weight * total)
+
+
+def _weight_of(data: SoftData) -> NDArray[np.float64]:
+    return np.ones(data.n_samples) if data.weight is None else data.weight
 
 
 def split_rows(

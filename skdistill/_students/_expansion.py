@@ -9,21 +9,19 @@ to `n_classes` times the rows.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.utils import _safe_indexing, check_random_state
 
 from .._targets import cross_entropy
 from .._weights import takes_sample_weight, weight_params
 from ._data import SoftData
+from ._tuning import refuse_tuning
 
 #: A weight below machine epsilon cannot change a row's sum of weights.
 VANISHING = np.finfo(np.float64).eps
-
-#: The row count from which scikit-learn's histogram boosting stops early by itself.
-_HIST_AUTO_ROWS = 10_000
 
 #: Parameters by which estimators ask for a validation split inside their `fit`.
 _STOPPING = (
@@ -43,8 +41,6 @@ def accepts(student: Any) -> bool:
 def wants_validation(student: Any, n_samples: int) -> bool:
     """Whether the student stops early on a split that it would draw itself."""
     wish = getattr(student, "early_stopping", False)
-    if wish == "auto":
-        return n_samples > _HIST_AUTO_ROWS
     if wish:
         return True
     # n_iter_no_change alone only counts where there is no early_stopping switch.
@@ -54,8 +50,6 @@ def wants_validation(student: Any, n_samples: int) -> bool:
 
 def check_stopping(student: Any) -> None:
     """Raise where validation rows of our own can't be passed."""
-    if isinstance(student, HistGradientBoostingClassifier):
-        return
     if hasattr(student, "partial_fit") and getattr(student, "early_stopping", False):
         return
     asked = {n: v for n in _STOPPING if (v := getattr(student, n, None))}
@@ -65,6 +59,17 @@ def check_stopping(student: Any) -> None:
         f"pass them; received {asked}. Switch early stopping off, or use "
         "MLPClassifier, SGDClassifier or HistGradientBoostingClassifier."
     )
+
+
+def check_parameters(student: Any, n_classes: int) -> None:
+    """Raise where a part would count copies to balance the classes."""
+    for name, value in student.get_params().items():
+        if name.endswith("__class_weight") and isinstance(value, str):
+            raise ValueError(
+                f"Every class has as many copies of the rows as any other, so {name}="
+                f"{value!r} inside {type(student).__name__} would change nothing. Pass "
+                "a dict of class weights, or set class_weight on a single classifier."
+            )
 
 
 def rescales(student: Any, n_classes: int) -> bool:
@@ -77,18 +82,37 @@ def fold(student: Any, temperature: float) -> None:
     raise NotImplementedError
 
 
+def check_tuning(student: Any) -> None:
+    """No general classifier has passes at a step that can be made small."""
+    refuse_tuning(student)
+
+
+def tune(student: Any, data: SoftData, passes: int) -> Any:
+    """Never called: `check_tuning` raises."""
+    raise NotImplementedError
+
+
 def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     """Fit the student on weighted copies."""
-    if isinstance(student, HistGradientBoostingClassifier):
-        return _fit_hist_boosting(student, train, validation)
     if validation is not None:
         return fit_by_epochs(student, train, validation)
     X, y, weight, params = expand_rows(train)
     return student.fit(X, y, **weight_params(student, weight), **params)
 
 
-def expand_rows(data: SoftData) -> tuple[Any, Any, Any, dict[str, Any]]:
+def expand_rows(
+    data: SoftData, least: float | None = None
+) -> tuple[Any, Any, Any, dict[str, Any]]:
     """Repeat each row once per class that has weight.
+
+    Parameters
+    ----------
+    data : SoftData
+        The rows.
+    least : float or None
+        Keep the copy of every class, with this share of the row's weight at least:
+        the number of copies is then `n_classes` times the number of rows in every
+        part of the data.
 
     Returns
     -------
@@ -96,47 +120,66 @@ def expand_rows(data: SoftData) -> tuple[Any, Any, Any, dict[str, Any]]:
         The copies in the order of the rows, their labels, their weights (a row's
         weights sum to the weight of the row), and the metadata repeated alike.
     """
-    rows, columns = np.nonzero(data.targets > VANISHING)
-    weight = data.targets[rows, columns]
-    kept = np.bincount(rows, weights=weight, minlength=data.n_samples)
-    weight = weight / kept[rows]
+    if least is None:
+        rows, columns = np.nonzero(data.targets > VANISHING)
+        weight = data.targets[rows, columns]
+        kept = np.bincount(rows, weights=weight, minlength=data.n_samples)
+        weight = weight / kept[rows]
+    else:
+        n_samples, n_classes = data.targets.shape
+        rows = np.repeat(np.arange(n_samples), n_classes)
+        columns = np.tile(np.arange(n_classes), n_samples)
+        weight = np.maximum(data.targets, least).ravel()
     if data.weight is not None:
         weight = weight * data.weight[rows]
     labels = data.classes[columns]
     return _safe_indexing(data.X, rows), labels, weight, data.take_params(rows)
 
 
-def _fit_hist_boosting(
-    student: Any, train: SoftData, validation: SoftData | None
-) -> Any:
-    wish = student.early_stopping
-    X, y, weight, params = expand_rows(train)
-    if validation is not None:
-        names = ("X_val", "y_val", "sample_weight_val")
-        params |= dict(zip(names, expand_rows(validation)[:3], strict=True))
-    # "auto" would look at the number of copies instead of the number of rows.
-    student.set_params(early_stopping=validation is not None)
-    student.fit(X, y, sample_weight=weight, **params)
-    return student.set_params(early_stopping=wish)
-
-
 def fit_by_epochs(
     student: Any, train: SoftData, validation: SoftData | None = None
 ) -> Any:
-    """Fit by `partial_fit`, one pass a time, and keep the best pass.
+    """Fit by `partial_fit` on weighted copies, and keep the best pass.
 
     Without validation rows the number of passes is `max_iter`.
     """
-    params = student.get_params(deep=False)
     X, y, weight, _ = expand_rows(train)
+
+    def run_pass(student: Any) -> None:
+        student.partial_fit(X, y, sample_weight=weight, classes=train.classes)
+
+    return keep_best_pass(student, run_pass, validation)
+
+
+def keep_best_pass(
+    student: Any, run_pass: Callable[[Any], Any], validation: SoftData | None
+) -> Any:
+    """Call `run_pass` up to `max_iter` times, by scikit-learn's stopping rule.
+
+    Parameters
+    ----------
+    student : estimator
+        Unfitted, with `early_stopping`, `n_iter_no_change` and `tol`.
+    run_pass : callable
+        Lets the student pass over its rows once.
+    validation : SoftData or None
+        Rows whose soft cross-entropy decides; None: every pass is run.
+
+    Returns
+    -------
+    student : estimator
+        As it was after its best pass; `n_iter_` counts the passes that were run.
+    """
+    params = student.get_params(deep=False)
     # partial_fit refuses early_stopping, and with an integer seed it would
     # shuffle every pass alike.
     student.set_params(
         early_stopping=False, random_state=check_random_state(params["random_state"])
     )
-    best, best_loss, waited = student, np.inf, 0
-    for _ in range(params["max_iter"]):
-        student.partial_fit(X, y, sample_weight=weight, classes=train.classes)
+    best, best_loss, waited, n_passes = student, np.inf, 0, 0
+    while n_passes < params["max_iter"] and waited <= params["n_iter_no_change"]:
+        run_pass(student)
+        n_passes += 1
         if validation is None:
             continue
         loss = cross_entropy(
@@ -145,8 +188,15 @@ def fit_by_epochs(
         waited = 0 if loss <= best_loss - (params["tol"] or 0.0) else waited + 1
         if loss < best_loss:
             best, best_loss = copy.deepcopy(student), loss
-        if waited > params["n_iter_no_change"]:
-            break
-    return best.set_params(
-        early_stopping=params["early_stopping"], random_state=params["random_state"]
-    )
+        plateau = waited > params["n_iter_no_change"]
+        if plateau and _is_adaptive_sgd(params) and student.eta0 > 1e-6:
+            student.set_params(eta0=student.eta0 / 5)
+            waited = 0
+    best.n_iter_ = n_passes
+    names = {"early_stopping", "random_state", "eta0"} & set(params)
+    return best.set_params(**{name: params[name] for name in names})
+
+
+def _is_adaptive_sgd(params: dict[str, Any]) -> bool:
+    """Whether SGDClassifier would divide its rate by 5 instead of stopping."""
+    return params.get("learning_rate") == "adaptive" and "eta0" in params

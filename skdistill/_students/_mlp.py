@@ -10,10 +10,14 @@ targets to the stock optimiser, and the result is moved to a stock
 
 from __future__ import annotations
 
+import copy
 import inspect
+import math
+import warnings
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import validate_data
@@ -21,6 +25,15 @@ from sklearn.utils.validation import validate_data
 from .._targets import cross_entropy
 from . import _expansion
 from ._data import SoftData
+from ._tuning import SMALL_STEP, refuse_tuning, run_passes
+
+#: The parameter that counts passes over the rows.
+PASSES = "max_iter"
+
+#: How long a network learns from a transfer set, if `max_iter` allows: this many
+#: passes, and on small sets this many updates.
+MIN_PASSES = 40
+MIN_UPDATES = 20_000
 
 _INTERNALS = {
     "_validate_input": ["self", "X", "y", "incremental", "reset"],
@@ -77,6 +90,27 @@ def has_native_route() -> bool:
     return True
 
 
+def check_tuning(student: MLPClassifier) -> None:
+    """L-BFGS has no passes."""
+    if student.solver == "lbfgs":
+        refuse_tuning(student, " with solver='lbfgs'")
+
+
+def tune(student: MLPClassifier, data: SoftData, passes: int) -> MLPClassifier:
+    """Continue at a tenth of `learning_rate_init`, the optimiser starting afresh."""
+    tuned = copy.deepcopy(student)
+    # Its moments belong to the soft targets. Nor is it kept: it holds the small step.
+    vars(tuned).pop("_optimizer", None)
+    # Early stopping leaves None, which partial_fit cannot compare with.
+    best, tuned.best_loss_ = tuned.best_loss_, np.inf
+    step = {"learning_rate_init": SMALL_STEP * student.learning_rate_init}
+    run_passes(tuned, data, passes, step)
+    vars(tuned).pop("_optimizer")
+    if best is None:
+        tuned.best_loss_ = None
+    return tuned
+
+
 class _SoftMLP(MLPClassifier):
     """MLPClassifier whose targets stay floats; lives only during `fit`."""
 
@@ -125,17 +159,34 @@ class _SoftMLP(MLPClassifier):
 def _fit_natively(
     student: MLPClassifier, train: SoftData, validation: SoftData | None
 ) -> MLPClassifier:
-    wish = student.early_stopping
-    soft = _SoftMLP(**student.get_params())
+    given = student.get_params()
+    soft = _SoftMLP(**given)
     # The stock split would be stratified on floats and scored by accuracy.
     soft.early_stopping = False
+    if train.n_given is not None and student.solver != "lbfgs":
+        most = count_passes(student, train.n_samples)
+        soft.max_iter = min(student.max_iter, most)
     soft._train, soft._validation = train, validation
-    soft.fit(train.X, train.y, sample_weight=train.weight)
+    with warnings.catch_warnings():
+        if soft.max_iter < student.max_iter:
+            # The end that we set is no failure of the user's settings.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+        soft.fit(train.X, train.y, sample_weight=train.weight)
     if validation is not None:
         soft.coefs_, soft.intercepts_ = soft._best_coefs, soft._best_intercepts
-        soft.best_loss_ = None
+        # The stock class leaves None, with which partial_fit fails afterwards.
+        soft.best_loss_ = np.inf
     state = vars(soft)
     del state["_train"], state["_validation"]
     vars(student).update(state)
-    student.early_stopping = wish
-    return student
+    return student.set_params(**given)
+
+
+def count_passes(student: MLPClassifier, n_rows: int) -> int:
+    """Most passes over a transfer set; over the user's own rows, `max_iter` decides.
+
+    A transfer set has many times the rows, and as many passes over it would cost
+    many times the updates without need.
+    """
+    batch = min(200 if student.batch_size == "auto" else student.batch_size, n_rows)
+    return max(MIN_PASSES, math.ceil(MIN_UPDATES * batch / n_rows))

@@ -1,0 +1,272 @@
+"""CatBoostClassifier: float targets of two classes, weighted copies of more.
+
+Two classes: CatBoost's "CrossEntropy" takes any target in [0, 1], and with targets 0
+and 1 grows the trees of "Logloss". Its models know neither labels nor the learning
+rate that CatBoost would choose for "Logloss": a stock fit of the same rows, stopped
+after its first round, tells both.
+
+More classes: the public interface has no "MultiClass" of float targets. An objective
+in Python is called row by row, and the model would name it as its loss. So each row is
+repeated once per class, weighted by its target, as any classifier is taught: the loss
+is the same, and `n_classes` times the rows are held. What counts rows is multiplied by
+the copies of a row: `min_data_in_leaf`, and `l2_leaf_reg`, which CatBoost multiplies
+by the mean weight of its rows. Targets that are certain need no copies. Not exact is
+what CatBoost draws (bags, permutations and the statistics of categories along them):
+it draws copies instead of rows.
+
+Source: Prokhorenkova et al., "CatBoost: unbiased boosting with categorical features",
+NeurIPS 2018.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from ._boosting import adopt, check_metadata, is_stock
+from ._data import SoftData
+from ._expansion import expand_rows
+from ._tuning import SMALL_STEP
+
+#: CatBoost's names for one parameter.
+_LOSS = ("loss_function", "objective")
+_METRIC = ("eval_metric", "custom_metric", "custom_loss")
+_RATE = ("learning_rate", "eta")
+_ROUNDS = ("iterations", "num_boost_round", "n_estimators", "num_trees")
+_LEAF_SIZE = ("min_data_in_leaf", "min_child_samples")
+_PENALTY = ("l2_leaf_reg", "reg_lambda")
+_STOPPING = ("early_stopping_rounds", "od_wait", "od_pval", "od_type", "use_best_model")
+_LOGGING = ("verbose", "verbose_eval", "logging_level", "silent", "metric_period")
+
+#: Metadata of `fit` that names columns.
+_COLUMNS = ("cat_features", "text_features", "embedding_features")
+
+_BINARY = ("Logloss", "CrossEntropy")
+_MULTICLASS = ("MultiClass",)
+
+#: CatBoost's penalty where none is given.
+_DEFAULT_PENALTY = 3.0
+
+#: What a "CrossEntropy" model says of its labels; only alike models can be joined.
+_NO_LABELS = (
+    '{"classes_count":0,"class_names":[],"class_to_label":[0,1],'
+    '"class_label_type":"Integer"}'
+)
+
+#: The least share of a copy where leaf sizes count on `n_classes` of them a row.
+_LEAST = 1e-300
+
+
+def accepts(student: Any) -> bool:
+    """Only the stock class."""
+    return is_stock(student, "catboost", "CatBoostClassifier")
+
+
+def wants_validation(student: Any, n_samples: int) -> bool:
+    """Whether it stops early, or keeps its best round."""
+    return bool(_given(student.get_params(), _STOPPING))
+
+
+def check_stopping(student: Any) -> None:
+    """Raise where another metric than the log loss would decide."""
+    metric = student.get_params().get("eval_metric")
+    if metric is not None and metric not in (*_BINARY, *_MULTICLASS):
+        raise ValueError(
+            "A student that stops early is judged by the cross-entropy of soft "
+            f"targets; received eval_metric={metric!r}. Leave it out."
+        )
+
+
+def check_parameters(student: Any, n_classes: int) -> None:
+    """Raise where a parameter has no exact meaning on soft targets.
+
+    Raises
+    ------
+    ValueError
+        Another loss than the log loss, weights of hard labels, or an order of the
+        classes of its own.
+    """
+    params = student.get_params()
+    allowed = _BINARY if n_classes == 2 else _MULTICLASS
+    for name, loss in _given(params, _LOSS).items():
+        if not isinstance(loss, str) or loss not in allowed:
+            raise ValueError(
+                "A CatBoostClassifier learns soft targets by "
+                f"{' or '.join(map(repr, allowed))} with {n_classes} classes; received "
+                f"{name}={loss!r}. Leave it out."
+            )
+    fixes = {
+        "auto_class_weights": "Leave it out, and weigh a class's rows by sample_weight",
+        "class_weights": "Leave it out, and weigh a class's rows by sample_weight",
+        "class_names": "Leave it out: the classes are those of y, sorted",
+        "classes_count": "Leave it out: the classes are those of y",
+        "target_border": "Leave it out",
+    }
+    for name, value in _given(params, tuple(fixes)).items():
+        raise ValueError(
+            "A student's parameters must not depend on hard labels; received "
+            f"{name}={value!r}. {fixes[name]}."
+        )
+
+
+def rescales(student: Any, n_classes: int) -> bool:
+    """A sum of trees."""
+    return False
+
+
+def fold(student: Any, temperature: float) -> None:
+    """Never called: `rescales` is False."""
+    raise NotImplementedError
+
+
+def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+    """Fit on float targets, or on copies."""
+    check_parameters(student, len(train.classes))
+    check_metadata(train, student, _COLUMNS)
+    params = student.get_params()
+    train = _weigh(params, train)
+    validation = validation and _weigh(params, validation)
+    stock = _fit_first_round(params, train, validation)
+    params = _without(params, *_RATE) | {"learning_rate": stock.learning_rate_}
+    worker = _boost(params, train, validation)
+    _copy_classes(stock, worker)
+    return adopt(student, worker, ["_init_params"])
+
+
+def check_tuning(student: Any) -> None:
+    """Every CatBoost model can continue."""
+
+
+def tune(student: Any, data: SoftData, passes: int) -> Any:
+    """Add `passes` rounds at a tenth of the learning rate."""
+    params = student.get_params()
+    rate = SMALL_STEP * student.learning_rate_
+    data = _weigh(params, data)
+    params = _without(params, *_ROUNDS, *_RATE, *_STOPPING)
+    params |= {"iterations": passes, "learning_rate": rate}
+    # A copy, too, because the first continuation of a model draws otherwise than any
+    # later one: the same call must give the same result.
+    tuned = copy.deepcopy(student)
+    if len(data.classes) == 2:
+        tuned.get_metadata()["class_params"] = _NO_LABELS
+    worker = _boost(params, data, None, tuned)
+    _copy_classes(student, worker)
+    return adopt(tuned, worker, ["_init_params"])
+
+
+def _fit_first_round(
+    params: dict[str, Any], train: SoftData, validation: SoftData | None
+) -> Any:
+    """Fit the stock model for a round, for its labels and its learning rate."""
+    from catboost import CatBoostClassifier
+
+    def label(data: SoftData) -> Any:
+        return data.classes[np.arange(data.n_samples) % len(data.classes)]
+
+    stock = CatBoostClassifier(
+        **_without(
+            params,
+            *_LOGGING,
+            "scale_pos_weight",
+            *_METRIC,
+            *_LOSS,
+            "allow_writing_files",
+        ),
+        logging_level="Silent",
+        allow_writing_files=False,
+    )
+    rows = {}
+    if validation is not None:
+        rows["eval_set"] = _pool(
+            validation.X, label(validation), None, validation.params or {}, params
+        )
+    return stock.fit(
+        train.X, label(train), callbacks=[_StopAtOnce()], **rows, **(train.params or {})
+    )
+
+
+class _StopAtOnce:
+    """Callback that ends training after its first round."""
+
+    def after_iteration(self, info: Any) -> bool:
+        return False
+
+
+def _boost(
+    params: dict[str, Any],
+    train: SoftData,
+    validation: SoftData | None,
+    init_model: Any = None,
+) -> Any:
+    """Train a worker of the same class.
+
+    Parameters
+    ----------
+    params : dict
+        Parameters to train with.
+    train, validation : SoftData
+        Rows to learn from, and rows to stop early on.
+    init_model : CatBoostClassifier or None
+        What to continue.
+    """
+    from catboost import CatBoostClassifier
+
+    params = _without(params, "scale_pos_weight", *_METRIC, *_LOSS)
+    n_classes = len(train.classes)
+    params["loss_function"] = "CrossEntropy" if n_classes == 2 else "MultiClass"
+    sizes = _given(params, _LEAF_SIZE)
+    X, label, weight, metadata = _label_rows(train, _LEAST if sizes else None)
+    n_copies = len(label) / train.n_samples
+    if n_copies != 1:
+        params |= {name: round(n_copies * size) for name, size in sizes.items()}
+        penalty = _given(params, _PENALTY) or {_PENALTY[0]: _DEFAULT_PENALTY}
+        params |= {name: n_copies * value for name, value in penalty.items()}
+    rows = {}
+    if validation is not None:
+        rows["eval_set"] = _pool(*_label_rows(validation), params)
+    return CatBoostClassifier(**params).fit(
+        X, label, sample_weight=weight, init_model=init_model, **rows, **metadata
+    )
+
+
+def _label_rows(
+    data: SoftData, least: float | None = None
+) -> tuple[Any, Any, Any, dict[str, Any]]:
+    """Rows, labels, weights and metadata: copies where there are more classes."""
+    if len(data.classes) == 2:
+        return data.X, data.targets[:, 1], data.weight, data.params or {}
+    certain = ((data.targets == 0) | (data.targets == 1)).all()
+    return expand_rows(data, least=None if certain else least)
+
+
+def _pool(
+    X: Any, label: Any, weight: Any, metadata: dict[str, Any], params: dict[str, Any]
+) -> Any:
+    """Validation rows, with the columns that are no numbers."""
+    from catboost import Pool
+
+    columns = _given(params | metadata, _COLUMNS)
+    return Pool(X, label, weight=weight, **columns)
+
+
+def _copy_classes(source: Any, target: Any) -> None:
+    """Give a model the labels of another; "CrossEntropy" knows 0 and 1 only."""
+    target.get_metadata()["class_params"] = source.get_metadata()["class_params"]
+
+
+def _weigh(params: dict[str, Any], data: SoftData) -> SoftData:
+    """Work the weight of the positive class into rows and targets."""
+    positive = params.get("scale_pos_weight")
+    if positive is None:
+        return data
+    return data.weigh_classes({data.classes[1]: positive})
+
+
+def _given(params: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {n: params[n] for n in names if params.get(n) is not None}
+
+
+def _without(params: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {k: v for k, v in params.items() if k not in names}

@@ -1,0 +1,220 @@
+"""XGBClassifier on one row a sample.
+
+Two classes: XGBoost's "binary:logistic" takes any target in [0, 1].
+
+More classes: the gradient p - q and the Hessian 2 p (1 - p) of XGBoost's
+"multi:softprob" from Python, starting from the logarithms of the class shares, as
+XGBoost starts by itself. The model keeps "multi:softprob", so that a saved one
+predicts probabilities. With one-hot targets the probabilities are those of the stock
+fit to 1e-6: margins are float32, and their softmax is taken in another place.
+
+An XGBClassifier knows no labels but 0 to K - 1, whatever it is taught by.
+
+Source: Chen and Guestrin, "XGBoost: a scalable tree boosting system", KDD 2016;
+`multiclass_obj.cu` in its sources.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from ._boosting import adopt, check_metadata, is_stock, soft_derivatives, soft_loss
+from ._data import SoftData
+from ._tuning import SMALL_STEP, refuse_tuning
+
+_BINARY = "binary:logistic"
+_MULTICLASS = "multi:softprob"
+_LOG_LOSSES = ("logloss", "mlogloss")
+
+#: XGBoost's factor and floor of the softmax's Hessian.
+_CURVATURE = 2.0
+_LEAST_HESSIAN = 1e-6
+
+#: The learning rate of a model that is given none.
+_LEARNING_RATE = 0.3
+
+#: Floor of a class's share before its logarithm is taken.
+_LEAST_SHARE = 1e-15
+
+
+def accepts(student: Any) -> bool:
+    """Only the stock class."""
+    return is_stock(student, "xgboost", "XGBClassifier")
+
+
+def wants_validation(student: Any, n_samples: int) -> bool:
+    """Whether it stops early."""
+    return bool(student.early_stopping_rounds)
+
+
+def check_stopping(student: Any) -> None:
+    """Raise where another metric than the log loss would decide."""
+    metric = student.eval_metric
+    if metric is not None and metric not in _LOG_LOSSES:
+        raise ValueError(
+            "A student that stops early is judged by the cross-entropy of soft "
+            f"targets; received eval_metric={metric!r}. Leave it out."
+        )
+
+
+def check_parameters(student: Any, n_classes: int) -> None:
+    """Raise where a parameter has no exact meaning on soft targets.
+
+    Raises
+    ------
+    ValueError
+        Another loss than the log loss, or weights of hard labels.
+    """
+    if student.objective not in (None, _BINARY, _MULTICLASS):
+        raise ValueError(
+            f"An XGBClassifier learns soft targets by {_BINARY!r} or {_MULTICLASS!r}; "
+            f"received objective={student.objective!r}. Leave it out."
+        )
+    if student.scale_pos_weight not in (None, 1):
+        raise ValueError(
+            "A student's parameters must not depend on hard labels; received "
+            f"scale_pos_weight={student.scale_pos_weight!r}. Leave it out, and weigh "
+            "the rows of a class by sample_weight."
+        )
+
+
+def rescales(student: Any, n_classes: int) -> bool:
+    """XGBoost has no place for a factor of the margins."""
+    return False
+
+
+def fold(student: Any, temperature: float) -> None:
+    """Never called: `rescales` is False."""
+    raise NotImplementedError
+
+
+def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+    """Fit on float targets."""
+    check_parameters(student, len(train.classes))
+    _check_labels(train)
+    return _boost(student, student.get_params(), train, validation)
+
+
+def check_tuning(student: Any) -> None:
+    """A linear booster has no rounds to add to."""
+    if student.booster == "gblinear":
+        refuse_tuning(student, " with booster='gblinear'")
+
+
+def tune(student: Any, data: SoftData, passes: int) -> Any:
+    """Add `passes` rounds at a tenth of the learning rate."""
+    params = student.get_params()
+    rate = params.pop("eta", None) or params["learning_rate"] or _LEARNING_RATE
+    params["learning_rate"] = SMALL_STEP * rate
+    params |= {"n_estimators": passes, "early_stopping_rounds": None}
+    booster = student.get_booster()
+    if student.early_stopping_rounds:
+        # Rounds after the best one are kept, but never served.
+        booster = booster[: student.best_iteration + 1]
+    return _boost(copy.deepcopy(student), params, data, None, booster)
+
+
+def _check_labels(data: SoftData) -> None:
+    if not np.array_equal(data.classes, np.arange(len(data.classes))):
+        raise ValueError(
+            f"An XGBClassifier needs the labels 0 to {len(data.classes) - 1}; received "
+            f"{data.classes.tolist()}. Encode y with LabelEncoder, or use "
+            "LGBMClassifier."
+        )
+
+
+def _boost(
+    student: Any,
+    params: dict[str, Any],
+    train: SoftData,
+    validation: SoftData | None,
+    xgb_model: Any = None,
+) -> Any:
+    """Train a worker of the same class by public means, and move what it learned.
+
+    Parameters
+    ----------
+    student : XGBClassifier
+        Receives the result.
+    params : dict
+        Parameters to train with.
+    train, validation : SoftData
+        Rows to learn from, and rows to stop early on.
+    xgb_model : Booster or None
+        What to continue.
+    """
+    from xgboost import XGBModel
+
+    check_metadata(train, student, ("feature_weights",))
+    binary = len(train.classes) == 2
+    make_worker = _make_binary if binary else _make_multiclass
+    worker = make_worker(params, train, validation, xgb_model is None)
+    # The base takes any label; the classifier's own fit sets the number of classes.
+    fit = XGBModel.fit if binary else type(worker).fit
+    fit(
+        worker,
+        train.X,
+        _label(train),
+        sample_weight=train.weight,
+        xgb_model=xgb_model,
+        verbose=False,
+        **_evaluation(validation),
+        **(train.params or {}),
+    )
+    # As the stock fit does.
+    student.objective = _BINARY if binary else _MULTICLASS
+    return adopt(student, worker, [*worker.get_params(), "kwargs"])
+
+
+def _make_binary(
+    params: dict[str, Any], train: SoftData, validation: SoftData | None, first: bool
+) -> Any:
+    from xgboost import XGBClassifier
+
+    metric = None if validation is None else "logloss"
+    worker = XGBClassifier(**(params | {"objective": _BINARY, "eval_metric": metric}))
+    worker.n_classes_ = 2
+    return worker
+
+
+def _make_multiclass(
+    params: dict[str, Any], train: SoftData, validation: SoftData | None, first: bool
+) -> Any:
+    """Labels are only there to be counted: derivatives and metric hold the targets."""
+    from xgboost import XGBClassifier
+
+    params = params | {
+        "objective": soft_derivatives(train.targets, _CURVATURE, least=_LEAST_HESSIAN),
+        "eval_metric": None if validation is None else soft_loss(validation.targets),
+        "disable_default_eval_metric": True,
+    }
+    if first and params["base_score"] is None:
+        params["base_score"] = _start(train)
+    return XGBClassifier(**params)
+
+
+def _label(data: SoftData) -> Any:
+    """Float targets of two classes; of more, labels that name each class."""
+    if len(data.classes) == 2:
+        return data.targets[:, 1]
+    return np.arange(data.n_samples) % len(data.classes)
+
+
+def _start(data: SoftData) -> list[float]:
+    """The logarithms of the class shares, with mean 0 as XGBoost has them."""
+    shares = np.average(data.targets, axis=0, weights=data.weight)
+    start = np.log(np.maximum(shares, _LEAST_SHARE))
+    return [float(value) for value in start - start.mean()]
+
+
+def _evaluation(validation: SoftData | None) -> dict[str, Any]:
+    if validation is None:
+        return {}
+    weight = None if validation.weight is None else [validation.weight]
+    return {
+        "eval_set": [(validation.X, _label(validation))],
+        "sample_weight_eval_set": weight,
+    }
