@@ -1,0 +1,226 @@
+"""What every sampler does: check its input, and hand out rows with their parents."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import _safe_indexing, check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._containers import is_pandas, is_polars
+from ._dense import DenseTable
+from ._sparse import SparseTable
+
+FloatArray = NDArray[np.float64]
+
+
+class RowSampler(ABC, BaseEstimator):
+    """Base of the samplers: `fit`, `sample` and `sample_with_parents`."""
+
+    #: Whether `fit` takes sparse X.
+    _takes_sparse = True
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn what rows look like.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Rows. Missing values are allowed.
+        y : None
+            Ignored: the rows that are made have no labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Rows are built on in proportion to their weight, and those of weight 0
+            not at all. None: on every row evenly.
+
+        Returns
+        -------
+        self : object
+            The fitted sampler.
+
+        Raises
+        ------
+        TypeError
+            X of a kind, or with values, that no row can be made of.
+        ValueError
+            Bad parameters, weights, or rows that nothing can be sampled from.
+        """
+        self._check_parameters()
+        names = BaseEstimator()
+        validate_data(names, X, skip_check_array=True)
+        X = _check_rows(self, X)
+        weight = _check_weight(sample_weight, X.shape[0])
+        nominal = _check_nominal(self.categorical_features, X)
+        rows = np.flatnonzero(weight)
+        if len(rows) < X.shape[0]:
+            X, weight = _safe_indexing(X, rows), weight[rows]
+        table = (SparseTable if sparse.issparse(X) else DenseTable)(X, nominal)
+        learned = self._learn(table, weight)
+        stale = {"feature_names_in_"} & set(vars(self))
+        for name in stale:
+            delattr(self, name)
+        for name, value in {**vars(names), **learned}.items():
+            setattr(self, name, value)
+        self._table: Any = table
+        self._rows, self._weight = rows, weight
+        return self
+
+    def sample(self, n_samples=1, random_state=None):
+        """Make rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draws; an int gives the same rows every time.
+
+        Returns
+        -------
+        X : ndarray, dataframe or CSR of shape (n_samples, n_features)
+            Rows of the container and types of the X in `fit`.
+        """
+        return self.sample_with_parents(n_samples, random_state)[0]
+
+    def sample_with_parents(self, n_samples=1, random_state=None):
+        """Make rows, and say which row each is built on.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draws; an int gives the same rows every time.
+
+        Returns
+        -------
+        X : ndarray, dataframe or CSR of shape (n_samples, n_features)
+            Rows of the container and types of the X in `fit`.
+        parents : ndarray of int of shape (n_samples,)
+            Position in the X of `fit` of each row's base. Every base is used equally
+            often, but for one: a remainder is drawn at random. With weights, in
+            proportion to them, likewise rounded down or up.
+        """
+        check_is_fitted(self)
+        if not _is_integer(n_samples) or n_samples < 1:
+            raise ValueError(
+                f"n_samples must be an integer of at least 1, received {n_samples!r}. "
+                "Pass the number of rows to make."
+            )
+        seed = check_random_state(random_state).randint(2**31, size=4, dtype=np.int64)
+        X, bases = self._draw(int(n_samples), np.random.default_rng(seed))
+        return X, self._rows[bases]
+
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Raise ValueError for a parameter that is out of bounds."""
+
+    @abstractmethod
+    def _learn(self, table: Any, weight: FloatArray) -> dict[str, Any]:
+        """Return what `_draw` needs, by the name of the attribute to keep it as."""
+
+    @abstractmethod
+    def _draw(self, n_samples: int, rng: np.random.Generator) -> tuple[Any, Any]:
+        """Return rows, and the row of the table that each is built on."""
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_table")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inputs = tags.input_tags
+        inputs.sparse = self._takes_sparse
+        inputs.allow_nan = inputs.string = inputs.categorical = True
+        return tags
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+
+
+def check_number(name: str, value: Any, low: float, high: float, fix: str) -> None:
+    """Raise unless value is a number in (low, high]."""
+    number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    if not number or not low < value <= high:
+        bounds = f"in ({low:g}, {high:g}]" if np.isfinite(high) else f"above {low:g}"
+        raise ValueError(f"{name} must be a number {bounds}, received {value!r}. {fix}")
+
+
+def check_count(name: str, value: Any, fix: str) -> None:
+    """Raise unless value is an integer of at least 1."""
+    if not _is_integer(value) or value < 1:
+        raise ValueError(
+            f"{name} must be an integer of at least 1, received {value!r}. {fix}"
+        )
+
+
+def _check_rows(sampler: RowSampler, X: Any) -> Any:
+    """X as a dataframe, CSR or ndarray with rows and columns."""
+    owner = type(sampler).__name__
+    if is_pandas(X) or is_polars(X):
+        if 0 in X.shape:
+            raise ValueError(
+                f"{owner} needs at least one row and one column, received X of shape "
+                f"{X.shape}. Pass the training rows."
+            )
+        return X
+    if not hasattr(X, "dtype"):
+        X = _read_lists(X)
+    accept_sparse = ["csr"] if sampler._takes_sparse else False
+    kinds = {"dtype": None, "ensure_all_finite": False, "estimator": sampler}
+    return check_array(X, accept_sparse=accept_sparse, **kinds)
+
+
+def _read_lists(X: Any) -> Any:
+    """Make an array of lists; numbers beside text stay numbers."""
+    array = np.asarray(X)
+    return np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
+
+
+def _check_weight(sample_weight: Any, n_samples: int) -> FloatArray:
+    if sample_weight is None:
+        return np.ones(n_samples)
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must hold one weight a row, shape ({n_samples},), received "
+            f"shape {weight.shape}. Pass a weight for every row of X."
+        )
+    if weight.min() < 0 or not weight.any():
+        raise ValueError(
+            "sample_weight must be 0 or more, and not zero for every row, received a "
+            f"minimum of {weight.min():g} and a maximum of {weight.max():g}. A row of "
+            "weight 0 is left out."
+        )
+    return weight
+
+
+def _check_nominal(categorical_features: Any, X: Any) -> NDArray[np.bool_]:
+    """Mask of the columns that are named categorical."""
+    n_columns = X.shape[1]
+    nominal = np.zeros(n_columns, dtype=bool)
+    if categorical_features is None:
+        return nominal
+    given = np.atleast_1d(np.asarray(categorical_features))
+    if given.dtype.kind == "b" and given.shape == (n_columns,):
+        return given
+    names = list(X.columns) if hasattr(X, "columns") else []
+    if given.dtype.kind in "iu" and ((given >= 0) & (given < n_columns)).all():
+        nominal[given] = True
+    elif given.dtype.kind in "UO" and set(given.tolist()) <= set(names):
+        nominal[[name in given.tolist() for name in names]] = True
+    elif given.size:
+        raise ValueError(
+            "categorical_features must be None, positions of columns from 0 to "
+            f"{n_columns - 1}, a mask of {n_columns} booleans, or names of columns of "
+            f"a dataframe, received {categorical_features!r}. Name columns of X."
+        )
+    return nominal

@@ -1,0 +1,168 @@
+"""A column as the samplers see it: numbers that can be drawn, or levels that swap.
+
+Numbers are kept as float64. Where they lie on a grid (integers, whole floats,
+datetimes, durations) what is kept is the position on the grid, counted from the
+smallest value: whatever is drawn and rounded lies on the grid again, and dates stay
+whole days. Everything else is a level: a code for a value that occurs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._rows import is_missing
+
+FloatArray = NDArray[np.float64]
+
+#: Above this, neighbouring integers are the same float64.
+_EXACT = 2**53
+
+
+@dataclass
+class Numbers:
+    """A column of numbers.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_rows,)
+        The numbers, or their positions on the grid. What is not finite stands for
+        itself; NaN for a missing value of any kind.
+    low, high : float
+        The range seen, in the same terms.
+    grid : tuple of int or None
+        Smallest value and step; None for a continuous column.
+    dtype : dtype
+        Of what `to_natural` returns: float64, int64 or uint64.
+    """
+
+    values: FloatArray
+    low: float
+    high: float
+    grid: tuple[int, int] | None
+    dtype: np.dtype[Any]
+
+    def to_natural(self, drawn: FloatArray) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Turn drawn values into numbers of `dtype`, and say which are missing."""
+        missing = np.isnan(drawn)
+        if self.grid is None:
+            return drawn, missing
+        low, step = self.grid
+        if self.dtype.kind == "f":
+            return low + step * drawn, missing
+        # Modulo 2**64 throughout, so that no span of the type overflows.
+        steps = np.where(missing, 0.0, drawn).astype(np.uint64)
+        natural = steps * np.uint64(step) + np.uint64(low % 2**64)
+        return natural.view(self.dtype), missing
+
+
+@dataclass
+class Levels:
+    """A column of levels.
+
+    Attributes
+    ----------
+    codes : ndarray of int of shape (n_rows,)
+        Position of each row's level.
+    first : ndarray of int of shape (n_levels,)
+        A row in which each level occurs.
+    """
+
+    codes: NDArray[Any]
+    first: NDArray[np.intp]
+
+
+Column = Numbers | Levels
+
+
+def read_numbers(
+    natural: NDArray[Any], missing: NDArray[np.bool_] | None = None
+) -> Numbers | None:
+    """Read numbers as a column; None where float64 can't tell them apart.
+
+    Parameters
+    ----------
+    natural : ndarray of kind "f", "i" or "u", of shape (n_rows,)
+    missing : ndarray of bool of shape (n_rows,), default=None
+        Rows whose number counts for nothing. NaN is missing anyway.
+    """
+    if natural.dtype.kind == "f":
+        natural = natural.astype(np.float64, copy=False)
+    known = np.isfinite(natural)
+    if missing is not None:
+        known &= ~missing
+    grid = _find_grid(natural[known])
+    if grid is None and natural.dtype.kind != "f":
+        return None
+    values = np.full(len(natural), np.nan)
+    if natural.dtype.kind == "f":
+        infinite = (
+            np.isinf(natural) if missing is None else np.isinf(natural) & ~missing
+        )
+        values[infinite] = natural[infinite]
+    if grid is None:
+        values[known] = natural[known]
+    else:
+        values[known] = _find_positions(natural[known], *grid)
+    inside = values[known]
+    low, high = (inside.min(), inside.max()) if len(inside) else (0.0, 0.0)
+    dtype = np.dtype(
+        {"f": np.float64, "i": np.int64, "u": np.uint64}[natural.dtype.kind]
+    )
+    return Numbers(values, float(low), float(high), grid, dtype)
+
+
+def _find_grid(natural: NDArray[Any]) -> tuple[int, int] | None:
+    """Smallest value and greatest common step of whole numbers."""
+    if not len(natural):
+        return 0, 1
+    if natural.dtype.kind == "f" and not (
+        (np.abs(natural) <= _EXACT).all() and (natural == np.rint(natural)).all()
+    ):
+        return None
+    low = int(natural.min())
+    spans = _subtract(natural, low)
+    step = max(int(np.gcd.reduce(spans)), 1)
+    return None if int(spans.max()) // step > _EXACT else (low, step)
+
+
+def _find_positions(natural: NDArray[Any], low: int, step: int) -> FloatArray:
+    return (_subtract(natural, low) // np.uint64(step)).astype(np.float64)
+
+
+def _subtract(natural: NDArray[Any], low: int) -> NDArray[np.uint64]:
+    """Distances of whole numbers from the smallest, which no span overflows."""
+    whole = natural if natural.dtype.kind == "u" else natural.astype(np.int64)
+    return whole.astype(np.uint64) - np.uint64(low % 2**64)
+
+
+def read_levels(values: Iterable[Any]) -> Levels:
+    """Give every distinct value a code; each kind of missing value is a level.
+
+    Raises
+    ------
+    TypeError
+        A value that can't be hashed.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
+        _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+        return Levels(_narrow(inverse, len(first)), first)
+    seen: dict[Any, int] = {}
+    first_rows: list[int] = []
+    codes = []
+    for row, value in enumerate(values):
+        # 1, 1.0 and True are equal, and still not the same value.
+        key = (type(value), None if is_missing(value) else value)
+        code = seen.setdefault(key, len(seen))
+        if code == len(first_rows):
+            first_rows.append(row)
+        codes.append(code)
+    return Levels(_narrow(codes, len(seen)), np.array(first_rows, dtype=np.intp))
+
+
+def _narrow(codes: Any, n_levels: int) -> NDArray[Any]:
+    return np.asarray(codes).astype(np.min_scalar_type(max(n_levels - 1, 0)))

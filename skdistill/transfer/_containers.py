@@ -1,0 +1,243 @@
+"""Containers of rows: how to read each of their columns, and write one of its type.
+
+Nothing here imports pandas or polars unless X is theirs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._rows import is_missing
+
+Bools = NDArray[np.bool_]
+#: Raw numbers of a column and which of them are missing.
+Natural = tuple[NDArray[Any], Bools | None]
+
+
+def find_container(X: Any) -> Any:
+    if is_pandas(X):
+        return _Pandas(X)
+    if is_polars(X):
+        return _Polars(X)
+    return _Array(X)
+
+
+def is_pandas(X: Any) -> bool:
+    """Whether X is a pandas dataframe, without importing pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(X, pandas.DataFrame)
+
+
+def is_polars(X: Any) -> bool:
+    """Whether X is a polars dataframe, without importing polars."""
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(X, polars.DataFrame)
+
+
+def _objects_to_natural(values: NDArray[Any]) -> Natural | None:
+    """Numbers kept as Python objects; None where anything else is among them."""
+    missing = np.array([is_missing(value) for value in values], dtype=bool)
+    known = values[~missing]
+    if not len(known) or not all(
+        isinstance(v, Real) and not isinstance(v, bool | np.bool_) for v in known
+    ):
+        return None
+    whole = all(isinstance(v, Integral) for v in known)
+    natural = np.zeros(len(values), dtype=np.int64 if whole else np.float64)
+    try:
+        natural[~missing] = known
+    except OverflowError:
+        return None
+    return natural, missing
+
+
+class _Array:
+    """A NumPy array; its columns are views."""
+
+    def __init__(self, X: NDArray[Any]) -> None:
+        self.dtype = X.dtype
+
+    def name(self, j: int) -> int:
+        return j
+
+    def read(self, X: NDArray[Any], j: int) -> NDArray[Any]:
+        return X[:, j]
+
+    def take(self, raw: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+        return raw[rows]
+
+    def to_values(self, raw: NDArray[Any]) -> NDArray[Any]:
+        return raw
+
+    def to_natural(self, raw: NDArray[Any]) -> Natural | None:
+        kind = raw.dtype.kind
+        if kind == "O":
+            return _objects_to_natural(raw)
+        if kind in "mM":
+            return raw.astype(np.int64), np.isnat(raw)
+        return (raw, None) if kind in "fiu" else None
+
+    def from_natural(
+        self, natural: NDArray[Any], missing: Bools, sample: NDArray[Any]
+    ) -> NDArray[Any]:
+        if self.dtype.kind in "mM":
+            natural[missing] = np.iinfo(np.int64).min
+            return natural.view(self.dtype)
+        column = natural.astype(self.dtype)
+        if self.dtype.kind == "O" and missing.any():
+            column[missing] = sample[0]
+        return column
+
+    def assemble(self, pieces: list[list[Any]]) -> NDArray[Any]:
+        n_rows = sum(len(piece) for piece in pieces[0])
+        X = np.empty((n_rows, len(pieces)), dtype=self.dtype)
+        for j in range(len(pieces)):
+            X[:, j] = np.concatenate(pieces[j])
+            pieces[j] = []
+        return X
+
+
+class _Pandas:
+    """A pandas dataframe."""
+
+    def __init__(self, X: Any) -> None:
+        self.names = X.columns
+
+    def name(self, j: int) -> Any:
+        return self.names[j]
+
+    def read(self, X: Any, j: int) -> Any:
+        # By position: names may be anything.
+        return X.iloc[:, j].reset_index(drop=True)
+
+    def take(self, raw: Any, rows: NDArray[Any]) -> Any:
+        return raw.take(rows.astype(np.intp)).reset_index(drop=True)
+
+    def to_values(self, raw: Any) -> list[Any]:
+        return raw.tolist()
+
+    def to_natural(self, raw: Any) -> Natural | None:
+        from pandas.api import types
+
+        dtype, missing = raw.dtype, raw.isna().to_numpy()
+        if dtype.kind == "O" and isinstance(dtype, np.dtype):
+            return _objects_to_natural(raw.to_numpy())
+        storage = _find_arrow_storage(dtype)
+        if storage is not None:
+            whole = raw.astype(storage)
+            return whole.to_numpy(dtype=np.int64, na_value=0), missing
+        if types.is_datetime64_any_dtype(dtype) or types.is_timedelta64_dtype(dtype):
+            moments = raw
+            if getattr(dtype, "tz", None) is not None:
+                moments = raw.dt.tz_convert("UTC").dt.tz_localize(None)
+            return moments.to_numpy().view(np.int64), missing
+        if types.is_bool_dtype(dtype) or not types.is_numeric_dtype(dtype):
+            return None
+        if types.is_integer_dtype(dtype):
+            signed = not types.is_unsigned_integer_dtype(dtype)
+            wide = np.int64 if signed else np.uint64
+            return raw.to_numpy(dtype=wide, na_value=0), missing
+        if types.is_float_dtype(dtype):
+            return raw.to_numpy(dtype=np.float64, na_value=np.nan), missing
+        return None
+
+    def from_natural(self, natural: NDArray[Any], missing: Bools, sample: Any) -> Any:
+        import pandas as pd
+
+        dtype = sample.dtype
+        tz = getattr(dtype, "tz", None)
+        if tz is not None:
+            natural[missing] = np.iinfo(np.int64).min
+            moments = pd.Series(natural.view(f"M8[{dtype.unit}]"))
+            return moments.dt.tz_localize("UTC").dt.tz_convert(tz)
+        if isinstance(dtype, np.dtype) and dtype.kind in "mM":
+            natural[missing] = np.iinfo(np.int64).min
+            return pd.Series(natural.view(dtype))
+        storage = _find_arrow_storage(dtype)
+        column = pd.Series(natural, copy=False)
+        column = (column if storage is None else column.astype(storage)).astype(dtype)
+        # Floats say "missing" already; other types say it in their own way.
+        gaps = missing & ~column.isna().to_numpy()
+        if gaps.any():
+            column[gaps] = sample.iloc[0]
+        return column
+
+    def assemble(self, pieces: list[list[Any]]) -> Any:
+        import pandas as pd
+
+        columns = {}
+        for j in range(len(pieces)):
+            columns[j] = pd.concat(pieces[j], ignore_index=True)
+            pieces[j] = []
+        X = pd.DataFrame(columns, copy=False)
+        X.columns = self.names
+        return X
+
+
+def _find_arrow_storage(dtype: Any) -> str | None:
+    """Integers that hold the moments or durations of an Arrow column in pandas."""
+    arrow = getattr(dtype, "pyarrow_dtype", None)
+    if arrow is None:
+        return None
+    # By name, as asking pyarrow would mean importing it.
+    temporal = str(arrow).startswith(("date", "time", "duration"))
+    return f"int{arrow.bit_width}[pyarrow]" if temporal else None
+
+
+class _Polars:
+    """A polars dataframe."""
+
+    def __init__(self, X: Any) -> None:
+        self.names: Sequence[str] = X.columns
+
+    def name(self, j: int) -> str:
+        return self.names[j]
+
+    def read(self, X: Any, j: int) -> Any:
+        return X.to_series(j)
+
+    def take(self, raw: Any, rows: NDArray[Any]) -> Any:
+        return raw.gather(rows.astype(np.uint32))
+
+    def to_values(self, raw: Any) -> list[Any]:
+        return raw.to_list()
+
+    def to_natural(self, raw: Any) -> Natural | None:
+        pl = _polars()
+        missing = raw.is_null().to_numpy()
+        if raw.dtype.is_float():
+            return raw.cast(pl.Float64).fill_null(np.nan).to_numpy(), missing
+        if raw.dtype.is_temporal():
+            raw = raw.to_physical()
+        if raw.dtype in (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64):
+            return raw.fill_null(0).cast(pl.UInt64).to_numpy(), missing
+        if raw.dtype in (pl.Int8, pl.Int16, pl.Int32, pl.Int64):
+            return raw.fill_null(0).cast(pl.Int64).to_numpy(), missing
+        return None
+
+    def from_natural(self, natural: NDArray[Any], missing: Bools, sample: Any) -> Any:
+        pl = _polars()
+        column = pl.Series(sample.name, natural)
+        if missing.any() and sample.null_count():
+            column = column.set(pl.Series(missing), None)
+        return column.cast(sample.dtype)
+
+    def assemble(self, pieces: list[list[Any]]) -> Any:
+        pl = _polars()
+        columns = []
+        for j in range(len(pieces)):
+            columns.append(pl.concat(pieces[j], rechunk=True))
+            pieces[j] = []
+        return pl.DataFrame(columns)
+
+
+def _polars() -> Any:
+    import polars
+
+    return polars

