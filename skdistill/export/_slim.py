@@ -1,0 +1,254 @@
+"""A fitted model as it is deployed: a stock estimator without training residue.
+
+The copy is made by pickling, and what is left out is decided object by object on
+the way: so a member of a vote or a step of a nested Pipeline is treated like the
+model itself, and whatever comes back is known to load from a file.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from .._classifier import DistilledClassifier
+
+#: What no prediction reads, by attribute; each is large or grows with the training
+#: rows. Whatever is not named here stays.
+_RESIDUE = {
+    # MLPClassifier: moments of the optimiser, and the best weights so far.
+    "_optimizer",
+    "_best_coefs",
+    "_best_intercepts",
+    "_random_state",
+    # SGDClassifier: loss object, class weights, and both sets of averaged weights.
+    "_loss_function_",
+    "_expanded_class_weight",
+    "_standard_coef",
+    "_standard_intercept",
+    "_average_coef",
+    "_average_intercept",
+    # LogisticRegressionCV: one fit a fold and a penalty.
+    "coefs_paths_",
+    "scores_",
+    # Forests, bagging and boosting.
+    "_sample_weight",
+    "oob_decision_function_",
+    "oob_improvement_",
+    "oob_scores_",
+    "train_score_",
+    "validation_score_",
+    "_rng",
+    "_feature_subsample_rng",
+    "_scorer",
+    "evals_result_",
+    # Progress bars and other callbacks.
+    "_skl_callbacks",
+    "_parent_callback_ctx",
+}
+
+#: Emptied, for partial_fit appends to them.
+_CURVES = {"loss_curve_", "validation_scores_"}
+
+
+def slim(estimator: Any) -> Any:
+    """Copy a fitted model without what only its training needed.
+
+    Optimiser state, copies of weights for early stopping, learning curves,
+    out-of-bag scores and the like are left out. The predictions are the same, bit
+    for bit.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted. Of a :class:`~skdistill.DistilledClassifier` its `student_` is
+        taken, wherever it stands: alone, in a :class:`~sklearn.pipeline.Pipeline`,
+        or inside another meta-estimator. Of a fitted search its `best_estimator_`
+        is taken.
+
+    Returns
+    -------
+    slimmed : estimator
+        A stock estimator that needs nothing of this package to load.
+
+    Raises
+    ------
+    TypeError
+        A part of the model is defined in this package or can't be pickled.
+    sklearn.exceptions.NotFittedError
+        The estimator is not fitted.
+
+    Notes
+    -----
+    ``skops.io`` loads networks, linear models and pipelines of them with no
+    untrusted type. Other types it never trusts by itself: name them in
+    ``skops.io.load(..., trusted=[...])``, such as ``sklearn.tree._tree.Tree`` for
+    trees and forests, ``TreePredictor`` of histogram boosting, and
+    ``collections.OrderedDict``, ``lightgbm.basic.Booster`` and
+    ``lightgbm.sklearn.LGBMClassifier`` for LightGBM.
+
+    A slimmed :class:`~sklearn.neural_network.MLPClassifier` still takes
+    `partial_fit`, from fresh moments of the optimiser.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn.neural_network import MLPClassifier
+    >>> from skdistill import DistilledClassifier
+    >>> from skdistill.export import slim
+    >>> X, y = load_iris(return_X_y=True)
+    >>> student = MLPClassifier((64, 32), max_iter=20, tol=0.1, n_iter_no_change=5)
+    >>> distilled = DistilledClassifier(RandomForestClassifier(), student).fit(X, y)
+    >>> slimmed = slim(distilled)
+    >>> type(slimmed).__name__
+    'MLPClassifier'
+    >>> bool((slimmed.predict_proba(X) == distilled.predict_proba(X)).all())
+    True
+    >>> 2 * len(pickle.dumps(slimmed)) < len(pickle.dumps(distilled.student_))
+    True
+    """
+    deployed = unwrap(estimator)
+    buffer = io.BytesIO()
+    try:
+        _SlimPickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(deployed)
+    except (pickle.PicklingError, AttributeError) as error:
+        raise TypeError(
+            "What is deployed must be pickled; a part of this "
+            f"{type(deployed).__name__} can't be: {error}. Define functions and "
+            "classes at the top of a module instead of inside a function."
+        ) from error
+    slimmed = pickle.loads(buffer.getvalue())
+    _refuse_own_types(slimmed)
+    return slimmed
+
+
+def unwrap(estimator: Any) -> Any:
+    """Return what serves: the student, the best of a search, a Pipeline of such.
+
+    Nothing is copied but the list of a Pipeline's steps.
+    """
+    check_is_fitted(estimator)
+    return _unwrap(estimator)
+
+
+def _unwrap(estimator: Any) -> Any:
+    if isinstance(estimator, DistilledClassifier):
+        check_is_fitted(estimator)
+        return _unwrap(estimator.student_)
+    if isinstance(estimator, BaseSearchCV):
+        if not hasattr(estimator, "best_estimator_"):
+            raise TypeError(
+                "A search is exported as its best_estimator_, which "
+                f"{type(estimator).__name__} does not keep with refit=False. Set "
+                "refit=True."
+            )
+        return _unwrap(estimator.best_estimator_)
+    if isinstance(estimator, Pipeline):
+        steps = [(name, _unwrap(step)) for name, step in estimator.steps]
+        return Pipeline(steps, transform_input=estimator.transform_input)
+    return estimator
+
+
+class _SlimPickler(pickle.Pickler):
+    """Pickle estimators without their training residue."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if not isinstance(obj, BaseEstimator):
+            return NotImplemented
+        if isinstance(obj, DistilledClassifier | BaseSearchCV):
+            return _return_given, (_replace(obj),)
+        if is_skorch(obj):
+            return _reduce_estimator(obj, _strip_net(obj))
+        return _reduce_estimator(obj, _strip_state(obj, obj.__getstate__()))
+
+
+def _replace(obj: Any) -> Any:
+    """Return what serves, or what would: meta-estimators keep unfitted templates."""
+    if isinstance(obj, DistilledClassifier):
+        return _unwrap(obj) if hasattr(obj, "student_") else obj.student
+    return _unwrap(obj) if hasattr(obj, "cv_results_") else obj.estimator
+
+
+def _return_given(estimator: Any) -> Any:
+    return estimator
+
+
+def _reduce_estimator(obj: Any, state: dict[str, Any]) -> tuple[Any, ...]:
+    return object.__new__, (type(obj),), state
+
+
+def _strip_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
+    state = {k: v for k, v in state.items() if k not in _RESIDUE}
+    for name in _CURVES & set(state):
+        state[name] = None if state[name] is None else []
+    if "memory" in state:
+        # The folder of a cache says nothing where the model is deployed.
+        state["memory"] = None
+    if isinstance(estimator, HistGradientBoostingClassifier):
+        state["_bin_mapper"] = _strip_bins(state["_bin_mapper"])
+    if type(estimator).__module__.startswith("lightgbm."):
+        # The log of the metrics; the rounds after the best one LightGBM drops itself.
+        state |= {"_evals_result": {}, "_best_score": {}}
+    return state
+
+
+def _strip_bins(mapper: Any) -> Any:
+    """Drop the bin edges of numeric columns: trees keep their own thresholds."""
+    stripped = copy.copy(mapper)
+    stripped.bin_thresholds_ = [
+        edges if categorical else edges[:0]
+        for edges, categorical in zip(
+            mapper.bin_thresholds_, mapper.is_categorical_, strict=True
+        )
+    ]
+    return stripped
+
+
+def is_skorch(obj: Any) -> bool:
+    return any(c.__module__.startswith("skorch.") for c in type(obj).__mro__)
+
+
+def _strip_net(net: Any) -> dict[str, Any]:
+    """Trim a skorch net as skorch does, on a copy.
+
+    `trim_for_prediction` empties lists that the net shares with its parameters, and
+    it drops the criterion from which `predict_nonlinearity="auto"` infers the
+    softmax, so that is written down first.
+    """
+    trimmed = pickle.loads(pickle.dumps(net))
+    trimmed.predict_nonlinearity = net._get_predict_nonlinearity()
+    trimmed.trim_for_prediction()
+    return trimmed.__getstate__()
+
+
+class _Scan(pickle.Pickler):
+    """Collect the names of this package's types and functions in an object."""
+
+    def __init__(self, buffer: io.BytesIO) -> None:
+        super().__init__(buffer, protocol=pickle.HIGHEST_PROTOCOL)
+        self.found: set[str] = set()
+
+    def persistent_id(self, obj: Any) -> None:
+        kind = obj if hasattr(obj, "__qualname__") else type(obj)
+        if (getattr(kind, "__module__", None) or "").split(".")[0] == "skdistill":
+            self.found.add(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def _refuse_own_types(slimmed: Any) -> None:
+    scan = _Scan(io.BytesIO())
+    scan.dump(slimmed)
+    if scan.found:
+        raise TypeError(
+            "What is deployed must load without skdistill; this "
+            f"{type(slimmed).__name__} holds {', '.join(sorted(scan.found))}. Use a "
+            "stock estimator, or a function of your own, in its place."
+        )
