@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted
 
-from . import _teacher
-from ._problem import Problem, pose_problem
+from ._problem import pose_problem
 from ._progress import Progress, raise_interrupts
-from ._students import SoftData, fit_student
-from ._targets import FloatArray, class_priors, soft_targets
+from ._steps import label_rows, make_plan, soften, teach
+from ._students import read_labels
 
 
 class DistilledClassifier(
@@ -42,14 +41,37 @@ class DistilledClassifier(
     temperature : float > 0 or "auto", default="auto"
         Softens the targets while the student learns; the student's logits are
         multiplied by it afterwards, so that it serves at temperature 1. Other
-        values than 1 need a student with logits (MLP, logistic regression).
-        "auto": 3 for those, 1 for every other student.
-    alpha : float in [0, 1], default=1.0
-        Weight of the teacher's probabilities against the true labels.
+        values than 1 need a student with logits (MLP, logistic regression, most
+        nets). "auto": 3 for networks that learn the training rows alone, else 1.
+    alpha : float in [0, 1] or "auto", default="auto"
+        Weight of the teacher's probabilities against the true labels, on rows that
+        have one. "auto": 1, unless trials choose less (see Notes).
+    augmenter : sampler, "munge", "auto" or None, default="auto"
+        Makes rows beyond the training rows for the teacher to label: an object with
+        `fit(X)` and `sample(n_samples, random_state)`, such as those of
+        :mod:`skdistill.transfer`. "auto": MUNGE, if trials find that it helps, and
+        nothing below 500 rows.
+    n_synthetic : int or "auto", default="auto"
+        Number of rows that the augmenter makes. "auto": 10 for each real one (up to
+        20 where there are few), at most 500,000.
     cv : int, splitter, iterable or None, default=None
         None: the teacher labels the rows that it was fitted on. Otherwise every
         row is labelled by a teacher that did not see it; `teacher_` is fitted on
         all rows as well.
+    calibrate : bool or "auto", default="auto"
+        Whether the labels are calibrated by one scalar, fitted on rows that the
+        teacher did not see: those of `cv`, or a fifth that a further teacher is
+        fitted without. A teacher that weighs classes (`class_weight` and the like)
+        gets a term a class as well, which gives classes their share of the rows
+        back; with False the student serves the shifted probabilities. "auto": True,
+        but for frozen teachers, stored probabilities and less than 500 rows.
+    fine_tune : int, default=0
+        Passes over the true labels after distillation (boosted students: rounds), at
+        a tenth of the student's learning rate. A tenth of the rows is held out and
+        decides whether the result is kept.
+    pilot : float, default=0.3
+        The share of the student's final fit, in rows learned, that the trials of
+        "auto" may take together. 0: no trials.
     memory : str, path-like, joblib.Memory or None, default=None
         Where fitted teachers and their labels are kept, so that a search over
         student, temperature and alpha fits each teacher once a training split.
@@ -70,8 +92,22 @@ class DistilledClassifier(
         The fitted student: the thing to deploy.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
-    temperature_ : float
-        The temperature at which the student learned.
+    temperature_, alpha_ : float
+        The temperature and alpha with which the student learned.
+    augmenter_ : sampler or None
+        The fitted sampler, if synthetic rows were learned.
+    calibration_ : float or None
+        The scalar by which the logarithms of the labels were divided; below 1 the
+        teacher is underconfident. None: the labels were learned as they are.
+    leak_ : dict or None
+        `accuracy_seen`, `accuracy_unseen`, `entropy_seen` and `entropy_unseen` of a
+        teacher on rows it was fitted on and on others: how much its labels of its
+        own rows say of the teacher, and how much they repeat.
+    trials_ : list of dict
+        What "auto" tried, with log loss and accuracy on the held-out rows, and which
+        it chose.
+    fine_tune_ : dict or None
+        `kept`, and the log loss on the held-out rows `before` and `after`.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -141,8 +177,13 @@ class DistilledClassifier(
         student=None,
         *,
         temperature="auto",
-        alpha=1.0,
+        alpha="auto",
+        augmenter="auto",
+        n_synthetic="auto",
         cv=None,
+        calibrate="auto",
+        fine_tune=0,
+        pilot=0.3,
         memory=None,
         n_jobs=None,
         random_state=None,
@@ -152,14 +193,28 @@ class DistilledClassifier(
         self.student = student
         self.temperature = temperature
         self.alpha = alpha
+        self.augmenter = augmenter
+        self.n_synthetic = n_synthetic
         self.cv = cv
+        self.calibrate = calibrate
+        self.fine_tune = fine_tune
+        self.pilot = pilot
         self.memory = memory
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X, y, *, sample_weight=None, teacher_proba=None, **params):
+    def fit(
+        self,
+        X,
+        y,
+        *,
+        sample_weight=None,
+        teacher_proba=None,
+        X_unlabeled=None,
+        **params,
+    ):
         """Fit the teacher, label the rows, and fit the student on the labels.
 
         Parameters
@@ -169,10 +224,14 @@ class DistilledClassifier(
         y : array-like of shape (n_samples,)
             True labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Row weights, for teacher, student and class priors.
+            Row weights, for teacher, student and class priors; synthetic rows have
+            their parent's.
         teacher_proba : array-like of shape (n_samples, n_classes), default=None
             Stored probabilities of a teacher, columns in the order of the sorted
             labels. No teacher is fitted; `teacher` must be None or frozen.
+        X_unlabeled : rows of the kind of X, default=None
+            Rows without labels, which the teacher labels and the student learns.
+            Synthetic rows build on them too.
         **params : dict
             Metadata for teacher, student and splitter; needs metadata routing.
 
@@ -185,19 +244,22 @@ class DistilledClassifier(
         Raises
         ------
         TypeError
-            A teacher or student that cannot do its part.
+            A teacher, student or sampler that cannot do its part.
         ValueError
             Bad rows, labels, weights, probabilities or parameters.
         """
-        problem = pose_problem(self, X, y, sample_weight, teacher_proba, params)
+        problem = pose_problem(
+            self, X, y, sample_weight, teacher_proba, X_unlabeled, params
+        )
         progress = Progress(self, problem.steps)
         with raise_interrupts():
-            teacher, proba = self._label(problem, progress)
-            targets = self._soften(problem, proba)
-            train, validation = self._hold_out(problem, targets)
-            student = self._teach(problem, train, validation, progress)
+            plan = make_plan(self, problem, progress)
+            teacher, proba, transfer = label_rows(self, problem, plan, progress)
+            lesson = soften(problem, plan, proba, transfer)
+            with progress.step("student") as context:
+                student, tuned = teach(problem, plan, lesson, context)
         progress.finish()
-        return self._keep(problem, teacher, student)
+        return self._keep(problem, plan, teacher, student, transfer, tuned)
 
     def predict_proba(self, X):
         """Return probabilities of the classes, at temperature 1.
@@ -227,7 +289,8 @@ class DistilledClassifier(
         labels : ndarray of shape (n_samples,)
             In the label space of `y`.
         """
-        return self._served().predict(X)
+        student = self._served()
+        return read_labels(student, student.predict(X), self.classes_)
 
     def predict_log_proba(self, X):
         """Return the logarithm of `predict_proba`.
@@ -303,80 +366,19 @@ class DistilledClassifier(
             check_is_fitted(self)
         return self.student_
 
-    def _label(self, problem: Problem, progress: Progress) -> tuple[Any, FloatArray]:
-        """Fit or take the teacher; return it with its probabilities for every row."""
-        teacher, classes = problem.teacher, problem.classes
-        if problem.stored is not None:
-            return teacher, problem.stored
-        if isinstance(teacher, FrozenEstimator):
-            with progress.step("label"):
-                proba = teacher.predict_proba(problem.X)
-            return teacher, _teacher.align(proba, teacher.classes_, classes)
-        memory = check_memory(self.memory)
-        unfitted = clone(teacher)
-        with progress.step("teacher") as context:
-            label = memory.cache(_teacher.fit_and_label, ignore=["context"])
-            teacher, proba = label(
-                teacher, problem.X, problem.y, problem.teacher_params, context
-            )
-        if problem.splits is None:
-            return teacher, _teacher.align(proba, teacher.classes_, classes)
-        with progress.step("folds", n_subtasks=len(problem.splits)) as context:
-            proba = _teacher.cross_label(
-                unfitted,
-                problem.X,
-                problem.y,
-                problem.splits,
-                problem.teacher_params,
-                classes,
-                memory=memory,
-                n_jobs=self.n_jobs,
-                context=context,
-            )
-        return teacher, proba
-
-    def _soften(self, problem: Problem, proba: FloatArray) -> SoftData:
-        """Clip, blend and soften the labels."""
-        prior = class_priors(problem.codes, len(problem.classes), problem.weight)
-        targets = soft_targets(
-            proba,
-            problem.codes,
-            prior=prior,
-            alpha=self.alpha,
-            temperature=problem.temperature,
-        )
-        params = dict(problem.student_params)
-        weight = params.pop("sample_weight", None)
-        return SoftData(problem.X, targets, problem.classes, problem.y, weight, params)
-
-    def _hold_out(
-        self, problem: Problem, data: SoftData
-    ) -> tuple[SoftData, SoftData | None]:
-        """Set rows aside to stop early on, where the student wants to."""
-        if problem.held_out is None:
-            return data, None
-        train, held_out = problem.held_out
-        return data.take(train), data.take(held_out)
-
-    def _teach(
-        self,
-        problem: Problem,
-        train: SoftData,
-        validation: SoftData | None,
-        progress: Progress,
-    ) -> Any:
-        """Fit the student, served at temperature 1."""
-        student = problem.student
-        with progress.step("student") as context, _teacher.propagate(context, student):
-            return fit_student(student, train, validation, problem.temperature)
-
-    def _keep(self, problem: Problem, teacher: Any, student: Any):
+    def _keep(self, problem, plan, teacher, student, transfer, tuned):
         """Replace the whole fitted state at once."""
         state = {
             "teacher_": teacher,
             "student_": student,
             "classes_": problem.classes,
-            "temperature_": problem.temperature,
+            "temperature_": plan.recipe.temperature,
+            "alpha_": float(plan.recipe.alpha),
+            "augmenter_": None if transfer is None else transfer[0].sampler,
+            "calibration_": plan.calibration and plan.calibration.temperature,
+            "leak_": plan.leak,
+            "trials_": plan.trials,
+            "fine_tune_": tuned,
             **problem.names,
         }
         # Names of an earlier fit must not outlive it.

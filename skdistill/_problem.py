@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from numbers import Integral, Real
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import get_config
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state, column_or_1d, indexable
-from sklearn.utils.metadata_routing import process_routing
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
-    validate_data,
+from sklearn.utils import (
+    _safe_indexing,
+    check_random_state,
 )
+from sklearn.utils.metadata_routing import process_routing
 
 from . import _teacher
 from ._defaults import default_student, default_teacher
-from ._rows import is_missing
+from ._input import (
+    check_parameters,
+    check_rows,
+    check_stands_alone,
+    check_weight,
+)
 from ._students import (
     check_student,
-    choose_temperature,
+    check_tuning,
     split_rows,
     validation_fraction,
 )
 from ._targets import FloatArray
+from ._transfer_set import check_augmenter, check_unlabeled
 from ._weights import weight_params
+
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+#: Below so many rows, a fifth of them decides nothing: "auto" leaves things alone.
+_TRIAL_ROWS = 500
+_TRIAL_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What each draw is seeded with: ints, or the global generator, or None."""
+
+    split: Any
+    trial: Any
+    sampler: Any
+    net: int | None
 
 
 @dataclass(frozen=True)
@@ -54,14 +72,30 @@ class Problem:
         `n_features_in_` and, for named columns, `feature_names_in_`.
     teacher, student : estimators
         Clones, seeded; the teacher is None where only probabilities exist.
-    temperature : float
-        Of the softening.
+    sampler : estimator or None
+        Unfitted; None: no row is to be made.
+    X_unlabeled : rows or None
+        Rows without labels.
+    temperature, alpha, augmenter : float or str
+        As given; "auto" is settled on held-out rows.
+    n_synthetic : int or "auto"
+        Number of rows to make.
+    pilot : float
+        Share of the student's final fit that trials may take.
+    fine_tune : int
+        Passes over the true labels in the end.
+    calibrate : bool
+        Whether labels are to be calibrated on rows that a teacher did not see.
     teacher_params, student_params : dict
         What their `fit` is called with.
     splits : list or None
         Folds of `cv`.
+    trial : tuple of ndarrays or None
+        Rows to try on, and rows to choose and calibrate on.
     held_out : tuple of ndarrays or None
-        Training and validation rows of a student that stops early.
+        Training and validation rows of a student that stops early or is tuned.
+    seeds : Seeds
+        For every draw.
     """
 
     X: Any
@@ -73,22 +107,48 @@ class Problem:
     names: dict[str, Any]
     teacher: Any
     student: Any
-    temperature: float
+    sampler: Any
+    X_unlabeled: Any
+    temperature: float | str
+    alpha: float | str
+    augmenter: Any
+    n_synthetic: int | str
+    pilot: float
+    fine_tune: int
+    calibrate: bool
     teacher_params: dict[str, Any]
     student_params: dict[str, Any]
     splits: _teacher.Splits | None
-    held_out: tuple[NDArray[np.intp], NDArray[np.intp]] | None
+    trial: Split | None
+    held_out: Split | None
+    seeds: Seeds
 
     @property
     def steps(self) -> tuple[str, ...]:
         """Names of the steps that take time."""
-        if self.stored is not None:
-            return ("student",)
-        if isinstance(self.teacher, FrozenEstimator):
-            return ("label", "student")
-        if self.splits is None:
-            return ("teacher", "student")
-        return ("teacher", "folds", "student")
+        names = []
+        if self.refits and (self.splits is not None or self.trial is not None):
+            names.append("folds")
+        if self.trial is not None and self.augmenter == "auto":
+            names.append("pilots")
+        if self.stored is None:
+            names.append("teacher" if self.refits else "label")
+        return (*names, "student")
+
+    def take(self, rows: NDArray[np.intp]) -> Problem:
+        """Return the problem of some of the rows."""
+        return replace(
+            self,
+            X=_safe_indexing(self.X, rows),
+            y=self.y[rows],
+            codes=self.codes[rows],
+            weight=None if self.weight is None else self.weight[rows],
+        )
+
+    @property
+    def refits(self) -> bool:
+        """Whether there is a teacher that can be fitted."""
+        return self.stored is None and not isinstance(self.teacher, FrozenEstimator)
 
 
 def pose_problem(
@@ -97,33 +157,42 @@ def pose_problem(
     y: Any,
     sample_weight: Any,
     teacher_proba: Any,
+    X_unlabeled: Any,
     metadata: dict[str, Any],
 ) -> Problem:
     """Check the input of `fit` and prepare what it works on."""
-    _check_parameters(estimator)
-    X, y, names = _check_rows(estimator, X, y)
+    check_parameters(estimator)
+    X, y, names = check_rows(estimator, X, y)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
             f"{type(estimator).__name__} needs at least two classes in y, received "
             f"one class: {classes.tolist()}. Pass rows of every class."
         )
-    weight = _check_weight(sample_weight, len(y))
+    weight = check_weight(sample_weight, len(y))
     stored = None
     if teacher_proba is not None:
-        _check_stands_alone(estimator)
+        check_stands_alone(estimator)
         stored = _teacher.check_stored(teacher_proba, codes, classes)
     teacher = _choose_teacher(estimator, X, classes, stored)
-    student, temperature = _choose_student(estimator, X, len(y), len(classes))
-    split_seed = _seed_parts(estimator, teacher, student)
+    student = _choose_student(estimator, X, len(y), len(classes))
+    sampler = _choose_sampler(estimator, X, X_unlabeled, stored)
+    seeds = _seed_parts(estimator, teacher, student)
     routed = _route(estimator, teacher, student, weight, metadata)
     splits = None
     if estimator.cv is not None:
         cv = check_cv(estimator.cv, y, classifier=True)
         splits = list(cv.split(X, y, **routed["splitter"]))
         _teacher.check_splits(splits, len(y))
+    frozen = stored is not None or isinstance(teacher, FrozenEstimator)
+    calibrate = _choose_calibration(estimator, len(y), frozen)
+    trial = None
+    if calibrate or (estimator.augmenter == "auto" and len(y) >= _TRIAL_ROWS):
+        trial = _draw_trial(codes, weight, splits, seeds.trial)
     fraction = validation_fraction(student, len(y))
-    held_out = None if fraction is None else split_rows(codes, fraction, split_seed)
+    if fraction is None and estimator.fine_tune:
+        fraction = 0.1
+    held_out = None if fraction is None else split_rows(codes, fraction, seeds.split)
     return Problem(
         X=X,
         y=y,
@@ -134,109 +203,22 @@ def pose_problem(
         names=names,
         teacher=teacher,
         student=student,
-        temperature=temperature,
+        sampler=sampler,
+        X_unlabeled=X_unlabeled,
+        temperature=estimator.temperature,
+        alpha=estimator.alpha,
+        augmenter=estimator.augmenter,
+        n_synthetic=estimator.n_synthetic,
+        pilot=estimator.pilot,
+        fine_tune=estimator.fine_tune,
+        calibrate=calibrate,
         teacher_params=routed["teacher"],
         student_params=routed["student"],
         splits=splits,
+        trial=trial,
         held_out=held_out,
+        seeds=seeds,
     )
-
-
-def _check_parameters(estimator: Any) -> None:
-    temperature, alpha = estimator.temperature, estimator.alpha
-    if temperature != "auto" and not (
-        _is_number(temperature) and 0 < temperature < np.inf
-    ):
-        raise ValueError(
-            'temperature must be "auto" or a finite number greater than 0, received '
-            f"{temperature!r}. 1 leaves the teacher's probabilities as they are."
-        )
-    if not _is_number(alpha) or not 0 <= alpha <= 1:
-        raise ValueError(
-            f"alpha must be a number in [0, 1], received {alpha!r}. 1 learns from the "
-            "teacher alone, 0 from the true labels alone."
-        )
-    n_jobs = estimator.n_jobs
-    if n_jobs is not None and (
-        not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0
-    ):
-        raise ValueError(
-            "n_jobs must be None or an integer other than 0, received "
-            f"{n_jobs!r}. -1 uses every core."
-        )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-
-
-def _check_rows(
-    estimator: Any, X: Any, y: Any
-) -> tuple[Any, NDArray[Any], dict[str, Any]]:
-    """Rows as they came, labels as a vector, and what is known of the columns."""
-    owner = type(estimator).__name__
-    if y is None:
-        raise ValueError(
-            f"{owner} requires y to be passed, but the target y is None. Pass the "
-            "true label of each row."
-        )
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind == "O":
-        missing = np.flatnonzero([is_missing(label) for label in y])
-    else:
-        missing = np.flatnonzero(y != y)
-    if len(missing):
-        raise ValueError(
-            f"y must hold a label for every row; {len(missing)} are missing or NaN, "
-            f"the first in row {missing[0]}. Leave those rows out."
-        )
-    check_classification_targets(y)
-    (X,) = indexable(X)
-    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc":
-        raise ValueError(
-            "X must hold one row a sample. Expected 2D array, got 1D array instead: "
-            f"shape {X.shape}. Use X.reshape(-1, 1) for a single column."
-        )
-    # The shell takes the names, so that a failed fit leaves the estimator alone.
-    shell = BaseEstimator()
-    validate_data(shell, X, skip_check_array=True)
-    check_consistent_length(X, y)
-    return X, y, vars(shell)
-
-
-def _check_weight(sample_weight: Any, n_samples: int) -> FloatArray | None:
-    if sample_weight is None:
-        return None
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must have shape ({n_samples},), one weight a row; received "
-            f"sample_weight.shape == {weight.shape}. Pass a vector."
-        )
-    if weight.min() < 0 or not weight.any():
-        raise ValueError(
-            "sample_weight must not be negative, nor zero everywhere; received weights "
-            f"from {weight.min():g} to {weight.max():g}. Leave rows out instead."
-        )
-    return weight
-
-
-def _check_stands_alone(estimator: Any) -> None:
-    """Stored probabilities leave nothing to fit."""
-    if estimator.cv is not None:
-        raise ValueError(
-            "Out-of-fold labels need a live teacher; received cv="
-            f"{estimator.cv!r} with teacher_proba. Set cv=None, or drop teacher_proba."
-        )
-    teacher = estimator.teacher
-    if teacher is not None and not isinstance(teacher, FrozenEstimator):
-        raise ValueError(
-            "teacher_proba stands in for the teacher, which would not be fitted; "
-            f"received teacher={type(teacher).__name__}. Set teacher=None, or wrap a "
-            "fitted teacher in FrozenEstimator."
-        )
 
 
 def _choose_teacher(
@@ -260,36 +242,74 @@ def _choose_teacher(
     return clone(teacher)
 
 
-def _choose_student(
-    estimator: Any, X: Any, n_samples: int, n_classes: int
-) -> tuple[Any, float]:
-    """Return a clone of the student, and the temperature at which it learns."""
-    student, temperature = estimator.student, estimator.temperature
+def _choose_student(estimator: Any, X: Any, n_samples: int, n_classes: int) -> Any:
+    """Return a clone of the student."""
+    student, alpha = estimator.student, estimator.alpha
     if student is None:
         student = default_student(X, n_samples)
     else:
         student = clone(student, safe=False)
-    check_student(student, temperature, n_classes, n_samples)
-    if temperature == "auto":
-        temperature = choose_temperature(student, n_classes)
-    return student, float(temperature)
+    alpha = 1.0 if alpha == "auto" else alpha
+    check_student(student, estimator.temperature, n_classes, n_samples, alpha)
+    if estimator.fine_tune:
+        check_tuning(student)
+    return student
 
 
-def _seed_parts(estimator: Any, teacher: Any, student: Any) -> Any:
+def _choose_sampler(estimator: Any, X: Any, X_unlabeled: Any, stored: Any) -> Any:
+    """Return an unfitted sampler; None where no row is to be made."""
+    augmenter = estimator.augmenter
+    sampler = check_augmenter(augmenter, estimator.n_synthetic)
+    if stored is not None:
+        beyond = "X_unlabeled" if X_unlabeled is not None else "an augmenter"
+        if X_unlabeled is not None or augmenter not in (None, "auto"):
+            raise ValueError(
+                f"teacher_proba labels the training rows only; received {beyond}, "
+                "whose rows nobody could label. Leave it out, or pass the teacher."
+            )
+        return None
+    if X_unlabeled is not None:
+        check_unlabeled(X, X_unlabeled)
+    return sampler
+
+
+def _choose_calibration(estimator: Any, n_samples: int, frozen: bool) -> bool:
+    if estimator.calibrate == "auto":
+        return n_samples >= _TRIAL_ROWS and not frozen
+    if estimator.calibrate and frozen:
+        raise ValueError(
+            "calibrate=True needs a teacher that can be fitted without the rows it is "
+            "calibrated on; received a frozen teacher or teacher_proba. Calibrate the "
+            'teacher before, with CalibratedClassifierCV(method="temperature"), and '
+            'leave calibrate at "auto".'
+        )
+    return estimator.calibrate
+
+
+def _draw_trial(
+    codes: NDArray[np.intp],
+    weight: FloatArray | None,
+    splits: _teacher.Splits | None,
+    seed: Any,
+) -> Split | None:
+    """Return rows to try on and rows to choose on: the first fold, or a draw."""
+    trial = splits[0] if splits else split_rows(codes, _TRIAL_SHARE, seed)
+    counted = weight is None or all(weight[rows].any() for rows in trial)
+    # A splitter may test rows that it trains on; those decide nothing.
+    return trial if counted and not np.intersect1d(*trial).size else None
+
+
+def _seed_parts(estimator: Any, teacher: Any, student: Any) -> Seeds:
     """Give every `random_state` that is None a seed drawn from the estimator's.
 
     The teacher comes first: its seed, and with it a cached fit, must not depend
     on which student is tried.
-
-    Returns
-    -------
-    split_seed : int or RandomState
     """
     rng = check_random_state(estimator.random_state)
     if estimator.random_state is None:
-        return rng
+        return Seeds(rng, rng, rng, None)
     top = np.iinfo(np.int32).max
-    seeds = rng.randint(top, size=3)
+    seeds = rng.randint(top, size=6).tolist()
     for part, seed in zip((teacher, student), seeds, strict=False):
         if part is None:
             continue
@@ -298,7 +318,7 @@ def _seed_parts(estimator: Any, teacher: Any, student: Any) -> Any:
         names = sorted(n for n in params if n.split("__")[-1] == "random_state")
         drawn = {n: int(own.randint(top)) for n in names}
         part.set_params(**{n: drawn[n] for n in names if params[n] is None})
-    return int(seeds[2])
+    return Seeds(*seeds[2:])
 
 
 def _route(

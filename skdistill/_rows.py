@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.utils import _safe_indexing
 
 
@@ -23,3 +26,15 @@ def take_rows(value: Any, rows: NDArray[Any], n_samples: int) -> Any:
     if per_row and len(value) == n_samples:
         return _safe_indexing(value, rows)
     return value
+
+
+def concat_rows(first: Any, second: Any) -> Any:
+    """Stack rows of one kind: arrays, sparse matrices or dataframes."""
+    if sparse.issparse(first):
+        return sparse.vstack([first, second], format="csr")
+    for name in ("pandas", "polars"):
+        library = sys.modules.get(name)
+        if library is not None and isinstance(first, library.DataFrame):
+            order = {"ignore_index": True} if name == "pandas" else {}
+            return library.concat([first, second], **order)
+    return np.concatenate([np.asarray(first), np.asarray(second)])

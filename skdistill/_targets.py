@@ -6,6 +6,8 @@ functions take and return arrays and know nothing of estimators.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
@@ -66,6 +68,7 @@ def soft_targets(
     prior: FloatArray,
     alpha: float,
     temperature: float,
+    calibrate: Callable[[FloatArray], FloatArray] | None = None,
 ) -> FloatArray:
     """What the student learns: clipped, blended and softened probabilities.
 
@@ -81,6 +84,8 @@ def soft_targets(
         Weight of the teacher against the true label.
     temperature : float > 0
         Temperature of the softening.
+    calibrate : callable or None
+        Applied to the clipped probabilities.
 
     Returns
     -------
@@ -88,6 +93,8 @@ def soft_targets(
         Rows sum to 1.
     """
     clipped = clip_probabilities(proba, prior)
+    if calibrate is not None:
+        clipped = calibrate(clipped)
     blended = blend_targets(clipped, one_hot(codes, len(prior)), alpha)
     return soften(blended, temperature)
 

@@ -16,9 +16,9 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import _num_samples, check_array, check_is_fitted
 
 from ._rows import take_rows
 from ._targets import FloatArray
@@ -28,6 +28,9 @@ Splits = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 #: How far a row of stored probabilities may sum from 1 (float32 over many classes).
 _SUM_TOLERANCE = 1e-3
+
+#: Rows labelled at a time: a teacher of many members holds all their answers.
+_CHUNK = 50_000
 
 
 def check_teacher(teacher: Any) -> None:
@@ -75,16 +78,32 @@ def check_teacher_takes_weight(teacher: Any) -> None:
 
 
 def fit_and_label(
-    teacher: Any, X: Any, y: Any, params: dict[str, Any], context: Any = None
-) -> tuple[Any, FloatArray]:
-    """Fit a clone in place and label its own training rows.
+    teacher: Any,
+    X: Any,
+    y: Any,
+    params: dict[str, Any],
+    others: tuple[Any, ...] = (),
+    context: Any = None,
+) -> tuple[Any, list[FloatArray]]:
+    """Fit a clone in place; label its own training rows, then every other table.
 
     Free of any state, so that `joblib.Memory` can stand in for it. `context` is
     the progress of the caller and no part of the result.
     """
     with propagate(context, teacher):
         teacher.fit(X, y, **params)
-    return teacher, teacher.predict_proba(X)
+    return teacher, [label_rows(teacher, table) for table in (X, *others)]
+
+
+def label_rows(teacher: Any, X: Any) -> FloatArray:
+    """Return the teacher's probabilities, chunk by chunk."""
+    n_rows = _num_samples(X)
+    if n_rows <= _CHUNK:
+        return teacher.predict_proba(X)
+    chunks = gen_batches(n_rows, _CHUNK)
+    return np.concatenate(
+        [teacher.predict_proba(_safe_indexing(X, chunk)) for chunk in chunks]
+    )
 
 
 def cross_label(
@@ -95,16 +114,21 @@ def cross_label(
     params: dict[str, Any],
     classes: NDArray[Any],
     *,
+    others: tuple[Any, ...] = (),
     memory: Memory,
     n_jobs: int | None,
     context: Any = None,
-) -> FloatArray:
-    """Label every row by a teacher that did not see it.
+) -> tuple[FloatArray, list[FloatArray]]:
+    """Label rows by teachers that did not see them.
 
     Returns
     -------
     proba : ndarray of shape (n_samples, n_classes)
-        Rows that several folds test (a repeated splitter) get their mean.
+        Rows that several folds test (a repeated splitter) get their mean, rows that
+        none tests NaN.
+    firsts : list of ndarrays
+        What the teacher of the first fold says of its own training rows, and of the
+        `others`.
     """
     label = memory.cache(_fit_fold, ignore=["context"])
     parts = Parallel(n_jobs=n_jobs)(
@@ -115,16 +139,20 @@ def cross_label(
             train,
             test,
             params,
+            others if number == 0 else (),
             context and context.subcontext(task_name="fold", task_id=number),
         )
         for number, (train, test) in enumerate(splits)
     )
     proba = np.zeros((len(y), len(classes)))
     counts = np.zeros(len(y))
-    for (_, test), (seen, part) in zip(splits, parts, strict=True):
-        np.add.at(proba, test, align(part, seen, classes))
+    for (_, test), (seen, tables) in zip(splits, parts, strict=True):
+        np.add.at(proba, test, align(tables[1], seen, classes))
         np.add.at(counts, test, 1)
-    return proba / counts[:, None]
+    proba[counts == 0] = np.nan
+    seen, tables = parts[0]
+    firsts = [align(table, seen, classes) for table in (tables[0], *tables[2:])]
+    return proba / np.maximum(counts, 1)[:, None], firsts
 
 
 def check_splits(splits: Splits, n_samples: int) -> None:
@@ -147,12 +175,15 @@ def _fit_fold(
     train: NDArray[np.intp],
     test: NDArray[np.intp],
     params: dict[str, Any],
+    others: tuple[Any, ...] = (),
     context: Any = None,
-) -> tuple[NDArray[Any], FloatArray]:
+) -> tuple[NDArray[Any], list[FloatArray]]:
     params = {k: take_rows(v, train, len(y)) for k, v in params.items()}
-    with propagate(context, teacher):
-        teacher.fit(_safe_indexing(X, train), y[train], **params)
-    return teacher.classes_, teacher.predict_proba(_safe_indexing(X, test))
+    others = (_safe_indexing(X, test), *others)
+    teacher, tables = fit_and_label(
+        teacher, _safe_indexing(X, train), y[train], params, others, context
+    )
+    return teacher.classes_, tables
 
 
 def propagate(context: Any, estimator: Any) -> Any:

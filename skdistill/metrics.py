@@ -3,6 +3,9 @@
 Plain functions of arrays: `agreement_score` and `kl_divergence` compare a student
 with its teacher, `gap_recovered` compares both with a baseline, and
 `expected_calibration_error` compares probabilities with what happened.
+
+Scorers for a search: `latency_scorer` and `size_scorer` say what a model costs to
+serve, `within_budget` chooses the best that costs no more than it may.
 """
 
 from __future__ import annotations
@@ -13,11 +16,17 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._budget import within_budget
+from ._scorers import latency_scorer, size_scorer
+
 __all__ = [
     "agreement_score",
     "expected_calibration_error",
     "gap_recovered",
     "kl_divergence",
+    "latency_scorer",
+    "size_scorer",
+    "within_budget",
 ]
 
 FloatArray = NDArray[np.float64]

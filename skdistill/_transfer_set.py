@@ -1,0 +1,189 @@
+"""The rows beyond the training rows: unlabelled ones, and ones that a sampler makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples, validate_data
+
+from ._rows import concat_rows
+from ._targets import FloatArray
+from .transfer import Munge
+
+#: Synthetic rows for each real one, and for each where real ones are few; beyond the
+#: cap, more rows changed nothing in the literature.
+_RATIO = 10
+_SMALL_RATIO, _SMALL = 20, 20_000
+_MOST = 500_000
+
+
+@dataclass(frozen=True)
+class TransferSet:
+    """Rows for the teacher to label.
+
+    Attributes
+    ----------
+    X : rows in the user's container
+        Unlabelled rows first, then synthetic ones.
+    weight : ndarray of shape (n_rows,) or None
+        The weight of a synthetic row is its parent's.
+    sampler : estimator or None
+        The fitted sampler.
+    """
+
+    X: Any
+    weight: FloatArray | None
+    sampler: Any = None
+
+    @property
+    def n_rows(self) -> int:
+        return _num_samples(self.X)
+
+
+def check_augmenter(augmenter: Any, n_synthetic: Any) -> Any:
+    """Return an unfitted sampler, or None where no row is to be made.
+
+    Raises
+    ------
+    ValueError
+        A name that no sampler has, or a bad number of rows.
+    TypeError
+        An object that cannot sample.
+    """
+    if n_synthetic != "auto" and (
+        not isinstance(n_synthetic, Integral)
+        or isinstance(n_synthetic, bool)
+        or n_synthetic < 1
+    ):
+        raise ValueError(
+            'n_synthetic must be "auto" or an integer of at least 1, received '
+            f"{n_synthetic!r}. augmenter=None makes no rows."
+        )
+    if augmenter is None:
+        return None
+    if isinstance(augmenter, str):
+        if augmenter not in ("auto", "munge"):
+            raise ValueError(
+                'augmenter must be None, "auto", "munge" or a sampler, received '
+                f"{augmenter!r}. skdistill.transfer has samplers."
+            )
+        return Munge()
+    if isinstance(augmenter, type) or not (
+        hasattr(augmenter, "fit") and hasattr(augmenter, "sample")
+    ):
+        raise TypeError(
+            "augmenter must be a sampler with fit(X) and sample(n_samples), received "
+            f"{augmenter!r}. Pass an instance such as skdistill.transfer.Munge()."
+        )
+    return clone(augmenter)
+
+
+def check_unlabeled(X: Any, X_unlabeled: Any) -> None:
+    """Raise unless the unlabelled rows are rows of the same table."""
+    if type(X_unlabeled) is not type(X):
+        raise TypeError(
+            "X_unlabeled must be of the same kind as X, a "
+            f"{type(X).__name__}; received a {type(X_unlabeled).__name__}. Convert it."
+        )
+    shell = BaseEstimator()
+    validate_data(shell, X, skip_check_array=True)
+    try:
+        validate_data(shell, X_unlabeled, skip_check_array=True, reset=False)
+    except ValueError as error:
+        raise ValueError(f"X_unlabeled must have the columns of X. {error}") from error
+    if _num_samples(X_unlabeled) < 1:
+        raise ValueError("X_unlabeled must hold rows, received none. Pass None.")
+
+
+def count_rows(n_real: int, n_synthetic: int | str) -> int:
+    """How many synthetic rows are built on so many real ones."""
+    if n_synthetic != "auto":
+        return int(n_synthetic)
+    few = min(_SMALL_RATIO * n_real, _SMALL)
+    return min(max(_RATIO * n_real, few), _MOST)
+
+
+def make_rows(
+    sampler: Any,
+    X: Any,
+    weight: FloatArray | None,
+    X_unlabeled: Any,
+    n_synthetic: int | str,
+    seed: Any,
+) -> TransferSet | None:
+    """Build the transfer set on training rows and unlabelled ones.
+
+    Parameters
+    ----------
+    sampler : estimator or None
+        Unfitted; None: the unlabelled rows alone.
+    X, X_unlabeled : rows in the user's container
+        What synthetic rows are built on. `X_unlabeled` may be None.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of X; an unlabelled row weighs as much as a row on average.
+    n_synthetic : int or "auto"
+        Number of rows to make.
+    seed : int, RandomState or None
+        For the sampler.
+    """
+    base, base_weight = X, weight
+    if X_unlabeled is not None:
+        base = concat_rows(X, X_unlabeled)
+        if weight is not None:
+            fill = np.full(_num_samples(X_unlabeled), weight.mean())
+            base_weight = np.concatenate([weight, fill])
+    n_real = _num_samples(base)
+    unlabeled = slice(_num_samples(X), n_real)
+    if sampler is None:
+        if X_unlabeled is None:
+            return None
+        held = None if base_weight is None else base_weight[unlabeled]
+        return TransferSet(X_unlabeled, held)
+    rows, parents = _sample(sampler.fit(base), count_rows(n_real, n_synthetic), seed)
+    made = None if base_weight is None else _weigh(base_weight, parents, len(parents))
+    if X_unlabeled is not None:
+        rows = concat_rows(X_unlabeled, rows)
+        if made is not None and base_weight is not None:
+            made = np.concatenate([base_weight[unlabeled], made])
+    return TransferSet(rows, made, sampler)
+
+
+def take_part(
+    transfer: TransferSet, proba: FloatArray, n_rows: int
+) -> tuple[TransferSet, FloatArray]:
+    """Return rows spread evenly over a transfer set, with their labels."""
+    if n_rows >= transfer.n_rows:
+        return transfer, proba
+    rows = np.linspace(0, transfer.n_rows - 1, n_rows).astype(int)
+    weight = None if transfer.weight is None else transfer.weight[rows]
+    part = TransferSet(_safe_indexing(transfer.X, rows), weight, transfer.sampler)
+    return part, proba[rows]
+
+
+def _sample(sampler: Any, n_rows: int, seed: Any) -> tuple[Any, NDArray[np.intp]]:
+    """Return rows and their parents; -1 where the sampler knows none."""
+    if hasattr(sampler, "sample_with_parents"):
+        return sampler.sample_with_parents(n_rows, random_state=seed)
+    if "random_state" in sampler.get_params():
+        # scikit-learn's mixtures draw by their own.
+        if sampler.random_state is None:
+            sampler.set_params(random_state=seed)
+        rows = sampler.sample(n_rows)
+    else:
+        rows = sampler.sample(n_rows, random_state=seed)
+    # scikit-learn's mixtures return the component of each row as well.
+    rows = rows[0] if isinstance(rows, tuple) else rows
+    return rows, np.full(_num_samples(rows), -1)
+
+
+def _weigh(weight: FloatArray, parents: NDArray[np.intp], n_rows: int) -> FloatArray:
+    """Weights of the parents; without parents, the mean."""
+    if (parents < 0).any():
+        return np.full(n_rows, weight.mean())
+    return weight[parents]
