@@ -68,6 +68,13 @@ def fit_for_epochs(student, n_epochs: int, X, y):
     return fit_quietly(student, X, y)
 
 
+def count_updates(network) -> int:
+    """Steps that the optimiser of a fitted `MLPClassifier` made."""
+    n_rows = network.t_ // network.n_iter_
+    size = 200 if network.batch_size == "auto" else network.batch_size
+    return network.n_iter_ * -(-n_rows // min(size, n_rows))
+
+
 def n_bytes(model) -> int:
     """Bytes of the pickle, as it would be stored."""
     return len(pickle.dumps(model))

@@ -11,6 +11,7 @@ predicted [1]_. The student inherits it, so that what is served is calibrated.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,14 @@ def fit_calibration(
 
 def weighs_classes(teacher: Any) -> bool:
     """Whether a part of the teacher shifts the classes' shares by a parameter."""
-    for name, value in teacher.get_params().items():
-        if name.split("__")[-1] in _REWEIGHING and value not in (None, False, 1):
-            return True
-    return False
+    return any(
+        name.split("__")[-1] in _REWEIGHING and _moves_shares(value)
+        for name, value in teacher.get_params().items()
+    )
+
+
+def _moves_shares(value: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    # Of two classes, one that weighs 1 weighs as much as the other.
+    return not isinstance(value, Real) or value != 1

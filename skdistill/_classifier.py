@@ -153,20 +153,22 @@ class DistilledClassifier(
 
     Examples
     --------
-    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.datasets import make_classification
     >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn.tree import DecisionTreeClassifier
     >>> from skdistill import DistilledClassifier
-    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X, y = make_classification(1000, n_informative=8, random_state=0)
     >>> distilled = DistilledClassifier(
     ...     teacher=RandomForestClassifier(),
-    ...     student=make_pipeline(StandardScaler(), LogisticRegression()),
+    ...     student=make_pipeline(StandardScaler(), DecisionTreeClassifier(max_depth=6)),
     ...     random_state=0,
     ... ).fit(X, y)
-    >>> distilled.score(X, y) > 0.97
+    >>> distilled.score(X, y) > 0.8
     True
+    >>> distilled.trials_[0]["learns from"], distilled.calibration_ < 1
+    ('transfer set', True)
     >>> distilled.student_.predict_proba(X[:1]).shape
     (1, 2)
     """

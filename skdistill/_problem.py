@@ -129,11 +129,17 @@ class Problem:
         names = []
         if self.refits and (self.splits is not None or self.trial is not None):
             names.append("folds")
-        if self.trial is not None and self.augmenter == "auto":
+        if self.chooses:
             names.append("pilots")
         if self.stored is None:
             names.append("teacher" if self.refits else "label")
         return (*names, "student")
+
+    @property
+    def chooses(self) -> bool:
+        """Whether trials decide what is learned."""
+        many = len(self.y) >= _TRIAL_ROWS and self.trial is not None
+        return many and self.augmenter == "auto" and self.pilot > 0
 
     def take(self, rows: NDArray[np.intp]) -> Problem:
         """Return the problem of some of the rows."""

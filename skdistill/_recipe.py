@@ -36,17 +36,9 @@ class Recipe:
     temperature: float
 
 
-def list_recipes(problem: Problem, *, choose: bool) -> list[Recipe]:
-    """Return the ways that the parameters leave open, the preferred one first.
-
-    Parameters
-    ----------
-    problem : Problem
-        What `fit` was given.
-    choose : bool
-        Whether there are held-out rows to choose on; without them, the first is all.
-    """
-    free = problem.augmenter == "auto" and choose
+def list_recipes(problem: Problem) -> list[Recipe]:
+    """Return the ways that the parameters leave open, the preferred one first."""
+    free = problem.chooses
     augmented = problem.sampler is not None and (free or problem.augmenter != "auto")
     alpha = 1.0 if problem.alpha == "auto" else float(problem.alpha)
 

@@ -35,6 +35,8 @@ class Plan:
     ----------
     recipe : Recipe
         Rows, labels and temperature.
+    transfer : TransferSet or None
+        Rows beyond the training rows.
     calibration : Calibration or None
         Of the labels.
     unseen : ndarray of shape (n_samples, n_classes) or None
@@ -44,6 +46,7 @@ class Plan:
     """
 
     recipe: Recipe
+    transfer: TransferSet | None
     calibration: Calibration | None
     unseen: FloatArray | None
     leak: dict[str, float] | None
@@ -61,9 +64,11 @@ class Lesson:
 
 def make_plan(estimator: Any, problem: Problem, progress: Progress) -> Plan:
     """Ask rows that a teacher did not see: how to calibrate, and what to learn."""
-    choose = problem.trial is not None and problem.pilot > 0
-    recipes = list_recipes(problem, choose=choose)
-    trial_set = _study.make_trial_set(problem, recipes)
+    trial_set, recipes = _study.make_trial_set(problem, list_recipes(problem))
+    transfer = None
+    if len(recipes) == 1:
+        # A sampler that fails must do so before a teacher is fitted.
+        transfer = _make_transfer_set(problem, recipes[0])
     unseen = _label_unseen(estimator, problem, trial_set, progress)
     calibration = leak = None
     if unseen is not None:
@@ -80,10 +85,11 @@ def make_plan(estimator: Any, problem: Problem, progress: Progress) -> Plan:
             report = _study.report_trials(problem, trials, recipe)
             if unseen is not None:
                 _study.warn_of_harm(problem, trials, unseen.proba, calibration, recipe)
+            transfer = _make_transfer_set(problem, recipe)
     out_of_fold = unseen.proba if unseen is not None and problem.splits else None
-    if recipe.alpha == 0:
+    if recipe.alpha == 0 and transfer is None:
         calibration = None
-    return Plan(recipe, calibration, out_of_fold, leak, report)
+    return Plan(recipe, transfer, calibration, out_of_fold, leak, report)
 
 
 def _label_unseen(
@@ -147,34 +153,38 @@ def label_rows(
     """Fit or take the teacher, and label the training rows and the transfer set."""
     if problem.stored is not None:
         return problem.teacher, problem.stored, None
-    transfer = _make_transfer_set(problem, plan)
+    transfer = plan.transfer
     others = () if transfer is None else (transfer.X,)
     if isinstance(problem.teacher, FrozenEstimator):
         with progress.step("label"):
             tables = [_label_frozen(problem, X) for X in (problem.X, *others)]
         teacher = problem.teacher
     else:
-        label = check_memory(estimator.memory).cache(
-            _teacher.fit_and_label, ignore=["context"]
-        )
         with progress.step("teacher") as context:
-            teacher, tables = label(
-                clone(problem.teacher),
-                problem.X,
-                problem.y,
-                problem.teacher_params,
-                others,
-                context,
-            )
-        seen = teacher.classes_
-        tables = [_teacher.align(table, seen, problem.classes) for table in tables]
+            teacher, tables = _fit_teacher(estimator, problem, others, context)
     proba = tables[0] if plan.unseen is None else plan.unseen
     return teacher, proba, None if transfer is None else (transfer, tables[1])
 
 
-def _make_transfer_set(problem: Problem, plan: Plan) -> TransferSet | None:
+def _fit_teacher(
+    estimator: Any, problem: Problem, others: tuple[Any, ...], context: Any
+) -> tuple[Any, list[FloatArray]]:
+    """Fit the teacher, or find it in the cache, and label its rows and others."""
+    memory = check_memory(estimator.memory)
+    given = (clone(problem.teacher), problem.X, problem.y, problem.teacher_params)
+    fit = memory.cache(_teacher.fit_and_label, ignore=["context"])
+    teacher, tables = fit(clone(given[0]), *given[1:], context=context)
+    if others:
+        # Which rows there are depends on the student; the teacher does not.
+        label = memory.cache(_teacher.label_others, ignore=["fitted"])
+        tables = [*tables, *label(teacher, others, *given)]
+    seen = teacher.classes_
+    return teacher, [_teacher.align(table, seen, problem.classes) for table in tables]
+
+
+def _make_transfer_set(problem: Problem, recipe: Recipe) -> TransferSet | None:
     """Build on training rows alone: rows that are held out must be no parents."""
-    sampler = problem.sampler if plan.recipe.augmented else None
+    sampler = problem.sampler if recipe.augmented else None
     data = problem if problem.held_out is None else problem.take(problem.held_out[0])
     return make_rows(
         sampler,

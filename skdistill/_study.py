@@ -54,23 +54,35 @@ class Unseen:
     extra: FloatArray | None
 
 
-def make_trial_set(problem: Problem, recipes: list[Recipe]) -> TransferSet | None:
-    """Return the transfer set of the trials; no held-out row is a parent."""
+def make_trial_set(
+    problem: Problem, recipes: list[Recipe]
+) -> tuple[TransferSet | None, list[Recipe]]:
+    """Return the transfer set of the trials, and what there is to try.
+
+    No held-out row is a parent. Of rows that no sampler can work on, what is left
+    are the recipes that need none.
+    """
     if problem.trial is None or len(recipes) == 1 or not recipes[0].augmented:
-        return None
+        return None, recipes
     rows = problem.trial[0]
     data = problem.take(rows)
     n_synthetic = min(
         _TRIAL_RATIO * len(rows), count_rows(len(rows), problem.n_synthetic)
     )
-    return make_rows(
-        clone(problem.sampler),
-        data.X,
-        data.weight,
-        problem.X_unlabeled,
-        n_synthetic,
-        problem.seeds.sampler,
-    )
+    sampler, seed = clone(problem.sampler), problem.seeds.sampler
+    try:
+        made = make_rows(
+            sampler, data.X, data.weight, problem.X_unlabeled, n_synthetic, seed
+        )
+    except (TypeError, ValueError) as error:
+        warnings.warn(
+            'augmenter="auto" makes no synthetic rows, for these cannot be built on: '
+            f"{error} Set augmenter=None to do without, or pass a sampler of your own.",
+            UserWarning,
+            stacklevel=_USER,
+        )
+        return None, [recipe for recipe in recipes if not recipe.augmented]
+    return made, recipes
 
 
 def calibrate_teacher(problem: Problem, unseen: Unseen) -> Calibration:
@@ -160,7 +172,7 @@ def run_trials(
     rows, judges = problem.trial[0][chosen], problem.trial[1]
     trials = []
     for recipe in recipes:
-        settings = (recipe, calibration if recipe.alpha else None)
+        settings = (recipe, calibration)
         train = soften_labels(problem, rows, own[chosen], *settings)
         added = None
         if recipe.augmented and extra is not None:

@@ -95,6 +95,22 @@ def fit_and_label(
     return teacher, [label_rows(teacher, table) for table in (X, *others)]
 
 
+def label_others(
+    fitted: Any,
+    others: tuple[Any, ...],
+    teacher: Any,
+    X: Any,
+    y: Any,
+    params: dict[str, Any],
+) -> list[FloatArray]:
+    """Label further tables.
+
+    The last four are what the teacher was fitted with: `joblib.Memory` knows it by
+    them, for a fitted ensemble is slow to hash.
+    """
+    return [label_rows(fitted, table) for table in others]
+
+
 def label_rows(teacher: Any, X: Any) -> FloatArray:
     """Return the teacher's probabilities, chunk by chunk."""
     n_rows = _num_samples(X)

@@ -86,19 +86,34 @@ def check_augmenter(augmenter: Any, n_synthetic: Any) -> Any:
 
 def check_unlabeled(X: Any, X_unlabeled: Any) -> None:
     """Raise unless the unlabelled rows are rows of the same table."""
-    if type(X_unlabeled) is not type(X):
+    _check_same_table("X_unlabeled", X, X_unlabeled)
+    if _num_samples(X_unlabeled) < 1:
+        raise ValueError("X_unlabeled must hold rows, received none. Pass None.")
+
+
+def _check_same_table(name: str, X: Any, rows: Any) -> None:
+    if type(rows) is not type(X):
         raise TypeError(
-            "X_unlabeled must be of the same kind as X, a "
-            f"{type(X).__name__}; received a {type(X_unlabeled).__name__}. Convert it."
+            f"{name} must be of the same kind as X, a {type(X).__name__}; received a "
+            f"{type(rows).__name__}. Convert one of the two."
         )
     shell = BaseEstimator()
     validate_data(shell, X, skip_check_array=True)
     try:
-        validate_data(shell, X_unlabeled, skip_check_array=True, reset=False)
+        validate_data(shell, rows, skip_check_array=True, reset=False)
     except ValueError as error:
-        raise ValueError(f"X_unlabeled must have the columns of X. {error}") from error
-    if _num_samples(X_unlabeled) < 1:
-        raise ValueError("X_unlabeled must hold rows, received none. Pass None.")
+        raise ValueError(f"{name} must have the columns of X. {error}") from error
+    if not hasattr(X, "dtypes"):
+        return
+    columns = zip(X.columns, X.dtypes, rows.dtypes, strict=True)
+    others = [triple for triple in columns if triple[1] != triple[2]]
+    if others:
+        column, expected, received = others[0]
+        raise TypeError(
+            f"{name} must have the dtypes of X, which the teacher is fitted on; column "
+            f"{column!r} is {expected} in X, received {received}. Convert one of the "
+            "two."
+        )
 
 
 def count_rows(n_real: int, n_synthetic: int | str) -> int:
@@ -145,7 +160,7 @@ def make_rows(
             return None
         held = None if base_weight is None else base_weight[unlabeled]
         return TransferSet(X_unlabeled, held)
-    rows, parents = _sample(sampler.fit(base), count_rows(n_real, n_synthetic), seed)
+    rows, parents = _sample(sampler, base, count_rows(n_real, n_synthetic), seed)
     made = None if base_weight is None else _weigh(base_weight, parents, len(parents))
     if X_unlabeled is not None:
         rows = concat_rows(X_unlabeled, rows)
@@ -166,19 +181,23 @@ def take_part(
     return part, proba[rows]
 
 
-def _sample(sampler: Any, n_rows: int, seed: Any) -> tuple[Any, NDArray[np.intp]]:
-    """Return rows and their parents; -1 where the sampler knows none."""
+def _sample(
+    sampler: Any, X: Any, n_rows: int, seed: Any
+) -> tuple[Any, NDArray[np.intp]]:
+    """Fit, and return rows and their parents; -1 where the sampler knows none."""
+    # scikit-learn's mixtures draw by a parameter of theirs, in `fit` as well.
+    own = "random_state" in sampler.get_params()
+    if own and sampler.random_state is None:
+        sampler.set_params(random_state=seed)
+    sampler.fit(X)
     if hasattr(sampler, "sample_with_parents"):
         return sampler.sample_with_parents(n_rows, random_state=seed)
-    if "random_state" in sampler.get_params():
-        # scikit-learn's mixtures draw by their own.
-        if sampler.random_state is None:
-            sampler.set_params(random_state=seed)
-        rows = sampler.sample(n_rows)
-    else:
-        rows = sampler.sample(n_rows, random_state=seed)
-    # scikit-learn's mixtures return the component of each row as well.
+    rows = sampler.sample(n_rows) if own else sampler.sample(n_rows, random_state=seed)
+    # They return the component of each row as well.
     rows = rows[0] if isinstance(rows, tuple) else rows
+    # Of lists, samplers make arrays.
+    like = X if hasattr(X, "shape") else np.asarray(X)
+    _check_same_table(f"The rows of {type(sampler).__name__}", like, rows)
     return rows, np.full(_num_samples(rows), -1)
 
 
