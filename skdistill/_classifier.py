@@ -162,7 +162,9 @@ class DistilledClassifier(
     >>> X, y = make_classification(1000, n_informative=8, random_state=0)
     >>> distilled = DistilledClassifier(
     ...     teacher=RandomForestClassifier(),
-    ...     student=make_pipeline(StandardScaler(), DecisionTreeClassifier(max_depth=6)),
+    ...     student=make_pipeline(
+    ...         StandardScaler(), DecisionTreeClassifier(max_depth=6)
+    ...     ),
     ...     random_state=0,
     ... ).fit(X, y)
     >>> distilled.score(X, y) > 0.8

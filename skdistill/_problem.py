@@ -14,6 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import (
     _safe_indexing,
     check_random_state,
+    indexable,
 )
 from sklearn.utils.metadata_routing import process_routing
 
@@ -29,6 +30,7 @@ from ._students import (
     check_student,
     check_tuning,
     split_rows,
+    stops_on_transfer_set,
     validation_fraction,
 )
 from ._targets import FloatArray
@@ -169,6 +171,7 @@ def pose_problem(
     """Check the input of `fit` and prepare what it works on."""
     check_parameters(estimator)
     X, y, names = check_rows(estimator, X, y)
+    (X_unlabeled,) = indexable(X_unlabeled)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
@@ -196,7 +199,11 @@ def pose_problem(
     if calibrate or (estimator.augmenter == "auto" and len(y) >= _TRIAL_ROWS):
         trial = _draw_trial(codes, weight, splits, seeds.trial)
     fraction = validation_fraction(student, len(y))
-    if fraction is None and estimator.fine_tune:
+    free = estimator.augmenter == "auto"
+    beyond = X_unlabeled is not None or (trial if free else sampler) is not None
+    if fraction is None and (
+        estimator.fine_tune or (beyond and stops_on_transfer_set(student))
+    ):
         fraction = 0.1
     held_out = None if fraction is None else split_rows(codes, fraction, seeds.split)
     return Problem(

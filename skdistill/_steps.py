@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from ._students import (
     SoftData,
     fit_student,
     seed_net,
+    stops_on_transfer_set,
     tune_student,
     validation_fraction,
 )
@@ -81,11 +83,12 @@ def make_plan(estimator: Any, problem: Problem, progress: Progress) -> Plan:
     if len(recipes) > 1:
         with progress.step("pilots"):
             trials = _try_recipes(problem, recipes, unseen, trial_set, calibration)
-            recipe = _study.choose_recipe(problem, trials)
-            report = _study.report_trials(problem, trials, recipe)
+            edge = None
             if unseen is not None:
-                _study.warn_of_harm(problem, trials, unseen.proba, calibration, recipe)
-            transfer = _make_transfer_set(problem, recipe)
+                edge = _study.find_edge(problem, trials, unseen.proba, calibration)
+            recipe = _study.choose_recipe(problem, trials, edge)
+            report = _study.report_trials(problem, trials, recipe)
+            _study.warn_of_harm(edge, recipe)
     out_of_fold = unseen.proba if unseen is not None and problem.splits else None
     if recipe.alpha == 0 and transfer is None:
         calibration = None
@@ -113,7 +116,7 @@ def _label_unseen(
             problem.teacher_params,
             problem.classes,
             others=() if trial_set is None else (trial_set.X,),
-            memory=check_memory(estimator.memory),
+            memory=_read_memory(estimator),
             n_jobs=estimator.n_jobs,
             context=context,
         )
@@ -170,7 +173,7 @@ def _fit_teacher(
     estimator: Any, problem: Problem, others: tuple[Any, ...], context: Any
 ) -> tuple[Any, list[FloatArray]]:
     """Fit the teacher, or find it in the cache, and label its rows and others."""
-    memory = check_memory(estimator.memory)
+    memory = _read_memory(estimator)
     given = (clone(problem.teacher), problem.X, problem.y, problem.teacher_params)
     fit = memory.cache(_teacher.fit_and_label, ignore=["context"])
     teacher, tables = fit(clone(given[0]), *given[1:], context=context)
@@ -180,6 +183,13 @@ def _fit_teacher(
         tables = [*tables, *label(teacher, others, *given)]
     seen = teacher.classes_
     return teacher, [_teacher.align(table, seen, problem.classes) for table in tables]
+
+
+def _read_memory(estimator: Any) -> Any:
+    memory = estimator.memory
+    return check_memory(
+        os.fspath(memory) if isinstance(memory, os.PathLike) else memory
+    )
 
 
 def _make_transfer_set(problem: Problem, recipe: Recipe) -> TransferSet | None:
@@ -223,7 +233,10 @@ def teach(
 ) -> tuple[Any, dict[str, Any] | None]:
     """Fit the student, served at temperature 1, and tune it where asked to."""
     student = problem.student
-    stops = validation_fraction(student, len(problem.y)) is not None
+    stops = validation_fraction(student, len(problem.y)) is not None or (
+        (lesson.extra is not None or bool(plan.trials))
+        and stops_on_transfer_set(student)
+    )
     with (
         seed_net(student, problem.seeds.net),
         _teacher.propagate(context, student),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
@@ -23,13 +24,18 @@ from ._students import (
     fit_student,
     limit_passes,
     seed_net,
+    stops_on_transfer_set,
     validation_fraction,
 )
 from ._targets import FloatArray, class_priors, clip_probabilities
+from ._teacher import align
 from ._transfer_set import TransferSet, count_rows, make_rows, take_part
 
 #: Synthetic rows for each real one in a trial.
 _TRIAL_RATIO = 3
+
+#: Trials on fewer rows cost next to nothing, and decide nothing.
+_FEWEST = 100
 
 #: A teacher that knows its own rows' labels by heart gives them back: in-sample
 #: labels are then the true ones, and half of each is no other choice.
@@ -167,8 +173,7 @@ def run_trials(
     """
     assert problem.trial is not None
     n_rows, n_passes = _share_out(problem, recipes, extra)
-    rng = check_random_state(problem.seeds.trial)
-    chosen = np.sort(rng.permutation(len(problem.trial[0]))[:n_rows])
+    chosen = _draw_rows(problem, n_rows)
     rows, judges = problem.trial[0][chosen], problem.trial[1]
     trials = []
     for recipe in recipes:
@@ -184,7 +189,8 @@ def run_trials(
         if n_passes is not None:
             limit_passes(student, max(1, round(n_passes / n_trained)))
         validation = None
-        if validation_fraction(student, len(problem.y)) is not None:
+        stops = validation_fraction(student, len(problem.y)) is not None
+        if stops or stops_on_transfer_set(student):
             validation = soften_labels(problem, judges, held_out, *settings)
         with warnings.catch_warnings():
             # A trial is meant to end before it converges.
@@ -194,8 +200,21 @@ def run_trials(
                     student, train, validation, recipe.temperature, added
                 )
         proba = student.predict_proba(problem.take(judges).X)
+        if proba.shape[1] < len(problem.classes):
+            # True labels alone do not tell of classes that these rows lack.
+            proba = align(proba, student.classes_, problem.classes)
         trials.append(Trial(recipe, *_judge(problem, judges, proba)))
     return trials
+
+
+def _draw_rows(problem: Problem, n_rows: int) -> NDArray[np.intp]:
+    """Return positions among the rows to try on, one of every class among them."""
+    assert problem.trial is not None
+    codes = problem.codes[problem.trial[0]]
+    order = check_random_state(problem.seeds.trial).permutation(len(codes))
+    _, firsts = np.unique(codes[order], return_index=True)
+    order = np.concatenate([order[firsts], np.delete(order, firsts)])
+    return np.sort(order[:n_rows])
 
 
 def _share_out(
@@ -219,58 +238,99 @@ def _share_out(
         return n_tried, problem.pilot * n_final * passes / len(recipes)
     units = sum(1 + _TRIAL_RATIO * recipe.augmented for recipe in recipes)
     share = problem.pilot * (n_real + 2 * n_final) / units
-    return max(1, min(n_tried, int(share))), None
+    return min(n_tried, max(_FEWEST, int(share))), None
 
 
-def choose_recipe(problem: Problem, trials: list[Trial]) -> Recipe:
-    """Return the recipe of least held-out log loss.
+@dataclass(frozen=True)
+class Edge:
+    """The teacher against the student trained directly, on rows that neither saw.
 
-    A student that learns in passes was stopped long before the end, where more rows
-    have yet to pay: for it, the preferred recipe stays unless another one is better
-    by more than a standard error.
+    Attributes
+    ----------
+    exists : bool
+        Whether the teacher is better, in log loss or accuracy, by more than a
+        standard error.
+    teacher, student : str
+        Their figures, in words.
+    n_rows : int
+        Number of rows.
     """
-    assert problem.trial is not None
-    weight = None if problem.weight is None else problem.weight[problem.trial[1]]
-    first = trials[0]
-    best = min(trials, key=lambda trial: np.average(trial.losses, weights=weight))
-    if limit_passes(problem.student, None) is not None:
-        lead, error = _compare(first.losses, best.losses, weight)
-        if lead <= error:
-            return first.recipe
-    return best.recipe
+
+    exists: bool
+    teacher: str
+    student: str
+    n_rows: int
 
 
-def warn_of_harm(
+def find_edge(
     problem: Problem,
     trials: list[Trial],
     unseen: FloatArray,
     calibration: Calibration | None,
-    chosen: Recipe,
-) -> None:
-    """Warn where the teacher has no edge over the student trained directly."""
-    direct = [trial for trial in trials if trial.recipe.alpha == 0]
-    if not direct or not problem.refits:
-        return
-    assert problem.trial is not None
-    judges = problem.trial[1]
-    weight = None if problem.weight is None else problem.weight[judges]
+) -> Edge | None:
+    """Compare the calibrated teacher with the trial that learned the true labels."""
+    direct = _find_direct(trials)
+    if direct is None or problem.trial is None:
+        return None
+    judges, weight = problem.trial[1], _weigh_judges(problem)
     proba = clip_labels(problem, unseen[judges])
     proba = proba if calibration is None else calibration.apply(proba)
     losses, hits = _judge(problem, judges, proba)
-    lead, error = _compare(direct[0].losses, losses, weight)
-    gain, noise = _compare(hits.astype(float), direct[0].hits.astype(float), weight)
-    if lead > error or gain > noise:
-        return
-    figures = [
+    lead, error = _compare(direct.losses, losses, weight)
+    gain, noise = _compare(hits.astype(float), direct.hits.astype(float), weight)
+    words = [
         f"accuracy {np.average(h, weights=weight):.4f} and log loss "
         f"{np.average(x, weights=weight):.4f}"
-        for x, h in ((losses, hits), (direct[0].losses, direct[0].hits))
+        for x, h in ((losses, hits), (direct.losses, direct.hits))
     ]
+    return Edge(lead > error or gain > noise, *words, len(losses))
+
+
+def choose_recipe(problem: Problem, trials: list[Trial], edge: Edge | None) -> Recipe:
+    """Return the recipe that the held-out rows speak for, in log loss.
+
+    A student that was tried to the end learns the true labels, with which
+    distillation does no harm, unless another recipe is better by more than a
+    standard error. The trial of a network ends long before more rows pay, and what it
+    says of them is worth little: where the teacher has an edge, the first recipe is
+    taken; where it has none, another one must be better by a standard error.
+    """
+    weight = _weigh_judges(problem)
+    best = min(trials, key=lambda trial: np.average(trial.losses, weights=weight))
+    if limit_passes(problem.student, None) is None:
+        stays = _find_direct(trials) or best
+    elif edge is not None and edge.exists:
+        return trials[0].recipe
+    else:
+        stays = trials[0]
+    lead, error = _compare(stays.losses, best.losses, weight)
+    return best.recipe if lead > error else stays.recipe
+
+
+def _find_direct(trials: list[Trial]) -> Trial | None:
+    """The student that learned the true labels."""
+    return next((trial for trial in trials if trial.recipe.alpha == 0), None)
+
+
+def _weigh_judges(problem: Problem) -> FloatArray | None:
+    assert problem.trial is not None
+    return None if problem.weight is None else problem.weight[problem.trial[1]]
+
+
+def warn_of_harm(edge: Edge | None, chosen: Recipe) -> None:
+    """Warn where the teacher has no edge, or none that the student can take."""
+    if edge is None or (edge.exists and chosen.alpha > 0):
+        return
+    if edge.exists:
+        finding = "The teacher's labels do not help this student"
+        fix = "Consider a larger student."
+    else:
+        finding = "The teacher is no better than the student trained directly"
+        fix = "Consider a better teacher, or the student alone."
     warnings.warn(
-        "The teacher is no better than the student trained directly, on "
-        f"{len(judges)} rows that neither saw: {figures[0]} against {figures[1]}. "
-        f"The student learns from: {chosen.name}. Consider a better teacher, or the "
-        "student alone.",
+        f"{finding}, on {edge.n_rows} rows that neither saw: {edge.teacher} of the "
+        f"teacher, {edge.student} of the student. The student learns from: "
+        f"{chosen.name}. {fix}",
         UserWarning,
         stacklevel=_USER,
     )
@@ -308,9 +368,7 @@ def report_trials(
     problem: Problem, trials: list[Trial], chosen: Recipe
 ) -> list[dict[str, Any]]:
     """Return the figures behind the choice, one dict a recipe."""
-    if problem.trial is None:
-        return []
-    weight = None if problem.weight is None else problem.weight[problem.trial[1]]
+    weight = _weigh_judges(problem)
     return [
         {
             "learns from": trial.recipe.name,

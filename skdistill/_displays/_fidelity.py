@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..metrics import agreement_score, kl_divergence
@@ -83,6 +85,9 @@ class FidelityDisplay:
     >>> display.ax_.get_xlabel()
     "teacher's probability of class 1"
     """
+
+    # Set by `make_axes`.
+    figure_: Any
 
     def __init__(
         self,
@@ -254,7 +259,7 @@ class FidelityDisplay:
 
     def _draw_points(self, ax, kwargs):
         drawn = []
-        styles = {
+        styles: dict[bool, dict[str, Any]] = {
             True: {"color": STUDENT_COLOR, "marker": "o", "label": "same label"},
             False: {"color": TEACHER_COLOR, "marker": "x", "label": "other label"},
         }

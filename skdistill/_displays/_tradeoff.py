@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._axes import (
@@ -271,7 +273,7 @@ class TradeoffDisplay:
 
     def _draw_models(self, ax, on_front, kwargs):
         drawn = []
-        styles = {
+        styles: dict[bool, dict[str, Any]] = {
             True: {"color": STUDENT_COLOR, "label": "student on the Pareto front"},
             False: {
                 "facecolors": "white",

@@ -47,6 +47,7 @@ __all__ = [
     "read_labels",
     "seed_net",
     "split_rows",
+    "stops_on_transfer_set",
     "tune_student",
     "validation_fraction",
 ]
@@ -150,6 +151,16 @@ def limit_passes(student: Any, n_passes: int | None) -> int | None:
         most = min(most, n_passes)
         learner.set_params(**{name: most})
     return most
+
+
+def stops_on_transfer_set(student: Any) -> bool:
+    """Whether the pass to keep is found on held-out rows, asked for or not.
+
+    A network that learns a transfer set for long learns by heart what the teacher
+    knows by heart of the rows behind it.
+    """
+    learner = _last_step(student)
+    return _family(learner) is _mlp and limit_passes(student, None) is not None
 
 
 def count_final_passes(student: Any, n_rows: int) -> int | None:

@@ -136,7 +136,11 @@ class SparseTable:
 
     def assemble(self, blocks: list[Any]) -> Any:
         """Join batches to rows of X's own family."""
-        return self.family(sparse.vstack(blocks, format="csr", dtype=self.X.dtype))
+        X = sparse.vstack(blocks, format="csr", dtype=self.X.dtype)
+        # scikit-learn's trees take no indices of 64 bits.
+        kind = sparse.get_index_dtype(maxval=max(X.nnz, X.shape[1]))
+        parts = (X.data, X.indices.astype(kind), X.indptr.astype(kind))
+        return self.family(parts, shape=X.shape)
 
 
 def _align(
