@@ -15,7 +15,9 @@ import json
 import pickle
 import platform
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -68,13 +70,6 @@ def fit_for_epochs(student, n_epochs: int, X, y):
     return fit_quietly(student, X, y)
 
 
-def count_updates(network) -> int:
-    """Steps that the optimiser of a fitted `MLPClassifier` made."""
-    n_rows = network.t_ // network.n_iter_
-    size = 200 if network.batch_size == "auto" else network.batch_size
-    return network.n_iter_ * -(-n_rows // min(size, n_rows))
-
-
 def n_bytes(model) -> int:
     """Bytes of the pickle, as it would be stored."""
     return len(pickle.dumps(model))
@@ -83,6 +78,26 @@ def n_bytes(model) -> int:
 def count_weights(network) -> int:
     """Weights and intercepts of a fitted `MLPClassifier`."""
     return sum(part.size for part in [*network.coefs_, *network.intercepts_])
+
+
+def added_megabytes(work: Callable[[], Any]) -> float | None:
+    """MB of resident memory that `work` adds at its peak; None where there is no /proc.
+
+    What native libraries hold counts. To be called in a fresh process, for memory
+    that was freed before and is used again does not show.
+    """
+    switch, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    if not switch.exists():
+        return None
+
+    def read(name: str) -> float:
+        lines = status.read_text().splitlines()
+        return float(next(x for x in lines if x.startswith(name)).split()[1]) / 1e3
+
+    switch.write_text("5")  # the peak starts from what is held now
+    before = read("VmRSS")
+    work()
+    return read("VmHWM") - before
 
 
 def spread(values) -> dict[str, float]:

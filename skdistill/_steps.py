@@ -89,6 +89,7 @@ def make_plan(estimator: Any, problem: Problem, progress: Progress) -> Plan:
             recipe = _study.choose_recipe(problem, trials, edge)
             report = _study.report_trials(problem, trials, recipe)
             _study.warn_of_harm(edge, recipe)
+        transfer = _make_transfer_set(problem, recipe)
     out_of_fold = unseen.proba if unseen is not None and problem.splits else None
     if recipe.alpha == 0 and transfer is None:
         calibration = None

@@ -283,7 +283,7 @@ def find_edge(
         f"{np.average(x, weights=weight):.4f}"
         for x, h in ((losses, hits), (direct.losses, direct.hits))
     ]
-    return Edge(lead > error or gain > noise, *words, len(losses))
+    return Edge(lead > error or gain > noise, words[0], words[1], len(losses))
 
 
 def choose_recipe(problem: Problem, trials: list[Trial], edge: Edge | None) -> Recipe:
