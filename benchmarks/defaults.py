@@ -1,7 +1,8 @@
 """What was compared to choose the defaults of `DistilledClassifier`.
 
 One default is changed at a time: the members of the default teacher, the shape
-and training of the default student, `temperature`, `alpha`, `cv` and clipping. Data
+and training of the default student, `temperature`, `alpha`, `cv` and clipping. The
+student learns the training rows alone; `quality.py` is about the rows beyond. Data
 that ship with scikit-learn, drawn by it, or made of such a draw (strings and
 missing values), at most 800 training rows; five seeds of split, teacher and
 student each; all figures on held-out rows. The student on hard labels is the
@@ -171,7 +172,13 @@ def fit_variant(teacher, student, settings, X, y, *, memory, seed):
     settings = dict(settings)
     epsilon = settings.pop("epsilon", _targets.EPSILON)
     distilled = DistilledClassifier(
-        teacher(X, y), student(X, y), memory=memory, random_state=seed, **settings
+        teacher(X, y),
+        student(X, y),
+        augmenter=None,
+        calibrate=False,
+        memory=memory,
+        random_state=seed,
+        **settings,
     )
     kept = _targets.clip_probabilities.__defaults__
     _targets.clip_probabilities.__defaults__ = (epsilon,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import pickle
 import time
@@ -13,8 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
+
+from ._deployed import find_deployed
 
 #: The first calls pay for caches, thread pools and lazy imports.
 _WARM_UP_CALLS = 5
@@ -205,23 +205,6 @@ class _SizeScorer(_CostScorer):
 
 
 size_scorer = _SizeScorer()
-
-
-def find_deployed(estimator: Any) -> Any:
-    """Return what is deployed of a fitted estimator, itself where nothing is wrapped.
-
-    Recognised by their public attributes, for the meta-estimator stands above this
-    file: the `student_` of a DistilledClassifier and the `best_estimator_` of a
-    search, alone or as steps of a Pipeline. Nothing is copied but the list of steps.
-    """
-    for attribute in ("student_", "best_estimator_"):
-        if hasattr(estimator, attribute):
-            return find_deployed(getattr(estimator, attribute))
-    if not isinstance(estimator, Pipeline):
-        return estimator
-    deployed = copy.copy(estimator)
-    deployed.steps = [(name, find_deployed(step)) for name, step in estimator.steps]
-    return deployed
 
 
 def time_calls(

@@ -15,10 +15,10 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._classifier import DistilledClassifier
+from .._deployed import find_deployed
 
 #: What no prediction reads, by attribute; each is large or grows with the training
 #: rows. Whatever is not named here stays.
@@ -132,30 +132,9 @@ def slim(estimator: Any) -> Any:
 
 
 def unwrap(estimator: Any) -> Any:
-    """Return what serves: the student, the best of a search, a Pipeline of such.
-
-    Nothing is copied but the list of a Pipeline's steps.
-    """
+    """Return what is deployed of an estimator that must be fitted."""
     check_is_fitted(estimator)
-    return _unwrap(estimator)
-
-
-def _unwrap(estimator: Any) -> Any:
-    if isinstance(estimator, DistilledClassifier):
-        check_is_fitted(estimator)
-        return _unwrap(estimator.student_)
-    if isinstance(estimator, BaseSearchCV):
-        if not hasattr(estimator, "best_estimator_"):
-            raise TypeError(
-                "A search is exported as its best_estimator_, which "
-                f"{type(estimator).__name__} does not keep with refit=False. Set "
-                "refit=True."
-            )
-        return _unwrap(estimator.best_estimator_)
-    if isinstance(estimator, Pipeline):
-        steps = [(name, _unwrap(step)) for name, step in estimator.steps]
-        return Pipeline(steps, transform_input=estimator.transform_input)
-    return estimator
+    return find_deployed(estimator)
 
 
 class _SlimPickler(pickle.Pickler):
@@ -174,8 +153,8 @@ class _SlimPickler(pickle.Pickler):
 def _replace(obj: Any) -> Any:
     """Return what serves, or what would: meta-estimators keep unfitted templates."""
     if isinstance(obj, DistilledClassifier):
-        return _unwrap(obj) if hasattr(obj, "student_") else obj.student
-    return _unwrap(obj) if hasattr(obj, "cv_results_") else obj.estimator
+        return find_deployed(obj) if hasattr(obj, "student_") else obj.student
+    return find_deployed(obj) if hasattr(obj, "cv_results_") else obj.estimator
 
 
 def _return_given(estimator: Any) -> Any:
