@@ -52,7 +52,7 @@ class DistilledClassifier(
         :mod:`skdistill.transfer`. "auto": MUNGE, if trials find that it helps, and
         nothing below 500 rows.
     n_synthetic : int or "auto", default="auto"
-        Number of rows that the augmenter makes. "auto": 10 for each real one (up to
+        Number of rows that the augmenter makes. "auto": 5 for each real one (up to
         20 where there are few), at most 500,000.
     cv : int, splitter, iterable or None, default=None
         None: the teacher labels the rows that it was fitted on. Otherwise every
@@ -99,6 +99,10 @@ class DistilledClassifier(
     calibration_ : float or None
         The scalar by which the logarithms of the labels were divided; below 1 the
         teacher is underconfident. None: the labels were learned as they are.
+    student_calibration_ : float
+        The scalar by which the student's logits were divided, where the trial of a
+        student with logits that learns in one go (linear, LightGBM) asked for one by
+        more than a standard error; else 1.
     leak_ : dict or None
         `accuracy_seen`, `accuracy_unseen`, `entropy_seen` and `entropy_unseen` of a
         teacher on rows it was fitted on and on others: how much its labels of its
@@ -379,6 +383,7 @@ class DistilledClassifier(
             "temperature_": plan.recipe.temperature,
             "alpha_": float(plan.recipe.alpha),
             "augmenter_": None if transfer is None else transfer[0].sampler,
+            "student_calibration_": plan.scale,
             "calibration_": plan.calibration and plan.calibration.temperature,
             "leak_": plan.leak,
             "trials_": plan.trials,

@@ -20,6 +20,7 @@ from ._recipe import Recipe, list_recipes, soften_labels, soften_transfer_set
 from ._students import (
     SoftData,
     fit_student,
+    rescale,
     seed_net,
     stops_on_transfer_set,
     tune_student,
@@ -45,6 +46,8 @@ class Plan:
         Out-of-fold labels, if those are to be learned.
     leak, trials
         As in DistilledClassifier.
+    scale : float
+        By which the student's logits are divided in the end.
     """
 
     recipe: Recipe
@@ -53,6 +56,7 @@ class Plan:
     unseen: FloatArray | None
     leak: dict[str, float] | None
     trials: list[dict[str, Any]]
+    scale: float
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def make_plan(estimator: Any, problem: Problem, progress: Progress) -> Plan:
         if problem.trial is not None:
             leak = _study.measure_leak(problem, unseen)
             recipes = _study.drop_needless(recipes, leak)
-    recipe, report = recipes[0], []
+    recipe, report, scale = recipes[0], [], 1.0
     if len(recipes) > 1:
         with progress.step("pilots"):
             trials = _try_recipes(problem, recipes, unseen, trial_set, calibration)
@@ -88,12 +92,13 @@ def make_plan(estimator: Any, problem: Problem, progress: Progress) -> Plan:
                 edge = _study.find_edge(problem, trials, unseen.proba, calibration)
             recipe = _study.choose_recipe(problem, trials, edge)
             report = _study.report_trials(problem, trials, recipe)
+            scale = _study.calibrate_student(problem, trials, recipe)
             _study.warn_of_harm(edge, recipe)
         transfer = _make_transfer_set(problem, recipe)
     out_of_fold = unseen.proba if unseen is not None and problem.splits else None
     if recipe.alpha == 0 and transfer is None:
         calibration = None
-    return Plan(recipe, transfer, calibration, out_of_fold, leak, report)
+    return Plan(recipe, transfer, calibration, out_of_fold, leak, report, scale)
 
 
 def _label_unseen(
@@ -249,6 +254,7 @@ def teach(
             plan.recipe.temperature,
             lesson.extra,
         )
+        rescale(student, 1 / plan.scale)
         if not problem.fine_tune or lesson.held_out is None:
             return student, None
         student, kept, (before, after) = tune_student(

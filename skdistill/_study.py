@@ -20,6 +20,7 @@ from ._calibration import Calibration, fit_calibration, weighs_classes
 from ._problem import Problem
 from ._recipe import Recipe, soften_labels, soften_transfer_set
 from ._students import (
+    can_rescale,
     count_final_passes,
     fit_student,
     limit_passes,
@@ -32,7 +33,7 @@ from ._teacher import align
 from ._transfer_set import TransferSet, count_rows, make_rows, take_part
 
 #: Synthetic rows for each real one in a trial.
-_TRIAL_RATIO = 3
+_TRIAL_RATIO = 2
 
 #: Trials on fewer rows cost next to nothing, and decide nothing.
 _FEWEST = 100
@@ -141,11 +142,17 @@ class Trial:
         Log loss of each row, in nats.
     hits : ndarray of bool of shape (n_rows,)
         Whether the label was right.
+    proba : ndarray of shape (n_rows, n_classes)
+        What the student said.
+    to_end : bool
+        Whether it learned all rows to try on, as long as it wanted.
     """
 
     recipe: Recipe
     losses: FloatArray
     hits: Any
+    proba: FloatArray
+    to_end: bool
 
 
 def run_trials(
@@ -203,7 +210,9 @@ def run_trials(
         if proba.shape[1] < len(problem.classes):
             # True labels alone do not tell of classes that these rows lack.
             proba = align(proba, student.classes_, problem.classes)
-        trials.append(Trial(recipe, *_judge(problem, judges, proba)))
+        to_end = n_passes is None and len(chosen) == len(own)
+        judged = _judge(problem, judges, proba)
+        trials.append(Trial(recipe, *judged, proba, to_end))
     return trials
 
 
@@ -305,6 +314,26 @@ def choose_recipe(problem: Problem, trials: list[Trial], edge: Edge | None) -> R
         stays = trials[0]
     lead, error = _compare(stays.losses, best.losses, weight)
     return best.recipe if lead > error else stays.recipe
+
+
+def calibrate_student(problem: Problem, trials: list[Trial], chosen: Recipe) -> float:
+    """Return the scalar that calibrates the student as it was tried.
+
+    A student of few rounds is underconfident whatever its labels are. 1 where the
+    logits can't be divided, where the trial was a short one, and where it does not
+    help by more than a standard error.
+    """
+    trial = next(trial for trial in trials if trial.recipe is chosen)
+    divisible = can_rescale(problem.student, len(problem.classes))
+    if not (problem.calibrate and trial.to_end and divisible):
+        return 1.0
+    assert problem.trial is not None
+    judges, weight = problem.trial[1], _weigh_judges(problem)
+    proba = clip_labels(problem, trial.proba)
+    found = fit_calibration(proba, problem.codes[judges], weight)
+    losses, _ = _judge(problem, judges, found.apply(proba))
+    lead, error = _compare(trial.losses, losses, weight)
+    return found.temperature if lead > error else 1.0
 
 
 def _find_direct(trials: list[Trial]) -> Trial | None:

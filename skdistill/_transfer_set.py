@@ -18,8 +18,8 @@ from .transfer import Munge
 
 #: Synthetic rows for each real one, and for each where real ones are few; beyond the
 #: cap, more rows changed nothing in the literature.
-_RATIO = 10
-_SMALL_RATIO, _SMALL = 20, 20_000
+_RATIO = 5
+_SMALL_RATIO, _SMALL = 20, 10_000
 _MOST = 500_000
 
 

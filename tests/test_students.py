@@ -85,7 +85,7 @@ FAMILIES = {
     ),
     "bayes": (GaussianNB(), False),
     "boosting": (HistGradientBoostingClassifier(max_iter=5), False),
-    "lightgbm": (LGBMClassifier(n_estimators=10, n_jobs=1, verbosity=-1), False),
+    "lightgbm": (LGBMClassifier(n_estimators=10, n_jobs=1, verbosity=-1), True),
     "search": (GridSearchCV(LogisticRegression(), {"C": [0.1, 1]}, cv=2), False),
     "vote": (
         VotingClassifier(

@@ -28,7 +28,7 @@ from skdistill._students import (
     fit_student,
     validation_fraction,
 )
-from skdistill._targets import cross_entropy
+from skdistill._targets import cross_entropy, soften
 
 LABELS = np.array(["a", "b", "c", "d"])
 
@@ -420,10 +420,27 @@ def test_a_forest_is_not_tuned():
 
 
 def test_logits_are_not_folded():
-    for family in (_lightgbm, _xgboost, _catboost):
+    assert not _lightgbm.rescales(light(linear_tree=True), 2)
+    for family in (_xgboost, _catboost):
         assert not family.rescales(light(), 2)
         with pytest.raises(NotImplementedError):
             family.fold(light(), 2.0)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_leaves_of_lightgbm_are_multiplied(n_classes, stopped):
+    data = make_soft(n_classes=n_classes)
+    more = {"early_stopping_round": 3, "n_estimators": 60} if stopped else {}
+    validation = make_soft(n_classes=n_classes, seed=1) if stopped else None
+    plain = fit_student(light(**more), data, validation)
+    folded = fit_student(light(**more), data, validation, temperature=2.5)
+    expected = soften(plain.predict_proba(data.X), 1 / 2.5)
+    np.testing.assert_allclose(folded.predict_proba(data.X), expected, atol=1e-12)
+    reloaded = lightgbm.Booster(model_str=folded.booster_.model_to_string())
+    proba = reloaded.predict(data.X)
+    proba = np.column_stack([1 - proba, proba]) if n_classes == 2 else proba
+    np.testing.assert_allclose(proba, expected, atol=1e-12)
 
 
 def test_errors_of_lightgbm_pass():

@@ -37,6 +37,7 @@ from ._data import SoftData, split_rows
 __all__ = [
     "SoftData",
     "blends_labels",
+    "can_rescale",
     "check_part",
     "check_student",
     "check_tuning",
@@ -45,6 +46,7 @@ __all__ = [
     "fit_student",
     "limit_passes",
     "read_labels",
+    "rescale",
     "seed_net",
     "split_rows",
     "stops_on_transfer_set",
@@ -120,7 +122,7 @@ def check_student(
             "A temperature other than 1 needs a student whose logits can be "
             f"multiplied by it before serving; received temperature={temperature} "
             f"with {name} on {n_classes} classes. Set temperature=1, or use "
-            "MLPClassifier or LogisticRegression."
+            "MLPClassifier, LogisticRegression or LGBMClassifier."
         )
 
 
@@ -170,6 +172,19 @@ def count_final_passes(student: Any, n_rows: int) -> int | None:
     if passes is None or _family(learner) is not _mlp:
         return passes
     return min(passes, _mlp.count_passes(learner, n_rows))
+
+
+def can_rescale(student: Any, n_classes: int) -> bool:
+    """Whether the student's logits can be multiplied after its fit."""
+    learner = _last_step(student)
+    return _family(learner).rescales(learner, n_classes)
+
+
+def rescale(student: Any, factor: float) -> None:
+    """Multiply a fitted student's logits."""
+    if factor != 1:
+        learner = _last_step(student)
+        _family(learner).fold(learner, factor)
 
 
 def seed_net(student: Any, seed: int | None) -> AbstractContextManager[None]:

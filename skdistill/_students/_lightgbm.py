@@ -170,13 +170,18 @@ def _check_multiclass(params: dict[str, Any], n_classes: int) -> None:
 
 
 def rescales(student: Any, n_classes: int) -> bool:
-    """LightGBM has no place for a factor of the margins."""
-    return False
+    """Leaves can be multiplied, but not the linear models in them."""
+    return not student.get_params().get("linear_tree", False)
 
 
 def fold(student: Any, temperature: float) -> None:
-    """Never called: `rescales` is False."""
-    raise NotImplementedError
+    """Multiply the margins in the leaves."""
+    booster = student.booster_
+    for tree in booster.dump_model(num_iteration=-1)["tree_info"]:
+        number = tree["tree_index"]
+        for leaf in range(tree["num_leaves"]):
+            value = booster.get_leaf_output(number, leaf)
+            booster.set_leaf_output(number, leaf, temperature * value)
 
 
 def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:

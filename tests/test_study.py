@@ -1,0 +1,486 @@
+"""What held-out rows decide: which way of teaching, on which figures, at what cost."""
+
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.tree import DecisionTreeClassifier
+from test_transfer_set import Counting, Echo, Spy, numbers
+
+from skdistill import DistilledClassifier, _steps, _study
+from skdistill._calibration import fit_calibration
+from skdistill._recipe import Recipe
+from skdistill._study import Edge, Trial, choose_recipe
+from skdistill.transfer import Munge
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+    "ignore:The teacher:UserWarning",
+)
+
+WAYS = ["transfer set", "training rows", "half true labels", "true labels"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    """520 rows of three classes; the last column numbers them."""
+    X, y = make_classification(
+        520,
+        n_features=4,
+        n_informative=4,
+        n_redundant=0,
+        n_classes=3,
+        n_clusters_per_class=1,
+        class_sep=0.8,
+        random_state=0,
+    )
+    return np.column_stack([X, np.arange(520)]), y
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    for noting in (Echo, Spy, Counting):
+        noting.fits.clear()
+
+
+def make_forest():
+    return ExtraTreesClassifier(40, min_samples_leaf=2, random_state=0)
+
+
+def make_net():
+    return MLPClassifier((16,), max_iter=40, learning_rate_init=0.01, random_state=0)
+
+
+def test_a_network_learns_the_transfer_set_where_it_helps():
+    X, y = make_classification(
+        3000,
+        n_features=12,
+        n_informative=4,
+        n_redundant=0,
+        n_clusters_per_class=3,
+        flip_y=0.1,
+        random_state=1,
+    )
+    distilled = DistilledClassifier(
+        make_forest(), make_net(), n_synthetic=3000, random_state=0
+    ).fit(X[:600], y[:600])
+    assert isinstance(distilled.augmenter_, Munge)
+    assert distilled.temperature_ == 1
+    assert distilled.alpha_ == 1
+    assert [trial["learns from"] for trial in distilled.trials_] == WAYS
+    assert [trial["chosen"] for trial in distilled.trials_] == [True] + [False] * 3
+    direct = make_net().fit(X[:600], y[:600])
+    losses = [
+        log_loss(y[600:], model.predict_proba(X[600:])) for model in (distilled, direct)
+    ]
+    assert losses[0] < losses[1] - 0.02
+
+
+@pytest.mark.parametrize("student", [make_net(), GaussianNB()])
+def test_a_bad_teacher_does_no_harm(data, student):
+    X, y = data[0][:, :4], data[1]
+    distilled = DistilledClassifier(
+        DecisionTreeClassifier(max_depth=1), student, random_state=0
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        distilled.fit(X, y)
+    (warned,) = [w for w in caught if "The teacher" in str(w.message)]
+    assert warned.category is UserWarning
+    assert warned.filename == __file__
+    assert "no better than the student trained directly" in str(warned.message)
+    assert "learns from: true labels" in str(warned.message)
+    figures = distilled.trials_[-1]
+    assert figures["chosen"]
+    assert f"{figures['accuracy']:.4f}" in str(warned.message)
+    assert f"{figures['log_loss']:.4f}" in str(warned.message)
+    assert (distilled.alpha_, distilled.temperature_) == (0, 1)
+    assert distilled.augmenter_ is None
+    assert distilled.calibration_ is None
+    assert distilled.leak_["accuracy_seen"] < 0.7
+    if isinstance(student, GaussianNB):
+        # Plain labels are what is learned.
+        plain = GaussianNB().fit(X, y)
+        np.testing.assert_allclose(
+            distilled.predict_proba(X), plain.predict_proba(X), atol=1e-9
+        )
+
+
+def test_a_good_teacher_is_no_cause_to_warn(data):
+    X, y = data[0][:, :4], data[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        distilled = DistilledClassifier(
+            GaussianNB(), DecisionTreeClassifier(max_depth=4), random_state=0
+        ).fit(X, y)
+    assert distilled.alpha_ > 0
+
+
+def fit_on_copies(student, X, targets, weight):
+    """The weighted log loss of copies is the soft cross-entropy of rows."""
+    n_classes = targets.shape[1]
+    return clone(student).fit(
+        np.repeat(X, n_classes, axis=0),
+        np.tile(np.arange(n_classes), len(X)),
+        sample_weight=(targets * weight[:, None]).ravel(),
+    )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_figures_of_the_trials_by_hand(data, weighted, monkeypatch):
+    X, y = data
+    monkeypatch.setattr("skdistill._transfer_set.Munge", Echo)
+    weight = np.ones(520)
+    if weighted:
+        weight = np.random.default_rng(0).uniform(0.2, 3, 520)
+    student = GaussianNB(var_smoothing=0)
+    distilled = DistilledClassifier(GaussianNB(), student, random_state=0).fit(
+        X, y, sample_weight=weight if weighted else None
+    )
+    # The sampler was fitted on the rows to try on, and gave them back three times.
+    tried = numbers(Echo.fits[0])
+    judges = np.setdiff1d(np.arange(520), tried)
+    teacher = GaussianNB().fit(X[tried], y[tried], weight[tried])
+    prior = np.bincount(y, weights=weight) / weight.sum()
+    proba = 0.999 * teacher.predict_proba(X) + 0.001 * prior
+    scalar = fit_calibration(proba[judges], y[judges], weight[judges])
+    labels = scalar.apply(proba)[tried]
+    truth = np.eye(3)[y[tried]]
+    expected = {}
+    for name, targets, times in (
+        ("transfer set", labels, 4),
+        ("training rows", labels, 1),
+        ("half true labels", (labels + truth) / 2, 1),
+        ("true labels", truth, 1),
+    ):
+        model = fit_on_copies(student, X[tried], targets, times * weight[tried])
+        proba = model.predict_proba(X[judges])
+        expected[name] = {
+            "log_loss": log_loss(y[judges], proba, sample_weight=weight[judges]),
+            "accuracy": accuracy_score(
+                y[judges], proba.argmax(axis=1), sample_weight=weight[judges]
+            ),
+        }
+    assert [trial["learns from"] for trial in distilled.trials_] == WAYS
+    for trial in distilled.trials_:
+        name = trial["learns from"]
+        assert trial["log_loss"] == pytest.approx(expected[name]["log_loss"], abs=1e-5)
+        assert trial["accuracy"] == pytest.approx(expected[name]["accuracy"])
+    assert sum(trial["chosen"] for trial in distilled.trials_) == 1
+
+
+def test_the_leak_by_hand(data, monkeypatch):
+    X, y = data
+    monkeypatch.setattr("skdistill._transfer_set.Munge", Echo)
+    weight = np.random.default_rng(0).uniform(0.2, 3, 520)
+    distilled = DistilledClassifier(
+        DecisionTreeClassifier(max_depth=5, random_state=0), Spy(), random_state=0
+    ).fit(X, y, sample_weight=weight)
+    seen = numbers(Echo.fits[0])
+    unseen = np.setdiff1d(np.arange(520), seen)
+    teacher = DecisionTreeClassifier(max_depth=5, random_state=0)
+    teacher.fit(X[seen], y[seen], weight[seen])
+    prior = np.bincount(y, weights=weight) / weight.sum()
+    for name, rows in (("seen", seen), ("unseen", unseen)):
+        proba = teacher.predict_proba(X[rows])
+        clipped = 0.999 * proba + 0.001 * prior
+        entropy = -(clipped * np.log(clipped)).sum(axis=1)
+        leak = distilled.leak_
+        assert leak[f"accuracy_{name}"] == pytest.approx(
+            teacher.score(X[rows], y[rows], weight[rows])
+        )
+        assert leak[f"entropy_{name}"] == pytest.approx(
+            np.average(entropy, weights=weight[rows])
+        )
+
+
+def test_out_of_fold_labels_are_computed_once_for_all(data):
+    X, y = data
+    cv = KFold(3, shuffle=True, random_state=0)
+    distilled = DistilledClassifier(
+        Counting(C=0.1), Spy(), cv=cv, n_synthetic=600, alpha=1.0, random_state=0
+    ).fit(X, y)
+    assert Counting.fits == [346, 347, 347, 520]
+    proba = cross_val_predict(
+        LogisticRegression(C=0.1), X, y, cv=cv, method="predict_proba"
+    )
+    # For the leak: the first fold.
+    train, test = next(cv.split(X))
+    first = LogisticRegression(C=0.1).fit(X[train], y[train])
+    leak = distilled.leak_
+    assert leak["accuracy_seen"] == pytest.approx(first.score(X[train], y[train]))
+    assert leak["accuracy_unseen"] == pytest.approx(first.score(X[test], y[test]))
+    # For calibration: every row.
+    clipped = 0.999 * proba + 0.001 * np.bincount(y) / 520
+    calibration = fit_calibration(clipped, y)
+    assert distilled.calibration_ == pytest.approx(calibration.temperature, rel=1e-4)
+
+
+def test_learned_labels_are_out_of_fold_and_calibrated(data):
+    X, y = data
+    cv = KFold(3, shuffle=True, random_state=0)
+    distilled = DistilledClassifier(
+        GaussianNB(), Spy(), cv=cv, augmenter=None, random_state=0
+    ).fit(X, y)
+    proba = cross_val_predict(GaussianNB(), X, y, cv=cv, method="predict_proba")
+    clipped = 0.999 * proba + 0.001 * np.bincount(y) / 520
+    student = distilled.student_
+    np.testing.assert_allclose(
+        student.mass_[np.argsort(student.rows_[:, 4])],
+        fit_calibration(clipped, y).apply(clipped),
+        atol=1e-6,
+    )
+    assert distilled.trials_ == []
+
+
+def test_trials_learn_out_of_fold_labels_where_there_are_any(data, monkeypatch):
+    X, y = data
+    monkeypatch.setattr("skdistill._transfer_set.Munge", Echo)
+    cv = KFold(3, shuffle=True, random_state=0)
+    DistilledClassifier(
+        GaussianNB(), Spy(), cv=cv, calibrate=False, random_state=0
+    ).fit(X, y)
+    tried, _ = next(cv.split(X))
+    proba = cross_val_predict(GaussianNB(), X, y, cv=cv, method="predict_proba")
+    clipped = 0.999 * proba + 0.001 * np.bincount(y) / 520
+    trial = Spy.fits[WAYS.index("training rows")]
+    np.testing.assert_allclose(
+        trial.mass_[np.argsort(trial.rows_[:, 4])], clipped[tried], atol=1e-12
+    )
+
+
+def test_without_a_pilot_nothing_is_tried(data, monkeypatch):
+    X, y = data
+    monkeypatch.setattr("skdistill._transfer_set.Munge", Echo)
+    distilled = DistilledClassifier(
+        Counting(), Spy(), pilot=0, calibrate=False, random_state=0
+    ).fit(X, y)
+    assert distilled.trials_ == []
+    assert len(Spy.fits) == 1
+    assert distilled.augmenter_ is None
+    assert distilled.alpha_ == 1
+    assert Echo.fits == []
+
+
+@pytest.mark.parametrize("pilot", [0.08, 0.15, 0.3, 5.0])
+def test_rows_that_trials_learn_are_bounded(data, pilot, monkeypatch):
+    X, y = data
+    monkeypatch.setattr("skdistill._transfer_set.Munge", Echo)
+    DistilledClassifier(
+        GaussianNB(), Spy(), pilot=pilot, n_synthetic=5200, random_state=0
+    ).fit(X, y)
+    trials = Spy.fits[:-1]
+    # Each soft row has a copy a class, of weights that sum to its own.
+    rows = [trial.mass_.sum() for trial in trials]
+    # What the final fit labels and learns, and the teacher learned.
+    assert sum(rows) <= pilot * (520 + 2 * 5720)
+    # At most, all the rows there are to try on.
+    assert sum(rows) >= min(0.95 * pilot * (520 + 2 * 5720), 7 * 416 - 1)
+    np.testing.assert_allclose(rows[0], 4 * rows[1], rtol=0.02)
+    assert rows[1] == pytest.approx(rows[3])
+
+
+@pytest.mark.parametrize("pilot", [0.05, 0.3])
+def test_rows_that_a_network_visits_are_bounded(data, pilot, monkeypatch):
+    X, y = data
+    visits = []
+
+    def note(student, train, validation=None, temperature=1.0, extra=None):
+        student = fit_student(student, train, validation, temperature, extra)
+        n_rows = train.n_samples + (extra.n_samples if extra is not None else 0)
+        visits.append((student.n_iter_ * n_rows, n_rows))
+        return student
+
+    fit_student = _study.fit_student
+    monkeypatch.setattr(_study, "fit_student", note)
+    DistilledClassifier(
+        GaussianNB(),
+        MLPClassifier((2,), max_iter=30, random_state=0),
+        pilot=pilot,
+        n_synthetic=1560,
+        random_state=0,
+    ).fit(X[:, :4], y)
+    assert len(visits) == 4
+    whole_passes = sum(n_rows for _, n_rows in visits) / 2
+    # Passes are whole: rounding may add half of one to each.
+    assert sum(v for v, _ in visits) <= pilot * 30 * 2080 + whole_passes
+
+
+@pytest.mark.parametrize("n_rare", [1, 2, 3])
+@pytest.mark.parametrize("pilot", [0.3, 1e-4])
+@pytest.mark.parametrize(
+    "student", [GaussianNB(), LogisticRegression(), MLPClassifier((2,), max_iter=2)]
+)
+def test_a_rare_class_may_be_missing_from_a_trial(student, n_rare, pilot):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(520, 2))
+    y = np.array(["common"] * 520, dtype=object)
+    y[:n_rare] = "rare"
+    y[n_rare : 2 * n_rare] = "seldom"
+    # Whether rows of a class are tried on or judged on is a matter of the seed.
+    for seed in range(8 if isinstance(student, GaussianNB) and n_rare == 1 else 1):
+        distilled = DistilledClassifier(
+            GaussianNB(), student, pilot=pilot, n_synthetic=520, random_state=seed
+        ).fit(X, y)
+        assert len(distilled.trials_) >= 3
+        assert distilled.predict_proba(X).shape == (520, 3)
+        assert all(np.isfinite(trial["log_loss"]) for trial in distilled.trials_)
+
+
+@pytest.mark.parametrize("kind", ["frozen", "stored"])
+def test_what_is_not_refitted_is_tried_all_the_same(data, kind):
+    X, y = data
+    frozen = FrozenEstimator(GaussianNB().fit(X, y))
+    stored = frozen.predict_proba(X) if kind == "stored" else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        distilled = DistilledClassifier(
+            None if kind == "stored" else frozen,
+            DecisionTreeClassifier(max_depth=3),
+            n_synthetic=520,
+            random_state=0,
+        ).fit(X, y, teacher_proba=stored)
+    # Nobody could label other rows than the stored ones.
+    ways = WAYS if kind == "frozen" else WAYS[1:]
+    assert [trial["learns from"] for trial in distilled.trials_] == ways
+    assert distilled.leak_ is None
+    assert distilled.calibration_ is None
+
+
+@pytest.mark.parametrize(
+    ("params", "ways", "temperatures"),
+    [
+        ({}, WAYS, [1, 3, 3, 1]),
+        ({"alpha": 0.7}, WAYS[:2], [1, 3]),
+        ({"temperature": 2.0}, WAYS, [2, 2, 2, 1]),
+        ({"augmenter": None}, [], []),
+        ({"augmenter": "munge"}, [], []),
+    ],
+)
+def test_what_parameters_leave_open_is_tried(data, params, ways, temperatures):
+    X, y = data
+    distilled = DistilledClassifier(
+        GaussianNB(),
+        MLPClassifier((2,), max_iter=2),
+        random_state=0,
+        n_synthetic=520,
+        **params,
+    ).fit(X, y)
+    assert [trial["learns from"] for trial in distilled.trials_] == ways
+    assert [trial["temperature"] for trial in distilled.trials_] == temperatures
+    again = clone(distilled).fit(X, y)
+    assert again.trials_ == distilled.trials_
+
+
+def test_a_teacher_that_knows_labels_by_heart_is_not_blended(data):
+    """Half of the true labels and half of the same are no other choice."""
+    X, y = data
+    distilled = DistilledClassifier(
+        DecisionTreeClassifier(), GaussianNB(), n_synthetic=520, random_state=0
+    ).fit(X, y)
+    assert distilled.leak_["accuracy_seen"] == 1
+    assert distilled.leak_["entropy_seen"] < 0.02
+    ways = [trial["learns from"] for trial in distilled.trials_]
+    assert ways == ["transfer set", "training rows", "true labels"]
+
+
+def test_rows_that_a_fold_trains_and_tests_decide_nothing(data):
+    X, y = data
+    rows = np.arange(520)
+    distilled = DistilledClassifier(
+        GaussianNB(), Spy(), cv=[(rows, rows)], random_state=0
+    ).fit(X, y)
+    assert distilled.trials_ == []
+    assert distilled.leak_ is None
+    assert len(Spy.fits) == 1
+
+
+def make_trials(*losses):
+    recipes = [
+        Recipe("transfer set", True, 1.0, 1.0),
+        Recipe("training rows", False, 1.0, 1.0),
+        Recipe("true labels", False, 0.0, 1.0),
+    ]
+    return [
+        Trial(
+            recipe,
+            np.asarray(loss),
+            np.ones(len(loss), dtype=bool),
+            np.full((len(loss), 2), 0.5),
+            to_end=False,
+        )
+        for recipe, loss in zip(recipes, losses, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("student", "stays"),
+    [
+        (MLPClassifier(), "transfer set"),
+        (DecisionTreeClassifier(), "true labels"),
+        (MLPClassifier(solver="lbfgs"), "true labels"),
+    ],
+)
+def test_more_than_a_standard_error_decides(student, stays):
+    """100 judges: the mean of the differences has a standard error of .02."""
+    noise = 0.2 * np.tile([1.0, -1.0], 50)
+    base = np.full(100, 0.5)
+    for lead, chosen in ((0.019, stays), (0.021, "training rows")):
+        trials = make_trials(base, base + noise - lead, base)
+        problem = SimpleNamespace(
+            weight=None, trial=(None, np.arange(100)), student=student
+        )
+        edge = Edge(False, "", "", 100)
+        assert choose_recipe(problem, trials, edge).name == chosen
+        # Nobody knows of the edge of a teacher that is not refitted.
+        assert choose_recipe(problem, trials, None).name == chosen
+        # A trial too short to tell gives way to the edge of the teacher.
+        if stays == "transfer set":
+            chosen = stays
+        edge = Edge(True, "", "", 100)
+        assert choose_recipe(problem, trials, edge).name == chosen
+    # Weights count: where the rows that gain weigh next to nothing, nothing is won.
+    weight = np.where(noise < 0, 1e-6, 1.0)
+    problem = SimpleNamespace(
+        weight=weight, trial=(None, np.arange(100)), student=student
+    )
+    trials = make_trials(base, base + noise - 0.1, base)
+    assert choose_recipe(problem, trials, None).name == stays
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_trials_of_a_network_stop_on_rows_of_their_own(
+    data, early_stopping, monkeypatch
+):
+    X, y = data
+    parts = []
+
+    def note(student, train, validation=None, temperature=1.0, extra=None):
+        parts.append((train, validation, extra))
+        return fit_student(student, train, validation, temperature, extra)
+
+    fit_student = _steps.fit_student
+    for module in (_study, _steps):
+        monkeypatch.setattr(module, "fit_student", note)
+    DistilledClassifier(
+        GaussianNB(),
+        MLPClassifier((2,), max_iter=3, early_stopping=early_stopping),
+        n_synthetic=520,
+        random_state=0,
+    ).fit(X, y)
+    assert len(parts) == 5
+    for train, validation, _ in parts:
+        if early_stopping:
+            assert validation is not None
+        if validation is not None:
+            assert not np.intersect1d(numbers(train.X), numbers(validation.X)).size
