@@ -301,3 +301,9 @@ def test_scorers_are_values(scorer):
 def test_a_frozen_model_is_deployed_as_it_is():
     frozen = FrozenEstimator(LogisticRegression().fit(X, Y))
     assert size_scorer(frozen) == -_count_bytes(frozen)
+
+
+def test_a_search_that_kept_no_best_serves_nothing():
+    search = GridSearchCV(DecisionTreeClassifier(), {"max_depth": [1]}, refit=False)
+    with pytest.raises(TypeError, match="refit=True"):
+        size_scorer(search.fit(X, Y))
