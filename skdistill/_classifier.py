@@ -70,8 +70,9 @@ class DistilledClassifier(
         a tenth of the student's learning rate. A tenth of the rows is held out and
         decides whether the result is kept.
     pilot : float, default=0.3
-        The share of the student's final fit, in rows learned, that the trials of
-        "auto" may take together. 0: no trials.
+        The share of the final fit that the trials of "auto" may take together: for a
+        network of the rows it visits in all passes, for other students of the rows
+        labelled and learned. 0: no trials.
     memory : str, path-like, joblib.Memory or None, default=None
         Where fitted teachers and their labels are kept, so that a search over
         student, temperature and alpha fits each teacher once a training split.
@@ -125,29 +126,33 @@ class DistilledClassifier(
     Notes
     -----
     With teacher probabilities p, one-hot label y, class priors pi and a small
-    constant e: p becomes (1 - e) p + e pi; b = alpha p + (1 - alpha) y;
-    q = softmax(log b / T); the student minimises cross-entropy against q and its
-    logits are multiplied by T.
+    constant e: p becomes (1 - e) p + e pi, then p^(1/t) where labels are calibrated;
+    b = alpha p + (1 - alpha) y; q = softmax(log b / T); the student minimises
+    cross-entropy against q and its logits are multiplied by T.
 
-    The defaults were chosen by ``benchmarks/defaults.py`` (five data sets, five
-    seeds, at most 800 rows; held-out rows, variant less default, mean; the first two
-    rows are the teacher's own scores, the others the student's):
+    "auto" sets a fifth of the rows aside (or the first fold of `cv`), fits a teacher
+    without them, and tries the student on a transfer set, the training rows, half
+    true labels and true labels. Students that learn in one go take the true labels
+    unless another lesson is better by a standard error. The trial of a network ends
+    long before more rows pay: it takes the transfer set where the teacher has an edge
+    over the student on true labels, else what is better by a standard error. A network
+    that learns a transfer set keeps the pass at which a held-out tenth of the rows, no
+    parents of synthetic ones, was served best, and makes at most 40 passes or 20,000
+    updates. ``benchmarks/quality.py`` has the figures.
+
+    Temperature, alpha and clipping on the training rows alone were chosen by
+    ``benchmarks/defaults.py`` (five data sets, five seeds, at most 800 rows; held-out
+    rows, variant less default, mean):
 
     ========================================  ========  ========
-    variant                                   accuracy  log loss
+    student                                   accuracy  log loss
     ========================================  ========  ========
-    teacher: LightGBM alone                   -0.0144   +0.087
-    teacher: LightGBM, trees, network         -0.0002   +0.024
-    student on labels of `cv=5`               -0.0158   +0.027
-    student with `temperature=5`              -0.0040   +0.014
-    student with `temperature=1`              -0.0013   -0.001
-    student with `alpha=.5`                   +0.0011   +0.011
-    student with e = 1e-5 instead of 1e-3     -0.0011   +0.007
+    labels of `cv=5`                          -0.0158   +0.027
+    `temperature=5`                           -0.0040   +0.014
+    `temperature=1`                           -0.0013   -0.001
+    `alpha=.5`                                +0.0011   +0.011
+    e = 1e-5 instead of 1e-3                  -0.0011   +0.007
     ========================================  ========  ========
-
-    Temperature 3 and e = 1e-3 matter where the teacher is certain of its training
-    rows: on ``benchmarks/tutorial.py`` the student's mean accuracy is .9695 against
-    .9587 at temperature 1 (hard labels: .9626, teacher: .9680).
 
     References
     ----------
