@@ -1,0 +1,60 @@
+"""The report in plain text, at most 100 columns wide."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from ._sections import Section, make_sections, make_title
+
+_WIDTH = 100
+_MAX_PARTS = 20
+_MIN_NAME = 12
+
+
+def format_text(report: Any) -> str:
+    title = make_title(report)
+    lines = [title, "=" * len(title)]
+    for section in make_sections(report, _MAX_PARTS):
+        lines += ["", section.title, "-" * len(section.title)]
+        lines += _format_lines(section.lines)
+        lines += _format_table(section)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _format_lines(lines: list[str]) -> list[str]:
+    return [
+        wrapped
+        for line in lines
+        for wrapped in textwrap.wrap(
+            line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False
+        )
+    ]
+
+
+def _format_table(section: Section) -> list[str]:
+    """Names to the left, figures to the right; names give way where it is tight."""
+    if not section.table:
+        return []
+    heads = [cell.split("\n") for cell in section.header]
+    depth = max(len(head) for head in heads)
+    heads = [[""] * (depth - len(head)) + head for head in heads]
+    table = [*map(list, zip(*heads, strict=True)), *section.table]
+    widths = [max(len(row[k]) for row in table) for k in range(len(heads))]
+    # A class of 80 letters must not push the figures off the page.
+    rest = sum(widths[1:]) + 2 * len(widths[1:])
+    widths[0] = min(widths[0], max(_WIDTH - rest, _MIN_NAME))
+    room = (_WIDTH - widths[0]) // len(widths[1:]) - 2
+    if sum(widths) + 2 * len(widths[1:]) > _WIDTH:
+        widths[1:] = [min(width, room) for width in widths[1:]]
+    return [
+        "  ".join(
+            _fit(cell, width).ljust(width) if k == 0 else _fit(cell, width).rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in table
+    ]
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."
