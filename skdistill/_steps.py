@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,8 @@ class Plan:
         As in DistilledClassifier.
     scale : float
         By which the student's logits are divided in the end.
+    visits : float or None
+        After how many visits of rows a network ends at the latest.
     """
 
     recipe: Recipe
@@ -57,6 +59,7 @@ class Plan:
     leak: dict[str, float] | None
     trials: list[dict[str, Any]]
     scale: float
+    visits: float | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def make_plan(estimator: Any, problem: Problem, progress: Progress) -> Plan:
         if problem.trial is not None:
             leak = _study.measure_leak(problem, unseen)
             recipes = _study.drop_needless(recipes, leak)
-    recipe, report, scale = recipes[0], [], 1.0
+    recipe, report, scale, visits = recipes[0], [], 1.0, None
     if len(recipes) > 1:
         with progress.step("pilots"):
             trials = _try_recipes(problem, recipes, unseen, trial_set, calibration)
@@ -93,12 +96,13 @@ def make_plan(estimator: Any, problem: Problem, progress: Progress) -> Plan:
             recipe = _study.choose_recipe(problem, trials, edge)
             report = _study.report_trials(problem, trials, recipe)
             scale = _study.calibrate_student(problem, trials, recipe)
+            visits = _study.limit_visits(problem, trials, recipe)
             _study.warn_of_harm(edge, recipe)
         transfer = _make_transfer_set(problem, recipe)
     out_of_fold = unseen.proba if unseen is not None and problem.splits else None
     if recipe.alpha == 0 and transfer is None:
         calibration = None
-    return Plan(recipe, transfer, calibration, out_of_fold, leak, report, scale)
+    return Plan(recipe, transfer, calibration, out_of_fold, leak, report, scale, visits)
 
 
 def _label_unseen(
@@ -249,7 +253,7 @@ def teach(
     ):
         student = fit_student(
             student,
-            lesson.train,
+            replace(lesson.train, visits=plan.visits),
             lesson.held_out if stops else None,
             plan.recipe.temperature,
             lesson.extra,

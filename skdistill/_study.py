@@ -21,6 +21,7 @@ from ._problem import Problem
 from ._recipe import Recipe, soften_labels, soften_transfer_set
 from ._students import (
     can_rescale,
+    count_best_visits,
     count_final_passes,
     fit_student,
     limit_passes,
@@ -146,6 +147,8 @@ class Trial:
         What the student said.
     to_end : bool
         Whether it learned all rows to try on, as long as it wanted.
+    visits : float or None
+        After how many visits of rows a network was best, if it got worse again.
     """
 
     recipe: Recipe
@@ -153,6 +156,7 @@ class Trial:
     hits: Any
     proba: FloatArray
     to_end: bool
+    visits: float | None
 
 
 def run_trials(
@@ -212,7 +216,8 @@ def run_trials(
             proba = align(proba, student.classes_, problem.classes)
         to_end = n_passes is None and len(chosen) == len(own)
         judged = _judge(problem, judges, proba)
-        trials.append(Trial(recipe, *judged, proba, to_end))
+        visits = count_best_visits(student, n_trained)
+        trials.append(Trial(recipe, *judged, proba, to_end, visits))
     return trials
 
 
@@ -314,6 +319,19 @@ def choose_recipe(problem: Problem, trials: list[Trial], edge: Edge | None) -> R
         stays = trials[0]
     lead, error = _compare(stays.losses, best.losses, weight)
     return best.recipe if lead > error else stays.recipe
+
+
+def limit_visits(problem: Problem, trials: list[Trial], chosen: Recipe) -> float | None:
+    """Return after how many visits of rows the final network is to end.
+
+    Only the trial can tell: the final teacher saw the rows that the final network
+    holds out, so that learning by heart what it knows of them looks like learning.
+    """
+    assert problem.trial is not None
+    trial = next(trial for trial in trials if trial.recipe is chosen)
+    if trial.visits is None:
+        return None
+    return trial.visits * len(problem.y) / len(problem.trial[0])
 
 
 def calibrate_student(problem: Problem, trials: list[Trial], chosen: Recipe) -> float:

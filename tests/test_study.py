@@ -418,6 +418,7 @@ def make_trials(*losses):
             np.ones(len(loss), dtype=bool),
             np.full((len(loss), 2), 0.5),
             to_end=False,
+            visits=None,
         )
         for recipe, loss in zip(recipes, losses, strict=True)
     ]
@@ -484,3 +485,34 @@ def test_trials_of_a_network_stop_on_rows_of_their_own(
             assert validation is not None
         if validation is not None:
             assert not np.intersect1d(numbers(train.X), numbers(validation.X)).size
+
+
+def test_a_network_ends_where_its_trial_was_best(data, monkeypatch):
+    X, y = data
+    # A teacher that knows noisy labels by heart, and a network that can follow it.
+    noisy = np.random.default_rng(0).permutation(y)
+    noisy = np.where(np.arange(520) % 3 == 0, noisy, y)
+    teacher = DecisionTreeClassifier(random_state=0)
+    net = MLPClassifier(
+        (64,), max_iter=200, learning_rate_init=0.02, n_iter_no_change=5, random_state=0
+    )
+    tried = []
+
+    def note(student, train, validation=None, temperature=1.0, extra=None):
+        student = fit_student(student, train, validation, temperature, extra)
+        n_rows = train.n_samples + (0 if extra is None else extra.n_samples)
+        tried.append((student, n_rows))
+        return student
+
+    fit_student = _study.fit_student
+    monkeypatch.setattr(_study, "fit_student", note)
+    distilled = DistilledClassifier(teacher, net, pilot=4, random_state=0)
+    distilled.fit(X[:, :4], noisy)
+    number = [trial["chosen"] for trial in distilled.trials_].index(True)
+    trial, n_rows = tried[number]
+    best = np.argmax(trial.validation_scores_) + 1
+    assert trial.n_iter_ < trial.max_iter
+    n_final = distilled.student_.t_ / distilled.student_.n_iter_
+    most = np.ceil(best * n_rows * 520 / 416 / n_final)
+    assert distilled.student_.n_iter_ <= most < 200
+    assert distilled.student_.max_iter == 200

@@ -42,6 +42,7 @@ __all__ = [
     "check_student",
     "check_tuning",
     "choose_temperature",
+    "count_best_visits",
     "count_final_passes",
     "fit_student",
     "limit_passes",
@@ -163,6 +164,14 @@ def stops_on_transfer_set(student: Any) -> bool:
     """
     learner = _last_step(student)
     return _family(learner) is _mlp and limit_passes(student, None) is not None
+
+
+def count_best_visits(student: Any, n_rows: int) -> float | None:
+    """Visits of rows after which a fitted network was best, if it got worse again."""
+    learner = _last_step(student)
+    if not stops_on_transfer_set(student):
+        return None
+    return _mlp.count_best_visits(learner, n_rows)
 
 
 def count_final_passes(student: Any, n_rows: int) -> int | None:

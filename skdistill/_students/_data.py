@@ -35,6 +35,9 @@ class SoftData:
     n_given : int or None
         How many of the rows, the first, are training rows of the user; the others
         are of the transfer set. None: all.
+    visits : float or None
+        After how many visits of rows a network is to end, wherever its held-out rows
+        would let it go on.
     """
 
     X: Any
@@ -44,6 +47,7 @@ class SoftData:
     weight: NDArray[np.float64] | None = None
     params: dict[str, Any] | None = None
     n_given: int | None = None
+    visits: float | None = None
 
     @property
     def n_samples(self) -> int:

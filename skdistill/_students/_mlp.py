@@ -111,6 +111,14 @@ def tune(student: MLPClassifier, data: SoftData, passes: int) -> MLPClassifier:
     return tuned
 
 
+def count_best_visits(student: MLPClassifier, n_rows: int) -> float | None:
+    """Visits of rows up to the best pass; None where it was still getting better."""
+    scores = getattr(student, "validation_scores_", None)
+    if scores is None or student.n_iter_ >= student.max_iter:
+        return None
+    return float((np.argmax(scores) + 1) * n_rows)
+
+
 class _SoftMLP(MLPClassifier):
     """MLPClassifier whose targets stay floats; lives only during `fit`."""
 
@@ -166,6 +174,9 @@ def _fit_natively(
     if train.n_given is not None and student.solver != "lbfgs":
         most = count_passes(student, train.n_samples)
         soft.max_iter = min(student.max_iter, most)
+    if train.visits is not None:
+        most = math.ceil(train.visits / train.n_samples)
+        soft.max_iter = min(soft.max_iter, most)
     soft._train, soft._validation = train, validation
     with warnings.catch_warnings():
         if soft.max_iter < student.max_iter:
