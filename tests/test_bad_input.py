@@ -99,7 +99,7 @@ def temperature_needs_logits(name, student, temperature):
         ValueError,
         "A temperature other than 1 needs a student whose logits can be multiplied",
         f"received temperature={temperature} with {type(student).__name__} on 3",
-        "Set temperature=1, or use MLPClassifier or LogisticRegression",
+        "Set temperature=1, or use MLPClassifier, LogisticRegression or LGBMClassifier",
         student=student,
         temperature=temperature,
     )
