@@ -198,13 +198,10 @@ def pose_problem(
     trial = None
     if calibrate or (estimator.augmenter == "auto" and len(y) >= _TRIAL_ROWS):
         trial = _draw_trial(codes, weight, splits, seeds.trial)
-    fraction = validation_fraction(student, len(y))
-    free = estimator.augmenter == "auto"
-    beyond = X_unlabeled is not None or (trial if free else sampler) is not None
-    if fraction is None and (
-        estimator.fine_tune or (beyond and stops_on_transfer_set(student))
-    ):
-        fraction = 0.1
+    learns_more = (trial if estimator.augmenter == "auto" else sampler) is not None
+    fraction = _choose_fraction(
+        estimator, student, len(y), learns_more or X_unlabeled is not None
+    )
     held_out = None if fraction is None else split_rows(codes, fraction, seeds.split)
     return Problem(
         X=X,
@@ -297,6 +294,19 @@ def _choose_calibration(estimator: Any, n_samples: int, frozen: bool) -> bool:
             'leave calibrate at "auto".'
         )
     return estimator.calibrate
+
+
+def _choose_fraction(
+    estimator: Any, student: Any, n_samples: int, learns_more: bool
+) -> float | None:
+    """Return the share of rows to hold out of the student's fit, or None.
+
+    They are for a student that stops early, one that is tuned, and a network that may
+    learn more than the training rows.
+    """
+    fraction = validation_fraction(student, n_samples)
+    wanted = estimator.fine_tune or (learns_more and stops_on_transfer_set(student))
+    return 0.1 if fraction is None and wanted else fraction
 
 
 def _draw_trial(
