@@ -417,7 +417,7 @@ def test_networks_go_on_learning_hard_labels(name, early_stopping, n_classes):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("name", ["adam", "constant", "invscaling", "adaptive"])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_networks_keep_float32(name):
     data = make_soft()
     narrow = data.with_rows(data.X.astype(np.float32))

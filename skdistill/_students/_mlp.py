@@ -187,6 +187,10 @@ def _fit_natively(
         soft.coefs_, soft.intercepts_ = soft._best_coefs, soft._best_intercepts
         # The stock class leaves None, with which partial_fit fails afterwards.
         soft.best_loss_ = np.inf
+    if getattr(train.X, "dtype", None) == np.float32:
+        # L-BFGS hands back float64 whatever it was given.
+        soft.coefs_ = [c.astype(np.float32, copy=False) for c in soft.coefs_]
+        soft.intercepts_ = [i.astype(np.float32, copy=False) for i in soft.intercepts_]
     state = vars(soft)
     del state["_train"], state["_validation"]
     vars(student).update(state)
