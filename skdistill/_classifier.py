@@ -75,10 +75,14 @@ class DistilledClassifier(
         labelled and learned. 0: no trials.
     memory : str, path-like, joblib.Memory or None, default=None
         Where fitted teachers and their labels are kept, so that a search over
-        student, temperature and alpha fits each teacher once a training split.
+        student, temperature and alpha fits each teacher once a training split, and a
+        fit that was killed repeats no teacher, fold or chunk of labels it had done.
         Teachers are recognised again only with a fixed `random_state`.
     n_jobs : int or None, default=None
-        Folds of `cv` labelled at the same time, through joblib.
+        Folds of `cv`, chunks of rows to label and trials of "auto" that are worked at
+        the same time, through joblib: :func:`joblib.parallel_config` says where. The
+        result does not depend on it. While several are at work, `n_jobs` inside the
+        teacher shares the cores with them.
     random_state : int, RandomState instance or None, default=None
         Seeds every `random_state` left at None inside teacher and student, and
         the validation split of a student that stops early. None leaves them alone.
@@ -266,8 +270,8 @@ class DistilledClassifier(
         )
         progress = Progress(self, problem.steps)
         with raise_interrupts():
-            plan = make_plan(self, problem, progress)
-            teacher, proba, transfer = label_rows(self, problem, plan, progress)
+            plan = make_plan(problem, progress)
+            teacher, proba, transfer = label_rows(problem, plan, progress)
             lesson = soften(problem, plan, proba, transfer)
             with progress.step("student") as context:
                 student, tuned = teach(problem, plan, lesson, context)

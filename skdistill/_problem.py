@@ -26,6 +26,7 @@ from ._input import (
     check_stands_alone,
     check_weight,
 )
+from ._parallel import Work, read_work
 from ._students import (
     check_student,
     check_tuning,
@@ -98,6 +99,8 @@ class Problem:
         Training and validation rows of a student that stops early or is tuned.
     seeds : Seeds
         For every draw.
+    work : Work
+        Memory and workers.
     """
 
     X: Any
@@ -124,6 +127,7 @@ class Problem:
     trial: Split | None
     held_out: Split | None
     seeds: Seeds
+    work: Work
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -228,6 +232,7 @@ def pose_problem(
         trial=trial,
         held_out=held_out,
         seeds=seeds,
+        work=read_work(estimator),
     )
 
 

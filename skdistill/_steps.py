@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_memory
 
 from . import _study, _teacher
 from ._calibration import Calibration
@@ -71,14 +69,14 @@ class Lesson:
     extra: SoftData | None
 
 
-def make_plan(estimator: Any, problem: Problem, progress: Progress) -> Plan:
+def make_plan(problem: Problem, progress: Progress) -> Plan:
     """Ask rows that a teacher did not see: how to calibrate, and what to learn."""
     trial_set, recipes = _study.make_trial_set(problem, list_recipes(problem))
     transfer = None
     if len(recipes) == 1:
         # A sampler that fails must do so before a teacher is fitted.
         transfer = _make_transfer_set(problem, recipes[0])
-    unseen = _label_unseen(estimator, problem, trial_set, progress)
+    unseen = _label_unseen(problem, trial_set, progress)
     calibration = leak = None
     if unseen is not None:
         if problem.calibrate:
@@ -106,10 +104,7 @@ def make_plan(estimator: Any, problem: Problem, progress: Progress) -> Plan:
 
 
 def _label_unseen(
-    estimator: Any,
-    problem: Problem,
-    trial_set: TransferSet | None,
-    progress: Progress,
+    problem: Problem, trial_set: TransferSet | None, progress: Progress
 ) -> _study.Unseen | None:
     """Label rows by teachers that did not see them."""
     splits = problem.splits
@@ -126,8 +121,7 @@ def _label_unseen(
             problem.teacher_params,
             problem.classes,
             others=() if trial_set is None else (trial_set.X,),
-            memory=_read_memory(estimator),
-            n_jobs=estimator.n_jobs,
+            work=problem.work,
             context=context,
         )
     return _study.Unseen(proba, firsts[0], None if trial_set is None else firsts[1])
@@ -155,13 +149,8 @@ def _try_recipes(
     return _study.run_trials(problem, recipes, own, labels[judges], extra, calibration)
 
 
-def _label_frozen(problem: Problem, X: Any) -> FloatArray:
-    proba = _teacher.label_rows(problem.teacher, X)
-    return _teacher.align(proba, problem.teacher.classes_, problem.classes)
-
-
 def label_rows(
-    estimator: Any, problem: Problem, plan: Plan, progress: Progress
+    problem: Problem, plan: Plan, progress: Progress
 ) -> tuple[Any, FloatArray, tuple[TransferSet, FloatArray] | None]:
     """Fit or take the teacher, and label the training rows and the transfer set."""
     if problem.stored is not None:
@@ -174,32 +163,29 @@ def label_rows(
         teacher = problem.teacher
     else:
         with progress.step("teacher") as context:
-            teacher, tables = _fit_teacher(estimator, problem, others, context)
+            teacher, tables = _fit_teacher(problem, others, context)
     proba = tables[0] if plan.unseen is None else plan.unseen
     return teacher, proba, None if transfer is None else (transfer, tables[1])
 
 
 def _fit_teacher(
-    estimator: Any, problem: Problem, others: tuple[Any, ...], context: Any
+    problem: Problem, others: tuple[Any, ...], context: Any
 ) -> tuple[Any, list[FloatArray]]:
-    """Fit the teacher, or find it in the cache, and label its rows and others."""
-    memory = _read_memory(estimator)
-    given = (clone(problem.teacher), problem.X, problem.y, problem.teacher_params)
-    fit = memory.cache(_teacher.fit_and_label, ignore=["context"])
-    teacher, tables = fit(clone(given[0]), *given[1:], context=context)
-    if others:
-        # Which rows there are depends on the student; the teacher does not.
-        label = memory.cache(_teacher.label_others, ignore=["fitted"])
-        tables = [*tables, *label(teacher, others, *given)]
-    seen = teacher.classes_
-    return teacher, [_teacher.align(table, seen, problem.classes) for table in tables]
+    """Fit the teacher, or find it in the memory, and label its rows and others."""
+    given = (problem.teacher, problem.X, problem.y, problem.teacher_params)
+    teacher, name = _teacher.fit_teacher(*given, work=problem.work, context=context)
+    tables = [_label(problem, teacher, X, name) for X in (problem.X, *others)]
+    return teacher, tables
 
 
-def _read_memory(estimator: Any) -> Any:
-    memory = estimator.memory
-    return check_memory(
-        os.fspath(memory) if isinstance(memory, os.PathLike) else memory
-    )
+def _label_frozen(problem: Problem, X: Any) -> FloatArray:
+    teacher = problem.teacher
+    return _label(problem, teacher, X, problem.work.name(teacher))
+
+
+def _label(problem: Problem, teacher: Any, X: Any, name: str | None) -> FloatArray:
+    proba = _teacher.label_rows(teacher, X, work=problem.work, name=name)
+    return _teacher.align(proba, teacher.classes_, problem.classes)
 
 
 def _make_transfer_set(problem: Problem, recipe: Recipe) -> TransferSet | None:

@@ -6,20 +6,29 @@ one column per entry of `classes`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from joblib import Memory
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, gen_batches
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 from sklearn.utils.validation import _num_samples, check_array, check_is_fitted
 
+from ._parallel import (
+    Parcel,
+    Work,
+    count_threads,
+    limit_openmp,
+    run_tasks,
+    share_cores,
+)
 from ._rows import take_rows
 from ._targets import FloatArray
 from ._weights import takes_sample_weight
@@ -77,49 +86,124 @@ def check_teacher_takes_weight(teacher: Any) -> None:
         )
 
 
-def fit_and_label(
+def fit_teacher(
     teacher: Any,
     X: Any,
     y: Any,
     params: dict[str, Any],
-    others: tuple[Any, ...] = (),
+    *,
+    work: Work,
     context: Any = None,
-) -> tuple[Any, list[FloatArray]]:
-    """Fit a clone in place; label its own training rows, then every other table.
-
-    Free of any state, so that `joblib.Memory` can stand in for it. `context` is
-    the progress of the caller and no part of the result.
-    """
-    with propagate(context, teacher):
-        teacher.fit(X, y, **params)
-    return teacher, [label_rows(teacher, table) for table in (X, *others)]
+) -> tuple[Any, str | None]:
+    """Fit a clone, or find it in the memory; return it and the name it has there."""
+    name = work.name(teacher, X, y, params)
+    fit = work.memory.cache(_fit, ignore=_UNNAMED)
+    return fit(name, clone(teacher), X, y, params, None, context), name
 
 
-def label_others(
-    fitted: Any,
-    others: tuple[Any, ...],
+def _fit(
+    name: str | None,
     teacher: Any,
     X: Any,
     y: Any,
     params: dict[str, Any],
-) -> list[FloatArray]:
-    """Label further tables.
+    n_threads: int | None,
+    context: Any,
+) -> Any:
+    """Fit in place. The name stands for what is fitted, and on what.
 
-    The last four are what the teacher was fitted with: `joblib.Memory` knows it by
-    them, for a fitted ensemble is slow to hash.
+    `context` is the progress of the caller and no part of the result.
     """
-    return [label_rows(fitted, table) for table in others]
+    with (
+        share_cores(teacher, n_threads),
+        limit_openmp(n_threads),
+        propagate(context, teacher),
+    ):
+        teacher.fit(X, y, **params)
+    return teacher
 
 
-def label_rows(teacher: Any, X: Any) -> FloatArray:
-    """Return the teacher's probabilities, chunk by chunk."""
+#: What `joblib.Memory` need not look at to know a fit.
+_UNNAMED = ["teacher", "X", "y", "params", "n_threads", "context"]
+
+
+def label_rows(
+    teacher: Any, X: Any, *, work: Work, name: str | None = None
+) -> FloatArray:
+    """Return the teacher's probabilities of a table.
+
+    Parameters
+    ----------
+    teacher, work, name
+        As in `label_chunks`.
+    X : rows in the user's container
+        Of any number.
+    """
     n_rows = _num_samples(X)
-    if n_rows <= _CHUNK:
-        return teacher.predict_proba(X)
-    chunks = gen_batches(n_rows, _CHUNK)
-    return np.concatenate(
-        [teacher.predict_proba(_safe_indexing(X, chunk)) for chunk in chunks]
-    )
+    chunks = (_take_chunk(X, rows) for rows in gen_batches(n_rows, _CHUNK))
+    n_chunks = -(-n_rows // _CHUNK)
+    labels = label_chunks(teacher, chunks, work=work, name=name, n_chunks=n_chunks)
+    return np.concatenate(list(labels))
+
+
+def label_chunks(
+    teacher: Any,
+    chunks: Iterable[Any],
+    *,
+    work: Work,
+    name: str | None = None,
+    n_chunks: int | None = None,
+) -> Iterator[FloatArray]:
+    """Yield the teacher's probabilities of each chunk of rows, in order.
+
+    The teacher travels to each worker once, and each chunk to one worker. What the
+    chunks are decides the result, to the byte, and never the number of workers. With
+    a memory, each chunk's labels are kept as soon as they are known.
+
+    Parameters
+    ----------
+    teacher : fitted classifier
+        Has `predict_proba`.
+    chunks : iterable
+        Rows in the user's container; drawn from as workers become free.
+    work : Work
+        Workers and memory.
+    name : str or None
+        What the memory knows the teacher by: from `fit_teacher`, or `Work.name`.
+    n_chunks : int or None
+        Number of chunks, where it is known.
+    """
+    n_workers = work.count_workers(n_chunks)
+    n_threads = count_threads(n_workers)
+    given = Parcel(teacher)
+    label = _label_chunk if n_workers == 1 else delayed(_label_chunk)
+    calls = (label(work, name, given, chunk, n_threads) for chunk in chunks)
+    with share_cores(teacher, n_threads):
+        yield from calls if n_workers == 1 else run_tasks(calls, work.n_jobs, n_workers)
+
+
+def _take_chunk(X: Any, rows: slice) -> Any:
+    chunk = _safe_indexing(X, rows)
+    if isinstance(chunk, np.ndarray) and not chunk.flags.forc:
+        # As it would arrive in another process: the order of the numbers in memory
+        # must not depend on where they are labelled.
+        return np.ascontiguousarray(chunk)
+    return chunk
+
+
+def _label_chunk(
+    work: Work, name: str | None, teacher: Parcel, chunk: Any, n_threads: int | None
+) -> FloatArray:
+    label = work.memory.cache(_predict, ignore=["teacher", "chunk"])
+    with limit_openmp(n_threads):
+        return label(name, work.name(chunk), teacher.value, chunk)
+
+
+def _predict(
+    name: str | None, chunk_name: str | None, teacher: Any, chunk: Any
+) -> FloatArray:
+    """Label one chunk; the names stand for the other two."""
+    return teacher.predict_proba(chunk)
 
 
 def cross_label(
@@ -131,8 +215,7 @@ def cross_label(
     classes: NDArray[Any],
     *,
     others: tuple[Any, ...] = (),
-    memory: Memory,
-    n_jobs: int | None,
+    work: Work,
     context: Any = None,
 ) -> tuple[FloatArray, list[FloatArray]]:
     """Label rows by teachers that did not see them.
@@ -146,28 +229,42 @@ def cross_label(
         What the teacher of the first fold says of its own training rows, and of the
         `others`.
     """
-    label = memory.cache(_fit_fold, ignore=["context"])
-    parts = Parallel(n_jobs=n_jobs)(
-        delayed(label)(
-            clone(teacher),
-            X,
-            y,
-            train,
-            test,
-            params,
-            others if number == 0 else (),
-            context and context.subcontext(task_name="fold", task_id=number),
-        )
-        for number, (train, test) in enumerate(splits)
+    n_workers = work.count_workers(len(splits))
+    n_threads = count_threads(n_workers)
+    inner = work if n_workers == 1 else replace(work, n_jobs=1)
+    name = work.name(teacher, X, y, params)
+    given = Parcel((teacher, X, y, params))
+    label = work.memory.cache(_label_fold, ignore=_UNNAMED_FOLD)
+    label = label if n_workers == 1 else delayed(label)
+
+    def list_calls() -> Iterator[Any]:
+        for number, (train, test) in enumerate(splits):
+            own = others if number == 0 else None
+            yield label(
+                name and work.name(name, train, test, own),
+                name and work.name(name, train),
+                given,
+                train,
+                test,
+                Parcel(own),
+                inner,
+                n_threads,
+                context and context.subcontext(task_name="fold", task_id=number),
+            )
+
+    parts = list(
+        list_calls()
+        if n_workers == 1
+        else run_tasks(list_calls(), work.n_jobs, n_workers)
     )
     proba = np.zeros((len(y), len(classes)))
     counts = np.zeros(len(y))
     for (_, test), (seen, tables) in zip(splits, parts, strict=True):
-        np.add.at(proba, test, align(tables[1], seen, classes))
+        np.add.at(proba, test, align(tables[0], seen, classes))
         np.add.at(counts, test, 1)
     proba[counts == 0] = np.nan
     seen, tables = parts[0]
-    firsts = [align(table, seen, classes) for table in (tables[0], *tables[2:])]
+    firsts = [align(table, seen, classes) for table in tables[1:]]
     return proba / np.maximum(counts, 1)[:, None], firsts
 
 
@@ -184,22 +281,38 @@ def check_splits(splits: Splits, n_samples: int) -> None:
         )
 
 
-def _fit_fold(
-    teacher: Any,
-    X: Any,
-    y: Any,
+def _label_fold(
+    name: str | None,
+    fit_name: str | None,
+    given: Parcel,
     train: NDArray[np.intp],
     test: NDArray[np.intp],
-    params: dict[str, Any],
-    others: tuple[Any, ...] = (),
-    context: Any = None,
+    others: Parcel,
+    work: Work,
+    n_threads: int | None,
+    context: Any,
 ) -> tuple[NDArray[Any], list[FloatArray]]:
+    """Fit a clone on one part of the rows, and label the other.
+
+    With `others`, its own rows and those as well. The names stand for all of it.
+    """
+    teacher, X, y, params = given.value
     params = {k: take_rows(v, train, len(y)) for k, v in params.items()}
-    others = (_safe_indexing(X, test), *others)
-    teacher, tables = fit_and_label(
-        teacher, _safe_indexing(X, train), y[train], params, others, context
-    )
-    return teacher.classes_, tables
+    own = _safe_indexing(X, train)
+    fit = work.memory.cache(_fit, ignore=_UNNAMED)
+    fitted = fit(fit_name, clone(teacher), own, y[train], params, n_threads, context)
+    tables = [_safe_indexing(X, test)]
+    if others.value is not None:
+        tables += [own, *others.value]
+    with share_cores(fitted, n_threads), limit_openmp(n_threads):
+        labels = [label_rows(fitted, X, work=work, name=fit_name) for X in tables]
+    return fitted.classes_, labels
+
+
+#: What `joblib.Memory` need not look at to know a fold.
+_UNNAMED_FOLD = [
+    "fit_name", "given", "train", "test", "others", "work", "n_threads", "context",
+]  # fmt: skip
 
 
 def propagate(context: Any, estimator: Any) -> Any:

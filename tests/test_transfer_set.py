@@ -242,19 +242,19 @@ def test_synthetic_rows_build_on_unlabelled_ones(data, monkeypatch):
     X, y = data
     from skdistill import _steps
 
-    label = _steps._teacher.label_others
+    label = _steps._teacher.label_rows
     tables = []
 
-    def note(fitted, others, *given):
-        tables.extend(others)
-        return label(fitted, others, *given)
+    def note(teacher, table, **given):
+        tables.append(table)
+        return label(teacher, table, **given)
 
-    monkeypatch.setattr(_steps._teacher, "label_others", note)
+    monkeypatch.setattr(_steps._teacher, "label_rows", note)
     DistilledClassifier(
         GaussianNB(), Spy(), augmenter=Echo(), n_synthetic=600, random_state=0
     ).fit(X[:300], y[:300], X_unlabeled=X[300:])
     np.testing.assert_array_equal(Echo.fits[0], X)
-    (table,) = tables
+    _, table = tables
     np.testing.assert_array_equal(table, np.concatenate([X[300:], X, X[:80]]))
 
 
