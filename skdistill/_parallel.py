@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import cloudpickle
 import joblib
 import numpy as np
-from sklearn.utils.parallel import Parallel
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_limits
 
@@ -34,12 +34,34 @@ class Work:
     memory: Any
     n_jobs: int | None = None
 
-    def count_workers(self, n_tasks: int | None = None) -> int:
-        """Return how many tasks run at the same time; one task is no reason to ask."""
-        if n_tasks == 1:
-            return 1
-        n_workers = joblib.effective_n_jobs(self.n_jobs)
-        return n_workers if n_tasks is None else min(n_workers, n_tasks)
+    def count_threads(self, n_tasks: int | None = None) -> int | None:
+        """Return each task's share of the cores; None: it has the machine to itself.
+
+        One task is done here: it is worth no journey.
+        """
+        n_workers = 1 if n_tasks == 1 else joblib.effective_n_jobs(self.n_jobs)
+        if n_workers == 1:
+            return None
+        n_workers = n_workers if n_tasks is None else min(n_workers, n_tasks)
+        return max(1, joblib.cpu_count() // n_workers)
+
+    def run(
+        self, function: Any, calls: Iterable[Any], n_tasks: int | None = None
+    ) -> Iterator[Any]:
+        """Yield what the function returns for each tuple of arguments, in order.
+
+        Native threads share the cores: BLAS has one limit for a whole process, which
+        is set here, OpenMP one for each thread, which is a matter of each task.
+        """
+        n_threads = self.count_threads(n_tasks)
+        if n_threads is None:
+            for args in calls:
+                yield function(*args)
+            return
+        run = delayed(_run_limited)
+        tasks = (run(n_threads, function, args) for args in calls)
+        with threadpool_limits(n_threads, user_api="blas"):
+            yield from Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
 
     def name(self, *parts: Any) -> str | None:
         """Return a name by which the memory, if there is any, knows the parts again.
@@ -60,18 +82,9 @@ def read_work(estimator: Any) -> Work:
     return Work(check_memory(memory), estimator.n_jobs)
 
 
-def run_tasks(tasks: Iterable[Any], n_jobs: int | None, n_workers: int) -> Iterator:
-    """Yield the results of delayed calls, in order, as they come.
-
-    BLAS has one limit for a whole process, so that it is set here and not by a task.
-    """
-    with threadpool_limits(count_threads(n_workers), user_api="blas"):
-        yield from Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-
-
-def count_threads(n_workers: int) -> int | None:
-    """Return each task's share of the cores; None: all of them."""
-    return None if n_workers == 1 else max(1, joblib.cpu_count() // n_workers)
+def _run_limited(n_threads: int, function: Any, args: tuple[Any, ...]) -> Any:
+    with threadpool_limits(n_threads, user_api="openmp"):
+        return function(*args)
 
 
 @contextmanager
@@ -90,13 +103,6 @@ def share_cores(estimator: Any, n_threads: int | None) -> Iterator[None]:
     finally:
         for part, n_jobs in before:
             part.n_jobs = n_jobs
-
-
-def limit_openmp(n_threads: int | None) -> AbstractContextManager[Any]:
-    """Limit the threads that OpenMP starts for this thread: a matter of each task."""
-    if n_threads is None:
-        return nullcontext()
-    return threadpool_limits(n_threads, user_api="openmp")
 
 
 def _cut(part: Any, n_jobs: int | None, most: int) -> int | None:

@@ -17,7 +17,9 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from ._calibration import Calibration, fit_calibration, weighs_classes
+from ._parallel import Parcel, share_cores
 from ._problem import Problem
+from ._progress import raise_interrupts
 from ._recipe import Recipe, soften_labels, soften_transfer_set
 from ._students import (
     can_rescale,
@@ -185,40 +187,47 @@ def run_trials(
     assert problem.trial is not None
     n_rows, n_passes = _share_out(problem, recipes, extra)
     chosen = _draw_rows(problem, n_rows)
+    work = problem.work
+    given = Parcel((problem, chosen, own, held_out, extra, calibration, n_passes))
+    n_threads = work.count_threads(len(recipes))
+    calls = ((given, recipe, n_threads) for recipe in recipes)
+    with warnings.catch_warnings():
+        # A trial is meant to end before it converges.
+        warnings.simplefilter("ignore")
+        with raise_interrupts():
+            return list(work.run(_run_trial, calls, len(recipes)))
+
+
+def _run_trial(given: Parcel, recipe: Recipe, n_threads: int | None) -> Trial:
+    problem, chosen, own, held_out, extra, calibration, n_passes = given.value
     rows, judges = problem.trial[0][chosen], problem.trial[1]
-    trials = []
-    for recipe in recipes:
-        settings = (recipe, calibration)
-        train = soften_labels(problem, rows, own[chosen], *settings)
-        added = None
-        if recipe.augmented and extra is not None:
-            share = len(chosen) / len(own)
-            transfer, proba = take_part(*extra, max(1, round(share * len(extra[1]))))
-            added = soften_transfer_set(problem, transfer, proba, *settings)
-        student = clone(problem.student)
-        n_trained = train.n_samples + (0 if added is None else added.n_samples)
-        if n_passes is not None:
-            limit_passes(student, max(1, round(n_passes / n_trained)))
-        validation = None
-        stops = validation_fraction(student, len(problem.y)) is not None
-        if stops or stops_on_transfer_set(student):
-            validation = soften_labels(problem, judges, held_out, *settings)
-        with warnings.catch_warnings():
-            # A trial is meant to end before it converges.
-            warnings.simplefilter("ignore")
-            with seed_net(student, problem.seeds.net):
-                student = fit_student(
-                    student, train, validation, recipe.temperature, added
-                )
-        proba = student.predict_proba(problem.take(judges).X)
-        if proba.shape[1] < len(problem.classes):
-            # True labels alone do not tell of classes that these rows lack.
-            proba = align(proba, student.classes_, problem.classes)
-        to_end = n_passes is None and len(chosen) == len(own)
-        judged = _judge(problem, judges, proba)
-        visits = count_best_visits(student, n_trained)
-        trials.append(Trial(recipe, *judged, proba, to_end, visits))
-    return trials
+    settings = (recipe, calibration)
+    train = soften_labels(problem, rows, own[chosen], *settings)
+    added = None
+    if recipe.augmented and extra is not None:
+        share = len(chosen) / len(own)
+        transfer, proba = extra
+        n_added = max(1, round(share * len(proba)))
+        transfer, proba = take_part(transfer, proba, n_added)
+        added = soften_transfer_set(problem, transfer, proba, *settings)
+    student = clone(problem.student)
+    n_trained = train.n_samples + (0 if added is None else added.n_samples)
+    if n_passes is not None:
+        limit_passes(student, max(1, round(n_passes / n_trained)))
+    validation = None
+    stops = validation_fraction(student, len(problem.y)) is not None
+    if stops or stops_on_transfer_set(student):
+        validation = soften_labels(problem, judges, held_out, *settings)
+    with share_cores(student, n_threads), seed_net(student, problem.seeds.net):
+        student = fit_student(student, train, validation, recipe.temperature, added)
+    proba = student.predict_proba(problem.take(judges).X)
+    if proba.shape[1] < len(problem.classes):
+        # True labels alone do not tell of classes that these rows lack.
+        proba = align(proba, student.classes_, problem.classes)
+    to_end = n_passes is None and len(chosen) == len(own)
+    judged = _judge(problem, judges, proba)
+    visits = count_best_visits(student, n_trained)
+    return Trial(recipe, *judged, proba, to_end, visits)
 
 
 def _draw_rows(problem: Problem, n_rows: int) -> NDArray[np.intp]:

@@ -18,17 +18,9 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, gen_batches
-from sklearn.utils.parallel import delayed
 from sklearn.utils.validation import _num_samples, check_array, check_is_fitted
 
-from ._parallel import (
-    Parcel,
-    Work,
-    count_threads,
-    limit_openmp,
-    run_tasks,
-    share_cores,
-)
+from ._parallel import Parcel, Work, share_cores
 from ._rows import take_rows
 from ._targets import FloatArray
 from ._weights import takes_sample_weight
@@ -114,11 +106,7 @@ def _fit(
 
     `context` is the progress of the caller and no part of the result.
     """
-    with (
-        share_cores(teacher, n_threads),
-        limit_openmp(n_threads),
-        propagate(context, teacher),
-    ):
+    with share_cores(teacher, n_threads), propagate(context, teacher):
         teacher.fit(X, y, **params)
     return teacher
 
@@ -173,13 +161,10 @@ def label_chunks(
     n_chunks : int or None
         Number of chunks, where it is known.
     """
-    n_workers = work.count_workers(n_chunks)
-    n_threads = count_threads(n_workers)
     given = Parcel(teacher)
-    label = _label_chunk if n_workers == 1 else delayed(_label_chunk)
-    calls = (label(work, name, given, chunk, n_threads) for chunk in chunks)
-    with share_cores(teacher, n_threads):
-        yield from calls if n_workers == 1 else run_tasks(calls, work.n_jobs, n_workers)
+    calls = ((work, name, given, chunk) for chunk in chunks)
+    with share_cores(teacher, work.count_threads(n_chunks)):
+        yield from work.run(_label_chunk, calls, n_chunks)
 
 
 def _take_chunk(X: Any, rows: slice) -> Any:
@@ -192,11 +177,10 @@ def _take_chunk(X: Any, rows: slice) -> Any:
 
 
 def _label_chunk(
-    work: Work, name: str | None, teacher: Parcel, chunk: Any, n_threads: int | None
+    work: Work, name: str | None, teacher: Parcel, chunk: Any
 ) -> FloatArray:
     label = work.memory.cache(_predict, ignore=["teacher", "chunk"])
-    with limit_openmp(n_threads):
-        return label(name, work.name(chunk), teacher.value, chunk)
+    return label(name, work.name(chunk), teacher.value, chunk)
 
 
 def _predict(
@@ -229,34 +213,23 @@ def cross_label(
         What the teacher of the first fold says of its own training rows, and of the
         `others`.
     """
-    n_workers = work.count_workers(len(splits))
-    n_threads = count_threads(n_workers)
-    inner = work if n_workers == 1 else replace(work, n_jobs=1)
+    n_threads = work.count_threads(len(splits))
+    inner = work if n_threads is None else replace(work, n_jobs=1)
     name = work.name(teacher, X, y, params)
     given = Parcel((teacher, X, y, params))
-    label = work.memory.cache(_label_fold, ignore=_UNNAMED_FOLD)
-    label = label if n_workers == 1 else delayed(label)
 
     def list_calls() -> Iterator[Any]:
         for number, (train, test) in enumerate(splits):
             own = others if number == 0 else None
-            yield label(
-                name and work.name(name, train, test, own),
-                name and work.name(name, train),
-                given,
-                train,
-                test,
-                Parcel(own),
-                inner,
-                n_threads,
-                context and context.subcontext(task_name="fold", task_id=number),
-            )
+            names: tuple[str | None, str | None] = (None, None)
+            if name is not None:
+                names = work.name(name, train, test, own), work.name(name, train)
+            progress = context and context.subcontext(task_name="fold", task_id=number)
+            rows = (train, test, Parcel(own))
+            yield *names, given, *rows, inner, n_threads, progress
 
-    parts = list(
-        list_calls()
-        if n_workers == 1
-        else run_tasks(list_calls(), work.n_jobs, n_workers)
-    )
+    label = work.memory.cache(_label_fold, ignore=_UNNAMED_FOLD)
+    parts = list(work.run(label, list_calls(), len(splits)))
     proba = np.zeros((len(y), len(classes)))
     counts = np.zeros(len(y))
     for (_, test), (seen, tables) in zip(splits, parts, strict=True):
@@ -304,7 +277,7 @@ def _label_fold(
     tables = [_safe_indexing(X, test)]
     if others.value is not None:
         tables += [own, *others.value]
-    with share_cores(fitted, n_threads), limit_openmp(n_threads):
+    with share_cores(fitted, n_threads):
         labels = [label_rows(fitted, X, work=work, name=fit_name) for X in tables]
     return fitted.classes_, labels
 

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, _classifier
 from skdistill._progress import raise_interrupts
 
 X, y = make_classification(80, random_state=0)
@@ -130,6 +130,22 @@ def test_an_interrupt_that_a_network_swallows_ends_the_fit(what, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         est.fit(X, y)
     np.testing.assert_array_equal(est.predict_proba(X), before)
+
+
+def test_an_interrupt_in_a_trial_ends_the_fit(monkeypatch):
+    """Warnings of a trial are not shown, but this one is no warning."""
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    rows, labels = make_classification(600, random_state=0)
+    est = DistilledClassifier(LogisticRegression(), MLPClassifier((4,)))
+    monkeypatch.setattr(MLPClassifier, "_backprop", interrupt)
+    monkeypatch.setattr(
+        _classifier, "teach", lambda *args: pytest.fail("no trial ended it")
+    )
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(rows, labels)
 
 
 def test_other_warnings_stay_what_they_are():

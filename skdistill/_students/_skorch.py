@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,6 +39,9 @@ _SHAPING = ("squeeze", "flatten", "view", "reshape", "contiguous", "identity")
 
 #: What a module ends in where its criterion takes probabilities.
 _NONLINEARITIES = {"NLLLoss": "softmax", "BCELoss": "sigmoid"}
+
+#: torch has one generator for all threads: one net at a time may draw from it.
+_TURN = threading.RLock()
 
 
 def accepts(student: Any) -> bool:
@@ -134,7 +138,7 @@ def rescales(student: Any, n_classes: int) -> bool:
     trial = clone(student)
     trial.callbacks, trial.compile = "disable", False
     # Weights are drawn from torch's global generator, which is the fit's.
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         trial.initialize()
     return find_last_layer(trial) is not None
 
@@ -214,7 +218,7 @@ def seed_torch(student: Any, seed: int | None) -> Iterator[None]:
         return
     import torch
 
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
 
