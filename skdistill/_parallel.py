@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cloudpickle
@@ -31,7 +31,7 @@ class Work:
         As in joblib.
     """
 
-    memory: Any
+    memory: Any = field(default_factory=lambda: joblib.Memory(None))
     n_jobs: int | None = None
 
     def count_threads(self, n_tasks: int | None = None) -> int | None:

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from scipy import sparse
 from scipy.stats import bootstrap, entropy
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -303,6 +304,17 @@ def test_intervals_are_those_of_a_paired_bootstrap():
     width = expected.high - expected.low
     assert own["low"] == pytest.approx(expected.low, abs=0.1 * width)
     assert own["high"] == pytest.approx(expected.high, abs=0.1 * width)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_the_workers_do_not_change_the_intervals(backend):
+    y, teacher, baseline, student = _make_hits(180, 80, 150)
+    given = {"baseline": baseline, "n_bootstrap": 130, "random_state": 0}
+    alone = _stage(student, teacher, y, **given)
+    with parallel_config(backend=backend):
+        together = _stage(student, teacher, y, n_jobs=2, **given)
+    assert together.share_recovered == alone.share_recovered
+    assert together.against_teacher == alone.against_teacher
 
 
 def test_weights_are_part_of_the_intervals():

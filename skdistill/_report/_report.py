@@ -223,6 +223,7 @@ def distillation_report(
     train=None,
     teacher_proba=None,
     n_bootstrap=1000,
+    n_jobs=None,
     random_state=None,
 ):
     """Compare a distilled student with its teacher, and with itself without one.
@@ -254,6 +255,9 @@ def distillation_report(
         otherwise taken in place of those that `teacher_` would give.
     n_bootstrap : int, default=1000
         Times that rows are drawn for the intervals.
+    n_jobs : int or None, default=None
+        Blocks of 50 draws that are worked at the same time, through joblib. The
+        report does not depend on it.
     random_state : int, RandomState instance or None, default=None
         Draws the rows of the intervals, and seeds a baseline that nothing else does.
 
@@ -347,7 +351,8 @@ def distillation_report(
     probas[STUDENT] = predict_rows(estimator, X, classes, STUDENT, classes)
     models[STUDENT] = find_deployed(estimator)
     rows = Rows(codes, classes, weight, probas, groups)
-    report = _measure_all(rows, models, X, distilled, int(n_bootstrap), rng)
+    gains = measure_shares(rows, int(n_bootstrap), rng, n_jobs)
+    report = _measure_all(rows, models, X, distilled, gains)
     report.weighted = sample_weight is not None
     report.warnings = list_warnings(report, rows, distilled)
     return report
@@ -358,8 +363,7 @@ def _measure_all(
     models: dict[str, Any],
     X: Any,
     distilled: Any,
-    n_bootstrap: int,
-    rng: np.random.RandomState,
+    gains: tuple[dict[str, Any], dict[str, Any], dict[str, Any]],
 ) -> DistillationReport:
     figures = {
         name: {
@@ -368,7 +372,7 @@ def _measure_all(
         }
         for name, model in models.items()
     }
-    on_teacher, on_baseline, shares = measure_shares(rows, n_bootstrap, rng)
+    on_teacher, on_baseline, shares = gains
     return DistillationReport(
         n_rows=len(rows.codes),
         classes=rows.classes.tolist(),

@@ -7,16 +7,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
+from .._parallel import Work
 from .._targets import FloatArray
 from ..metrics import gap_recovered
 from ._measure import BASELINE, STUDENT, TEACHER, Rows
 
 _TAIL = 0.025
 
+#: Times that rows are drawn for the intervals, in one task.
+_BLOCK = 50
+
 
 def measure_shares(
-    rows: Rows, n_bootstrap: int, rng: np.random.RandomState
+    rows: Rows,
+    n_bootstrap: int,
+    rng: np.random.RandomState,
+    n_jobs: int | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Gains on teacher and baseline, and the share recovered, with intervals.
 
@@ -39,7 +47,7 @@ def measure_shares(
     }
     names = list(rows.probas)
     table = np.column_stack([kinds[kind][1][n] for kind in kinds for n in names])
-    means = _resample_means(table, rows.weight, n_bootstrap, rng)
+    means = _resample_means(table, rows.weight, n_bootstrap, rng, n_jobs)
     against_teacher, against_baseline, shares = {}, {}, {}
     for k, (kind, (sign, values)) in enumerate(kinds.items()):
         drawn = dict(zip(names, means.T[k * len(names) :], strict=False))
@@ -56,17 +64,32 @@ def measure_shares(
 
 
 def _resample_means(
-    table: FloatArray, weight: FloatArray, n_bootstrap: int, rng: np.random.RandomState
+    table: FloatArray,
+    weight: FloatArray,
+    n_bootstrap: int,
+    rng: np.random.RandomState,
+    n_jobs: int | None,
 ) -> FloatArray:
     """Weighted means of the columns over rows drawn with replacement.
 
     Shape (n_bootstrap, n_columns).
     """
+    # Each draw has a seed of its own, so that any worker may make it.
+    seeds = rng.randint(np.iinfo(np.int32).max, size=n_bootstrap)
+    calls = [
+        (table, weight, seeds[block]) for block in gen_batches(n_bootstrap, _BLOCK)
+    ]
+    return np.concatenate(list(Work(n_jobs=n_jobs).run(_draw_means, calls, len(calls))))
+
+
+def _draw_means(
+    table: FloatArray, weight: FloatArray, seeds: NDArray[np.intp]
+) -> FloatArray:
     n_rows = len(table)
-    means = np.empty((n_bootstrap, table.shape[1]))
-    for k in range(n_bootstrap):
-        counts = np.bincount(rng.randint(n_rows, size=n_rows), minlength=n_rows)
-        drawn = counts * weight
+    means = np.empty((len(seeds), table.shape[1]))
+    for k, seed in enumerate(seeds):
+        chosen = np.random.RandomState(seed).randint(n_rows, size=n_rows)
+        drawn = np.bincount(chosen, minlength=n_rows) * weight
         means[k] = drawn @ table / drawn.sum()
     return means
 
