@@ -5,9 +5,9 @@ joblib does it, on the backend that `joblib.parallel_config` names.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,50 +87,68 @@ def _run_limited(n_threads: int, function: Any, args: tuple[Any, ...]) -> Any:
         return function(*args)
 
 
-@contextmanager
-def share_cores(estimator: Any, n_threads: int | None) -> Iterator[None]:
-    """Let an estimator and its parts, fitted ones too, use so many threads at most.
+def share_cores(estimator: Any, n_threads: int | None, alone: bool = False) -> Any:
+    """Return an estimator that uses so many threads at most, in its parts as well.
 
-    An `n_jobs` of -1, or LightGBM's None, would give every task all cores.
+    An `n_jobs` of -1, or LightGBM's None, would give every task all cores. What
+    changes is a copy, for threads may share an estimator; it learned the same arrays.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted or not.
+    n_threads : int or None
+        None: as many as it wants.
+    alone : bool
+        Whether scikit-learn's `n_jobs` of None is to be 1, and not what
+        `joblib.parallel_config` says. Forests add up the answers of their trees in
+        the order in which threads end: one thread, and they always say the same.
     """
-    before = []
-    if n_threads is not None:
-        before = [(part, part.n_jobs) for part in _walk_parts(estimator, set())]
-    for part, n_jobs in before:
-        part.n_jobs = _cut(part, n_jobs, n_threads or 1)
-    try:
-        yield
-    finally:
-        for part, n_jobs in before:
-            part.n_jobs = n_jobs
+    return _cut_parts(estimator, n_threads, 1 if alone else None, {})
 
 
-def _cut(part: Any, n_jobs: int | None, most: int) -> int | None:
-    """Return an estimator's `n_jobs`, or less."""
+def _cut_parts(value: Any, most: int | None, none: int | None, done: dict) -> Any:
+    """Return an estimator, or a container, with less `n_jobs`; itself where it can."""
+    if id(value) in done:
+        return done[id(value)]
+    done[id(value)] = value
+    inner = _list_inner(value)
+    new = {key: _cut_parts(part, most, none, done) for key, part in inner.items()}
+    if "n_jobs" in inner and inner is not value:
+        new["n_jobs"] = _cut(value, most, none)
+    if any(new[key] is not inner[key] for key in inner):
+        done[id(value)] = _rebuild(value, new)
+    return done[id(value)]
+
+
+def _list_inner(value: Any) -> dict[Any, Any]:
+    if type(value) is dict:
+        return value
+    if type(value) in (list, tuple):
+        return dict(enumerate(value))
+    is_estimator = hasattr(value, "get_params") and not isinstance(value, type)
+    return vars(value) if is_estimator else {}
+
+
+def _rebuild(value: Any, inner: dict[Any, Any]) -> Any:
+    if isinstance(value, dict):
+        return inner
+    if isinstance(value, list | tuple):
+        return type(value)(inner.values())
+    new = copy.copy(value)
+    vars(new).update(inner)
+    return new
+
+
+def _cut(part: Any, most: int | None, none: int | None) -> int | None:
+    n_jobs = part.n_jobs
     if n_jobs is None and type(part).__module__.startswith("sklearn."):
-        # One job. Elsewhere None means all cores.
-        return None
+        return none
+    if most is None:
+        return n_jobs
+    # Outside of scikit-learn None means all cores.
     wanted = n_jobs if n_jobs is not None and n_jobs > 0 else joblib.cpu_count()
     return n_jobs if wanted <= most else most
-
-
-def _walk_parts(value: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield every estimator in an estimator that has an `n_jobs`."""
-    if id(value) in seen:
-        return
-    if isinstance(value, dict):
-        inner = list(value.values())
-    elif isinstance(value, list | tuple):
-        inner = list(value)
-    elif hasattr(value, "get_params") and not isinstance(value, type):
-        if "n_jobs" in vars(value):
-            yield value
-        inner = list(vars(value).values())
-    else:
-        return
-    seen.add(id(value))
-    for part in inner:
-        yield from _walk_parts(part, seen)
 
 
 class Parcel:

@@ -210,7 +210,7 @@ def _run_trial(given: Parcel, recipe: Recipe, n_threads: int | None) -> Trial:
         n_added = max(1, round(share * len(proba)))
         transfer, proba = take_part(transfer, proba, n_added)
         added = soften_transfer_set(problem, transfer, proba, *settings)
-    student = clone(problem.student)
+    student = share_cores(clone(problem.student), n_threads, alone=True)
     n_trained = train.n_samples + (0 if added is None else added.n_samples)
     if n_passes is not None:
         limit_passes(student, max(1, round(n_passes / n_trained)))
@@ -218,7 +218,7 @@ def _run_trial(given: Parcel, recipe: Recipe, n_threads: int | None) -> Trial:
     stops = validation_fraction(student, len(problem.y)) is not None
     if stops or stops_on_transfer_set(student):
         validation = soften_labels(problem, judges, held_out, *settings)
-    with share_cores(student, n_threads), seed_net(student, problem.seeds.net):
+    with seed_net(student, problem.seeds.net):
         student = fit_student(student, train, validation, recipe.temperature, added)
     proba = student.predict_proba(problem.take(judges).X)
     if proba.shape[1] < len(problem.classes):

@@ -106,7 +106,8 @@ def _fit(
 
     `context` is the progress of the caller and no part of the result.
     """
-    with share_cores(teacher, n_threads), propagate(context, teacher):
+    teacher = share_cores(teacher, n_threads)
+    with propagate(context, teacher):
         teacher.fit(X, y, **params)
     return teacher
 
@@ -142,7 +143,7 @@ def label_chunks(
     name: str | None = None,
     n_chunks: int | None = None,
 ) -> Iterator[FloatArray]:
-    """Yield the teacher's probabilities of each chunk of rows, in order.
+    """Return the teacher's probabilities of each chunk of rows, in order.
 
     The teacher travels to each worker once, and each chunk to one worker. What the
     chunks are decides the result, to the byte, and never the number of workers. With
@@ -161,10 +162,10 @@ def label_chunks(
     n_chunks : int or None
         Number of chunks, where it is known.
     """
+    teacher = share_cores(teacher, work.count_threads(n_chunks), alone=True)
     given = Parcel(teacher)
     calls = ((work, name, given, chunk) for chunk in chunks)
-    with share_cores(teacher, work.count_threads(n_chunks)):
-        yield from work.run(_label_chunk, calls, n_chunks)
+    return work.run(_label_chunk, calls, n_chunks)
 
 
 def _take_chunk(X: Any, rows: slice) -> Any:
@@ -277,8 +278,8 @@ def _label_fold(
     tables = [_safe_indexing(X, test)]
     if others.value is not None:
         tables += [own, *others.value]
-    with share_cores(fitted, n_threads):
-        labels = [label_rows(fitted, X, work=work, name=fit_name) for X in tables]
+    fitted = share_cores(fitted, n_threads)
+    labels = [label_rows(fitted, X, work=work, name=fit_name) for X in tables]
     return fitted.classes_, labels
 
 

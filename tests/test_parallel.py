@@ -9,6 +9,7 @@ import pytest
 from lightgbm import LGBMClassifier
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
 from skdistill import _teacher
@@ -72,7 +73,13 @@ def test_a_parcel_travels_with_its_arrays_beside_it():
     assert parcel.__sizeof__() > X.nbytes
 
 
-def test_cores_are_shared_by_fitted_parts_and_given_back():
+def list_n_jobs(vote):
+    """Of the parts that were fitted, those that a fit clones, and the whole."""
+    parts = [*vote.estimators_, *(part for _, part in vote.estimators), vote]
+    return [part.n_jobs for part in parts]
+
+
+def test_parts_share_the_cores_in_a_copy():
     vote = VotingClassifier(
         [
             ("forest", RandomForestClassifier(3, n_jobs=-1)),
@@ -81,16 +88,22 @@ def test_cores_are_shared_by_fitted_parts_and_given_back():
         ],
         voting="soft",
     ).fit(X, y)
-    parts = [*vote.estimators_, vote]
-    before = [part.n_jobs for part in parts]
-    assert before == [-1, None, None, None]
-    with share_cores(vote, 1):
-        assert [part.n_jobs for part in parts] == [1, 1, None, None]
-        # What is cloned meanwhile, as a fold's teacher, is cut as well.
-        assert vote.estimators[0][1].n_jobs == 1
-    assert [part.n_jobs for part in parts] == before
-    with pytest.raises(ZeroDivisionError), share_cores(vote, 1):
-        raise ZeroDivisionError
-    assert [part.n_jobs for part in parts] == before
-    with share_cores(vote, None):
-        assert [part.n_jobs for part in parts] == before
+    before = [-1, None, None] * 2 + [None]
+    assert list_n_jobs(vote) == before
+    assert list_n_jobs(share_cores(vote, 1)) == [1, 1, None] * 2 + [None]
+    assert list_n_jobs(share_cores(vote, 1, alone=True)) == [1, 1, 1] * 2 + [1]
+    assert list_n_jobs(share_cores(vote, None, alone=True)) == [-1, None, 1] * 2 + [1]
+    assert share_cores(vote, None) is vote
+    # A frozen teacher may be at work in another thread meanwhile.
+    assert list_n_jobs(vote) == before
+    limited = share_cores(FrozenEstimator(vote), 1)
+    assert (
+        limited.estimator.estimators_[0].estimators_ is vote.estimators_[0].estimators_
+    )
+    np.testing.assert_allclose(limited.predict_proba(X), vote.predict_proba(X))
+
+
+def test_an_estimator_that_holds_itself_is_walked_once():
+    forest = RandomForestClassifier(3, n_jobs=-1)
+    forest.me = [forest]
+    assert share_cores(forest, 1).n_jobs == 1
