@@ -59,7 +59,8 @@ class Work:
                 yield function(*args)
             return
         run = delayed(_run_limited)
-        tasks = (run(n_threads, function, args) for args in calls)
+        # Side by side: Dask looks for what is large among the arguments, not in them.
+        tasks = (run(n_threads, function, *args) for args in calls)
         with threadpool_limits(n_threads, user_api="blas"):
             yield from Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
 
@@ -82,7 +83,7 @@ def read_work(estimator: Any) -> Work:
     return Work(check_memory(memory), estimator.n_jobs)
 
 
-def _run_limited(n_threads: int, function: Any, args: tuple[Any, ...]) -> Any:
+def _run_limited(n_threads: int, function: Any, *args: Any) -> Any:
     with threadpool_limits(n_threads, user_api="openmp"):
         return function(*args)
 

@@ -220,7 +220,8 @@ def _run_trial(given: Parcel, recipe: Recipe, n_threads: int | None) -> Trial:
         validation = soften_labels(problem, judges, held_out, *settings)
     with seed_net(student, problem.seeds.net):
         student = fit_student(student, train, validation, recipe.temperature, added)
-    proba = student.predict_proba(problem.take(judges).X)
+        # A net draws when it predicts, too.
+        proba = student.predict_proba(problem.take(judges).X)
     if proba.shape[1] < len(problem.classes):
         # True labels alone do not tell of classes that these rows lack.
         proba = align(proba, student.classes_, problem.classes)

@@ -1,6 +1,10 @@
 """Work that splits: the same bytes wherever it is done, on no more than the cores."""
 
+import json
+import os
 import pickle
+import subprocess
+import sys
 
 import joblib
 import numpy as np
@@ -11,9 +15,13 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from skorch import NeuralNetClassifier
 
-from skdistill import _teacher
+from skdistill import DistilledClassifier, _teacher
 from skdistill._parallel import Parcel, Work, share_cores
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, y = make_classification(900, n_informative=6, n_classes=3, random_state=0)
 
@@ -107,3 +115,120 @@ def test_an_estimator_that_holds_itself_is_walked_once():
     forest = RandomForestClassifier(3, n_jobs=-1)
     forest.me = [forest]
     assert share_cores(forest, 1).n_jobs == 1
+
+
+PARTS = {
+    "network": (VOTE, MLPClassifier((8,), max_iter=15)),
+    "forest": (LogisticRegression(max_iter=200), RandomForestClassifier(5)),
+}
+
+
+def distil(name, **params):
+    teacher, student = PARTS[name]
+    return DistilledClassifier(teacher, student, random_state=0, **params)
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("backend", BACKENDS[1:])
+def test_a_fit_gives_the_same_bytes_everywhere(name, backend):
+    """Folds, chunks and trials, by workers and without."""
+    given = {"X": X[:700], "y": y[:700], "X_unlabeled": X[700:]}
+    alone = distil(name, cv=3).fit(**given)
+    with joblib.parallel_config(backend=backend):
+        together = distil(name, cv=3, n_jobs=2).fit(**given)
+    assert len(alone.trials_) > 2
+    assert together.trials_ == alone.trials_
+    assert together.calibration_ == alone.calibration_
+    assert pickle.dumps(together.student_) == pickle.dumps(alone.student_)
+    assert together.predict_proba(X).tobytes() == alone.predict_proba(X).tobytes()
+
+
+def test_nets_take_turns_at_torchs_generator():
+    """Threads share it, and each trial of a net must draw what it would alone."""
+    torch = pytest.importorskip("torch")
+
+    class Module(torch.nn.Sequential):
+        def __init__(self):
+            super().__init__(
+                torch.nn.Linear(20, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
+            )
+
+    net = NeuralNetClassifier(
+        Module,
+        criterion=torch.nn.CrossEntropyLoss,
+        max_epochs=4,
+        iterator_train__shuffle=True,
+        verbose=0,
+    )
+
+    def make():
+        return DistilledClassifier(VOTE, net, random_state=0)
+
+    rows = X.astype(np.float32)
+    alone = make().fit(rows, y)
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        together = make().fit(rows, y)
+    assert together.trials_ == alone.trials_
+    assert together.predict_proba(rows).tobytes() == alone.predict_proba(rows).tobytes()
+
+
+NESTED = """
+import json, sys
+import joblib, numpy as np
+from lightgbm import LGBMClassifier
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.model_selection import KFold
+from threadpoolctl import threadpool_info
+from skdistill import DistilledClassifier, _teacher
+from skdistill._parallel import Work
+
+class Witness(VotingClassifier):
+    def note(self, what, parts):
+        pools = [pool["num_threads"] for pool in threadpool_info()]
+        jobs = [joblib.effective_n_jobs(part.n_jobs or -1) for part in parts]
+        with open("log", "a") as log:
+            log.write(json.dumps([what, max(jobs), max(pools)]) + "\\n")
+
+    def fit(self, X, y):
+        self.note("fit", [part for _, part in self.estimators])
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        self.note("label", self.estimators_)
+        return super().predict_proba(X)
+
+X, y = make_classification(400, random_state=0)
+parts = RandomForestClassifier(2, n_jobs=-1), LGBMClassifier(n_estimators=2, verbose=-1)
+witness = Witness([("forest", parts[0]), ("boosted", parts[1])], voting="soft")
+witness.note("alone", parts)
+_teacher._CHUNK = 100
+with joblib.parallel_config(backend=sys.argv[1]):
+    splits = list(KFold(2).split(X))
+    _teacher.cross_label(witness, X, y, splits, {}, np.unique(y), work=Work(n_jobs=2))
+    fitted = VotingClassifier.fit(witness, X, y)
+    _teacher.label_rows(fitted, X, work=Work(n_jobs=2))
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS[1:])
+def test_two_tasks_ask_for_half_of_the_cores_each(backend, tmp_path):
+    """Of forests, LightGBM, OpenMP and BLAS, each of which would take all."""
+    # Two of the cores, as many threads as anything wants.
+    threads = [name for name in os.environ if name.endswith("_NUM_THREADS")]
+    env = {k: v for k, v in os.environ.items() if k not in threads}
+    subprocess.run(
+        [sys.executable, "-c", NESTED, backend],
+        cwd=tmp_path,
+        env=env | {"LOKY_MAX_CPU_COUNT": "2"},
+        check=True,
+    )
+    (_, jobs, pools), *tasks = map(json.loads, (tmp_path / "log").open())
+    if os.cpu_count() > 1:
+        assert jobs == 2
+        assert pools > 1
+    kinds = [what for what, *_ in tasks]
+    assert kinds.count("fit") == 2
+    # Of the two folds, and of the four chunks.
+    assert kinds.count("label") > 6
+    assert {(jobs, pools) for _, jobs, pools in tasks} == {(1, 1)}
