@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import cloudpickle
@@ -17,6 +20,9 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_limits
+
+#: Times that a task is begun whose data was lost with a worker, and again.
+_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,20 @@ class Work:
             for args in calls:
                 yield function(*args)
             return
-        run = delayed(_run_limited)
-        # Side by side: Dask looks for what is large among the arguments, not in them.
-        tasks = (run(n_threads, function, *args) for args in calls)
+        queue = _Queue(function, calls, n_threads)
+        tries = 0
         with threadpool_limits(n_threads, user_api="blas"):
-            yield from Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
+            while not queue.done:
+                try:
+                    for answer in queue.answer(self.n_jobs):
+                        tries = 0
+                        yield answer
+                except CancelledError:
+                    # A machine went, and what was scattered to it alone.
+                    tries += 1
+                    if tries == _TRIES:
+                        raise
+                    queue.put_back()
 
     def name(self, *parts: Any) -> str | None:
         """Return a name by which the memory, if there is any, knows the parts again.
@@ -81,6 +96,40 @@ def read_work(estimator: Any) -> Work:
     if isinstance(memory, os.PathLike):
         memory = os.fspath(memory)
     return Work(check_memory(memory), estimator.n_jobs)
+
+
+class _Queue:
+    """Calls that are given out in order, and again where the answer got lost."""
+
+    def __init__(self, function: Any, calls: Iterable[Any], n_threads: int):
+        self._function = function
+        self._calls = iter(calls)
+        self._n_threads = n_threads
+        self._given: deque[Any] = deque()
+        self._tasks = self._give_out()
+        self.done = False
+
+    def answer(self, n_jobs: int | None) -> Iterator[Any]:
+        """Yield what the function returns for each call."""
+        self._tasks = self._give_out()
+        for answer in Parallel(n_jobs=n_jobs, return_as="generator")(self._tasks):
+            self._given.popleft()
+            yield answer
+        self.done = True
+
+    def _give_out(self) -> Generator[Any, None, None]:
+        run = delayed(_run_limited)
+        for args in self._calls:
+            self._given.append(args)
+            # Side by side: Dask looks for what is large among the arguments, not in
+            # them.
+            yield run(self._n_threads, self._function, *args)
+
+    def put_back(self) -> None:
+        """Take all calls as not given out that have no answer yet."""
+        self._tasks.close()
+        self._calls = chain(list(self._given), self._calls)
+        self._given.clear()
 
 
 def _run_limited(n_threads: int, function: Any, *args: Any) -> Any:
@@ -143,13 +192,18 @@ def _rebuild(value: Any, inner: dict[Any, Any]) -> Any:
 
 def _cut(part: Any, most: int | None, none: int | None) -> int | None:
     n_jobs = part.n_jobs
-    if n_jobs is None and type(part).__module__.startswith("sklearn."):
+    if n_jobs is None and not _takes_all(part):
         return none
     if most is None:
         return n_jobs
-    # Outside of scikit-learn None means all cores.
     wanted = n_jobs if n_jobs is not None and n_jobs > 0 else joblib.cpu_count()
     return n_jobs if wanted <= most else most
+
+
+def _takes_all(part: Any) -> bool:
+    """Whether no `n_jobs` means all cores: elsewhere it means one."""
+    libraries = {base.__module__.split(".")[0] for base in type(part).__mro__}
+    return not libraries.isdisjoint({"lightgbm", "xgboost"})
 
 
 class Parcel:

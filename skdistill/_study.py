@@ -210,7 +210,7 @@ def _run_trial(given: Parcel, recipe: Recipe, n_threads: int | None) -> Trial:
         n_added = max(1, round(share * len(proba)))
         transfer, proba = take_part(transfer, proba, n_added)
         added = soften_transfer_set(problem, transfer, proba, *settings)
-    student = share_cores(clone(problem.student), n_threads, alone=True)
+    student = share_cores(clone(problem.student), n_threads)
     n_trained = train.n_samples + (0 if added is None else added.n_samples)
     if n_passes is not None:
         limit_passes(student, max(1, round(n_passes / n_trained)))
@@ -221,7 +221,8 @@ def _run_trial(given: Parcel, recipe: Recipe, n_threads: int | None) -> Trial:
     with seed_net(student, problem.seeds.net):
         student = fit_student(student, train, validation, recipe.temperature, added)
         # A net draws when it predicts, too.
-        proba = student.predict_proba(problem.take(judges).X)
+        judge = share_cores(student, n_threads, alone=True)
+        proba = judge.predict_proba(problem.take(judges).X)
     if proba.shape[1] < len(problem.classes):
         # True labels alone do not tell of classes that these rows lack.
         proba = align(proba, student.classes_, problem.classes)

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 VERSION = PROJECT["project"]["version"]
 HEAVY = ["torch", "lightgbm", "matplotlib", "onnx", "skorch", "polars"]
+HEAVY += ["dask", "distributed", "pyarrow", "ray"]
 
 
 def _run(*command, cwd):

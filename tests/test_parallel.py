@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import CancelledError
 
 import joblib
 import numpy as np
@@ -141,6 +142,32 @@ def test_a_fit_gives_the_same_bytes_everywhere(name, backend):
     assert together.calibration_ == alone.calibration_
     assert pickle.dumps(together.student_) == pickle.dumps(alone.student_)
     assert together.predict_proba(X).tobytes() == alone.predict_proba(X).tobytes()
+
+
+def test_answers_that_got_lost_are_asked_for_again():
+    """As where a worker of a cluster takes with it what was scattered to it."""
+    lost, answered = {3: 2, 17: 1, 18: 1}, []
+
+    def answer(number):
+        assert number not in answered
+        if lost.get(number, 0):
+            lost[number] -= 1
+            raise CancelledError
+        return number
+
+    def run():
+        answered.clear()
+        with joblib.parallel_config(backend="threading", n_jobs=2):
+            calls = ((number,) for number in range(30))
+            for number in Work().run(answer, calls):
+                answered.append(number)
+
+    run()
+    assert answered == list(range(30))
+    assert not any(lost.values())
+    lost[3] = 100
+    with pytest.raises(CancelledError):
+        run()
 
 
 def test_nets_take_turns_at_torchs_generator():
