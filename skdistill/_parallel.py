@@ -112,7 +112,10 @@ class _Queue:
     def answer(self, n_jobs: int | None) -> Iterator[Any]:
         """Yield what the function returns for each call."""
         self._tasks = self._give_out()
-        for answer in Parallel(n_jobs=n_jobs, return_as="generator")(self._tasks):
+        backend, _ = joblib.parallel.get_active_backend()
+        # Ray's and Spark's give all answers at once.
+        return_as = "generator" if backend.supports_return_generator else "list"
+        for answer in Parallel(n_jobs=n_jobs, return_as=return_as)(self._tasks):
             self._given.popleft()
             yield answer
         self.done = True

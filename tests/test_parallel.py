@@ -144,6 +144,12 @@ def test_a_fit_gives_the_same_bytes_everywhere(name, backend):
     assert together.predict_proba(X).tobytes() == alone.predict_proba(X).tobytes()
 
 
+def test_backends_that_give_all_answers_at_once_do_too():
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+        calls = ((number,) for number in range(-9, 1))
+        assert list(Work().run(abs, calls)) == list(range(9, -1, -1))
+
+
 def test_answers_that_got_lost_are_asked_for_again():
     """As where a worker of a cluster takes with it what was scattered to it."""
     lost, answered = {3: 2, 17: 1, 18: 1}, []
