@@ -503,9 +503,7 @@ def test_strings_that_nobody_encodes_are_refused():
     )
     passed[0].fit(frame)
     passed[1].fit(X[:, :2], make_labels(3))
-    models = build_models(
-        *(passed, describe_inputs(frame), NAMES), fold=True, compact=True
-    )
+    models = build_models(passed, describe_inputs(frame), NAMES)
     with pytest.raises(TypeError, match=r"No converter.*StringTensorType"):
         next(models)
 
@@ -767,55 +765,3 @@ def test_import_without_the_libraries():
         [sys.executable, "-c", code], capture_output=True, text=True
     )
     assert result.stdout == "['prune', 'slim', 'to_onnx']\n", result.stderr
-
-
-def make_network(n_classes=3):
-    scales = np.logspace(-3, 3, 5).astype(np.float32)
-    rows = X * scales
-    pipeline = make_pipeline(
-        StandardScaler(), MLPClassifier((64, 32), max_iter=30, random_state=0)
-    )
-    y = make_labels(n_classes)
-    return pipeline.fit(rows, y), rows, y
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize(
-    ("quantize", "share"), [("float16", 0.65), ("int8", 0.95), ("int8-dynamic", 0.75)]
-)
-def test_quantised_networks_stay_close_and_get_smaller(quantize, share, n_classes):
-    pipeline, rows, y = make_network(n_classes)
-    full = to_onnx(pipeline, rows)
-    model = to_onnx(pipeline, rows, y, quantize=quantize, tolerance=0.01)
-
-    assert len(model.SerializeToString()) < share * len(full.SerializeToString())
-    label, proba = run(model, {"X": rows})
-    difference = np.abs(proba - pipeline.predict_proba(rows)).max()
-    assert 0 < difference < (2e-3 if quantize == "float16" else 0.1)
-    properties = {p.key: json.loads(p.value) for p in model.metadata_props}
-    before, after = properties["quantization"]["scores"]
-    assert before["accuracy"] == pytest.approx(pipeline.score(rows, y))
-    assert after["accuracy"] == pytest.approx(np.mean(label == y))
-    codes = np.searchsorted(pipeline.classes_, y)
-    own = -np.log(pipeline.predict_proba(rows)[np.arange(len(y)), codes]).mean()
-    assert before["log_loss"] == pytest.approx(own)
-
-
-def test_a_loss_past_the_tolerance_is_refused():
-    pipeline, rows, y = make_network()
-    # One enormous row takes the range of the calibration away from all others.
-    rows[0] *= 1e5
-    with pytest.raises(ValueError, match=r"tolerance=0\.002 of the accuracy; on the"):
-        to_onnx(pipeline, rows, y, quantize="int8")
-
-
-def test_quantize_is_checked():
-    pipeline, rows, y = make_network()
-    with pytest.raises(ValueError, match="received 'int4'"):
-        to_onnx(pipeline, rows, quantize="int4")
-    tree = DecisionTreeClassifier(max_depth=3).fit(rows, y)
-    with pytest.raises(ValueError, match="this model has none"):
-        to_onnx(tree, rows, quantize="int8")
-    pipeline[-1].coefs_[1] *= 1e9
-    with pytest.raises(ValueError, match="weights up to 65504"):
-        to_onnx(pipeline, rows, quantize="float16")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ._columns import TABLE, Inputs
-from ._dense import emit_dense, emit_folded, emit_label, emit_layer, read_dense
+from ._dense import emit_dense, emit_folded, emit_label, read_dense
 from ._front import Table, UnsupportedError, start_table, transform_table
 from ._graph import IR_VERSION, OPSET, Graph, emit_features, is_untouched
 from ._require import require
@@ -27,7 +27,7 @@ from ._slim import is_skorch
 
 
 def build_models(
-    served: Any, inputs: Inputs, classes: Any, *, fold: bool, compact: bool
+    served: Any, inputs: Inputs, classes: Any, *, most_fused: float = np.inf
 ) -> Iterator[Any]:
     """Make the candidates, the fastest first, each an `onnx.ModelProto`.
 
@@ -39,11 +39,8 @@ def build_models(
         What the model is fed.
     classes : ndarray of shape (n_classes,)
         What a net predicts: skorch answers positions, whatever its labels were.
-    fold : bool
-        Whether scaling is folded into the first layer. Eight bits would not hold
-        columns of different scales.
-    compact : bool
-        Whether a network's last layer and its ending are one node.
+    most_fused : float, default=inf
+        Up to how many weights a network's last layer and its ending are one node.
 
     Raises
     ------
@@ -67,13 +64,10 @@ def build_models(
         return
     # Where columns are of very different sizes, or far from 0, the sums of the first
     # layer need more digits than float32 has.
-    for dtype in (np.float32, np.float64) if fold else (np.float32,):
+    for dtype in (np.float32, np.float64):
         graph = Graph(inputs, dtype)
-        if fold:
-            hidden = emit_folded(graph, table, dense)
-        else:
-            hidden = emit_layer(graph, emit_features(graph, table), dense, 0)
-        emit_dense(graph, hidden, dense, np.asarray(learner.classes_), compact)
+        hidden = emit_folded(graph, table, dense)
+        emit_dense(graph, hidden, dense, np.asarray(learner.classes_), most_fused)
         yield _assemble(graph, learner.classes_)
 
 

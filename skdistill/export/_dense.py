@@ -82,28 +82,24 @@ def emit_folded(graph: Graph, table: Table, dense: Dense) -> str:
     return hidden
 
 
-def emit_layer(graph: Graph, values: str, dense: Dense, k: int) -> str:
-    """Append the product of layer k."""
-    weights = [graph.hold(dense.weights[k]), graph.hold(dense.biases[k])]
-    return graph.add("Gemm", [values, *weights])
-
-
 def emit_dense(
-    graph: Graph, hidden: str, dense: Dense, classes: NDArray[Any], compact: bool
+    graph: Graph, hidden: str, dense: Dense, classes: NDArray[Any], most_fused: float
 ) -> None:
     """Append what follows the first layer, up to label and probabilities.
 
-    `compact` makes the last layer one node with its probabilities and its label, by
-    which a row costs less; quantisers only know the layers apart.
+    A last layer of up to `most_fused` weights is one node with its probabilities and
+    its label, by which a row costs less; its weights can't be quantised.
     """
     n_layers = len(dense.weights)
+    fused = dense.weights[-1].size <= most_fused and _is_plain(dense, classes)
     for k in range(1, n_layers):
         if dense.activation:
             hidden = graph.add(dense.activation, [hidden])
-        if k == n_layers - 1 and compact and _is_plain(dense, classes):
+        if k == n_layers - 1 and fused:
             _emit_classifier(graph, hidden, dense, classes)
             return
-        hidden = emit_layer(graph, hidden, dense, k)
+        weights = [graph.hold(dense.weights[k]), graph.hold(dense.biases[k])]
+        hidden = graph.add("Gemm", [hidden, *weights])
     _emit_probabilities(graph, hidden, dense)
     emit_label(graph, hidden, classes)
 
