@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from lightgbm import LGBMClassifier
+from scipy.special import softmax
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -22,6 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
 from skdistill.export import prune
+from skdistill.export._lesson import make_lesson
 from skdistill.export._prune_net import choose_units, count_passes, plan_widths
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -33,13 +35,11 @@ CODES = SCORES.argmax(axis=1)
 Y = np.array(["ant", "bee", "cow"])[CODES]
 
 
-def make_distilled(**params):
-    student = make_pipeline(
-        StandardScaler(), MLPClassifier((32, 16), max_iter=40, **params)
-    )
-    return DistilledClassifier(RandomForestClassifier(20), student, random_state=0).fit(
-        X, Y
-    )
+def make_distilled(solver="adam", **params):
+    network = MLPClassifier((32, 16), max_iter=40, solver=solver)
+    student = make_pipeline(StandardScaler(), network)
+    params = {"random_state": 0, **params}
+    return DistilledClassifier(RandomForestClassifier(20), student, **params).fit(X, Y)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
@@ -93,21 +93,72 @@ def test_training_in_between_recovers_what_pruning_lost():
     assert pickle.dumps(again.estimator) == pickle.dumps(trained.estimator)
 
 
-def test_the_teacher_makes_the_targets_again():
+class Turned(GaussianNB):
+    """Calls every class by the name of the next."""
+
+    def predict_proba(self, X):
+        return np.roll(super().predict_proba(X), 1, axis=1)
+
+
+@pytest.mark.parametrize("augmenter", [None, "munge"])
+def test_the_teacher_makes_the_targets_again(augmenter):
     """With a teacher that contradicts the student, training follows the teacher."""
-    distilled = make_distilled()
-    order = np.array([1, 2, 0])
-
-    class Turned:
-        classes_ = distilled.classes_
-
-        def predict_proba(self, rows):
-            return np.eye(3)[order[np.searchsorted(self.classes_, Y)]]
-
-    distilled.teacher_ = Turned()
-    pruned = prune(distilled, X, Y, sparsity=0.1, steps=1, tolerance=1)
-    turned = distilled.classes_[order[np.searchsorted(distilled.classes_, Y)]]
+    distilled = make_distilled(augmenter=augmenter)
+    distilled.teacher_ = Turned().fit(X, Y)
+    pruned = prune(distilled, X, Y, sparsity=0.1, steps=1, tolerance=1, passes=50)
+    turned = np.roll(distilled.classes_, -1)[np.searchsorted(distilled.classes_, Y)]
     assert accuracy_score(turned, pruned.estimator.predict(X)) > 0.8
+
+
+@pytest.mark.parametrize("augmenter", [None, "munge"])
+def test_the_lesson_is_that_of_the_fit(augmenter):
+    """Calibrated and blended labels at temperature 1, and as many synthetic rows."""
+    distilled = make_distilled(augmenter=augmenter, alpha=0.6, calibrate=True)
+    rows, targets = make_lesson(distilled, X, Y, 0)
+
+    shares = np.bincount(CODES) / len(CODES)
+    labels = 0.999 * distilled.teacher_.predict_proba(rows) + 0.001 * shares
+    labels = softmax(np.log(labels) / distilled.calibration_, axis=1)
+    labels[: len(X)] = 0.6 * labels[: len(X)] + 0.4 * np.eye(3)[CODES]
+    np.testing.assert_allclose(targets, labels, atol=1e-12)
+    np.testing.assert_array_equal(rows[: len(X)], X)
+    assert len(rows) == (600 if augmenter is None else 600 + 10_000)
+    again, _ = make_lesson(distilled, X, Y, 0)
+    np.testing.assert_array_equal(rows, again)
+
+
+def fit_without_a_teacher(student):
+    proba = np.full((600, 3), 1 / 3)
+    return DistilledClassifier(student=student).fit(X, Y, teacher_proba=proba)
+
+
+def fit_on_true_labels(student):
+    return DistilledClassifier(
+        GaussianNB(), student, alpha=0.0, temperature=1, augmenter=None, random_state=0
+    ).fit(X, Y)
+
+
+def fit_with_weighed_classes(student):
+    teacher = RandomForestClassifier(5, class_weight={"ant": 9, "bee": 1, "cow": 1})
+    return DistilledClassifier(
+        teacher, student, calibrate=True, augmenter=None, random_state=0
+    ).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "fit", [fit_without_a_teacher, fit_on_true_labels, fit_with_weighed_classes]
+)
+def test_a_student_teaches_itself_where_the_lesson_is_gone(fit):
+    distilled = fit(MLPClassifier((8,), max_iter=10))
+    rows, targets = make_lesson(distilled, X, None, 0)
+    own = distilled.predict_proba(X)
+    np.testing.assert_array_equal(rows, X)
+    np.testing.assert_allclose(targets, 0.999 * own + 0.001 * own.mean(axis=0))
+
+
+def test_true_labels_that_were_learned_are_learned_again():
+    distilled = fit_on_true_labels(MLPClassifier((8,), max_iter=10))
+    np.testing.assert_array_equal(make_lesson(distilled, X, Y, 0)[1], np.eye(3)[CODES])
 
 
 def test_a_search_and_a_pipeline_around_a_distilled_classifier():

@@ -20,12 +20,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from .._classifier import DistilledClassifier
-from .._targets import FloatArray, clip_probabilities
-from .._teacher import align
+from ._lesson import make_lesson
 from ._prune_net import prune_mlp, prune_skorch
 from ._scores import refuse_loss, score_answers
-from ._skl2onnx import is_from
+from ._skl2onnx import is_from, split_steps
 from ._slim import is_skorch, slim
 from ._verify import Reference
 
@@ -70,7 +68,8 @@ def prune(
     ----------
     estimator : estimator
         Fitted; a :class:`~skdistill.DistilledClassifier` makes the soft targets
-        again from its `teacher_`, any other model from its own `predict_proba`.
+        again from its `teacher_`, any other model from its own `predict_proba` (see
+        Notes).
     X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Rows to train on and to score; labels are not needed.
     y : array-like of shape (n_samples,), default=None
@@ -100,6 +99,14 @@ def prune(
     ValueError
         A parameter is out of range, or more accuracy was lost than `tolerance`.
 
+    Notes
+    -----
+    The teacher's labels are calibrated, blended and joined by synthetic rows as they
+    were in `fit` (`calibration_`, `alpha_`, `augmenter_`), at temperature 1. A
+    student teaches itself where that can't be made again: from stored probabilities,
+    where true labels had a share and `y` is not given, and where the teacher weighs
+    classes.
+
     References
     ----------
     .. [1] S. Han, J. Pool, J. Tran, W. Dally, "Learning both weights and connections
@@ -127,22 +134,16 @@ def prune(
     served = slim(estimator)
     reference = Reference(served, X)
     classes = reference.find_classes(served)
-    targets = _remake_targets(estimator, X)
-    if targets is None:
-        targets = reference.proba
-    prior = targets.mean(axis=0)
-
-    def shrink(learner: Any, Z: Any) -> Any:
-        if isinstance(learner, MLPClassifier) or is_skorch(learner):
-            soft = clip_probabilities(targets, prior)
-            network = prune_skorch if is_skorch(learner) else prune_mlp
-            return network(learner, Z, soft, sparsity, steps, passes, random_state)
-        return _shrink_trees(learner, sparsity)
-
-    pruned = _replace_learner(served, X, shrink)
     labels = reference.label if y is None else np.asarray(y)
-    answers = Reference(pruned, X)
     before = score_answers(labels, reference.label, reference.proba, classes)
+    learner = split_steps(served)[1]
+    if isinstance(learner, MLPClassifier) or is_skorch(learner):
+        settings = (sparsity, steps, passes, random_state)
+        known = None if y is None else labels
+        pruned = _prune_network(served, estimator, X, known, settings)
+    else:
+        pruned = _replace_learner(served, X, lambda m, _: _shrink_trees(m, sparsity))
+    answers = Reference(pruned, X)
     after = score_answers(labels, answers.label, answers.proba, classes)
     refuse_loss(f"sparsity={sparsity:g}", before, after, tolerance)
     return Pruned(slim(pruned), before, after)
@@ -161,17 +162,25 @@ def _check_range(sparsity: float, steps: int, passes: int | None) -> None:
         )
 
 
-def _remake_targets(estimator: Any, X: Any) -> FloatArray | None:
-    """Ask the teacher again; None: there is none."""
+def _prune_network(
+    served: Any, estimator: Any, X: Any, y: Any, settings: tuple[Any, ...]
+) -> Any:
+    """Go down what is served next to the estimator, to the level it learned at."""
     if isinstance(estimator, BaseSearchCV):
-        return _remake_targets(estimator.best_estimator_, X)
+        return _prune_network(served, estimator.best_estimator_, X, y, settings)
     if isinstance(estimator, Pipeline):
-        *steps, (_, last) = estimator.steps
-        return _remake_targets(last, Pipeline(steps).transform(X) if steps else X)
-    if not isinstance(estimator, DistilledClassifier) or estimator.teacher_ is None:
-        return None
-    teacher = estimator.teacher_
-    return align(teacher.predict_proba(X), teacher.classes_, estimator.classes_)
+        *steps, (name, last) = served.steps
+        Z = Pipeline(steps).transform(X) if steps else X
+        pruned = _prune_network(last, estimator.steps[-1][1], Z, y, settings)
+        served.steps = [*steps, (name, pruned)]
+        return served
+    rows, targets = make_lesson(estimator, X, y, settings[-1])
+
+    def shrink(network: Any, Z: Any) -> Any:
+        train = prune_skorch if is_skorch(network) else prune_mlp
+        return train(network, Z, targets, *settings)
+
+    return _replace_learner(served, rows, shrink)
 
 
 def _replace_learner(served: Any, X: Any, shrink: Callable[[Any, Any], Any]) -> Any:
