@@ -25,6 +25,7 @@ from sklearn.feature_selection import SelectKBest
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
@@ -625,16 +626,55 @@ def test_skl2onnx_converts_a_pipeline_around_a_distilled_classifier(student, by_
 def test_metadata_is_written():
     frame = pd.DataFrame(X, columns=list("abcde"))
     learner = LogisticRegression().fit(frame, make_labels(3))
-    model = to_onnx(learner, frame, metadata={"scores": {"teacher": 0.9}})
+    model = to_onnx(learner, frame, metadata={"trained": {"by": "me"}})
     properties = {p.key: json.loads(p.value) for p in model.metadata_props}
     assert properties["classes"] == ["ant", "bee", "cow"]
     assert properties["feature_names"] == list("abcde")
     assert properties["n_features"] == 5
     assert properties["opset"] == model.opset_import[0].version == 18
     assert properties["versions"]["onnx"] == onnx.__version__
-    assert properties["scores"] == {"teacher": 0.9}
+    assert properties["trained"] == {"by": "me"}
+    assert properties["scores"] is None
     with pytest.raises(ValueError, match=r"\['classes'\]"):
         to_onnx(learner, frame, metadata={"classes": 1})
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda distilled: distilled,
+        lambda distilled: make_pipeline(StandardScaler(), distilled),
+        lambda distilled: GridSearchCV(distilled, {"alpha": [1.0]}, cv=2),
+    ],
+    ids=["alone", "pipeline", "search"],
+)
+def test_scores_of_student_and_teacher_are_written(wrap):
+    student = make_pipeline(MinMaxScaler(), LogisticRegression())
+    distilled = DistilledClassifier(GaussianNB(), student, random_state=0)
+    y = make_labels(3)
+    fitted = wrap(distilled).fit(X[TRAIN], y[TRAIN])
+    model = to_onnx(fitted, X[TEST], y[TEST])
+    properties = {p.key: json.loads(p.value) for p in model.metadata_props}
+    # A GaussianNB answers scaled columns as it does others.
+    teacher = GaussianNB().fit(X[TRAIN], y[TRAIN])
+    for name, scored in (("student", fitted), ("teacher", teacher)):
+        scores = properties["scores"][name]
+        assert scores["accuracy"] == pytest.approx(scored.score(X[TEST], y[TEST]))
+        loss = log_loss(y[TEST], scored.predict_proba(X[TEST]))
+        assert scores["log_loss"] == pytest.approx(loss, rel=1e-4)
+
+
+def test_a_model_without_a_teacher_has_no_score_of_one():
+    y = make_labels(3)
+    stored = DistilledClassifier(student=LogisticRegression()).fit(
+        X, y, teacher_proba=np.full((500, 3), 1 / 3)
+    )
+    for fitted in (stored, LogisticRegression().fit(X, y)):
+        model = to_onnx(fitted, X, y)
+        properties = {p.key: json.loads(p.value) for p in model.metadata_props}
+        assert properties["scores"]["teacher"] is None
+        accuracy = properties["scores"]["student"]["accuracy"]
+        assert accuracy == pytest.approx(fitted.score(X, y))
 
 
 def test_the_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from sklearn.ensemble import (
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import (
     LogisticRegression,
     LogisticRegressionCV,
@@ -64,6 +65,7 @@ FAMILIES = {
         [("a", MLPClassifier((4,), max_iter=3)), ("b", GaussianNB())], voting="soft"
     ),
     "pipeline": make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=5)),
+    "imputed": make_pipeline(SimpleImputer(), LogisticRegression()),
 }
 
 
@@ -256,6 +258,7 @@ def test_it_loads_where_skdistill_is_not_installed(fitted, tmp_path):
         "sgd": [],
         "pipeline": [],
         # What skops never trusts by itself, and the docstring says so.
+        "imputed": ["numpy.dtype"],
         "tree": ["sklearn.tree._tree.Tree"],
         "forest": ["sklearn.tree._tree.Tree"],
         "histogram": [
@@ -277,6 +280,23 @@ def test_skops_loads_it(name, untrusted, fitted):
     assert skops.get_untrusted_types(data=data) == untrusted
     loaded = skops.loads(data, trusted=untrusted)
     np.testing.assert_array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
+
+
+def test_skops_loads_the_default_student_of_a_mixed_table():
+    skops = pytest.importorskip("skops.io")
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    frame["b"] = np.where(frame["b"] > 1, np.nan, frame["b"])
+    frame["kind"] = np.where(frame["a"] > 0, "up", "down")
+    frame["known"] = frame["c"] > 0
+    proba = np.full((300, 3), 1 / 3)
+    distilled = DistilledClassifier().fit(frame, Y, teacher_proba=proba)
+    data = skops.dumps(slim(distilled))
+    assert skops.get_untrusted_types(data=data) == ["numpy.dtype"]
+    loaded = skops.loads(data, trusted=["numpy.dtype"])
+    np.testing.assert_array_equal(
+        loaded.predict_proba(frame), distilled.predict_proba(frame)
+    )
 
 
 @pytest.mark.parametrize("criterion", ["CrossEntropyLoss", "NLLLoss"])

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
 
 from .._calibration import Calibration, weighs_classes
 from .._classifier import DistilledClassifier
@@ -36,7 +38,7 @@ def make_lesson(
     if not isinstance(estimator, DistilledClassifier) or not _can_ask(estimator, y):
         own = np.asarray(estimator.predict_proba(X))
         return X, clip_probabilities(own, own.mean(axis=0))
-    labels = _ask_teacher(estimator, X)
+    labels = ask_teacher(estimator, X)
     codes = labels.argmax(axis=1)
     if y is not None:
         codes = np.searchsorted(estimator.classes_, y)
@@ -55,7 +57,7 @@ def make_lesson(
     sampler, count = clone(estimator.augmenter_), estimator.n_synthetic
     made = make_rows(sampler, X, None, None, count, random_state)
     assert made is not None
-    labels = _ask_teacher(estimator, made.X)
+    labels = ask_teacher(estimator, made.X)
     added = soft_targets(labels, labels.argmax(axis=1), alpha=1.0, **settings)
     return concat_rows(X, made.X), np.vstack([targets, added])
 
@@ -72,6 +74,17 @@ def _can_ask(distilled: DistilledClassifier, y: NDArray[Any] | None) -> bool:
     return distilled.calibration_ is None or not weighs_classes(teacher)
 
 
-def _ask_teacher(distilled: DistilledClassifier, X: Any) -> FloatArray:
+def find_distilled(estimator: Any, X: Any) -> tuple[DistilledClassifier | None, Any]:
+    """Return the DistilledClassifier in a search or Pipeline, and the rows it sees."""
+    if isinstance(estimator, BaseSearchCV):
+        return find_distilled(estimator.best_estimator_, X)
+    if isinstance(estimator, Pipeline):
+        rows = estimator[:-1].transform(X) if len(estimator) > 1 else X
+        return find_distilled(estimator[-1], rows)
+    return (estimator, X) if isinstance(estimator, DistilledClassifier) else (None, X)
+
+
+def ask_teacher(distilled: DistilledClassifier, X: Any) -> FloatArray:
+    """Return the teacher's probabilities, columns in the order of the classes."""
     teacher = distilled.teacher_
     return align(teacher.predict_proba(X), teacher.classes_, distilled.classes_)

@@ -14,14 +14,14 @@ from ._convert import build_models
 from ._graph import OPSET
 from ._quantize import MOST_FUSED, check_quantize, quantize_model
 from ._require import require
-from ._scores import refuse_loss, score_answers
+from ._scores import refuse_loss, score_answers, score_teacher
 from ._slim import unwrap
 from ._verify import Reference, find_difference, run_model
 
 _PACKAGES = ("skdistill", "scikit-learn", "onnx", "skl2onnx", "onnxruntime")
 _WRITTEN = {
     *("classes", "feature_names", "n_features"),
-    *("opset", "versions", "quantization"),
+    *("opset", "versions", "scores", "quantization"),
 }
 
 
@@ -49,8 +49,9 @@ def to_onnx(
         Rows like those to be served, a few hundred or more: they decide the inputs,
         verify the model, and calibrate ``quantize="int8"``.
     y_example : array-like of shape (n_samples,), default=None
-        True labels, against which a quantised model is scored. None: the labels
-        that the estimator predicts.
+        True labels, against which the estimator, its teacher and a quantised model
+        are scored; best of rows that were held out. None: a quantised model is scored
+        against the labels that the estimator predicts.
     quantize : {"float16", "int8", "int8-dynamic", "int8-weights"}, default=None
         For networks and linear models. "float16" and "int8-weights" store weights in
         16 or 8 bits and compute in float32, at its speed; "int8" computes the layers
@@ -61,14 +62,15 @@ def to_onnx(
     path : str or path-like, default=None
         Where to write the model; the file appears whole or not at all.
     metadata : dict, default=None
-        More to write into the model, such as scores; values as JSON takes them.
+        More to write into the model, such as a date; values as JSON takes them.
 
     Returns
     -------
     model : onnx.ModelProto
         With the outputs ``label``, of shape (n,), and ``probabilities``, of shape
         (n, n_classes), and with JSON in its `metadata_props`: classes, feature
-        names, opset, versions, and scores before and after quantisation.
+        names, opset, versions, accuracy and log loss of student and teacher (with
+        `y_example`), and those before and after quantisation.
 
     Raises
     ------
@@ -135,6 +137,11 @@ def to_onnx(
     models = build_models(*(served, inputs, classes), most_fused=MOST_FUSED[quantize])
     model = _take_equal(models, feed, reference)
     entries = dict(metadata or {})
+    entries["scores"] = None
+    if y_example is not None:
+        own = score_answers(y_example, reference.label, reference.proba, classes)
+        teacher = score_teacher(estimator, X_example, y_example)
+        entries["scores"] = {"student": own, "teacher": teacher}
     if quantize is not None:
         model = quantize_model(model, quantize, feed, reference.proba)
         y = reference.label if y_example is None else y_example

@@ -1,4 +1,4 @@
-"""Accuracy and log loss before and after, and where they fall too far."""
+"""Accuracy and log loss, before and after, and where they fall too far."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
+
+from ._lesson import ask_teacher, find_distilled
 
 
 def score_answers(
@@ -24,6 +26,15 @@ def score_answers(
         "accuracy": float(np.mean(label == y)),
         "log_loss": float(log_loss(y, proba[:, order], labels=classes[order])),
     }
+
+
+def score_teacher(estimator: Any, X: Any, y: NDArray[Any]) -> dict[str, float] | None:
+    """Return the scores of the teacher inside a fitted estimator, if there is one."""
+    distilled, rows = find_distilled(estimator, X)
+    if distilled is None or distilled.teacher_ is None:
+        return None
+    proba, classes = ask_teacher(distilled, rows), distilled.classes_
+    return score_answers(y, classes[proba.argmax(axis=1)], proba, classes)
 
 
 def refuse_loss(

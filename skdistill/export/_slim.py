@@ -89,10 +89,13 @@ def slim(estimator: Any) -> Any:
     -----
     ``skops.io`` loads networks, linear models and pipelines of them with no
     untrusted type. Other types it never trusts by itself: name them in
-    ``skops.io.load(..., trusted=[...])``, such as ``sklearn.tree._tree.Tree`` for
-    trees and forests, ``TreePredictor`` of histogram boosting, and
-    ``collections.OrderedDict``, ``lightgbm.basic.Booster`` and
-    ``lightgbm.sklearn.LGBMClassifier`` for LightGBM.
+    ``skops.io.load(..., trusted=[...])``, such as ``numpy.dtype``, which every
+    :class:`~sklearn.impute.SimpleImputer` holds (that of the default student too),
+    ``sklearn.tree._tree.Tree`` for trees and forests, ``TreePredictor`` of histogram
+    boosting, and ``collections.OrderedDict``, ``lightgbm.basic.Booster`` and
+    ``lightgbm.sklearn.LGBMClassifier`` for LightGBM. It can't load ``pandas.NA``,
+    which the default student holds where a column of strings has one: replace it by
+    None before `fit`, or use pickle, joblib or ONNX.
 
     A slimmed :class:`~sklearn.neural_network.MLPClassifier` still takes
     `partial_fit`, from fresh moments of the optimiser.
