@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _latency_clock import SINGLE, open_model
+from _latency_clock import BLOCK, SINGLE, open_model
 from lightgbm import LGBMClassifier
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdistill import DistilledClassifier
-from skdistill.export import slim, to_onnx
+from skdistill.export import prune, slim, to_onnx
 
 #: What is timed, in the order of the tables.
 VOTE = "vote"
@@ -43,15 +43,19 @@ DISTILLED = "DistilledClassifier"
 STUDENT = "student"
 SLIM = "student, slim"
 ONNX = "student, ONNX Runtime"
-BLOCKS = "student, ONNX Runtime, blocks of 1,024"
+BLOCKS = f"student, ONNX Runtime, blocks of {BLOCK:,}"
 INT8 = "student, ONNX Runtime int8"
 INT8_DYNAMIC = "student, ONNX Runtime int8-dynamic"
+INT8_WEIGHTS = "student, ONNX Runtime int8-weights"
+PRUNED = "student pruned by half, ONNX Runtime"
+PRUNED_INT8 = "student pruned by half, ONNX Runtime int8-weights"
 IDENTITY = "floor: Identity, ONNX Runtime"
 MATMULS = "floor: NumPy matmuls"
+MATMULS_BLOCKS = f"floor: NumPy matmuls, blocks of {BLOCK:,}"
 
 NEEDS = {"onnx": ("onnx", "onnxruntime", "skl2onnx", "onnxmltools"), "lleaves": None}
 #: Of the thousands of trees that many classes take.
-COMPILE_SECONDS = 600
+COMPILE_SECONDS = 400
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,10 @@ class Size:
     teacher_layers: tuple[int, ...] = (128, 64)
     student_layers: tuple[int, ...] = (64, 32)
     plan: tuple[dict, ...] = (
-        {"rows": 1, "turns": 30, "seconds": 0.05, "cap": 6.0},
-        {"rows": 32, "turns": 20, "seconds": 0.05, "cap": 6.0},
-        {"rows": 1024, "turns": 10, "seconds": 0.05, "cap": 6.0},
-        {"rows": 100_000, "turns": 3, "seconds": 0.5, "cap": 6.0},
+        {"rows": 1, "turns": 24, "seconds": 0.05, "cap": 4.0},
+        {"rows": 32, "turns": 12, "seconds": 0.05, "cap": 4.0},
+        {"rows": 1024, "turns": 8, "seconds": 0.05, "cap": 2.0},
+        {"rows": 100_000, "turns": 3, "seconds": 0.3, "cap": 4.0},
     )
 
 
@@ -154,11 +158,18 @@ def store_onnx(store: Store, distilled: DistilledClassifier, X, y) -> None:
     to_onnx(distilled, example, path=path / "student.onnx")
     store.add(ONNX, "onnx", ["student.onnx"])
     store.add(BLOCKS, "onnx in blocks", ["student.onnx"], only=100_000)
-    for name, kind in ((INT8, "int8"), (INT8_DYNAMIC, "int8-dynamic")):
+    pruned = prune(distilled, X, y, tolerance=1.0, random_state=0).estimator
+    for name, model, kind in (
+        (INT8, distilled, "int8"),
+        (INT8_DYNAMIC, distilled, "int8-dynamic"),
+        (INT8_WEIGHTS, distilled, "int8-weights"),
+        (PRUNED, pruned, None),
+        (PRUNED_INT8, pruned, "int8-weights"),
+    ):
+        file = f"{'pruned' if model is pruned else 'student'}_{kind}.onnx"
         # What is lost is shown, not refused.
-        settings = {"quantize": kind, "tolerance": 1.0}
-        to_onnx(distilled, X, y, **settings, path=path / f"{kind}.onnx")
-        store.add(name, "onnx", [f"{kind}.onnx"])
+        to_onnx(model, X, y, quantize=kind, tolerance=1.0, path=path / file)
+        store.add(name, "onnx", [file])
     write_identity(path / "identity.onnx", X.shape[1])
     store.add(IDENTITY, "onnx", ["identity.onnx"])
     store_vote_onnx(store, distilled.teacher_, example)
@@ -193,32 +204,38 @@ def write_identity(path: Path, n_features: int) -> None:
     save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
 
 
-def store_lleaves(store: Store, vote: VotingClassifier) -> None:
-    """Machine code of the vote's boosted trees, if it compiles in time."""
-    booster = vote.named_estimators_["lightgbm"].booster_
-    text, code = store.folder / "lightgbm.txt", store.folder / "lightgbm.o"
-    booster.save_model(text)
+def start_lleaves(folder: Path, vote: VotingClassifier) -> subprocess.Popen:
+    """Begin to compile the vote's boosted trees; many classes take minutes."""
+    text, code = folder / "lightgbm.txt", folder / "lightgbm.o"
+    vote.named_estimators_["lightgbm"].booster_.save_model(text)
     compiler = "import sys, lleaves as l; l.Model(sys.argv[1]).compile(sys.argv[2])"
-    command = [sys.executable, "-c", compiler, text, code]
+    return subprocess.Popen([sys.executable, "-c", compiler, text, code])
+
+
+def store_lleaves(store: Store, compiler: subprocess.Popen) -> None:
+    """Machine code of the vote's boosted trees, if it compiles in time."""
     try:
-        subprocess.run(command, check=True, timeout=COMPILE_SECONDS)
+        if compiler.wait(timeout=COMPILE_SECONDS):
+            raise RuntimeError("lleaves could not compile the vote's LightGBM.")
     except subprocess.TimeoutExpired:
+        compiler.kill()
         print(f"not timed: {MEMBER_LLEAVES} (compiles for over {COMPILE_SECONDS} s)")
         return
-    store.add(MEMBER_LLEAVES, "lleaves", [text.name, code.name])
+    store.add(MEMBER_LLEAVES, "lleaves", ["lightgbm.txt", "lightgbm.o"])
 
 
 def store_matmuls(store: Store, student: Any) -> None:
     weights = [part.astype(np.float32) for part in student[-1].coefs_]
     np.savez(store.folder / "matmuls.npz", *weights)
     store.add(MATMULS, "matmuls", ["matmuls.npz"])
+    store.add(MATMULS_BLOCKS, "matmuls in blocks", ["matmuls.npz"], only=100_000)
 
 
 def score_entries(store: Store, X, y, classes) -> None:
     """Accuracy and log loss of what is served, and its distance to the original."""
     served = {}
     for entry in store.entries:
-        if entry["name"] in (IDENTITY, MATMULS):
+        if entry["name"] in (IDENTITY, MATMULS, MATMULS_BLOCKS):
             continue
         rows = X.astype(np.float32) if entry["kind"] in SINGLE else X
         proba = np.asarray(open_model(entry, store.folder, 1)(rows), dtype=float)
@@ -227,7 +244,7 @@ def score_entries(store: Store, X, y, classes) -> None:
         entry["accuracy"] = float(accuracy_score(y, classes[proba.argmax(axis=1)]))
         entry["log_loss"] = float(log_loss(y, proba, labels=classes))
         for original in (VOTE, STUDENT):
-            if entry["name"].startswith(original):
+            if entry["name"].startswith(f"{original}, "):
                 difference = abs(proba - served[original]).max()
                 entry["max_difference"] = float(difference)
 
@@ -235,8 +252,8 @@ def score_entries(store: Store, X, y, classes) -> None:
 def sort_entries(entries: list[dict]) -> Iterator[dict]:
     order = [
         *(VOTE, VOTE_1, VOTE_ONNX, MEMBERS_ONNX, MEMBER_LLEAVES, LIGHTGBM),
-        *(STUDENT, DISTILLED, SLIM, ONNX, BLOCKS, INT8, INT8_DYNAMIC),
-        *(IDENTITY, MATMULS),
+        *(STUDENT, DISTILLED, SLIM, ONNX, BLOCKS, INT8, INT8_DYNAMIC, INT8_WEIGHTS),
+        *(PRUNED, PRUNED_INT8, IDENTITY, MATMULS, MATMULS_BLOCKS),
     ]
     yield from sorted(entries, key=lambda entry: order.index(entry["name"]))
 
@@ -249,11 +266,14 @@ def build_folder(folder: Path, split, size: Size) -> None:
     X_train, X_test, y_train, y_test = split
     distilled = fit_distilled(X_train, y_train, size)
     store, missing = Store(folder), list_missing()
+    compiler = None
+    if "lleaves" not in missing:
+        compiler = start_lleaves(folder, distilled.teacher_)
     store_stock(store, distilled, X_train, y_train)
     if "onnx" not in missing:
         store_onnx(store, distilled, X_train, y_train)
-    if "lleaves" not in missing:
-        store_lleaves(store, distilled.teacher_)
+    if compiler is not None:
+        store_lleaves(store, compiler)
     store_matmuls(store, distilled.student_)
     store.entries = list(sort_entries(store.entries))
     score_entries(store, X_test, y_test, distilled.classes_)

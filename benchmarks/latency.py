@@ -7,19 +7,23 @@ Served are the vote by scikit-learn, with its members' own settings and with
 n_jobs=1; what a user would otherwise compile (the whole vote by skl2onnx for ONNX
 Runtime; its members one by one, averaged; its LightGBM member alone by lleaves); a
 single LightGBM of 100 trees; the student by scikit-learn, by `slim`, and by ONNX
-Runtime in float32 (100,000 rows also in blocks) and int8. Two floors: an ONNX graph
-of one Identity, and NumPy's matrix products of the student's shapes.
+Runtime in float32 (100,000 rows also in blocks), int8, and pruned. Two floors: an ONNX
+graph of one Identity, and NumPy's matrix products of the student's shapes.
 
 A process each for one thread and for two (OpenMP, BLAS, ONNX Runtime and lleaves).
 In it all models take turns of 50 ms in rotating order, so a busy machine is busy
 for all: read the ratios, not the microseconds. Each call is timed by the wall
 clock; processor time, of which the price is, is that of a turn. A ratio is of the
 smaller of the two, which other programs disturb least. ONNX Runtime and the products
-take float32 rows, the others float64, cast beforehand.
+take float32 rows, the others float64, cast beforehand. Calls of many seconds are few,
+and left out with two threads. How far apart the turns of a model are is printed.
 
-Needs the extras `bench` and `onnx`.
+Needs the extras `bench` and `onnx`. Of its 15 minutes 6 build the models, for which the
+machine need not be idle:
 
-    python benchmarks/latency.py            # 40 minutes; latency.json, latency.png
+    python benchmarks/latency.py            # writes latency.json, latency.png
+    python benchmarks/latency.py --keep FOLDER --build    # builds, and stops
+    python benchmarks/latency.py --keep FOLDER            # uses what was built
     python benchmarks/latency.py --smoke    # seconds; writes nothing
     python benchmarks/latency.py --price-per-core-hour 0.03
 """
@@ -33,6 +37,9 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -45,6 +52,9 @@ from _latency_models import (
     IDENTITY,
     INT8,
     INT8_DYNAMIC,
+    INT8_WEIGHTS,
+    MATMULS,
+    MATMULS_BLOCKS,
     MEMBERS_ONNX,
     ONNX,
     SMOKE,
@@ -115,7 +125,9 @@ def measure(folder: Path, smoke: bool, per_core_hour: float) -> dict:
         }
         for name in models
     }
-    started = [STUDENT] if smoke else list(models)
+    # Blocks are no other file, and the products no model.
+    asked = [n for n in models if n not in (BLOCKS, MATMULS, MATMULS_BLOCKS)]
+    started = [STUDENT] if smoke else asked
     starts = measure_starts(folder, started, repeats)
     return {
         **manifest,
@@ -156,8 +168,8 @@ def check_goals(result: dict) -> dict[str, dict]:
         smaller = models[VOTE]["bytes"] / student["bytes"]
         goals["vote's pickle / float32"] = {"goal": ">= 2000", "value": smaller}
         goals["bytes of float32"] = {"goal": "<= 20000", "value": student["bytes"]}
-        for kind, name in (("int8", INT8), ("int8-dynamic", INT8_DYNAMIC)):
-            small = models[name]
+        for name in (INT8, INT8_DYNAMIC, INT8_WEIGHTS):
+            small, kind = models[name], name.split()[-1]
             lost = student["accuracy"] - small["accuracy"]
             goals[f"bytes of {kind}"] = {"goal": "<= 10000", "value": small["bytes"]}
             goals[f"accuracy lost by {kind}"] = {"goal": "<= 0.002", "value": lost}
@@ -176,6 +188,24 @@ def check_goals(result: dict) -> dict[str, dict]:
         met = value <= float(limit) if sign == "<=" else value >= float(limit)
         entry["met"] = bool(met)
     return goals
+
+
+def find_limits(times: dict[str, dict]) -> dict[str, float]:
+    """What no file can pass: the alternatives, against the floors of serving."""
+    pairs = {
+        "one row: compiled vote / Identity": ("1", [VOTE_ONNX, MEMBERS_ONNX], IDENTITY),
+        "100,000 rows: vote / the better of the NumPy matmuls": (
+            *("100000", [VOTE, VOTE_1]),
+            *(MATMULS, MATMULS_BLOCKS),
+        ),
+    }
+    limits = {}
+    for name, (rows, above, *floors) in pairs.items():
+        at = {n: find_time(t) for n, t in times.get(rows, {}).items()}
+        tops, bottoms = ([at[n] for n in ns if n in at] for ns in (above, floors))
+        if tops and bottoms:
+            limits[name] = min(tops) / min(bottoms)
+    return limits
 
 
 # --- Tables and picture ------------------------------------------------------------
@@ -234,6 +264,17 @@ def goal_rows(goals: dict[str, dict]) -> list[list]:
     ]
 
 
+def print_noise(microseconds: dict[str, dict]) -> None:
+    """How far apart the turns of one model are, over all that is timed."""
+    for threads, times in microseconds.items():
+        noise = [t["noise"] for at in times.values() for t in at.values()]
+        print(
+            f"\nNoise, threads: {threads}; the middle half of a model's turns spans "
+            f"{np.median(noise):.0%} of its median (nine times in ten at most "
+            f"{np.percentile(noise, 90):.0%})"
+        )
+
+
 def print_result(name: str, result: dict, price: float) -> None:
     million = f"a million at {price:g} a core-hour"
     print_table(
@@ -256,6 +297,12 @@ def print_result(name: str, result: dict, price: float) -> None:
         ["", "goal", "measured", "met"],
         goal_rows(result["goals"]),
     )
+    print_table(
+        f"{name}: what no file could pass, one thread",
+        ["", "ratio"],
+        [[limit, show_number(value)] for limit, value in result["limits"].items()],
+    )
+    print_noise(result["microseconds"])
 
 
 def draw(results: dict[str, dict], path: Path) -> None:
@@ -282,7 +329,7 @@ def draw_panel(ax, data: str, result: dict) -> None:
 
     times = result["microseconds"]["1"]["1"]
     # Each would lie on top of another.
-    hidden = (DISTILLED, VOTE_1, MEMBERS_ONNX, BLOCKS)
+    hidden = (DISTILLED, VOTE_1, MEMBERS_ONNX, BLOCKS, INT8_DYNAMIC)
     drawn = {
         name: entry
         for name, entry in result["models"].items()
@@ -328,10 +375,18 @@ def draw_panel(ax, data: str, result: dict) -> None:
     ax.figure.colorbar(points, ax=ax, label="held-out accuracy")
 
 
+@contextmanager
+def print_seconds(what: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    print(f"{what} took {time.perf_counter() - start:.0f} s", flush=True)
+
+
 def main() -> None:
     args = read_arguments(
         __doc__,
         keep={"metavar": "FOLDER", "help": "keep the models, and use those in it"},
+        build={"action": "store_true", "help": "build the models, and stop"},
         **{"price-per-core-hour": {"type": float, "default": 0.05}},
     )
     price = args.price_per_core_hour
@@ -345,11 +400,17 @@ def main() -> None:
     size = SMOKE if args.smoke else Size()
     results = {}
     with TemporaryDirectory() as temporary:
+        parent = Path(args.keep or temporary)
         for name, split in splits.items():
-            folder = Path(args.keep or temporary) / name
-            build_folder(folder, split, size)
-            results[name] = measure(folder, args.smoke, price)
+            with print_seconds(f"{name}: models"):
+                build_folder(parent / name, split, size)
+        if args.build:
+            return
+        for name in splits:
+            with print_seconds(f"{name}: times"):
+                results[name] = measure(parent / name, args.smoke, price)
             results[name]["goals"] = check_goals(results[name])
+            results[name]["limits"] = find_limits(results[name]["microseconds"]["1"])
             print_result(name, results[name], price)
     if args.smoke:
         print("\nskipped: latency.json and latency.png, for this is a smoke run")
