@@ -17,6 +17,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._budget import within_budget
+from ._metrics_input import (
+    check_comparable,
+    check_labels,
+    check_proba,
+    check_same_shape,
+    check_scores,
+    check_weight,
+    match_labels,
+)
 from ._scorers import latency_scorer, size_scorer
 
 __all__ = [
@@ -30,9 +39,6 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-
-# Far above the rounding of float32 and float16 probabilities, far below a mistake.
-_SUM_TOLERANCE = 1e-3
 
 
 def agreement_score(
@@ -86,14 +92,14 @@ def agreement_score(
             "probabilities into labels with classes_[proba.argmax(axis=1)], or pass "
             "the probabilities of both."
         )
-    _check_same_shape(teacher_array, student_array, "teacher", "student")
+    check_same_shape(teacher_array, student_array, "teacher", "student")
     if teacher_array.ndim == 2:
-        teacher_array = _check_proba(teacher_array, "teacher").argmax(axis=1)
-        student_array = _check_proba(student_array, "student").argmax(axis=1)
+        teacher_array = check_proba(teacher_array, "teacher").argmax(axis=1)
+        student_array = check_proba(student_array, "student").argmax(axis=1)
     else:
-        _check_labels(teacher_array, "teacher")
-        _check_comparable(teacher_array, student_array, "teacher", "student")
-    weight = _check_weight(sample_weight, len(teacher_array))
+        check_labels(teacher_array, "teacher")
+        check_comparable(teacher_array, student_array, "teacher", "student")
+    weight = check_weight(sample_weight, len(teacher_array))
     return float(np.average(teacher_array == student_array, weights=weight))
 
 
@@ -152,10 +158,10 @@ def kl_divergence(
             f"epsilon must be in [0, 1); got {epsilon!r}. Leave it at its default, "
             "or pass 0 to let a student's zero make the divergence infinite."
         )
-    p = _check_proba(np.asarray(teacher_proba), "teacher_proba")
-    q = _check_proba(np.asarray(student_proba), "student_proba")
-    _check_same_shape(p, q, "teacher_proba", "student_proba")
-    weight = _check_weight(sample_weight, len(p))
+    p = check_proba(np.asarray(teacher_proba), "teacher_proba")
+    q = check_proba(np.asarray(student_proba), "student_proba")
+    check_same_shape(p, q, "teacher_proba", "student_proba")
+    weight = check_weight(sample_weight, len(p))
     # Rounded rows that sum to 0.9999999 would make equal distributions differ.
     p, q = p / p.sum(axis=1, keepdims=True), q / q.sum(axis=1, keepdims=True)
     q = (1 - epsilon) * q + epsilon / q.shape[1]
@@ -231,7 +237,7 @@ def gap_recovered(
             f"noise must be finite and at least 0; got {noise!r}. Pass 0.0, or the "
             "edge in units of the score below which there is nothing to recover."
         )
-    scores = _check_scores(teacher_score, baseline_score, student_score)
+    scores = check_scores(teacher_score, baseline_score, student_score)
     teacher, baseline, student = (float(np.mean(score)) for score in scores)
     sign = 1.0 if greater_is_better else -1.0
     edge = sign * (teacher - baseline)
@@ -314,9 +320,9 @@ def expected_calibration_error(
             f"n_bins must be an integer of at least 1; got {n_bins!r}. Use 15 unless "
             "there is a reason for another."
         )
-    proba = _check_proba(np.asarray(y_proba), "y_proba")
-    matches = _match_labels(np.asarray(y_true), labels, proba.shape)
-    weight = _check_weight(sample_weight, len(proba))
+    proba = check_proba(np.asarray(y_proba), "y_proba")
+    matches = match_labels(np.asarray(y_true), labels, proba.shape)
+    weight = check_weight(sample_weight, len(proba))
     predicted, confidence = proba.argmax(axis=1), proba.max(axis=1)
     excess = confidence - matches[np.arange(len(proba)), predicted]
     bins = _bin_equal_mass(confidence, weight, int(n_bins))
@@ -336,132 +342,3 @@ def _bin_equal_mass(
     # on an edge must not go left or right by it.
     edges_up = np.floor(position + 1e-9).astype(np.intp)
     return np.minimum(edges_up, n_bins - 1)[group]
-
-
-def _match_labels(
-    y_true: NDArray[np.generic], labels: ArrayLike | None, shape: tuple[int, ...]
-) -> NDArray[np.bool_]:
-    """Where a row has the column's label, shape (n_samples, n_classes)."""
-    n_samples, n_classes = shape
-    if y_true.shape != (n_samples,):
-        raise ValueError(
-            "y_true must hold one label for each row of y_proba, shape "
-            f"({n_samples},); got shape {y_true.shape}. Pass the true labels as one "
-            "column, in the order of the rows."
-        )
-    classes = np.unique(y_true) if labels is None else np.asarray(labels)
-    if classes.shape != (n_classes,) or len(np.unique(classes)) != n_classes:
-        source = "found in y_true" if labels is None else "in labels"
-        raise ValueError(
-            f"There must be one distinct label for each of the {n_classes} columns of "
-            f"y_proba; got {classes.tolist()} {source}. Pass "
-            "labels=classifier.classes_."
-        )
-    matches = np.asarray(y_true[:, None] == classes[None, :], dtype=bool)
-    unknown = ~matches.any(axis=1)
-    if unknown.any():
-        raise ValueError(
-            f"Every label of y_true must be one of the labels {classes.tolist()}; got "
-            f"{y_true[unknown][0]!r} in {int(unknown.sum())} row(s). Pass labels in "
-            "the type of y_true, or leave these rows out."
-        )
-    return matches
-
-
-def _check_proba(proba: NDArray[np.generic], name: str) -> FloatArray:
-    """Probabilities as float64 of shape (n_samples, n_classes), or a ValueError."""
-    if proba.ndim != 2 or proba.shape[0] < 1 or proba.shape[1] < 2:
-        raise ValueError(
-            f"{name} must have shape (n_samples, n_classes) with at least one row and "
-            f"two columns; got shape {proba.shape}. Pass what predict_proba returns; "
-            "from the positive class p alone, np.column_stack([1 - p, p])."
-        )
-    checked = proba.astype(np.float64)
-    sums = checked.sum(axis=1)
-    # A comparison with NaN is false, so NaN fails here as well.
-    valid = (checked >= 0).all(axis=1) & (np.abs(sums - 1) <= _SUM_TOLERANCE)
-    if not valid.all():
-        row = int(np.argmin(valid))
-        raise ValueError(
-            f"Each row of {name} must hold probabilities that are at least 0 and sum "
-            f"to 1; got {checked[row].tolist()} in row {row}. Pass what predict_proba "
-            "returns; scores and logits need a softmax first."
-        )
-    return checked
-
-
-def _check_labels(labels: NDArray[np.generic], name: str) -> None:
-    if labels.ndim != 1 or len(labels) < 1:
-        raise ValueError(
-            f"{name} must be labels of shape (n_samples,) or probabilities of shape "
-            f"(n_samples, n_classes), with at least one row; got shape {labels.shape}. "
-            "Pass what predict or predict_proba returns."
-        )
-
-
-def _check_comparable(
-    first: NDArray[np.generic],
-    second: NDArray[np.generic],
-    first_name: str,
-    second_name: str,
-) -> None:
-    # Text never equals a number: 0 would look like a result.
-    text = first.dtype.kind in "UST", second.dtype.kind in "UST"
-    number = first.dtype.kind in "biuf", second.dtype.kind in "biuf"
-    if (text[0] and number[1]) or (number[0] and text[1]):
-        raise ValueError(
-            f"{first_name} and {second_name} must be labels of one type; got dtypes "
-            f"{first.dtype} and {second.dtype}. Convert one with astype."
-        )
-
-
-def _check_same_shape(
-    first: NDArray[np.generic],
-    second: NDArray[np.generic],
-    first_name: str,
-    second_name: str,
-) -> None:
-    if first.shape != second.shape:
-        raise ValueError(
-            f"{first_name} and {second_name} must have the same shape; got "
-            f"{first.shape} and {second.shape}. Predict with both on the same rows, "
-            "for the same classes."
-        )
-
-
-def _check_weight(sample_weight: ArrayLike | None, n_samples: int) -> FloatArray:
-    """Weights as float64 of shape (n_samples,), or a ValueError."""
-    if sample_weight is None:
-        return np.ones(n_samples)
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must have one entry a row, shape ({n_samples},); got shape "
-            f"{weight.shape}. Pass the weights of these rows, or None."
-        )
-    if not np.isfinite(weight).all() or weight.min() < 0 or weight.sum() <= 0:
-        raise ValueError(
-            "sample_weight must be finite and at least 0, with a positive sum; got "
-            f"values from {weight.min()} to {weight.max()}. Give a row that should not "
-            "count the weight 0, and at least one row more than that."
-        )
-    return weight
-
-
-def _check_scores(*scores: ArrayLike) -> list[FloatArray]:
-    """Scores as float64 arrays, each a scalar or of the common shape."""
-    arrays = [np.asarray(score, dtype=np.float64) for score in scores]
-    shapes = {array.shape for array in arrays if array.ndim > 0}
-    if len(shapes) > 1:
-        raise ValueError(
-            "teacher_score, baseline_score and student_score must be single scores or "
-            f"arrays of one shape; got shapes {[array.shape for array in arrays]}. "
-            "Pass one score for each seed or data set, in the same order."
-        )
-    if not all(array.size and np.isfinite(array).all() for array in arrays):
-        raise ValueError(
-            "teacher_score, baseline_score and student_score must be finite and not "
-            f"empty; got {[array.tolist() for array in arrays]}. Leave out the seeds "
-            "or data sets on which a score is missing, from all three."
-        )
-    return arrays

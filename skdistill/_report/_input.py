@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
+from .._metrics_input import check_weight
 from .._rows import is_missing
-from ..metrics import _check_weight
 
 #: More than this are not groups but a measurement.
 _MAX_GROUPS = 100
@@ -23,7 +23,7 @@ def read_rows(
     """Rows that count, and the groups as codes and names."""
     y = column_or_1d(y)
     check_consistent_length(X, y, teacher_proba)
-    weight = _check_weight(sample_weight, len(y))
+    weight = check_weight(sample_weight, len(y))
     if groups is not None:
         groups = _read_groups(groups, X, len(y))
     if weight.min() > 0:

@@ -13,12 +13,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._displays._pairs import _find_distilled
+from .._metrics_input import check_proba
 from .._progress import raise_interrupts
 from .._students._skorch import predicts_positions
 from .._targets import FloatArray
 from .._teacher import align
 from .._weights import weight_params
-from ..metrics import _check_proba
 
 _TRAIN = (
     "Pass train=(X_train, y_train), the rows that the estimator was fitted on; or "
@@ -95,13 +95,13 @@ def predict_rows(
             f"{classes.tolist()}; it has {sorted(strangers, key=str)} as well. Fit "
             "both on the same labels."
         )
-    proba = _check_proba(np.asarray(model.predict_proba(X)), f"the {name}'s output")
+    proba = check_proba(np.asarray(model.predict_proba(X)), f"the {name}'s output")
     return _normalize(align(proba, known, classes))
 
 
 def check_teacher_proba(proba: Any, shape: tuple[int, int]) -> FloatArray:
     """Stored probabilities of the teacher, one row a row of X."""
-    checked = _check_proba(np.asarray(proba), "teacher_proba")
+    checked = check_proba(np.asarray(proba), "teacher_proba")
     if checked.shape != shape:
         raise ValueError(
             "teacher_proba must hold the teacher's probabilities of the rows of the "
