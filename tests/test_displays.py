@@ -333,6 +333,12 @@ def test_tradeoff_of_many_names_only_those_on_the_front():
     assert [text.get_text() for text in display.texts_] == ["0", "1"]
 
 
+def test_tradeoff_of_long_names_only_those_on_the_front():
+    names = [letter * 60 for letter in "abc"]
+    display = TradeoffDisplay.from_results(names, [0.9, 0.95, 0.8], [10, 20, 30])
+    assert [text.get_text()[0] for text in display.texts_] == ["a", "b"]
+
+
 def test_tradeoff_of_equal_models_writes_one_name():
     display = TradeoffDisplay.from_results(["a", "b", "c"], [1, 1, 1], [5, 5, 5])
     assert [text.get_text() for text in display.texts_] == ["a (+2\u00a0equal)"]

@@ -18,8 +18,9 @@ from ._axes import (
 )
 from ._labels import place_labels
 
-#: Up to so many models all names are written, of more only those on the front.
-_MAX_NAMES = 8
+#: Up to so many names of so many characters in all are written; of more, only those
+#: on the front.
+_MAX_NAMES, _MAX_CHARACTERS = 8, 150
 _COST_NAMES = {"latency": "microseconds a row", "bytes": "bytes"}
 
 
@@ -324,7 +325,8 @@ class TradeoffDisplay:
         ax.set_axisbelow(True)
         set_log_ticks(ax.xaxis)
         draw_legend(ax)
-        shown = on_front | (len(self.names) <= _MAX_NAMES)
+        few = len(self.names) <= _MAX_NAMES
+        shown = on_front | (few and len("".join(self.names)) <= _MAX_CHARACTERS)
         models = points[: len(self.names)]
         names, places = _join_equal(np.asarray(self.names)[shown], models[shown])
         self.texts_ = place_labels(
