@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import joblib
+import numpy as np
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.tree import DecisionTreeClassifier
 
 from ._classifier import DistilledClassifier
-from ._defaults import prepare_columns
+from ._cli_budget import (
+    Trial,
+    format_trials,
+    has_budget,
+    search_students,
+    strip_names,
+)
+from ._cli_students import STUDENTS
 from ._measure import (
     BASELINE,
     DISTILLED,
@@ -48,6 +52,8 @@ Distils a slow, accurate classifier into a small, fast one, compares the two, an
 writes a model that scikit-learn alone loads. Without a file: a bundled example.
   --teacher FILE   a fitted classifier (joblib) that you trust; default: fit one
   --student NAME   mlp (default), logistic, tree, forest or lightgbm
+  --max-latency-us U, --max-bytes B   instead: the best inside of this budget among
+                   logistic, tree, mlp-16, mlp-32, mlp-64-32, lightgbm-50x7
   --temperature T, --alpha A, --cv K, --seed S   as in DistilledClassifier
   --test-size F    share of rows kept to test on (default 0.25); or --test FILE
   --out FILE       where the student goes (default student.joblib)
@@ -80,10 +86,12 @@ def _distil(options: argparse.Namespace) -> str:
     _check_outputs(options)
     rows = read_rows(options)
     teacher = None if options.teacher is None else _load_teacher(options, rows)
-    distilled, baseline = _fit_models(options, rows, teacher)
+    if has_budget(options) and teacher is None:
+        rows = strip_names(rows)
+    distilled, trials = _fit_distilled(options, rows, teacher)
     models = {
         TEACHER: distilled.teacher_ if teacher is None else teacher.estimator,
-        BASELINE: baseline,
+        BASELINE: _fit_baseline(distilled, rows),
         DISTILLED: distilled.student_,
     }
     _say("Measuring the three models on the test rows.")
@@ -92,13 +100,15 @@ def _distil(options: argparse.Namespace) -> str:
     contents = {options.out: dump_bytes(distilled.student_)}
     if options.json is not None:
         record = _describe_run(options, rows, distilled, figures, comparison)
+        record["candidates"] = [asdict(trial) for trial in trials]
         contents[options.json] = encode_json(record)
     _write_files(contents)
     return "\n".join(
         [
             _format_title(options, rows),
             format_report(figures, comparison),
-            _format_outputs(options),
+            *format_trials(trials, options, figures[DISTILLED]),
+            _format_outputs(options, rows),
         ]
     )
 
@@ -121,7 +131,9 @@ def _parse_options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--target")
     parser.add_argument("--teacher", type=Path)
-    parser.add_argument("--student", choices=sorted(STUDENTS), default="mlp")
+    parser.add_argument("--student", choices=sorted(STUDENTS))
+    parser.add_argument("--max-latency-us", type=_number(float, 0, math.inf, "()"))
+    parser.add_argument("--max-bytes", type=_number(int, 1, math.inf, "[)"))
     parser.add_argument("--temperature", type=_number(float, 0, math.inf, "()"))
     parser.add_argument("--alpha", type=_number(float, 0, 1, "[]"))
     parser.add_argument("--cv", type=_number(int, 2, math.inf, "[)"))
@@ -139,6 +151,8 @@ def _parse_options(argv: list[str] | None) -> argparse.Namespace:
         parser.error("give either --test or --test-size, not both")
     if options.teacher is not None and options.cv is not None:
         parser.error("--cv refits the teacher, and --teacher is never refitted")
+    if has_budget(options) and options.student is not None:
+        parser.error("a budget chooses the student itself: leave out --student")
     options.test_size = options.test_size or 0.25
     return options
 
@@ -188,41 +202,6 @@ def _check_outputs(options: argparse.Namespace) -> None:
 # Models
 
 
-def _make_mlp(X: Any) -> None:
-    """None: the default student, which DistilledClassifier builds itself."""
-
-
-def _make_logistic(X: Any) -> Pipeline:
-    return _prepend_columns(X, LogisticRegression(max_iter=1000))
-
-
-def _make_tree(X: Any) -> Pipeline:
-    return _prepend_columns(X, DecisionTreeClassifier(min_samples_leaf=5))
-
-
-def _make_forest(X: Any) -> Pipeline:
-    return _prepend_columns(X, RandomForestClassifier(50, min_samples_leaf=2))
-
-
-def _make_lightgbm(X: Any) -> Pipeline:
-    from lightgbm import LGBMClassifier
-
-    return _prepend_columns(X, LGBMClassifier(n_estimators=50, n_jobs=1, verbose=-1))
-
-
-def _prepend_columns(X: Any, classifier: Any) -> Pipeline:
-    return Pipeline([("columns", prepare_columns(X)), ("classifier", classifier)])
-
-
-STUDENTS: dict[str, Callable[[Any], Pipeline | None]] = {
-    "mlp": _make_mlp,
-    "logistic": _make_logistic,
-    "tree": _make_tree,
-    "forest": _make_forest,
-    "lightgbm": _make_lightgbm,
-}
-
-
 def _load_teacher(options: argparse.Namespace, rows: Rows) -> FrozenEstimator:
     path = options.teacher
     if not path.is_file():
@@ -247,38 +226,51 @@ def _load_teacher(options: argparse.Namespace, rows: Rows) -> FrozenEstimator:
     return FrozenEstimator(teacher)
 
 
-def _fit_models(
+def _fit_distilled(
     options: argparse.Namespace, rows: Rows, teacher: FrozenEstimator | None
-) -> tuple[DistilledClassifier, Any]:
-    """The distilled student, and the same one fitted on the true labels.
+) -> tuple[DistilledClassifier, list[Trial]]:
+    """The distilled student; with a budget, the best inside of it and all tried.
 
-    The second is fitted as the student comes, with the same seeds: a network that
-    stops early does so on its own validation rows, in both.
+    `options.student` holds its name afterwards.
     """
     given = {name: getattr(options, name) for name in ("temperature", "alpha", "cv")}
     given = {name: value for name, value in given.items() if value is not None}
+    distilled = DistilledClassifier(teacher, random_state=options.seed, **given)
     try:
-        student = STUDENTS[options.student](rows.X)
-        distilled = DistilledClassifier(
-            teacher, student, random_state=options.seed, **given
-        )
+        if has_budget(options):
+            distilled, trials = search_students(distilled, rows, options, _fit_visibly)
+            options.student = next(trial.name for trial in trials if trial.chosen)
+            return distilled, trials
+        options.student = options.student or "mlp"
+        distilled.set_params(student=STUDENTS[options.student](rows.X))
         _fit_visibly(distilled, rows)
-        _say("Fitting the same student on the true labels, to compare.")
-        baseline = clone(distilled.student_).fit(rows.X, rows.y)
     except (ValueError, TypeError) as error:
         raise Refusal(one_line(error)) from error
-    return distilled, baseline
+    return distilled, []
 
 
-def _fit_visibly(distilled: DistilledClassifier, rows: Rows) -> None:
+def _fit_baseline(distilled: DistilledClassifier, rows: Rows) -> Any:
+    """The same student on the true labels.
+
+    It is fitted as the student comes, with the same seeds: a network that stops
+    early does so on its own validation rows, in both.
+    """
+    _say("Fitting the same student on the true labels, to compare.")
+    try:
+        return clone(distilled.student_).fit(rows.X, rows.y)
+    except (ValueError, TypeError) as error:
+        raise Refusal(one_line(error)) from error
+
+
+def _fit_visibly(estimator: Any, rows: Rows) -> None:
     """Fit with a progress bar, or a line a step where rich is not installed."""
     try:
-        distilled.set_callbacks(ProgressBar())
+        estimator.set_callbacks(ProgressBar())
     except ImportError:
-        distilled.set_params(verbose=True)
+        estimator.set_params(verbose=True)
     # The report alone belongs on the standard output.
     with redirect_stdout(sys.stderr):
-        distilled.fit(rows.X, rows.y)
+        estimator.fit(rows.X, rows.y)
 
 
 def _say(line: str) -> None:
@@ -317,15 +309,17 @@ def _format_title(options: argparse.Namespace, rows: Rows) -> str:
     return "\n".join([*lines, ""])
 
 
-def _format_outputs(options: argparse.Namespace) -> str:
-    library = "LightGBM" if options.student == "lightgbm" else "scikit-learn"
+def _format_outputs(options: argparse.Namespace, rows: Rows) -> str:
+    library = "LightGBM" if "lightgbm" in options.student else "scikit-learn"
+    named = options.data is not None and isinstance(rows.X, np.ndarray)
     lines = [
         "",
         f"Wrote the distilled student to {options.out}.",
         f"To use it, with {library} alone:",
         "  import joblib",
         f"  model = joblib.load({str(options.out)!r})",
-        "  model.predict_proba(rows)",
+        "  model.predict_proba(rows)"
+        + ("  # an array, columns in the order of the file" if named else ""),
     ]
     if options.json is not None:
         lines.append(f"Wrote every figure to {options.json}.")

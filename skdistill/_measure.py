@@ -42,8 +42,8 @@ _LATENCY_SECONDS = 1.0
 _BATCH_SECONDS = 0.1
 
 _HEADER = (
-    "                              log   agrees      bytes  microseconds/row    rows/",
-    "                   accuracy  loss  teacher    on disk    median     99%  second",
+    "                             log   agrees      bytes  microseconds/row     rows/",
+    "                  accuracy  loss  teacher    on disk    median     99%   second",
 )
 
 
@@ -224,9 +224,9 @@ def format_report(figures: dict[str, Figures], comparison: Comparison) -> str:
 
 def _format_row(name: str, f: Figures) -> str:
     return (
-        f"{name:<18}{f.accuracy:>9.4f}{f.log_loss:>7.3f}{f.agreement:>8.4f}"
+        f"{name:<18}{f.accuracy:>8.4f}{f.log_loss:>7.3f}{f.agreement:>8.4f}"
         f"{f.bytes_on_disk:>11,}{f.median_us:>10,.0f}{f.p99_us:>8,.0f}"
-        f"{f.rows_per_second:>9,.0f}"
+        f"{f.rows_per_second:>10,.0f}"
     )
 
 

@@ -236,7 +236,7 @@ def call_module(*arguments):
 def test_help_is_short():
     done = call_module("--help")
     assert done.returncode == 0
-    assert len(done.stdout.splitlines()) <= 10
+    assert len(done.stdout.splitlines()) <= 12
     for action in ("--target", "--teacher", "--student", "--out", "--json", "--test"):
         assert action in done.stdout
     for name in _cli.STUDENTS:
