@@ -52,7 +52,7 @@ Distils a slow, accurate classifier into a small, fast one, compares the two, an
 writes a model that scikit-learn alone loads. Without a file: a bundled example.
   --teacher FILE   a fitted classifier (joblib) that you trust; default: fit one
   --student NAME   mlp (default), logistic, tree, forest or lightgbm
-  --max-latency-us U, --max-bytes B   instead: the best inside of this budget among
+  --max-latency-us U, --max-bytes B   instead: the best inside this budget of
                    logistic, tree, mlp-16, mlp-32, mlp-64-32, lightgbm-50x7
   --temperature T, --alpha A, --cv K, --seed S   as in DistilledClassifier
   --test-size F    share of rows kept to test on (default 0.25); or --test FILE
