@@ -142,5 +142,8 @@ def write_json(name: str, result: dict) -> None:
     }
     path = FOLDER / name
     text = json.dumps(_without_nan({"versions": versions, **result}), indent=1)
-    path.write_text(text + "\n")
+    # Beside its place first: another piece of a long run may be reading it.
+    part = path.with_name(f".{name}.{os.getpid()}.part")
+    part.write_text(text + "\n")
+    os.replace(part, path)
     print(f"\nWritten: {path.name}")

@@ -1,0 +1,151 @@
+"""This package with its defaults, the vote as the teacher.
+
+"best" is the better of an MLP 64-32 and a LightGBM of 50 trees of 15 leaves, by the
+log loss of a fifth of the training rows, and then fitted on all of them; the time is
+that of all four fits. "all defaults" is `DistilledClassifier()`, which has a teacher
+and a student of its own.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ._task import Outcome, Student, Task, attempt, clock, count_bytes, make_vote
+
+REQUIREMENTS = ()
+NEEDS = ("skdistill", "lightgbm")
+
+
+def fit(task: Task) -> Iterator[Outcome]:
+    yield attempt("best of MLP and LightGBM", partial(fit_best, task))
+    yield attempt("all defaults", partial(fit_default, task))
+
+
+def take_rows(task: Task) -> tuple[Any, Any]:
+    """Tables of numbers as arrays."""
+    rows = task.X_train, task.X_test
+    return tuple(X.to_numpy() for X in rows) if task.all_numbers else rows
+
+
+def make_students(task: Task, X) -> dict[str, Any]:
+    from lightgbm import LGBMClassifier
+
+    from skdistill._defaults import prepare_columns
+
+    columns = [] if task.all_numbers else [prepare_columns(X)]
+    network = MLPClassifier((64, 32), max_iter=3 if task.small else 200)
+    boosted = LGBMClassifier(n_estimators=50, num_leaves=15, n_jobs=1, verbose=-1)
+    return {
+        "MLP": make_pipeline(*(columns or [StandardScaler()]), network),
+        "LightGBM": make_pipeline(*columns, boosted),
+    }
+
+
+def make_teacher(task: Task, X):
+    from skdistill._defaults import prepare_columns
+
+    vote = make_vote(task)
+    return vote if task.all_numbers else make_pipeline(prepare_columns(X), vote)
+
+
+def fit_best(task: Task) -> Student:
+    from skdistill import DistilledClassifier
+
+    X, X_test = take_rows(task)
+    y = task.y_train
+
+    def distil(student, X, y):
+        distilled = DistilledClassifier(
+            make_teacher(task, X),
+            clone(student),
+            random_state=task.seed,
+            memory=str(task.folder / "teachers"),
+        )
+        with warnings.catch_warnings():
+            # That a teacher brings nothing is what the result shows.
+            warnings.simplefilter("ignore")
+            return distilled.fit(X, y)
+
+    with clock() as read:
+        students = make_students(task, X)
+        tried, held, y_tried, y_held = train_test_split(
+            X, y, test_size=0.2, stratify=y, random_state=task.seed
+        )
+        losses = {
+            name: log_loss(y_held, distil(student, tried, y_tried).predict_proba(held))
+            for name, student in students.items()
+        }
+        best = min(losses, key=losses.__getitem__)
+        distilled = distil(students[best], X, y)
+        seconds = read()
+    notes = {"chosen": best, "held-out log loss": losses}
+    return describe("best of MLP and LightGBM", distilled, X_test, seconds, notes)
+
+
+def fit_default(task: Task) -> Student:
+    from skdistill import DistilledClassifier
+
+    X, X_test = take_rows(task)
+    with clock() as read, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        distilled = DistilledClassifier(random_state=task.seed).fit(X, task.y_train)
+        seconds = read()
+    return describe("all defaults", distilled, X_test, seconds, {})
+
+
+def describe(name: str, distilled, X_test, seconds: float, notes: dict) -> Student:
+    """With what it learned from, and how it is served without scikit-learn."""
+    from skdistill.export import slim
+
+    chosen = [trial["learns from"] for trial in distilled.trials_ if trial["chosen"]]
+    notes = {**notes, "learned": chosen, **serve_onnx(distilled, X_test)}
+    student = slim(distilled.student_)
+    n_bytes = count_bytes(student)
+    return Student(name, student.predict_proba, X_test, seconds, n_bytes, notes)
+
+
+def serve_onnx(distilled, X_test) -> dict[str, Any]:
+    """Median microseconds for one row, and bytes; or why there are none."""
+    try:
+        import onnxruntime
+
+        from skdistill.export import to_onnx
+
+        content = to_onnx(distilled, X_test[:500]).SerializeToString()
+    except (ImportError, TypeError, ValueError) as error:
+        return {"onnx": f"{type(error).__name__}: {str(error)[:200]}"}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options)
+    inputs = session.get_inputs()
+    feeds = [feed_row(inputs, X_test, k) for k in range(min(50, len(X_test)))]
+    times = []
+    for k in range(2000):
+        start = perf_counter_ns()
+        session.run(["probabilities"], feeds[k % len(feeds)])
+        times.append(perf_counter_ns() - start)
+    return {"onnx_us": float(np.median(times[100:])) / 1e3, "onnx_bytes": len(content)}
+
+
+def feed_row(inputs, X, k: int) -> dict[str, np.ndarray]:
+    """One input of all columns, or one a column."""
+    if isinstance(X, np.ndarray):
+        return {"X": X[k : k + 1].astype(np.float32)}
+    row = X.iloc[[k]]
+    kinds = {"tensor(string)": object}
+    return {
+        part.name: row[[part.name]].to_numpy().astype(kinds.get(part.type, np.float32))
+        for part in inputs
+    }

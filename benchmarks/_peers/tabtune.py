@@ -1,0 +1,46 @@
+"""TabTune: its students, taught by the vote.
+
+Its own teachers are foundation models whose weights come from the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import pandas as pd
+
+from ._task import (
+    Outcome,
+    Student,
+    Task,
+    attempt,
+    clock,
+    count_bytes,
+    encode,
+    make_vote,
+)
+
+REQUIREMENTS = ("tabtune==0.2.1", "torch==2.13.0", "lightgbm>=4.7")
+NEEDS = ("tabtune", "torch", "lightgbm")
+
+
+def fit(task: Task) -> Iterator[Outcome]:
+    for kind in ("mlp", "lgbm"):
+        yield attempt(kind, partial(distil, task, kind))
+
+
+def distil(task: Task, kind: str) -> Student:
+    from tabtune.distillation import TabDistiller
+
+    with clock() as read:
+        X, X_test = (pd.DataFrame(rows) for rows in encode(task))
+        X, X_test = X.rename(columns=str), X_test.rename(columns=str)
+        teacher = make_vote(task).fit(X, task.y_train)
+        # One fold: a teacher that is fitted is asked for its labels directly.
+        distiller = TabDistiller(
+            [teacher], kind, n_folds=1, random_state=task.seed
+        ).fit(X, pd.Series(task.y_train))
+        seconds = read()
+    n_bytes = count_bytes(distiller.student_)
+    return Student(kind, distiller.predict_proba, X_test, seconds, n_bytes)
