@@ -26,21 +26,24 @@ NEEDS = ("tabtune", "torch", "lightgbm")
 
 
 def fit(task: Task) -> Iterator[Outcome]:
+    with clock() as read:
+        X, X_test = (
+            pd.DataFrame(rows).rename(columns=lambda name: f"c_{name}")
+            for rows in encode(task)
+        )
+        teacher = make_vote(task).fit(X, task.y_train)
+        seconds = read()
     for kind in ("mlp", "lgbm"):
-        yield attempt(kind, partial(distil, task, kind))
+        yield attempt(kind, partial(distil, task, kind, teacher, X, X_test, seconds))
 
 
-def distil(task: Task, kind: str) -> Student:
+def distil(task: Task, kind: str, teacher, X, X_test, seconds: float) -> Student:
     from tabtune.distillation import TabDistiller
 
     with clock() as read:
-        X, X_test = (pd.DataFrame(rows) for rows in encode(task))
-        X, X_test = X.rename(columns=str), X_test.rename(columns=str)
-        teacher = make_vote(task).fit(X, task.y_train)
         # One fold: a teacher that is fitted is asked for its labels directly.
-        distiller = TabDistiller(
-            [teacher], kind, n_folds=1, random_state=task.seed
-        ).fit(X, pd.Series(task.y_train))
-        seconds = read()
+        distiller = TabDistiller([teacher], kind, n_folds=1, random_state=task.seed)
+        distiller.fit(X, pd.Series(task.y_train))
+        seconds += read()
     n_bytes = count_bytes(distiller.student_)
     return Student(kind, distiller.predict_proba, X_test, seconds, n_bytes)
