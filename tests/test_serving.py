@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import textwrap
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,23 +51,35 @@ def distilled():
     }
 
 
-def read_documented_lines():
+def read_docstring():
     """The four lines of `to_onnx`'s notes, as a user copies them."""
     notes = to_onnx.__doc__.split("Serve it in four lines::")[1]
     return textwrap.dedent(notes.split("References")[0]).strip().splitlines()
 
 
+def read_readme():
+    """The same of the README, after the import."""
+    text = (Path(__file__).parent.parent / "README.md").read_text()
+    code = text.split("Serving without skdistill")[1].split("```")[1]
+    return code.split("import onnxruntime\n")[1].strip().splitlines()
+
+
 # --- The documented session ----------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("read", "file"), [(read_docstring, "model.onnx"), (read_readme, "student.onnx")]
+)
 @pytest.mark.parametrize("name", STUDENTS)
-def test_the_documented_session_is_equal(name, distilled, tmp_path, monkeypatch):
+def test_the_documented_session_is_equal(
+    name, read, file, distilled, tmp_path, monkeypatch
+):
     onnxruntime = pytest.importorskip("onnxruntime")
     # The lines name a file of the working directory.
     monkeypatch.chdir(tmp_path)
-    to_onnx(distilled[name], X[TRAIN], path="model.onnx")
-    lines = read_documented_lines()
-    scope = {"onnxruntime": onnxruntime, "X": UNSEEN}
+    to_onnx(distilled[name], X[TRAIN], path=file)
+    lines = read()
+    scope = {"onnxruntime": onnxruntime, "X": UNSEEN, "X_test": UNSEEN}
     exec("\n".join(lines), scope)
 
     assert len(lines) == 4
@@ -152,7 +165,7 @@ def test_a_net_is_safe_in_threads():
     assert_safe_in_threads(loaded.predict_proba, fitted.predict_proba, single=True)
 
 
-@pytest.mark.parametrize("quantize", [None, "int8"])
+@pytest.mark.parametrize("quantize", [None, "int8", "int8-weights"])
 def test_a_session_is_safe_in_threads(quantize, distilled):
     onnxruntime = pytest.importorskip("onnxruntime")
     model = to_onnx(
@@ -243,6 +256,21 @@ def test_node_is_equal(name, ask_node, distilled, tmp_path):
     expected = distilled[name].predict_proba(UNSEEN)
     np.testing.assert_allclose(proba, expected, rtol=0, atol=1e-5)
     assert label == distilled[name].predict(UNSEEN).tolist()
+
+
+@pytest.mark.parametrize("quantize", ["float16", "int8", "int8-weights"])
+def test_node_serves_quantised_files(quantize, ask_node, distilled, tmp_path):
+    path = tmp_path / "model.onnx"
+    settings = {"quantize": quantize, "tolerance": 1.0, "path": path}
+    model = to_onnx(distilled["network"], X[TRAIN], **settings)
+    rows = UNSEEN.astype(np.float32)
+    label, proba = ask_node({"X": rows})
+
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    expected = session.run(None, {"X": rows})
+    np.testing.assert_allclose(proba, expected[1], rtol=0, atol=1e-5)
+    assert label == expected[0].tolist()
 
 
 def test_node_takes_strings_and_missing_numbers(ask_node, tmp_path):
