@@ -23,7 +23,7 @@ Predict = Callable[[Any], Any]
 
 #: Rows so many, from which a call's batch is taken in turn.
 N_BATCHES = 50
-WARM_UP_SECONDS, WARM_UP_ROWS = 0.5, 1024
+WARM_UP_SECONDS, WARM_UP_ROWS = 0.2, 1024
 #: Of 128 to 4,096 rows the fastest on magic; beyond, the cache is too small.
 BLOCK = 4096
 MAX_CALLS_A_TURN = 200

@@ -67,7 +67,7 @@ class Size:
     teacher_layers: tuple[int, ...] = (128, 64)
     student_layers: tuple[int, ...] = (64, 32)
     plan: tuple[dict, ...] = (
-        {"rows": 1, "turns": 24, "seconds": 0.05, "cap": 4.0},
+        {"rows": 1, "turns": 20, "seconds": 0.05, "cap": 4.0},
         {"rows": 32, "turns": 12, "seconds": 0.05, "cap": 4.0},
         {"rows": 1024, "turns": 8, "seconds": 0.05, "cap": 2.0},
         {"rows": 100_000, "turns": 3, "seconds": 0.3, "cap": 4.0},
