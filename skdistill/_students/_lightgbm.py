@@ -37,6 +37,7 @@ from sklearn.preprocessing import LabelEncoder
 
 from ._boosting import adopt, check_metadata, is_stock, soft_derivatives, soft_loss
 from ._data import SoftData
+from ._leaves import refit_leaves
 from ._tuning import SMALL_STEP, refuse_tuning
 
 #: LightGBM's names for one parameter, the one that wins first.
@@ -187,7 +188,19 @@ def fold(student: Any, temperature: float) -> None:
 def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     """Fit on float targets."""
     check_parameters(student, len(train.classes))
-    return _boost(student, student.get_params(), train, validation)
+    student = _boost(student, student.get_params(), train, validation)
+    if train.n_given is not None and _may_move_leaves(student):
+        refit_leaves(student, train)
+    return student
+
+
+def _may_move_leaves(student: Any) -> bool:
+    """Whether leaves hold one number each, that nothing constrains."""
+    params = student.get_params()
+    boosting = {*_given(params, _BOOSTING)} - {"gbdt", "gbrt", "goss"}
+    constrained = ("monotone_constraints", "mc", "monotone_constraint")
+    bound = ("linear_tree", "linear_trees", "max_delta_step", *constrained)
+    return not boosting and not any(_given(params, bound))
 
 
 def check_tuning(student: Any) -> None:
