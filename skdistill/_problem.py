@@ -30,12 +30,12 @@ from ._parallel import Work, read_work
 from ._students import (
     check_student,
     check_tuning,
+    learns_in_passes,
     split_rows,
-    stops_on_transfer_set,
     validation_fraction,
 )
 from ._targets import FloatArray
-from ._transfer_set import check_augmenter, check_unlabeled
+from ._transfer_set import check_augmenter, check_unlabeled, choose_ratio
 from ._weights import weight_params
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -83,6 +83,8 @@ class Problem:
         As given; "auto" is settled on held-out rows.
     n_synthetic : int or "auto"
         Number of rows to make.
+    ratio : int
+        Rows to make for each real one, where that is "auto".
     pilot : float
         Share of the student's final fit that trials may take.
     fine_tune : int
@@ -118,6 +120,7 @@ class Problem:
     alpha: float | str
     augmenter: Any
     n_synthetic: int | str
+    ratio: int
     pilot: float
     fine_tune: int
     calibrate: bool
@@ -223,6 +226,7 @@ def pose_problem(
         alpha=estimator.alpha,
         augmenter=estimator.augmenter,
         n_synthetic=estimator.n_synthetic,
+        ratio=choose_ratio(learns_in_passes(student), len(classes)),
         pilot=estimator.pilot,
         fine_tune=estimator.fine_tune,
         calibrate=calibrate,
@@ -310,7 +314,7 @@ def _choose_fraction(
     learn more than the training rows.
     """
     fraction = validation_fraction(student, n_samples)
-    wanted = estimator.fine_tune or (learns_more and stops_on_transfer_set(student))
+    wanted = estimator.fine_tune or (learns_more and learns_in_passes(student))
     return 0.1 if fraction is None and wanted else fraction
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,16 @@ from sklearn.utils import _safe_indexing
 from ._calibration import Calibration
 from ._problem import Problem
 from ._rows import take_rows
-from ._students import SoftData, blends_labels, choose_temperature
+from ._students import (
+    SoftData,
+    blends_labels,
+    choose_temperature,
+    learns_in_passes,
+    validation_fraction,
+)
 from ._targets import FloatArray, class_priors, soft_targets
 from ._transfer_set import TransferSet
+from .transfer import Munge, Spunge
 
 
 @dataclass(frozen=True)
@@ -24,16 +32,42 @@ class Recipe:
     ----------
     name : str
         For the report.
-    augmented : bool
-        Whether synthetic rows are learned.
+    sampler : estimator or None
+        Makes the synthetic rows; unfitted.
     alpha, temperature : float
         As in DistilledClassifier.
+    recites : bool
+        Whether the teacher's labels of the rows that it was fitted on are learned.
     """
 
     name: str
-    augmented: bool
+    sampler: Any
     alpha: float
     temperature: float
+    recites: bool = True
+
+    @property
+    def augmented(self) -> bool:
+        """Whether synthetic rows are learned."""
+        return self.sampler is not None
+
+
+def _list_transfer_sets(problem: Problem) -> list[tuple[str, Any, bool]]:
+    """Name, sampler, and whether the teacher's own rows are learned as well.
+
+    How far from its parents a row should be depends on the noise. The teacher knows
+    the labels of its rows by heart, and what it says of rows close by is half those
+    labels: the best lesson where they are certain, and the worst where they are not.
+    """
+    if not problem.chooses:
+        return [("transfer set", problem.sampler, True)]
+    sets = [
+        ("transfer set", problem.sampler, True),
+        ("wide transfer set", Munge(p=0.5, n_neighbors=10), False),
+        ("far transfer set", Spunge(p=0.5), False),
+    ]
+    # The trials of other students are as long as their fits.
+    return sets if learns_in_passes(problem.student) else [sets[0], sets[2]]
 
 
 def list_recipes(problem: Problem) -> list[Recipe]:
@@ -51,13 +85,37 @@ def list_recipes(problem: Problem) -> list[Recipe]:
             return 1.0
         return choose_temperature(problem.student, len(problem.classes))
 
-    recipes = [Recipe("transfer set", True, alpha, soften(True))] * augmented
-    if not augmented or free:
-        recipes.append(Recipe("training rows", False, alpha, soften(False)))
-    if free and problem.alpha == "auto" and blends_labels(problem.student):
-        recipes.append(Recipe("half true labels", False, 0.5, soften(False)))
-        recipes.append(Recipe("true labels", False, 0.0, 1.0))
+    recipes = []
+    if augmented:
+        recipes = [
+            Recipe(name, sampler, alpha, soften(True), recites)
+            for name, sampler, recites in _list_transfer_sets(problem)
+        ]
+    blends = free and problem.alpha == "auto" and blends_labels(problem.student)
+    # Of a network's short trials each costs the others part of their length.
+    short = augmented and blends and learns_in_passes(problem.student)
+    if not augmented or (free and not short):
+        recipes.append(Recipe("training rows", None, alpha, soften(False)))
+    if blends and not short:
+        recipes.append(Recipe("half true labels", None, 0.5, soften(False)))
+    if blends:
+        recipes.append(Recipe("true labels", None, 0.0, 1.0))
     return recipes
+
+
+def stops_early(problem: Problem, recipe: Recipe) -> bool:
+    """Whether rows are held out of the student's fit, and end it.
+
+    They are where the student asks for it. A network that learns the true labels also
+    stops early, for the longer it learns them, the worse.
+    """
+    student = problem.student
+    return validation_fraction(student, len(problem.y)) is not None or (
+        problem.chooses
+        and recipe.alpha == 0
+        and not recipe.augmented
+        and learns_in_passes(student)
+    )
 
 
 def soften_labels(

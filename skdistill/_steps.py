@@ -12,17 +12,21 @@ from sklearn.frozen import FrozenEstimator
 
 from . import _study, _teacher
 from ._calibration import Calibration
-from ._problem import Problem
+from ._problem import Problem, Split
 from ._progress import Progress
-from ._recipe import Recipe, list_recipes, soften_labels, soften_transfer_set
+from ._recipe import (
+    Recipe,
+    list_recipes,
+    soften_labels,
+    soften_transfer_set,
+    stops_early,
+)
 from ._students import (
     SoftData,
     fit_student,
     rescale,
     seed_net,
-    stops_on_transfer_set,
     tune_student,
-    validation_fraction,
 )
 from ._targets import FloatArray
 from ._transfer_set import TransferSet, make_rows
@@ -41,13 +45,12 @@ class Plan:
     calibration : Calibration or None
         Of the labels.
     unseen : ndarray of shape (n_samples, n_classes) or None
-        Out-of-fold labels, if those are to be learned.
+        Labels by teachers that did not see the row, if those are to be learned; NaN
+        where there is none.
     leak, trials
         As in DistilledClassifier.
     scale : float
         By which the student's logits are divided in the end.
-    visits : float or None
-        After how many visits of rows a network ends at the latest.
     """
 
     recipe: Recipe
@@ -57,7 +60,6 @@ class Plan:
     leak: dict[str, float] | None
     trials: list[dict[str, Any]]
     scale: float
-    visits: float | None
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,12 @@ class Lesson:
 
 def make_plan(problem: Problem, progress: Progress) -> Plan:
     """Ask rows that a teacher did not see: how to calibrate, and what to learn."""
-    trial_set, recipes = _study.make_trial_set(problem, list_recipes(problem))
+    trial_sets, recipes = _study.make_trial_sets(problem, list_recipes(problem))
     transfer = None
     if len(recipes) == 1:
         # A sampler that fails must do so before a teacher is fitted.
         transfer = _make_transfer_set(problem, recipes[0])
-    unseen = _label_unseen(problem, trial_set, progress)
+    unseen = _label_unseen(problem, trial_sets, progress)
     calibration = leak = None
     if unseen is not None:
         if problem.calibrate:
@@ -84,27 +86,28 @@ def make_plan(problem: Problem, progress: Progress) -> Plan:
         if problem.trial is not None:
             leak = _study.measure_leak(problem, unseen)
             recipes = _study.drop_needless(recipes, leak)
-    recipe, report, scale, visits = recipes[0], [], 1.0, None
+    recipe, report, scale = recipes[0], [], 1.0
     if len(recipes) > 1:
         with progress.step("pilots"):
-            trials = _try_recipes(problem, recipes, unseen, trial_set, calibration)
+            trials = _try_recipes(problem, recipes, unseen, trial_sets, calibration)
             edge = None
             if unseen is not None:
                 edge = _study.find_edge(problem, trials, unseen.proba, calibration)
-            recipe = _study.choose_recipe(problem, trials, edge)
+            recipe = _study.choose_recipe(problem, trials)
             report = _study.report_trials(problem, trials, recipe)
             scale = _study.calibrate_student(problem, trials, recipe)
-            visits = _study.limit_visits(problem, trials, recipe)
             _study.warn_of_harm(edge, recipe)
         transfer = _make_transfer_set(problem, recipe)
-    out_of_fold = unseen.proba if unseen is not None and problem.splits else None
+    honest = None
+    if unseen is not None and (problem.splits or not recipe.recites):
+        honest = unseen.proba
     if recipe.alpha == 0 and transfer is None:
         calibration = None
-    return Plan(recipe, transfer, calibration, out_of_fold, leak, report, scale, visits)
+    return Plan(recipe, transfer, calibration, honest, leak, report, scale)
 
 
 def _label_unseen(
-    problem: Problem, trial_set: TransferSet | None, progress: Progress
+    problem: Problem, trial_sets: list[TransferSet], progress: Progress
 ) -> _study.Unseen | None:
     """Label rows by teachers that did not see them."""
     splits = problem.splits
@@ -120,18 +123,18 @@ def _label_unseen(
             splits,
             problem.teacher_params,
             problem.classes,
-            others=() if trial_set is None else (trial_set.X,),
+            others=tuple(rows.X for rows in trial_sets),
             work=problem.work,
             context=context,
         )
-    return _study.Unseen(proba, firsts[0], None if trial_set is None else firsts[1])
+    return _study.Unseen(proba, firsts[0], firsts[1:])
 
 
 def _try_recipes(
     problem: Problem,
     recipes: list[Recipe],
     unseen: _study.Unseen | None,
-    trial_set: TransferSet | None,
+    trial_sets: list[TransferSet],
     calibration: Calibration | None,
 ) -> list[_study.Trial]:
     assert problem.trial is not None
@@ -144,8 +147,8 @@ def _try_recipes(
         stored = problem.stored
         labels = _label_frozen(problem, problem.X) if stored is None else stored
         own = labels[tried]
-        added = None if trial_set is None else _label_frozen(problem, trial_set.X)
-    extra = None if trial_set is None or added is None else (trial_set, added)
+        added = [_label_frozen(problem, rows.X) for rows in trial_sets]
+    extra = list(zip(trial_sets, added, strict=True))
     return _study.run_trials(problem, recipes, own, labels[judges], extra, calibration)
 
 
@@ -164,7 +167,9 @@ def label_rows(
     else:
         with progress.step("teacher") as context:
             teacher, tables = _fit_teacher(problem, others, context)
-    proba = tables[0] if plan.unseen is None else plan.unseen
+    proba = tables[0]
+    if plan.unseen is not None:
+        proba = np.where(np.isnan(plan.unseen), proba, plan.unseen)
     return teacher, proba, None if transfer is None else (transfer, tables[1])
 
 
@@ -190,16 +195,23 @@ def _label(problem: Problem, teacher: Any, X: Any, name: str | None) -> FloatArr
 
 def _make_transfer_set(problem: Problem, recipe: Recipe) -> TransferSet | None:
     """Build on training rows alone: rows that are held out must be no parents."""
-    sampler = problem.sampler if recipe.augmented else None
-    data = problem if problem.held_out is None else problem.take(problem.held_out[0])
+    held_out = _hold_out(problem, recipe)
+    data = problem if held_out is None else problem.take(held_out[0])
     return make_rows(
-        sampler,
+        None if recipe.sampler is None else clone(recipe.sampler),
         data.X,
         data.weight,
         problem.X_unlabeled,
         problem.n_synthetic,
         problem.seeds.sampler,
+        problem.ratio,
     )
+
+
+def _hold_out(problem: Problem, recipe: Recipe) -> Split | None:
+    """Rows to learn from, and rows that end or judge the student's fit."""
+    needed = problem.fine_tune or stops_early(problem, recipe)
+    return problem.held_out if needed else None
 
 
 def soften(
@@ -214,14 +226,24 @@ def soften(
         labels = proba[rows]
         return soften_labels(problem, rows, labels, plan.recipe, plan.calibration)
 
-    if problem.held_out is None:
-        train, held_out = read(np.arange(len(problem.y))), None
-    else:
-        train, held_out = read(problem.held_out[0]), read(problem.held_out[1])
+    rows, held_out = np.arange(len(problem.y)), None
+    split = _hold_out(problem, plan.recipe)
+    if split is not None:
+        rows, held_out = split[0], read(split[1])
+    train = read(rows)
+    if not plan.recipe.recites:
+        train = replace(train, learned=_find_unseen(plan, rows))
     extra = None
     if transfer is not None:
         extra = soften_transfer_set(problem, *transfer, plan.recipe, plan.calibration)
     return Lesson(train, held_out, extra)
+
+
+def _find_unseen(plan: Plan, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Positions among the rows of those that some teacher did not see."""
+    if plan.unseen is None:
+        return np.arange(0)
+    return np.flatnonzero(~np.isnan(plan.unseen[rows, 0]))
 
 
 def teach(
@@ -229,17 +251,14 @@ def teach(
 ) -> tuple[Any, dict[str, Any] | None]:
     """Fit the student, served at temperature 1, and tune it where asked to."""
     student = problem.student
-    stops = validation_fraction(student, len(problem.y)) is not None or (
-        (lesson.extra is not None or bool(plan.trials))
-        and stops_on_transfer_set(student)
-    )
+    stops = stops_early(problem, plan.recipe)
     with (
         seed_net(student, problem.seeds.net),
         _teacher.propagate(context, student),
     ):
         student = fit_student(
             student,
-            replace(lesson.train, visits=plan.visits),
+            lesson.train,
             lesson.held_out if stops else None,
             plan.recipe.temperature,
             lesson.extra,

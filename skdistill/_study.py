@@ -8,7 +8,8 @@ can be trusted, and choose among short trials of the student ("auto").
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -20,23 +21,26 @@ from ._calibration import Calibration, fit_calibration, weighs_classes
 from ._parallel import Parcel, share_cores
 from ._problem import Problem
 from ._progress import raise_interrupts
-from ._recipe import Recipe, soften_labels, soften_transfer_set
+from ._recipe import Recipe, soften_labels, soften_transfer_set, stops_early
 from ._students import (
     can_rescale,
-    count_best_visits,
     count_final_passes,
     fit_student,
+    learns_in_passes,
     limit_passes,
     seed_net,
-    stops_on_transfer_set,
-    validation_fraction,
+    split_rows,
 )
 from ._targets import FloatArray, class_priors, clip_probabilities
 from ._teacher import align
 from ._transfer_set import TransferSet, count_rows, make_rows, take_part
 
-#: Synthetic rows for each real one in a trial.
-_TRIAL_RATIO = 2
+#: Synthetic rows for each real one in a trial, and for networks, which want many, a
+#: share of those in the final fit.
+_TRIAL_RATIO, _TRIAL_SHARE = 2, 1 / 6
+
+#: What a row costs the fit of an ensemble, if it labels a row at 1.
+_FIT_COST = 10
 
 #: Trials on fewer rows cost next to nothing, and decide nothing.
 _FEWEST = 100
@@ -54,36 +58,42 @@ class Unseen:
     ----------
     proba : ndarray of shape (n_samples, n_classes)
         NaN where every teacher saw the row.
-    own, extra : ndarrays of shape (n_rows, n_classes) or None
-        What the teacher of the trial says of the rows that it was fitted on, and of
-        the trial's transfer set.
+    own : ndarray of shape (n_rows, n_classes)
+        What the teacher of the trial says of the rows that it was fitted on.
+    extra : list of ndarrays of shape (n_rows, n_classes)
+        What it says of each transfer set of the trials.
     """
 
     proba: FloatArray
     own: FloatArray
-    extra: FloatArray | None
+    extra: list[FloatArray]
 
 
-def make_trial_set(
+def make_trial_sets(
     problem: Problem, recipes: list[Recipe]
-) -> tuple[TransferSet | None, list[Recipe]]:
-    """Return the transfer set of the trials, and what there is to try.
+) -> tuple[list[TransferSet], list[Recipe]]:
+    """Return the transfer sets of the trials, and what there is to try.
 
-    No held-out row is a parent. Of rows that no sampler can work on, what is left
-    are the recipes that need none.
+    The first recipes have one each, in order. No held-out row is a parent. Of rows
+    that no sampler can work on, what is left are the recipes that need none.
     """
-    if problem.trial is None or len(recipes) == 1 or not recipes[0].augmented:
-        return None, recipes
-    rows = problem.trial[0]
-    data = problem.take(rows)
-    n_synthetic = min(
-        _TRIAL_RATIO * len(rows), count_rows(len(rows), problem.n_synthetic)
-    )
-    sampler, seed = clone(problem.sampler), problem.seeds.sampler
+    if problem.trial is None or len(recipes) == 1:
+        return [], recipes
+    data = problem.take(problem.trial[0])
+    count = _count_trial_rows(problem)
     try:
-        made = make_rows(
-            sampler, data.X, data.weight, problem.X_unlabeled, n_synthetic, seed
-        )
+        made = [
+            make_rows(
+                clone(recipe.sampler),
+                data.X,
+                data.weight,
+                problem.X_unlabeled,
+                count,
+                problem.seeds.sampler,
+            )
+            for recipe in recipes
+            if recipe.augmented
+        ]
     except (TypeError, ValueError) as error:
         warnings.warn(
             'augmenter="auto" makes no synthetic rows, for these cannot be built on: '
@@ -91,8 +101,19 @@ def make_trial_set(
             UserWarning,
             stacklevel=_USER,
         )
-        return None, [recipe for recipe in recipes if not recipe.augmented]
-    return made, recipes
+        return [], [recipe for recipe in recipes if not recipe.augmented]
+    return [rows for rows in made if rows is not None], recipes
+
+
+def _count_trial_rows(problem: Problem) -> int:
+    assert problem.trial is not None
+    n_rows = len(problem.trial[0])
+    final = count_rows(n_rows, problem.n_synthetic, problem.ratio)
+    wanted = _TRIAL_RATIO * n_rows
+    if learns_in_passes(problem.student):
+        # It visits as many rows, whatever the number of different ones.
+        wanted = max(wanted, round(_TRIAL_SHARE * final))
+    return min(final, wanted)
 
 
 def calibrate_teacher(problem: Problem, unseen: Unseen) -> Calibration:
@@ -149,8 +170,6 @@ class Trial:
         What the student said.
     to_end : bool
         Whether it learned all rows to try on, as long as it wanted.
-    visits : float or None
-        After how many visits of rows a network was best, if it got worse again.
     """
 
     recipe: Recipe
@@ -158,7 +177,6 @@ class Trial:
     hits: Any
     proba: FloatArray
     to_end: bool
-    visits: float | None
 
 
 def run_trials(
@@ -166,7 +184,7 @@ def run_trials(
     recipes: list[Recipe],
     own: FloatArray,
     held_out: FloatArray,
-    extra: tuple[TransferSet, FloatArray] | None,
+    extra: list[tuple[TransferSet, FloatArray]],
     calibration: Calibration | None,
 ) -> list[Trial]:
     """Fit one short student a recipe, and score it on the true labels held out.
@@ -179,18 +197,19 @@ def run_trials(
         What is tried.
     own, held_out : ndarrays
         Labels of the rows to try on, and of the rows to choose on.
-    extra : TransferSet and ndarray, or None
-        Rows of the transfer set, and their labels.
+    extra : list of pairs of TransferSet and ndarray
+        Rows of the transfer sets, and their labels, for the first recipes.
     calibration : Calibration or None
         Of the labels.
     """
     assert problem.trial is not None
-    n_rows, n_passes = _share_out(problem, recipes, extra)
+    n_rows, n_visits = _share_out(problem, recipes)
     chosen = _draw_rows(problem, n_rows)
     work = problem.work
-    given = Parcel((problem, chosen, own, held_out, extra, calibration, n_passes))
+    given = Parcel((problem, chosen, own, held_out, calibration, n_visits))
     n_threads = work.count_threads(len(recipes))
-    calls = ((given, recipe, n_threads) for recipe in recipes)
+    pairs = zip_longest(recipes, extra)
+    calls = ((given, recipe, Parcel(added), n_threads) for recipe, added in pairs)
     with warnings.catch_warnings():
         # A trial is meant to end before it converges.
         warnings.simplefilter("ignore")
@@ -198,26 +217,33 @@ def run_trials(
             return list(work.run(_run_trial, calls, len(recipes)))
 
 
-def _run_trial(given: Parcel, recipe: Recipe, n_threads: int | None) -> Trial:
-    problem, chosen, own, held_out, extra, calibration, n_passes = given.value
+def _run_trial(
+    given: Parcel, recipe: Recipe, extra: Parcel, n_threads: int | None
+) -> Trial:
+    problem, chosen, own, held_out, calibration, n_visits = given.value
     rows, judges = problem.trial[0][chosen], problem.trial[1]
     settings = (recipe, calibration)
     train = soften_labels(problem, rows, own[chosen], *settings)
+    validation = None
+    if stops_early(problem, recipe):
+        validation = soften_labels(problem, judges, held_out, *settings)
+    if validation is not None and not recipe.augmented:
+        # Rows that end a student's fit would judge it too kindly.
+        split = split_rows(problem.codes[rows], 0.1, problem.seeds.split)
+        train, validation = (train.take(part) for part in split)
+    if not recipe.recites and not problem.splits:
+        train = replace(train, learned=np.arange(0))
     added = None
-    if recipe.augmented and extra is not None:
+    if extra.value is not None:
         share = len(chosen) / len(own)
-        transfer, proba = extra
+        transfer, proba = extra.value
         n_added = max(1, round(share * len(proba)))
         transfer, proba = take_part(transfer, proba, n_added)
         added = soften_transfer_set(problem, transfer, proba, *settings)
     student = share_cores(clone(problem.student), n_threads)
-    n_trained = train.n_samples + (0 if added is None else added.n_samples)
-    if n_passes is not None:
-        limit_passes(student, max(1, round(n_passes / n_trained)))
-    validation = None
-    stops = validation_fraction(student, len(problem.y)) is not None
-    if stops or stops_on_transfer_set(student):
-        validation = soften_labels(problem, judges, held_out, *settings)
+    n_trained = train.n_learned + (0 if added is None else added.n_samples)
+    if n_visits is not None:
+        limit_passes(student, max(1, round(n_visits / n_trained)))
     with seed_net(student, problem.seeds.net):
         student = fit_student(student, train, validation, recipe.temperature, added)
         # A net draws when it predicts, too.
@@ -226,10 +252,9 @@ def _run_trial(given: Parcel, recipe: Recipe, n_threads: int | None) -> Trial:
     if proba.shape[1] < len(problem.classes):
         # True labels alone do not tell of classes that these rows lack.
         proba = align(proba, student.classes_, problem.classes)
-    to_end = n_passes is None and len(chosen) == len(own)
+    to_end = n_visits is None and len(chosen) == len(own)
     judged = _judge(problem, judges, proba)
-    visits = count_best_visits(student, n_trained)
-    return Trial(recipe, *judged, proba, to_end, visits)
+    return Trial(recipe, *judged, proba, to_end)
 
 
 def _draw_rows(problem: Problem, n_rows: int) -> NDArray[np.intp]:
@@ -242,27 +267,25 @@ def _draw_rows(problem: Problem, n_rows: int) -> NDArray[np.intp]:
     return np.sort(order[:n_rows])
 
 
-def _share_out(
-    problem: Problem,
-    recipes: list[Recipe],
-    extra: tuple[TransferSet, FloatArray] | None,
-) -> tuple[int, float | None]:
+def _share_out(problem: Problem, recipes: list[Recipe]) -> tuple[int, float | None]:
     """How many rows each trial may have, and row visits if it learns in passes.
 
     A network's passes are what costs, so its trials are bounded by the share of
     those. For other students rows are what decides: a trial has all of them, as long
-    as the trials' rows are the share of what the final fit labels and learns.
+    as the trials' rows are the share of what the final fit labels and learns; a row
+    that the teacher is fitted on counts as ten.
     """
     assert problem.trial is not None
     n_real = n_final = len(problem.y)
     if recipes[0].augmented:
-        n_final += count_rows(n_real, problem.n_synthetic)
+        n_final += count_rows(n_real, problem.n_synthetic, problem.ratio)
     passes = count_final_passes(problem.student, n_final)
     n_tried = len(problem.trial[0])
     if passes is not None:
         return n_tried, problem.pilot * n_final * passes / len(recipes)
-    units = sum(1 + _TRIAL_RATIO * recipe.augmented for recipe in recipes)
-    share = problem.pilot * (n_real + 2 * n_final) / units
+    units = sum(recipe.recites + _TRIAL_RATIO * recipe.augmented for recipe in recipes)
+    fit = _FIT_COST * n_real if problem.refits else 0
+    share = problem.pilot * (fit + n_real + 2 * n_final) / units
     return min(n_tried, max(_FEWEST, int(share))), None
 
 
@@ -311,38 +334,29 @@ def find_edge(
     return Edge(lead > error or gain > noise, words[0], words[1], len(losses))
 
 
-def choose_recipe(problem: Problem, trials: list[Trial], edge: Edge | None) -> Recipe:
+def choose_recipe(problem: Problem, trials: list[Trial]) -> Recipe:
     """Return the recipe that the held-out rows speak for, in log loss.
 
     A student that was tried to the end learns the true labels, with which
     distillation does no harm, unless another recipe is better by more than a
-    standard error. The trial of a network ends long before more rows pay, and what it
-    says of them is worth little: where the teacher has an edge, the first recipe is
-    taken; where it has none, another one must be better by a standard error.
+    standard error. The trial of a network ends long before a transfer set has paid,
+    but for the true labels: the best of its transfer sets is taken, unless the true
+    labels are better by two standard errors.
     """
     weight = _weigh_judges(problem)
-    best = min(trials, key=lambda trial: np.average(trial.losses, weights=weight))
-    if limit_passes(problem.student, None) is None:
-        stays = _find_direct(trials) or best
-    elif edge is not None and edge.exists:
-        return trials[0].recipe
+
+    def find_best(some: list[Trial]) -> Trial:
+        return min(some, key=lambda trial: np.average(trial.losses, weights=weight))
+
+    best, needed = find_best(trials), 1
+    if learns_in_passes(problem.student):
+        augmented = [trial for trial in trials if trial.recipe.augmented]
+        stays = find_best(augmented or trials[:1])
+        needed = 2
     else:
-        stays = trials[0]
+        stays = _find_direct(trials) or best
     lead, error = _compare(stays.losses, best.losses, weight)
-    return best.recipe if lead > error else stays.recipe
-
-
-def limit_visits(problem: Problem, trials: list[Trial], chosen: Recipe) -> float | None:
-    """Return after how many visits of rows the final network is to end.
-
-    Only the trial can tell: the final teacher saw the rows that the final network
-    holds out, so that learning by heart what it knows of them looks like learning.
-    """
-    assert problem.trial is not None
-    trial = next(trial for trial in trials if trial.recipe is chosen)
-    if trial.visits is None:
-        return None
-    return trial.visits * len(problem.y) / len(problem.trial[0])
+    return best.recipe if lead > needed * error else stays.recipe
 
 
 def calibrate_student(problem: Problem, trials: list[Trial], chosen: Recipe) -> float:

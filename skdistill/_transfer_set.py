@@ -16,8 +16,8 @@ from ._rows import concat_rows
 from ._targets import FloatArray
 from .transfer import Munge
 
-#: Synthetic rows for each real one, and for each where real ones are few; beyond the
-#: cap, more rows changed nothing in the literature.
+#: Synthetic rows for each real one, at least; beyond the cap, more rows changed
+#: nothing in the literature.
 _RATIO = 5
 _SMALL_RATIO, _SMALL = 20, 10_000
 _MOST = 500_000
@@ -116,12 +116,23 @@ def _check_same_table(name: str, X: Any, rows: Any) -> None:
         )
 
 
-def count_rows(n_real: int, n_synthetic: int | str) -> int:
+def choose_ratio(passes: bool, n_classes: int) -> int:
+    """Synthetic rows for each real one, where real ones are not few.
+
+    A network makes a fixed number of updates, so that more rows cost it their labels
+    alone; those cost an ensemble the more, the more classes there are.
+    """
+    if not passes:
+        return _RATIO
+    return max(_RATIO, min(4 * _RATIO, 20 * _RATIO // n_classes))
+
+
+def count_rows(n_real: int, n_synthetic: int | str, ratio: int = _RATIO) -> int:
     """How many synthetic rows are built on so many real ones."""
     if n_synthetic != "auto":
         return int(n_synthetic)
     few = min(_SMALL_RATIO * n_real, _SMALL)
-    return min(max(_RATIO * n_real, few), _MOST)
+    return min(max(ratio * n_real, few), _MOST)
 
 
 def make_rows(
@@ -131,6 +142,7 @@ def make_rows(
     X_unlabeled: Any,
     n_synthetic: int | str,
     seed: Any,
+    ratio: int = _RATIO,
 ) -> TransferSet | None:
     """Build the transfer set on training rows and unlabelled ones.
 
@@ -146,6 +158,8 @@ def make_rows(
         Number of rows to make.
     seed : int, RandomState or None
         For the sampler.
+    ratio : int
+        Rows for each real one where `n_synthetic` is "auto".
     """
     base, base_weight = X, weight
     if X_unlabeled is not None:
@@ -160,7 +174,8 @@ def make_rows(
             return None
         held = None if base_weight is None else base_weight[unlabeled]
         return TransferSet(X_unlabeled, held)
-    rows, parents = _sample(sampler, base, count_rows(n_real, n_synthetic), seed)
+    count = count_rows(n_real, n_synthetic, ratio)
+    rows, parents = _sample(sampler, base, count, seed)
     made = None if base_weight is None else _weigh(base_weight, parents, len(parents))
     if X_unlabeled is not None:
         rows = concat_rows(X_unlabeled, rows)

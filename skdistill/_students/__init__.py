@@ -42,15 +42,14 @@ __all__ = [
     "check_student",
     "check_tuning",
     "choose_temperature",
-    "count_best_visits",
     "count_final_passes",
     "fit_student",
+    "learns_in_passes",
     "limit_passes",
     "read_labels",
     "rescale",
     "seed_net",
     "split_rows",
-    "stops_on_transfer_set",
     "tune_student",
     "validation_fraction",
 ]
@@ -156,22 +155,10 @@ def limit_passes(student: Any, n_passes: int | None) -> int | None:
     return most
 
 
-def stops_on_transfer_set(student: Any) -> bool:
-    """Whether the pass to keep is found on held-out rows, asked for or not.
-
-    A network that learns a transfer set for long learns by heart what the teacher
-    knows by heart of the rows behind it.
-    """
+def learns_in_passes(student: Any) -> bool:
+    """Whether the student is a network that can end at any pass."""
     learner = _last_step(student)
     return _family(learner) is _mlp and limit_passes(student, None) is not None
-
-
-def count_best_visits(student: Any, n_rows: int) -> float | None:
-    """Visits of rows after which a fitted network was best, if it got worse again."""
-    learner = _last_step(student)
-    if not stops_on_transfer_set(student):
-        return None
-    return _mlp.count_best_visits(learner, n_rows)
 
 
 def count_final_passes(student: Any, n_rows: int) -> int | None:
@@ -266,7 +253,7 @@ def fit_student(
     """
     if isinstance(student, Pipeline):
         return _fit_pipeline(student, train, validation, temperature, extra)
-    train = train.join(extra)
+    train = train.take_learned().join(extra)
     family = _family(student)
     class_weight = getattr(student, "class_weight", None)
     if class_weight is not None:

@@ -35,9 +35,8 @@ class SoftData:
     n_given : int or None
         How many of the rows, the first, are training rows of the user; the others
         are of the transfer set. None: all.
-    visits : float or None
-        After how many visits of rows a network is to end, wherever its held-out rows
-        would let it go on.
+    learned : ndarray of int or None
+        The rows that the last step learns, where steps before it see all. None: all.
     """
 
     X: Any
@@ -47,11 +46,15 @@ class SoftData:
     weight: NDArray[np.float64] | None = None
     params: dict[str, Any] | None = None
     n_given: int | None = None
-    visits: float | None = None
+    learned: NDArray[np.intp] | None = None
 
     @property
     def n_samples(self) -> int:
         return len(self.targets)
+
+    @property
+    def n_learned(self) -> int:
+        return self.n_samples if self.learned is None else len(self.learned)
 
     def join(self, extra: SoftData | None) -> SoftData:
         """Append the rows of a transfer set."""
@@ -86,6 +89,12 @@ class SoftData:
         """Return the metadata of the given rows."""
         given = self.params or {}
         return {k: take_rows(v, rows, self.n_samples) for k, v in given.items()}
+
+    def take_learned(self) -> SoftData:
+        """Return the rows that the last step learns."""
+        if self.learned is None:
+            return self
+        return replace(self.take(self.learned), learned=None)
 
     def with_rows(self, X: Any) -> SoftData:
         """Return the same targets for transformed rows."""
