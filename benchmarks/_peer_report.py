@@ -113,13 +113,23 @@ def judge(students: Students, metric: str) -> dict | None:
 
 def compare_speed(students: Students) -> list[str]:
     """How many times faster one row is than with each student of the slow rival."""
-    ours = read_values(students.get(OURS, {}), "p50_us")
+    good = [r for r in students.get(OURS, {}).values() if "failed" not in r]
+    ours = {
+        "in Python": [r["p50_us"] for r in good],
+        "by ONNX Runtime": [
+            r["notes"]["onnx_us"] for r in good if "onnx_us" in r["notes"]
+        ],
+    }
     lines = []
     for name, records in students.items():
         theirs = list(read_values(records, "p50_us").values())
-        if ours and theirs and name.startswith(RIVAL_IN_SPEED):
-            ratio = np.median(theirs) / np.median(list(ours.values()))
-            lines.append(f"one row {ratio:.1f} times as fast as {name}")
+        if theirs and name.startswith(RIVAL_IN_SPEED):
+            ratios = [
+                f"{np.median(theirs) / np.median(times):,.1f} times as fast {how}"
+                for how, times in ours.items()
+                if times
+            ]
+            lines.append(f"one row against {name}: {', '.join(ratios)}")
     return lines
 
 

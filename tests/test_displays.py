@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,12 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier, _scorers
 from skdistill._displays._tradeoff import find_front
-from skdistill.inspection import FidelityDisplay, ReliabilityDisplay, TradeoffDisplay
+from skdistill.inspection import (
+    FidelityDisplay,
+    ReliabilityDisplay,
+    TradeoffDisplay,
+    distillation_report,
+)
 from skdistill.metrics import (
     agreement_score,
     expected_calibration_error,
@@ -443,6 +449,58 @@ def test_tradeoff_needs_a_search_with_both_scores(search):
         TradeoffDisplay.from_search(DecisionTreeClassifier())
     with pytest.raises(ValueError, match=r"\['p99'\] not among"):
         TradeoffDisplay.from_search(search, cost="p99")
+
+
+@pytest.fixture(scope="module")
+def reports():
+    def report(depth):
+        model = DistilledClassifier(
+            RandomForestClassifier(10, random_state=0),
+            DecisionTreeClassifier(max_depth=depth, random_state=0),
+            random_state=0,
+        ).fit(X_TRAIN, Y_TRAIN)
+        given = {"baseline": "fit", "train": (X_TRAIN, Y_TRAIN)}
+        return distillation_report(
+            model, X_TEST, Y_TEST, **given, n_bootstrap=2, random_state=0
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_SECONDS", "_BATCH_SECONDS"):
+            patch.setattr(f"skdistill._report._measure.{name}", 0.0)
+        return {"flat": report(1), "deep": report(6)}
+
+
+@pytest.mark.parametrize(
+    ("score", "cost", "key"),
+    [("log_loss", "latency", "latency_p50_us"), ("accuracy", "bytes", "bytes")],
+)
+def test_tradeoff_of_reports(reports, score, cost, key):
+    display = TradeoffDisplay.from_reports(reports, score=score, cost=cost)
+    students = [report.models["student"] for report in reports.values()]
+    points = np.array([[figures[key], figures[score]] for figures in students])
+
+    np.testing.assert_allclose(_sort_rows(_get_points(display)), _sort_rows(points))
+    for name, mark in (("teacher", display.teacher_), ("baseline", display.baseline_)):
+        figures = reports["flat"].models[name]
+        np.testing.assert_allclose(mark.get_offsets(), [[figures[key], figures[score]]])
+    assert display.names == ["flat", "deep"]
+    assert display.greater_is_better == (score == "accuracy")
+
+
+def test_tradeoff_refuses_reports_that_do_not_compare(reports):
+    other = replace(reports["flat"], n_rows=7)
+    unsized = replace(reports["flat"], models={"student": {"log_loss": 0.3}})
+    for given, message in (
+        ({}, r"one at least; got 0 of \[\] rows"),
+        ({**reports, "other": other}, r"got 3 of \[7, 120\] rows"),
+        ({"unsized": unsized}, r"\['unsized'\] have not.*leave it out"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            TradeoffDisplay.from_reports(given)
+    with pytest.raises(ValueError, match=r"score must be one of .*got 'f1'"):
+        TradeoffDisplay.from_reports(reports, score="f1")
+    with pytest.raises(ValueError, match=r"cost must be one of .*got 'euros'"):
+        TradeoffDisplay.from_reports(reports, cost="euros")
 
 
 # --- the convention ------------------------------------------------------------

@@ -33,7 +33,8 @@ def fit(task: Task) -> Iterator[Outcome]:
     students = {
         "FIGS": FIGSRegressor(),
         "MLP 64-32": make_pipeline(
-            StandardScaler(), MLPRegressor((64, 32), random_state=task.seed)
+            StandardScaler(),
+            MLPRegressor(hidden_layer_sizes=(64, 32), random_state=task.seed),
         ),
     }
     for name, student in students.items():

@@ -17,6 +17,7 @@ from ._axes import (
     set_log_ticks,
 )
 from ._labels import place_labels
+from ._results import check_figures, name_candidates, read_reports, read_results
 
 #: Up to so many names of so many characters in all are written; of more, only those
 #: on the front.
@@ -27,9 +28,10 @@ _COST_NAMES = {"latency": "microseconds a row", "bytes": "bytes"}
 class TradeoffDisplay:
     """Scores against costs, with the Pareto front.
 
-    Make one with :meth:`from_results` or :meth:`from_search`; the parameters are
-    kept as attributes. The cost has a logarithmic axis. On the front are the models
-    of which no other is at least as good and as cheap, and better in one of both.
+    Make one with :meth:`from_results`, :meth:`from_search` or :meth:`from_reports`;
+    the parameters are kept as attributes. The cost has a logarithmic axis. On the
+    front are the models of which no other is at least as good and as cheap, and
+    better in one of both.
 
     Parameters
     ----------
@@ -159,7 +161,7 @@ class TradeoffDisplay:
         """
         require_matplotlib(f"{cls.__name__}.from_results")
         names = [str(name) for name in names]
-        scores, costs = _check_figures(names, scores, costs, teacher, baseline)
+        scores, costs = check_figures(names, scores, costs, teacher, baseline)
         display = cls(
             names,
             scores,
@@ -222,9 +224,9 @@ class TradeoffDisplay:
             A key is missing, or a mean score is not finite.
         """
         require_matplotlib(f"{cls.__name__}.from_search")
-        results = _read_results(search, [score, cost])
+        results = read_results(search, [score, cost])
         return cls.from_results(
-            _name_candidates(results["params"]),
+            name_candidates(results["params"]),
             results[f"mean_test_{score}"],
             -np.asarray(results[f"mean_test_{cost}"]),
             teacher=teacher,
@@ -234,6 +236,42 @@ class TradeoffDisplay:
             cost_name=_COST_NAMES.get(cost, cost) if cost_name is None else cost_name,
             ax=ax,
             **kwargs,
+        )
+
+    @classmethod
+    def from_reports(
+        cls, reports, *, score="log_loss", cost="latency", ax=None, **kwargs
+    ):
+        """Draw the students of several reports, with teacher and baseline of the first.
+
+        Parameters
+        ----------
+        reports : dict of str to DistillationReport
+            By name, all of the same rows.
+        score : str, default="log_loss"
+            A score among the figures of their `models`.
+        cost : {"latency", "bytes"}, default="latency"
+            The median for one row, or the size.
+        ax : matplotlib Axes, default=None
+            None: those of a new figure.
+        **kwargs : dict
+            For :meth:`matplotlib.axes.Axes.scatter`, of the models.
+
+        Returns
+        -------
+        display : TradeoffDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            There is no report, they are of different numbers of rows, there is no
+            such score or cost, or a student has none.
+        """
+        require_matplotlib(f"{cls.__name__}.from_reports")
+        given = read_reports(reports, score, cost)
+        return cls.from_results(
+            list(reports), **given, cost_name=_COST_NAMES[cost], ax=ax, **kwargs
         )
 
     def plot(self, *, ax=None, **kwargs):
@@ -359,70 +397,3 @@ def _join_equal(names, points):
         for name, count in zip(firsts, counts, strict=True)
     ]
     return joined, places
-
-
-def _check_figures(names, scores, costs, teacher, baseline):
-    """Scores and costs as float arrays of shape (n_models,), or a ValueError."""
-    scores, costs = np.asarray(scores, dtype=float), np.asarray(costs, dtype=float)
-    if not (scores.shape == costs.shape == (len(names),)) or not names:
-        raise ValueError(
-            "There must be one name, one score and one cost for each model; got "
-            f"{len(names)} names and shapes {scores.shape} and {costs.shape}. Pass "
-            "sequences of one length, with at least one model."
-        )
-    pairs = {name: (s, c) for name, s, c in zip(names, scores, costs, strict=True)}
-    for name, pair in [*pairs.items(), ("teacher", teacher), ("baseline", baseline)]:
-        if pair is None:
-            continue
-        score, cost = pair
-        if not (np.isfinite(score) and np.isfinite(cost) and cost > 0):
-            raise ValueError(
-                "A score must be finite, and a cost finite and above 0 for its "
-                f"logarithmic axis; got score {score:g} and cost {cost:g} of {name!r}. "
-                "Pass costs without the minus of their scorers, and leave out models "
-                "without a score."
-            )
-    return scores, costs
-
-
-def _read_results(search, keys):
-    results = getattr(search, "cv_results_", None)
-    if results is None:
-        raise TypeError(
-            "TradeoffDisplay.from_search needs a fitted search with cv_results_; got "
-            f"{type(search).__name__}. Fit it first, or pass figures to from_results."
-        )
-    missing = [key for key in keys if f"mean_test_{key}" not in results]
-    if missing:
-        found = [key for key in results if key.startswith("mean_test_")]
-        raise ValueError(
-            f"The search must have scored {keys}; {missing} not among {found}. Pass "
-            "scoring={'neg_log_loss': 'neg_log_loss', 'latency': latency_scorer(), "
-            "'bytes': size_scorer} to the search, or name other keys."
-        )
-    return results
-
-
-def _name_candidates(params):
-    """`max_depth=3, alpha=1.0`: the last part of each name that varies."""
-    varying = [
-        key
-        for key in dict.fromkeys(key for given in params for key in given)
-        if len({repr(given.get(key)) for given in params}) > 1
-    ]
-    last = [key.rpartition("__")[2] for key in varying]
-    # Two parts of the estimator may have a parameter of the same name.
-    short = [b if last.count(b) == 1 else a for a, b in zip(varying, last, strict=True)]
-    return [
-        ", ".join(
-            f"{name}={_describe(given[key])}"
-            for name, key in zip(short, varying, strict=True)
-            if key in given
-        )
-        for given in params
-    ]
-
-
-def _describe(value):
-    """A value, or the class of an estimator."""
-    return type(value).__name__ if hasattr(value, "get_params") else str(value)
