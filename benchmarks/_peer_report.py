@@ -129,7 +129,8 @@ def compare_speed(students: Students) -> list[str]:
                 for how, times in ours.items()
                 if times
             ]
-            lines.append(f"one row against {name}: {', '.join(ratios)}")
+            if ratios:
+                lines.append(f"one row against {name}: {', '.join(ratios)}")
     return lines
 
 

@@ -1,7 +1,7 @@
 """deepbridge-distillation: its students are fitted on the true labels.
 
 The teacher decides nothing but which of a few random settings of the student is
-kept. Its default of 50 of them is cut to 10, since it knows no limit of time.
+kept. Its default of 50 of them is cut to 5, since it knows no limit of time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ._task import (
 
 REQUIREMENTS = ("deepbridge-distillation==2.0.0", "lightgbm>=4.7", "torch==2.13.0")
 NEEDS = ("deepbridge_distillation", "lightgbm")
-N_TRIALS = 10
+N_TRIALS = 5
 
 
 def fit(task: Task) -> Iterator[Outcome]:
