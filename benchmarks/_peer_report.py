@@ -108,7 +108,9 @@ def judge(students: Students, metric: str) -> dict | None:
     best = max(rivals, key=lambda name: sign * np.mean(list(rivals[name].values())))
     lead, error = compare(ours, rivals[best], sign)
     result = "level" if abs(lead) <= error else "ahead" if lead > 0 else "behind"
-    return {"rival": best, "lead": lead, "error": error, "result": result}
+    # Of one seed there is no error to give.
+    error_text = f" ± {error:.4f}" if error else " (one seed)"
+    return {"rival": best, "lead": lead, "error": error_text, "result": result}
 
 
 def compare_speed(students: Students) -> list[str]:
@@ -144,7 +146,7 @@ def print_report(runs: dict[str, dict]) -> None:
                 continue
             line = (
                 f"  {data}, {WORDS[metric]}: {verdict['result']}, by "
-                f"{verdict['lead']:+.4f} ± {verdict['error']:.4f} against "
+                f"{verdict['lead']:+.4f}{verdict['error']} against "
                 f"{verdict['rival']}"
             )
             (losses if verdict["result"] == "behind" else others).append(line)

@@ -202,7 +202,7 @@ def run_smoke() -> None:
         rows = Path(folder) / "rows.npz"
         write_rows(rows, *draw_rows(200))
         for peer, python in peers.items():
-            run = run_peer(peer, python, rows, settings, limit=60)
+            run = run_peer(peer, python, rows, settings, limit=300)
             run["of"] = {"peer": peer, "data": "drawn", "seed": 0}
             runs[peer] = run
     print_report(runs)
