@@ -83,7 +83,7 @@ from skdistill import DistilledClassifier
 from skdistill._calibration import fit_calibration
 from skdistill._rows import concat_rows
 from skdistill._targets import class_priors, clip_probabilities, soften
-from skdistill._transfer_set import count_rows
+from skdistill._transfer_set import choose_ratio, count_rows
 from skdistill.metrics import agreement_score, expected_calibration_error
 from skdistill.transfer import Munge
 
@@ -221,7 +221,8 @@ def fit_smoothed(split: Split):
 
 def fit_argmax(distilled, split: Split) -> dict[str, Any]:
     """Real rows with their labels, synthetic ones with the teacher's decision."""
-    n_made = count_rows(len(split.y_train), "auto")
+    ratio = choose_ratio(True, len(split.classes))
+    n_made = count_rows(len(split.y_train), "auto", ratio)
     made = Munge().fit(split.X_train).sample(n_made, random_state=split.seed)
     X = concat_rows(split.X_train, made)
     y = np.concatenate([split.y_train, distilled.teacher_.predict(made)])

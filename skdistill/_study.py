@@ -35,8 +35,8 @@ from ._targets import FloatArray, class_priors, clip_probabilities
 from ._teacher import align
 from ._transfer_set import TransferSet, count_rows, make_rows, take_part
 
-#: Synthetic rows for each real one in a trial, and for networks, which want many, a
-#: share of those in the final fit.
+#: Synthetic rows in a trial: for each real one, or for networks, of which a row is
+#: visited many times, a share of those in the final fit.
 _TRIAL_RATIO, _TRIAL_SHARE = 2, 1 / 6
 
 #: What a row costs the fit of an ensemble, if it labels a row at 1.
@@ -109,11 +109,9 @@ def _count_trial_rows(problem: Problem) -> int:
     assert problem.trial is not None
     n_rows = len(problem.trial[0])
     final = count_rows(n_rows, problem.n_synthetic, problem.ratio)
-    wanted = _TRIAL_RATIO * n_rows
     if learns_in_passes(problem.student):
-        # It visits as many rows, whatever the number of different ones.
-        wanted = max(wanted, round(_TRIAL_SHARE * final))
-    return min(final, wanted)
+        return max(1, round(_TRIAL_SHARE * final))
+    return min(final, _TRIAL_RATIO * n_rows)
 
 
 def calibrate_teacher(problem: Problem, unseen: Unseen) -> Calibration:
