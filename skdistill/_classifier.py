@@ -49,11 +49,11 @@ class DistilledClassifier(
     augmenter : sampler, "munge", "auto" or None, default="auto"
         Makes rows beyond the training rows for the teacher to label: an object with
         `fit(X)` and `sample(n_samples, random_state)`, such as those of
-        :mod:`skdistill.transfer`. "auto": MUNGE, if trials find that it helps, and
-        nothing below 500 rows.
+        :mod:`skdistill.transfer`. "auto": MUNGE or SPUNGE, as trials find that they
+        help, and nothing below 500 rows.
     n_synthetic : int or "auto", default="auto"
-        Number of rows that the augmenter makes. "auto": 5 for each real one (up to
-        20 where there are few), at most 500,000.
+        Number of rows that the augmenter makes. "auto": 5 for each real one, up to 20
+        where there are few or where a network learns few classes, at most 500,000.
     cv : int, splitter, iterable or None, default=None
         None: the teacher labels the rows that it was fitted on. Otherwise every
         row is labelled by a teacher that did not see it; `teacher_` is fitted on
@@ -135,14 +135,22 @@ class DistilledClassifier(
     cross-entropy against q and its logits are multiplied by T.
 
     "auto" sets a fifth of the rows aside (or the first fold of `cv`), fits a teacher
-    without them, and tries the student on a transfer set, the training rows, half
-    true labels and true labels. Students that learn in one go take the true labels
-    unless another lesson is better by a standard error. The trial of a network ends
-    long before more rows pay: it takes the transfer set where the teacher has an edge
-    over the student on true labels, else what is better by a standard error. A network
-    that learns a transfer set keeps the pass at which a held-out tenth of the rows, no
-    parents of synthetic ones, was served best, and makes at most 40 passes or 20,000
-    updates. ``benchmarks/quality.py`` has the figures.
+    without them, and tries the student on transfer sets at several distances from the
+    rows behind them and on true labels; students other than networks also on the
+    training rows and on half true labels. What a teacher says close to its own rows is
+    half their labels, known by heart: the best of lessons where labels are certain, and
+    the worst where they are noisy. Of the sets further away (MUNGE among ten
+    neighbours at p=.5; SPUNGE at p=.5) the student learns, of the real rows, only those
+    that a teacher labelled without having seen them. Students that learn in one go take
+    the true labels unless another lesson is better by a standard error; a network, whose
+    trial is short, takes the best of the transfer sets unless the true labels are
+    better by two. ``benchmarks/quality.py`` has the figures.
+
+    An MLPClassifier with Adam learns a transfer set at a step that begins at four
+    times `learning_rate_init` (at most .004) and falls to 0 along half a cosine, over
+    at least 20 passes and 20,000 updates, if `max_iter` allows. The leaves of an
+    LGBMClassifier, grown on it as asked for, are found again all together, which is a
+    convex problem.
 
     Temperature, alpha and clipping on the training rows alone were chosen by
     ``benchmarks/defaults.py`` (five data sets, five seeds, at most 800 rows; held-out
