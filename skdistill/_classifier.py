@@ -142,8 +142,8 @@ class DistilledClassifier(
     the worst where they are noisy. Of the sets further away (MUNGE among ten
     neighbours at p=.5; SPUNGE at p=.5) the student learns, of the real rows, only those
     that a teacher labelled without having seen them. Students that learn in one go take
-    the true labels unless another lesson is better by a standard error; a network, whose
-    trial is short, takes the best of the transfer sets unless the true labels are
+    the true labels unless another lesson is better by a standard error. The trial of a
+    network is short: it takes the best of the transfer sets unless the true labels are
     better by two. ``benchmarks/quality.py`` has the figures.
 
     An MLPClassifier with Adam learns a transfer set at a step that begins at four
