@@ -284,7 +284,7 @@ class DistilledClassifier(
             with progress.step("student") as context:
                 student, tuned = teach(problem, plan, lesson, context)
         progress.finish()
-        return self._keep(problem, plan, teacher, student, transfer, tuned)
+        return self._keep(problem, plan, teacher, student, tuned)
 
     def predict_proba(self, X):
         """Return probabilities of the classes, at temperature 1.
@@ -391,7 +391,7 @@ class DistilledClassifier(
             check_is_fitted(self)
         return self.student_
 
-    def _keep(self, problem, plan, teacher, student, transfer, tuned):
+    def _keep(self, problem, plan, teacher, student, tuned):
         """Replace the whole fitted state at once."""
         state = {
             "teacher_": teacher,
@@ -399,7 +399,7 @@ class DistilledClassifier(
             "classes_": problem.classes,
             "temperature_": plan.recipe.temperature,
             "alpha_": float(plan.recipe.alpha),
-            "augmenter_": None if transfer is None else transfer[0].sampler,
+            "augmenter_": plan.transfer and plan.transfer.sampler,
             "student_calibration_": plan.scale,
             "calibration_": plan.calibration and plan.calibration.temperature,
             "leak_": plan.leak,

@@ -19,6 +19,7 @@ from sklearn.utils import (
 from sklearn.utils.metadata_routing import process_routing
 
 from . import _teacher
+from ._chunks import is_chunked, open_chunks
 from ._defaults import default_student, default_teacher
 from ._input import (
     check_parameters,
@@ -77,7 +78,7 @@ class Problem:
         Clones, seeded; the teacher is None where only probabilities exist.
     sampler : estimator or None
         Unfitted; None: no row is to be made.
-    X_unlabeled : rows or None
+    X_unlabeled : rows, Chunks or None
         Rows without labels.
     temperature, alpha, augmenter : float or str
         As given; "auto" is settled on held-out rows.
@@ -178,7 +179,8 @@ def pose_problem(
     """Check the input of `fit` and prepare what it works on."""
     check_parameters(estimator)
     X, y, names = check_rows(estimator, X, y)
-    (X_unlabeled,) = indexable(X_unlabeled)
+    if not is_chunked(X, X_unlabeled):
+        (X_unlabeled,) = indexable(X_unlabeled)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
@@ -195,6 +197,9 @@ def pose_problem(
     sampler = _choose_sampler(estimator, X, X_unlabeled, stored)
     seeds = _seed_parts(estimator, teacher, student)
     routed = _route(estimator, teacher, student, weight, metadata)
+    if is_chunked(X, X_unlabeled):
+        # All of it is read, so the rest is checked before.
+        X_unlabeled = open_chunks(X_unlabeled, X)
     splits = None
     if estimator.cv is not None:
         cv = check_cv(estimator.cv, y, classifier=True)
@@ -287,7 +292,7 @@ def _choose_sampler(estimator: Any, X: Any, X_unlabeled: Any, stored: Any) -> An
                 "whose rows nobody could label. Leave it out, or pass the teacher."
             )
         return None
-    if X_unlabeled is not None:
+    if X_unlabeled is not None and not is_chunked(X, X_unlabeled):
         check_unlabeled(X, X_unlabeled)
     return sampler
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from . import _study, _teacher
 from ._calibration import Calibration
+from ._chunks import Chunks
 from ._problem import Problem, Split
 from ._progress import Progress
 from ._recipe import (
@@ -23,6 +27,7 @@ from ._recipe import (
 )
 from ._students import (
     SoftData,
+    SoftStream,
     fit_student,
     rescale,
     seed_net,
@@ -30,6 +35,13 @@ from ._students import (
 )
 from ._targets import FloatArray
 from ._transfer_set import TransferSet, make_rows
+from ._transfer_stream import TransferStream
+
+#: Parts of a transfer set, each with its labels.
+Labelled = Iterator[tuple[TransferSet, FloatArray]]
+
+#: Parts that each worker labels before the student is given them.
+_PARTS_EACH = 4
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class Plan:
     ----------
     recipe : Recipe
         Rows, labels and temperature.
-    transfer : TransferSet or None
+    transfer : TransferSet, TransferStream or None
         Rows beyond the training rows.
     calibration : Calibration or None
         Of the labels.
@@ -54,7 +66,7 @@ class Plan:
     """
 
     recipe: Recipe
-    transfer: TransferSet | None
+    transfer: TransferSet | TransferStream | None
     calibration: Calibration | None
     unseen: FloatArray | None
     leak: dict[str, float] | None
@@ -68,7 +80,7 @@ class Lesson:
 
     train: SoftData
     held_out: SoftData | None
-    extra: SoftData | None
+    extra: SoftData | SoftStream | None
 
 
 def make_plan(problem: Problem, progress: Progress) -> Plan:
@@ -154,33 +166,55 @@ def _try_recipes(
 
 def label_rows(
     problem: Problem, plan: Plan, progress: Progress
-) -> tuple[Any, FloatArray, tuple[TransferSet, FloatArray] | None]:
-    """Fit or take the teacher, and label the training rows and the transfer set."""
+) -> tuple[Any, FloatArray, tuple[TransferSet, FloatArray] | Labelled | None]:
+    """Fit or take the teacher, and label the training rows and the transfer set.
+
+    A transfer set that is made block by block is labelled as it is learned.
+    """
     if problem.stored is not None:
         return problem.teacher, problem.stored, None
     transfer = plan.transfer
-    others = () if transfer is None else (transfer.X,)
-    if isinstance(problem.teacher, FrozenEstimator):
-        with progress.step("label"):
-            tables = [_label_frozen(problem, X) for X in (problem.X, *others)]
-        teacher = problem.teacher
-    else:
-        with progress.step("teacher") as context:
-            teacher, tables = _fit_teacher(problem, others, context)
-    proba = tables[0]
+    tables = [problem.X]
+    if isinstance(transfer, TransferSet):
+        tables.append(transfer.X)
+    with progress.step("teacher" if problem.refits else "label") as context:
+        teacher, name = _take_teacher(problem, context)
+        labels = [_label(problem, teacher, X, name) for X in tables]
+    proba = labels[0]
     if plan.unseen is not None:
         proba = np.where(np.isnan(plan.unseen), proba, plan.unseen)
-    return teacher, proba, None if transfer is None else (transfer, tables[1])
+    if isinstance(transfer, TransferStream):
+        return teacher, proba, _label_stream(problem, teacher, transfer, name)
+    return teacher, proba, None if transfer is None else (transfer, labels[1])
 
 
-def _fit_teacher(
-    problem: Problem, others: tuple[Any, ...], context: Any
-) -> tuple[Any, list[FloatArray]]:
-    """Fit the teacher, or find it in the memory, and label its rows and others."""
-    given = (problem.teacher, problem.X, problem.y, problem.teacher_params)
-    teacher, name = _teacher.fit_teacher(*given, work=problem.work, context=context)
-    tables = [_label(problem, teacher, X, name) for X in (problem.X, *others)]
-    return teacher, tables
+def _take_teacher(problem: Problem, context: Any) -> tuple[Any, str | None]:
+    """Fit the teacher, find it in the memory, or take it as it is."""
+    teacher, work = problem.teacher, problem.work
+    if isinstance(teacher, FrozenEstimator):
+        return teacher, work.name(teacher)
+    given = (teacher, problem.X, problem.y, problem.teacher_params)
+    return _teacher.fit_teacher(*given, work=work, context=context)
+
+
+def _label_stream(
+    problem: Problem, teacher: Any, parts: TransferStream, name: str | None
+) -> Labelled:
+    """Yield each part of the transfer set with its labels."""
+    rest = iter(parts)
+    # Some parts at a time: workers that are done would go on to draw more of them,
+    # however far behind the student is.
+    n_parts = _PARTS_EACH * effective_n_jobs(problem.work.n_jobs)
+    while group := list(islice(rest, n_parts)):
+        labels = _teacher.label_chunks(
+            teacher,
+            [part.X for part in group],
+            work=problem.work,
+            name=name,
+            n_chunks=len(group),
+        )
+        for part, proba in zip(group, labels, strict=True):
+            yield part, _teacher.align(proba, teacher.classes_, problem.classes)
 
 
 def _label_frozen(problem: Problem, X: Any) -> FloatArray:
@@ -193,11 +227,14 @@ def _label(problem: Problem, teacher: Any, X: Any, name: str | None) -> FloatArr
     return _teacher.align(proba, teacher.classes_, problem.classes)
 
 
-def _make_transfer_set(problem: Problem, recipe: Recipe) -> TransferSet | None:
+def _make_transfer_set(
+    problem: Problem, recipe: Recipe
+) -> TransferSet | TransferStream | None:
     """Build on training rows alone: rows that are held out must be no parents."""
     held_out = _hold_out(problem, recipe)
     data = problem if held_out is None else problem.take(held_out[0])
-    return make_rows(
+    make = TransferStream if isinstance(problem.X_unlabeled, Chunks) else make_rows
+    return make(
         None if recipe.sampler is None else clone(recipe.sampler),
         data.X,
         data.weight,
@@ -218,7 +255,7 @@ def soften(
     problem: Problem,
     plan: Plan,
     proba: FloatArray,
-    transfer: tuple[TransferSet, FloatArray] | None,
+    transfer: tuple[TransferSet, FloatArray] | Labelled | None,
 ) -> Lesson:
     """Clip, calibrate, blend and soften the labels."""
 
@@ -233,10 +270,16 @@ def soften(
     train = read(rows)
     if not plan.recipe.recites:
         train = replace(train, learned=_find_unseen(plan, rows))
-    extra = None
-    if transfer is not None:
-        extra = soften_transfer_set(problem, *transfer, plan.recipe, plan.calibration)
-    return Lesson(train, held_out, extra)
+    settings = (plan.recipe, plan.calibration)
+    if transfer is None:
+        return Lesson(train, held_out, None)
+    if isinstance(transfer, tuple):
+        extra = soften_transfer_set(problem, *transfer, *settings)
+        return Lesson(train, held_out, extra)
+    stream = SoftStream(
+        soften_transfer_set(problem, *part, *settings) for part in transfer
+    )
+    return Lesson(train, held_out, stream)
 
 
 def _find_unseen(plan: Plan, rows: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -18,6 +18,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from ._calibration import Calibration, fit_calibration, weighs_classes
+from ._chunks import Chunks
 from ._parallel import Parcel, share_cores
 from ._problem import Problem
 from ._progress import raise_interrupts
@@ -81,13 +82,16 @@ def make_trial_sets(
         return [], recipes
     data = problem.take(problem.trial[0])
     count = _count_trial_rows(problem)
+    unlabeled = problem.X_unlabeled
+    if isinstance(unlabeled, Chunks):
+        unlabeled = unlabeled.first
     try:
         made = [
             make_rows(
                 clone(recipe.sampler),
                 data.X,
                 data.weight,
-                problem.X_unlabeled,
+                unlabeled,
                 count,
                 problem.seeds.sampler,
             )

@@ -21,7 +21,7 @@ from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.validation import _num_samples, check_array, check_is_fitted
 
 from ._parallel import Parcel, Work, share_cores
-from ._rows import take_rows
+from ._rows import take_chunk, take_rows
 from ._targets import FloatArray
 from ._weights import takes_sample_weight
 
@@ -129,7 +129,7 @@ def label_rows(
         Of any number.
     """
     n_rows = _num_samples(X)
-    chunks = (_take_chunk(X, rows) for rows in gen_batches(n_rows, _CHUNK))
+    chunks = (take_chunk(X, rows) for rows in gen_batches(n_rows, _CHUNK))
     n_chunks = -(-n_rows // _CHUNK)
     labels = label_chunks(teacher, chunks, work=work, name=name, n_chunks=n_chunks)
     return np.concatenate(list(labels))
@@ -166,15 +166,6 @@ def label_chunks(
     given = Parcel(teacher)
     calls = ((work, name, given, chunk) for chunk in chunks)
     return work.run(_label_chunk, calls, n_chunks)
-
-
-def _take_chunk(X: Any, rows: slice) -> Any:
-    chunk = _safe_indexing(X, rows)
-    if isinstance(chunk, np.ndarray) and not chunk.flags.forc:
-        # As it would arrive in another process: the order of the numbers in memory
-        # must not depend on where they are labelled.
-        return np.ascontiguousarray(chunk)
-    return chunk
 
 
 def _label_chunk(

@@ -18,7 +18,7 @@ from .transfer import Munge
 
 #: Synthetic rows for each real one, at least; beyond the cap, more rows changed
 #: nothing in the literature.
-_RATIO = 5
+RATIO = 5
 _SMALL_RATIO, _SMALL = 20, 10_000
 _MOST = 500_000
 
@@ -123,11 +123,11 @@ def choose_ratio(passes: bool, n_classes: int) -> int:
     alone; those cost an ensemble the more, the more classes there are.
     """
     if not passes:
-        return _RATIO
-    return max(_RATIO, min(4 * _RATIO, 20 * _RATIO // n_classes))
+        return RATIO
+    return max(RATIO, min(4 * RATIO, 20 * RATIO // n_classes))
 
 
-def count_rows(n_real: int, n_synthetic: int | str, ratio: int = _RATIO) -> int:
+def count_rows(n_real: int, n_synthetic: int | str, ratio: int = RATIO) -> int:
     """How many synthetic rows are built on so many real ones."""
     if n_synthetic != "auto":
         return int(n_synthetic)
@@ -142,7 +142,7 @@ def make_rows(
     X_unlabeled: Any,
     n_synthetic: int | str,
     seed: Any,
-    ratio: int = _RATIO,
+    ratio: int = RATIO,
 ) -> TransferSet | None:
     """Build the transfer set on training rows and unlabelled ones.
 
@@ -175,7 +175,7 @@ def make_rows(
         held = None if base_weight is None else base_weight[unlabeled]
         return TransferSet(X_unlabeled, held)
     count = count_rows(n_real, n_synthetic, ratio)
-    rows, parents = _sample(sampler, base, count, seed)
+    rows, parents = sample_rows(sampler, base, count, seed)
     made = None if base_weight is None else _weigh(base_weight, parents, len(parents))
     if X_unlabeled is not None:
         rows = concat_rows(X_unlabeled, rows)
@@ -196,7 +196,7 @@ def take_part(
     return part, proba[rows]
 
 
-def _sample(
+def sample_rows(
     sampler: Any, X: Any, n_rows: int, seed: Any
 ) -> tuple[Any, NDArray[np.intp]]:
     """Fit, and return rows and their parents; -1 where the sampler knows none."""

@@ -2,8 +2,9 @@
 
 A family is a module with `accepts`, `wants_validation`, `check_stopping`,
 `rescales`, `fit`, `fold`, `check_tuning` and `tune`; the first in `FAMILIES` that
-accepts a student teaches it. Pipelines are taken apart here: all but the last step
-transform, the last step learns.
+accepts a student teaches it. One with `fit_chunks` learns rows that do not fit into
+memory chunk by chunk; for others they are mapped into it. Pipelines are taken apart
+here: all but the last step transform, the last step learns.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ from . import (
     _xgboost,
 )
 from ._data import SoftData, split_rows
+from ._spill import SoftStream, Spill, spill_rows
 
 __all__ = [
     "SoftData",
+    "SoftStream",
     "blends_labels",
     "can_rescale",
     "check_part",
@@ -230,7 +233,7 @@ def fit_student(
     train: SoftData,
     validation: SoftData | None = None,
     temperature: float = 1.0,
-    extra: SoftData | None = None,
+    extra: SoftData | SoftStream | None = None,
 ) -> Any:
     """Fit an unfitted student in place, and serve it at temperature 1.
 
@@ -242,9 +245,9 @@ def fit_student(
         Rows to learn from, and rows to stop early on.
     temperature : float
         The temperature at which the targets were softened.
-    extra : SoftData
+    extra : SoftData or SoftStream
         Rows of the transfer set: the last step of a Pipeline learns them as well,
-        the steps before it only transform them.
+        the steps before it only transform them. A stream is learned chunk by chunk.
 
     Returns
     -------
@@ -253,14 +256,31 @@ def fit_student(
     """
     if isinstance(student, Pipeline):
         return _fit_pipeline(student, train, validation, temperature, extra)
-    train = train.take_learned().join(extra)
+    train = train.take_learned()
+    if isinstance(extra, SoftStream):
+        with spill_rows(train, extra) as spill:
+            return _fit_learner(student, spill, validation, temperature)
+    return _fit_learner(student, train.join(extra), validation, temperature)
+
+
+def _fit_learner(
+    student: Any,
+    train: SoftData | Spill,
+    validation: SoftData | None,
+    temperature: float,
+) -> Any:
     family = _family(student)
     class_weight = getattr(student, "class_weight", None)
     if class_weight is not None:
         student.set_params(class_weight=None)
         train = train.weigh_classes(class_weight)
         validation = validation and validation.weigh_classes(class_weight)
-    student = family.fit(student, train, validation)
+    if isinstance(train, SoftData):
+        student = family.fit(student, train, validation)
+    elif hasattr(family, "fit_chunks"):
+        student = family.fit_chunks(student, train, validation)
+    else:
+        student = family.fit(student, train.map(), validation)
     if class_weight is not None:
         student.set_params(class_weight=class_weight)
     if temperature != 1:
@@ -273,7 +293,7 @@ def _fit_pipeline(
     train: SoftData,
     validation: SoftData | None,
     temperature: float,
-    extra: SoftData | None,
+    extra: SoftData | SoftStream | None,
 ) -> Pipeline:
     steps = student.steps[:-1]
     name, learner = student.steps[-1]
@@ -286,9 +306,9 @@ def _fit_pipeline(
         X = head.fit_transform(train.X, train.y, **{k: params[k] for k in asked})
         train = train.with_rows(X)
         if validation is not None:
-            validation = validation.with_rows(head.transform(validation.X))
+            validation = validation.transform(head.transform)
         if extra is not None:
-            extra = extra.with_rows(head.transform(extra.X))
+            extra = extra.transform(head.transform)
         # With a cache the pipeline fits copies of its steps.
         steps = head.steps
     learner = fit_student(learner, train, validation, temperature, extra)

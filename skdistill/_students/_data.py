@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,6 +101,10 @@ class SoftData:
         """Return the same targets for transformed rows."""
         return replace(self, X=X)
 
+    def transform(self, transform: Callable[[Any], Any]) -> SoftData:
+        """Return the same targets for the rows as they are transformed."""
+        return self.with_rows(transform(self.X))
+
     def weigh_classes(self, class_weight: dict[Any, float] | str) -> SoftData:
         """Return the rows with a student's `class_weight` worked into them.
 
@@ -107,22 +112,23 @@ class SoftData:
         targets in proportion to q_k w_k. "balanced" counts soft targets: copies
         would be balanced whatever the classes' shares.
         """
-        weight = np.ones(self.n_samples) if self.weight is None else self.weight
-        if isinstance(class_weight, str):
-            mass = weight @ self.targets
-            factors = np.divide(
-                mass.sum() / len(self.classes),
-                mass,
-                out=np.ones_like(mass),
-                where=mass > 0,
-            )
-        else:
-            factors = compute_class_weight(
-                class_weight, classes=self.classes, y=self.classes
-            )
+        weight = _weight_of(self)
+        factors = weigh_classes(class_weight, self.classes, weight @ self.targets)
         scaled = self.targets * factors
         total = scaled.sum(axis=1)
         return replace(self, targets=scaled / total[:, None], weight=weight * total)
+
+
+def weigh_classes(
+    class_weight: dict[Any, float] | str,
+    classes: NDArray[Any],
+    mass: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Factor of each class, of which soft targets sum to `mass`."""
+    if not isinstance(class_weight, str):
+        return compute_class_weight(class_weight, classes=classes, y=classes)
+    mean = mass.sum() / len(classes)
+    return np.divide(mean, mass, out=np.ones_like(mass), where=mass > 0)
 
 
 def _weight_of(data: SoftData) -> NDArray[np.float64]:

@@ -152,7 +152,7 @@ def fit_by_epochs(
 
 
 def keep_best_pass(
-    student: Any, run_pass: Callable[[Any], Any], validation: SoftData | None
+    student: Any, run_pass: Callable[[Any], float | None], validation: SoftData | None
 ) -> Any:
     """Call `run_pass` up to `max_iter` times, by scikit-learn's stopping rule.
 
@@ -161,9 +161,10 @@ def keep_best_pass(
     student : estimator
         Unfitted, with `early_stopping`, `n_iter_no_change` and `tol`.
     run_pass : callable
-        Lets the student pass over its rows once.
+        Lets the student pass over its rows once; may return the loss on them.
     validation : SoftData or None
-        Rows whose soft cross-entropy decides; None: every pass is run.
+        Rows whose soft cross-entropy decides; None: the loss on the rows that are
+        learned says when to end, if there is one, and the last pass is kept.
 
     Returns
     -------
@@ -178,16 +179,20 @@ def keep_best_pass(
     )
     best, best_loss, waited, n_passes = student, np.inf, 0, 0
     while n_passes < params["max_iter"] and waited <= params["n_iter_no_change"]:
-        run_pass(student)
+        loss = run_pass(student)
         n_passes += 1
-        if validation is None:
+        if validation is not None:
+            loss = cross_entropy(
+                validation.targets,
+                student.predict_proba(validation.X),
+                validation.weight,
+            )
+        if loss is None:
             continue
-        loss = cross_entropy(
-            validation.targets, student.predict_proba(validation.X), validation.weight
-        )
         waited = 0 if loss <= best_loss - (params["tol"] or 0.0) else waited + 1
         if loss < best_loss:
-            best, best_loss = copy.deepcopy(student), loss
+            best_loss = loss
+            best = student if validation is None else copy.deepcopy(student)
         plateau = waited > params["n_iter_no_change"]
         if plateau and _is_adaptive_sgd(params) and student.eta0 > 1e-6:
             student.set_params(eta0=student.eta0 / 5)

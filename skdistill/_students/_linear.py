@@ -22,12 +22,14 @@ from scipy.optimize import OptimizeResult, minimize
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from .._targets import FloatArray
 from . import _expansion
 from ._data import SoftData
 from ._expansion import wants_validation
+from ._spill import Spill
 from ._tuning import SMALL_STEP, refuse_tuning, run_passes
 
 __all__ = [
@@ -76,6 +78,17 @@ def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     if type(student) is LogisticRegression and _is_smooth(student):
         return _fit_logistic(student, train)
     return _expansion.fit(student, train, validation)
+
+
+def fit_chunks(student: Any, spill: Spill, validation: SoftData | None) -> Any:
+    """Fit SGD in passes over buffers; a minimiser wants all rows at once.
+
+    So does averaged SGD: the average of `partial_fit` is not that of `fit`.
+    """
+    continues = type(student) is SGDClassifier and not student.average
+    if continues and has_native_sgd() and not spill.params:
+        return _fit_sgd_chunks(student, spill, validation)
+    return fit(student, spill.map(), validation)
 
 
 # Logistic regression -----------------------------------------------------------------
@@ -258,6 +271,45 @@ def _fit_sgd(
             sample_weight=train.weight,
         )
         soft = _expansion.keep_best_pass(soft, run_pass, validation)
+    return _hand_over(soft, student)
+
+
+def _fit_sgd_chunks(
+    student: SGDClassifier, spill: Spill, validation: SoftData | None
+) -> SGDClassifier:
+    rng = check_random_state(student.random_state)
+    soft = _SoftSGD(**student.get_params()).set_params(random_state=rng)
+
+    def run_pass(soft: _SoftSGD) -> float | None:
+        losses, counts = [], []
+        for data in spill.shuffle(rng if soft.shuffle else None):
+            if hasattr(soft, "coef_"):
+                losses.append(_sigmoid_loss(soft, data))
+                counts.append(data.n_samples)
+            soft._targets = data.targets
+            labels = np.resize(data.classes, data.n_samples)
+            soft.partial_fit(data.X, labels, data.classes, data.weight)
+        if soft.tol is None:
+            # scikit-learn makes every pass.
+            return None
+        return float(np.average(losses, weights=counts)) if losses else np.inf
+
+    soft = _expansion.keep_best_pass(soft, run_pass, validation)
+    return _hand_over(soft.set_params(random_state=student.random_state), student)
+
+
+def _sigmoid_loss(sgd: SGDClassifier, data: SoftData) -> float:
+    """Return the mean loss over the classes, each against the rest.
+
+    Of rows that are about to be learned: the loss by which SGD ends its passes.
+    """
+    raw = sgd.decision_function(data.X).reshape(data.n_samples, -1)
+    targets = data.targets[:, 1:] if raw.shape[1] == 1 else data.targets
+    losses = (np.logaddexp(0, raw) - targets * raw).mean(axis=1)
+    return float(np.average(losses, weights=data.weight))
+
+
+def _hand_over(soft: _SoftSGD, student: SGDClassifier) -> SGDClassifier:
     state = dict(vars(soft))
     del state["_targets"]
     vars(student).update(state)

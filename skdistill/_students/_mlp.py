@@ -25,6 +25,7 @@ from sklearn.utils.validation import validate_data
 from .._targets import cross_entropy
 from . import _expansion
 from ._data import SoftData
+from ._spill import Spill
 from ._tuning import SMALL_STEP, refuse_tuning, run_passes
 
 #: The parameter that counts passes over the rows.
@@ -86,6 +87,17 @@ def fit(
     return student.fit(X, y, sample_weight=weight)
 
 
+def fit_chunks(
+    student: MLPClassifier, spill: Spill, validation: SoftData | None
+) -> MLPClassifier:
+    """Fit in passes over buffers; L-BFGS has no passes."""
+    if student.solver == "lbfgs" or not has_native_route():
+        return fit(student, spill.map(), validation)
+    from ._mlp_chunks import learn_chunks
+
+    return learn_chunks(student, spill, validation)
+
+
 def has_native_route() -> bool:
     """Whether this scikit-learn has the internals that the native route uses."""
     for name, expected in _INTERNALS.items():
@@ -118,7 +130,7 @@ def tune(student: MLPClassifier, data: SoftData, passes: int) -> MLPClassifier:
     return tuned
 
 
-class _SoftMLP(MLPClassifier):
+class SoftMLP(MLPClassifier):
     """MLPClassifier whose targets stay floats; lives only during `fit`."""
 
     # Set by the stock class, outside of its __init__.
@@ -173,7 +185,7 @@ def _fit_natively(
     student: MLPClassifier, train: SoftData, validation: SoftData | None
 ) -> MLPClassifier:
     given = student.get_params()
-    soft = _SoftMLP(**given)
+    soft = SoftMLP(**given)
     # The stock split would be stratified on floats and scored by accuracy.
     soft.early_stopping = False
     soft._highest_step = None
@@ -189,19 +201,27 @@ def _fit_natively(
             # The end that we set is no failure of the user's settings.
             warnings.simplefilter("ignore", ConvergenceWarning)
         soft.fit(train.X, train.y, sample_weight=train.weight)
-    if validation is not None:
+    return hand_over(soft, student, given)
+
+
+def hand_over(
+    soft: SoftMLP, student: MLPClassifier, given: dict[str, Any]
+) -> MLPClassifier:
+    """Move what was learned to the student, at its best pass where that is known."""
+    if soft._validation is not None:
         soft.coefs_, soft.intercepts_ = soft._best_coefs, soft._best_intercepts
         # The stock class leaves None, with which partial_fit fails afterwards.
         soft.best_loss_ = np.inf
-    if getattr(train.X, "dtype", None) == np.float32:
+    if getattr(soft._train.X, "dtype", None) == np.float32:
         # L-BFGS hands back float64 whatever it was given.
         soft.coefs_ = [c.astype(np.float32, copy=False) for c in soft.coefs_]
         soft.intercepts_ = [i.astype(np.float32, copy=False) for i in soft.intercepts_]
     if soft._highest_step is not None:
         # For whoever goes on by partial_fit.
         soft._optimizer.learning_rate_init = student.learning_rate_init
-    state = vars(soft)
-    del state["_train"], state["_validation"], state["_highest_step"]
+    state = dict(vars(soft))
+    for name in {"_train", "_validation", "_highest_step", "_ends_pass"} & set(state):
+        del state[name]
     vars(student).update(state)
     return student.set_params(**given)
 

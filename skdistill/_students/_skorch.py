@@ -29,6 +29,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ._data import SoftData
+from ._spill import Spill
 from ._tuning import SMALL_STEP
 
 #: Methods that stand between the module's output and what is served.
@@ -149,8 +150,25 @@ def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
 
     _check_labels(student, train.classes)
     learn(student, train, "fit", **(train.params or {}))
+    return _leave_stock(student, train.classes)
+
+
+def fit_chunks(student: Any, spill: Spill, validation: SoftData | None) -> Any:
+    """Fit the net in place, each epoch on the training rows and then on all others.
+
+    Its `train_split` splits the training rows, which its callbacks see as its dataset.
+    """
+    from ._skorch_net import learn
+
+    _check_labels(student, spill.classes)
+    learn(student, spill.train, "fit", more=spill, **(spill.params or {}))
+    return _leave_stock(student, spill.classes)
+
+
+def _leave_stock(student: Any, classes: Any) -> Any:
+    """Make a fitted net what it would be without this package."""
     if hasattr(student, "classes") and student.classes is None:
-        student.classes_inferred_ = train.classes
+        student.classes_inferred_ = classes
     if _softens_itself(student):
         _leave_plain_criterion(student)
     return student

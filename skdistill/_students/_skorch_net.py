@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,25 @@ from torch.utils.data import Subset
 
 from ..torch import DistillationLoss
 from ._data import SoftData
+from ._spill import Spill
 
 
-def learn(student: Any, data: SoftData, method: str, **params: Any) -> Any:
+def learn(
+    student: Any, data: SoftData, method: str, more: Spill | None = None, **params: Any
+) -> Any:
     """Run `fit` or `partial_fit` of a net on soft targets, in place.
+
+    Parameters
+    ----------
+    student : NeuralNet
+        The user's net.
+    data : SoftData
+        Its dataset.
+    method : {"fit", "partial_fit"}
+    more : Spill or None
+        Begins with the rows of `data`; the others are learned in every epoch as well.
+    **params : dict
+        Of the method.
 
     Raises
     ------
@@ -41,7 +57,7 @@ def learn(student: Any, data: SoftData, method: str, **params: Any) -> Any:
         The rows are of another precision than the module's weights.
     """
     stock = type(student)
-    student.soft_ = _Targets(student, data)
+    student.soft_ = _Targets(student, data, more)
     student.__class__ = type(stock.__name__, (stock, SoftNet), {"stock_": stock})
     interrupted = False
     try:
@@ -61,10 +77,18 @@ def learn(student: Any, data: SoftData, method: str, **params: Any) -> Any:
 class _Targets:
     """The soft targets of a fit, and the rows of the batch that is at work."""
 
-    def __init__(self, net: Any, data: SoftData):
-        self.codes = np.searchsorted(data.classes, data.y).astype(np.int64)
+    def __init__(self, net: Any, data: SoftData, more: Spill | None = None):
         self.n_classes = len(data.classes)
         self.binary = not hasattr(net, "classes")
+        self.more = more
+        self.use(data)
+        self.rows = torch.empty(0, dtype=torch.int64)
+        self.asked = self.stopped = self.interrupted = False
+
+    def use(self, data: SoftData) -> None:
+        """Let row numbers be those of some rows."""
+        self.data = data
+        self.codes = np.searchsorted(data.classes, data.y).astype(np.int64)
         # Binary criteria take floats, as skorch's binary net asks of its users.
         kind = torch.float32 if self.binary else torch.int64
         self.labels = torch.as_tensor(self.codes).to(kind)
@@ -72,9 +96,8 @@ class _Targets:
         weight = np.ones(len(self.codes)) if data.weight is None else data.weight
         # Of mean 1, and no batch divides by its own sum: the mean over the batches
         # of an epoch is the weighted loss, and a batch of weights 0 is no 0/0.
-        self.weight = torch.as_tensor(weight / weight.mean())
-        self.rows = torch.empty(0, dtype=torch.int64)
-        self.asked = self.stopped = self.interrupted = False
+        mean = weight.mean() if self.more is None else self.more.mean_weight
+        self.weight = torch.as_tensor(weight / mean)
 
     def gather(self, output: Any) -> tuple[Any, Any, Any]:
         """Targets, codes and weights of the batch, where and as its output is."""
@@ -143,10 +166,13 @@ class SoftNet(NeuralNet):
             self.soft_.interrupted = not self.soft_.stopped
             raise
 
-    def run_single_epoch(self, iterator: Any, *args: Any, **kwargs: Any) -> Any:
+    def run_single_epoch(
+        self, iterator: Any, training: bool, *args: Any, **kwargs: Any
+    ) -> Any:
         if iterator is not None:
-            iterator = _label_batches(iterator, self)
-        return super().run_single_epoch(iterator, *args, **kwargs)
+            batches = _label_batches(iterator, self)
+            iterator = chain(batches, _read_more(self)) if training else batches
+        return super().run_single_epoch(iterator, training, *args, **kwargs)
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
@@ -197,6 +223,22 @@ def _label_batches(batches: Any, net: SoftNet) -> Iterator[tuple[Any, Any]]:
                 f"super().get_loss; received a {type(net).__name__} whose get_loss "
                 "does not. Add its terms to what super().get_loss returns."
             )
+
+
+def _read_more(net: SoftNet) -> Iterator[tuple[Any, Any]]:
+    """Yield batches of the rows beyond the net's dataset, buffer by buffer."""
+    soft = net.soft_
+    if soft.more is None:
+        return
+    given, rng = soft.data, None
+    if net.get_params_for("iterator_train").get("shuffle"):
+        seed = int(torch.randint(2**31 - 1, ()))
+        rng = np.random.RandomState(seed)
+    for data in soft.more.shuffle(rng, start=given.n_samples):
+        soft.use(data)
+        dataset = net.get_dataset(data.X, soft.codes)
+        yield from _label_batches(net.get_iterator(dataset, training=True), net)
+    soft.use(given)
 
 
 def _cross_entropy(

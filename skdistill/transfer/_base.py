@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._containers import is_pandas, is_polars
+from .._rows import is_pandas, is_polars
 from ._dense import DenseTable
 from ._sparse import SparseTable
 

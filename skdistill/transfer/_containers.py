@@ -5,7 +5,6 @@ Nothing here imports pandas or polars unless X is theirs.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._rows import is_missing
+from .._rows import is_missing, is_pandas, is_polars
 
 Bools = NDArray[np.bool_]
 #: Raw numbers of a column and which of them are missing.
@@ -26,18 +25,6 @@ def find_container(X: Any) -> Any:
     if is_polars(X):
         return _Polars(X)
     return _Array(X)
-
-
-def is_pandas(X: Any) -> bool:
-    """Whether X is a pandas dataframe, without importing pandas."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(X, pandas.DataFrame)
-
-
-def is_polars(X: Any) -> bool:
-    """Whether X is a polars dataframe, without importing polars."""
-    polars = sys.modules.get("polars")
-    return polars is not None and isinstance(X, polars.DataFrame)
 
 
 def _objects_to_natural(values: NDArray[Any]) -> Natural | None:

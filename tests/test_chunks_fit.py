@@ -1,0 +1,233 @@
+"""Students that learn unlabelled rows chunk by chunk learn what they learn of all."""
+
+import gc
+import tempfile
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from lightgbm import LGBMClassifier
+from sklearn.datasets import make_classification
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.metrics import log_loss
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier
+from skdistill._chunks import _source
+from skdistill._students import _spill
+from skdistill.transfer import Munge
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = make_classification(
+        9000, 10, n_informative=8, n_redundant=0, n_classes=3, random_state=0
+    )
+    return X, y
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks and buffers of 500 rows, so that some thousand rows are many."""
+    monkeypatch.setattr(_source, "_BOUNDS", (500, 500))
+    monkeypatch.setattr(_spill, "_BOUNDS", (500, 500))
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """The folder for temporary files, which must be empty in the end."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield tmp_path
+    gc.collect()
+    assert list(tmp_path.glob("skdistill-*")) == []
+
+
+def cut(rows, n_parts=4):
+    ends = np.linspace(0, rows.shape[0], n_parts + 1).astype(int)
+    return [rows[a:b] for a, b in pairwise(ends.tolist())]
+
+
+def distil(X, y, X_unlabeled, student, teacher=None, sample_weight=None, **params):
+    params = {"augmenter": None, "calibrate": False, "random_state": 0, **params}
+    teacher = teacher or RandomForestClassifier(20, min_samples_leaf=5)
+    distilled = DistilledClassifier(teacher, student, **params)
+    return distilled.fit(X, y, X_unlabeled=X_unlabeled, sample_weight=sample_weight)
+
+
+STUDENTS = {
+    "logistic": LogisticRegression(),
+    "weighted logistic": LogisticRegression(class_weight="balanced"),
+    "tree": DecisionTreeClassifier(max_depth=6),
+    "forest": RandomForestClassifier(10, min_samples_leaf=5),
+    "boosting": HistGradientBoostingClassifier(max_iter=10),
+    "LightGBM": LGBMClassifier(n_estimators=10, verbose=-1),
+    "averaged SGD": SGDClassifier("log_loss", average=True),
+    "L-BFGS network": MLPClassifier((8,), solver="lbfgs", max_iter=20),
+    "vote": VotingClassifier(
+        [("tree", DecisionTreeClassifier(max_depth=4)), ("bayes", GaussianNB())],
+        voting="soft",
+    ),
+    "copies": GaussianNB(),
+}
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_students_of_mapped_rows_are_those_of_all_rows(
+    data, name, small_blocks, scratch
+):
+    """Nothing is drawn, so that the rows are the same ones: so are the students."""
+    X, y = data
+    student = make_pipeline(StandardScaler(), STUDENTS[name])
+    whole, chunked = (
+        distil(X[:600], y[:600], U, student) for U in (X[600:3000], cut(X[600:3000]))
+    )
+    np.testing.assert_allclose(
+        chunked.predict_proba(X[3000:]), whole.predict_proba(X[3000:]), atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("augmenter", [None, "munge"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_pass_over_one_buffer_is_the_whole_fit(data, augmenter, weighted):
+    """Weight for weight: the blocks are one, and the draws are the same."""
+    X, y = data
+    weight = np.random.default_rng(0).integers(1, 4, 600) if weighted else None
+    student = make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=1))
+    given = {"augmenter": augmenter, "sample_weight": weight, "temperature": 2.0}
+    whole, chunked = (
+        distil(X[:600], y[:600], U, student, **given)
+        for U in (X[600:2000], cut(X[600:2000]))
+    )
+    for one, other in zip(
+        whole.student_[-1].coefs_, chunked.student_[-1].coefs_, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_synthetic_rows_are_shared_out_to_the_blocks(data, small_blocks, monkeypatch):
+    """Each block of rows is the base of its share, and is learned as it is."""
+    X, y = data
+    fits, counts = [], []
+    fit, sample = Munge.fit, Munge.sample_with_parents
+
+    def note_fit(self, rows):
+        fits.append(len(rows))
+        return fit(self, rows)
+
+    def note_sample(self, n_samples, random_state=None):
+        counts.append((n_samples, random_state))
+        return sample(self, n_samples, random_state)
+
+    monkeypatch.setattr(Munge, "fit", note_fit)
+    monkeypatch.setattr(Munge, "sample_with_parents", note_sample)
+    student = MLPClassifier((4,), max_iter=1)
+    distilled = distil(
+        X[:600],
+        y[:600],
+        cut(X[600:3000], 9),
+        student,
+        augmenter=Munge(),
+        n_synthetic=6001,
+    )
+    # A tenth of the training rows is held out, and is no parent.
+    assert sum(fits) == 540 + 2400
+    assert len(fits) > 3
+    assert sum(n for n, _ in counts) == 6001
+    for rows, (n_rows, _) in zip(fits, counts, strict=True):
+        assert n_rows == pytest.approx(6001 * rows / 2940, abs=1.01)
+    assert len({seed for _, seed in counts}) == len(counts)
+    assert distilled.augmenter_._table.n_rows == fits[0]
+
+
+@pytest.mark.parametrize("sort", [False, True])
+@pytest.mark.parametrize(
+    "student",
+    [
+        MLPClassifier((32,), max_iter=15),
+        SGDClassifier("log_loss", alpha=1e-2),
+    ],
+    ids=["network", "SGD"],
+)
+def test_students_that_continue_learn_as_well(data, student, sort, small_blocks):
+    """Sorted rows too: every buffer holds rows from everywhere."""
+    X, y = data
+    U = X[600:6000]
+    if sort:
+        U = U[np.argsort(U[:, 0])]
+    student = make_pipeline(StandardScaler(), student)
+    whole, chunked = (
+        distil(X[:600], y[:600], rows, student, temperature=1.0) for rows in (U, cut(U))
+    )
+    losses = [
+        log_loss(whole.teacher_.predict(X[6000:]), m.predict_proba(X[6000:]))
+        for m in (whole, chunked)
+    ]
+    assert losses[1] == pytest.approx(losses[0], abs=0.02)
+
+
+def test_a_network_stops_on_held_out_rows(data, small_blocks):
+    X, y = data
+    student = MLPClassifier((16,), max_iter=300, tol=0.02, n_iter_no_change=2)
+    distilled = distil(X[:600], y[:600], cut(X[600:3000]), student)
+    net = distilled.student_
+    scores = np.array(net.validation_scores_)
+    assert net.n_iter_ == len(scores) == len(net.loss_curve_) < 40
+    # The last three passes were each no better than the best by the tolerance.
+    best = np.maximum.accumulate(np.r_[-np.inf, scores[:-1]])
+    assert (scores[-3:] < best[-3:] + 0.02).all()
+    assert type(net) is MLPClassifier
+    assert net.get_params() == {
+        **student.get_params(),
+        "random_state": net.random_state,
+    }
+    assert net.t_ == net.n_iter_ * (540 + 2400)
+
+
+@pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
+def test_a_network_stops_by_its_loss(data, small_blocks, learning_rate):
+    """Where no row is held out; an adaptive rate goes on until it is tiny."""
+    from skdistill._students import SoftData, SoftStream, fit_student
+
+    X, y = data
+    targets = np.eye(3)[y]
+    parts = [
+        SoftData(X[a : a + 500], targets[a : a + 500], np.arange(3), y[a : a + 500])
+        for a in range(0, 2000, 500)
+    ]
+    net = MLPClassifier(
+        (8,), solver="sgd", learning_rate=learning_rate, learning_rate_init=0.1,
+        tol=0.5, n_iter_no_change=2, max_iter=90, random_state=0,
+    )  # fmt: skip
+    fit_student(net, parts[0], extra=SoftStream(parts[1:]))
+    if learning_rate == "constant":
+        assert net.n_iter_ == 4
+    else:
+        assert net.n_iter_ > 20
+        assert net._optimizer.learning_rate <= 1e-6
+
+
+def test_soft_targets_of_chunks_are_those_of_the_whole(data, small_blocks):
+    """A student without limits serves what it was taught: temperature and all."""
+    X, y = data
+    X = X.round()[:, :2]
+    given = {"temperature": 3.0, "calibrate": True}
+    student = LogisticRegression(C=1e6)
+    whole, chunked = (
+        distil(X[:600], y[:600], U, student, **given)
+        for U in (X[600:3000], cut(X[600:3000]))
+    )
+    assert chunked.calibration_ == whole.calibration_ != 1
+    np.testing.assert_allclose(
+        chunked.predict_proba(X), whole.predict_proba(X), atol=1e-6
+    )
