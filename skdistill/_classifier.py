@@ -254,9 +254,15 @@ class DistilledClassifier(
         teacher_proba : array-like of shape (n_samples, n_classes), default=None
             Stored probabilities of a teacher, columns in the order of the sorted
             labels. No teacher is fitted; `teacher` must be None or frozen.
-        X_unlabeled : rows of the kind of X, default=None
+        X_unlabeled : rows of the kind of X or a source of chunks, default=None
             Rows without labels, which the teacher labels and the student learns.
-            Synthetic rows build on them too.
+            Synthetic rows build on them too. Rows that do not fit into memory come as
+            a Parquet or CSV path or folder, a pyarrow Dataset, a Dask DataFrame, a
+            memory-mapped array, or an iterable of chunks of X's kind that starts over.
+            They are read twice (checked before any work, then learned), the sampler is
+            fitted on each block of them, and "auto" tries the first block alone. MLP,
+            SGD and nets learn them in passes over buffers; other students from
+            files that are mapped into memory, and what they copy is theirs.
         **params : dict
             Metadata for teacher, student and splitter; needs metadata routing.
 
