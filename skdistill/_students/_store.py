@@ -89,10 +89,6 @@ class SparseStore:
         self.columns = ArrayStore(columns, path.with_suffix(".columns"))
         self.counts: list[NDArray[Any]] = []
 
-    @property
-    def n_rows(self) -> int:
-        return sum(len(counts) for counts in self.counts)
-
     def append(self, rows: Any) -> None:
         rows = rows.tocsr()
         self.values.append(rows.data)
@@ -150,10 +146,6 @@ class FrameStore:
             ArrayStore(values, path.with_suffix(f".{j}"))
             for j, values in enumerate(self._list_values(frame[:1]))
         ]
-
-    @property
-    def n_rows(self) -> int:
-        return self.columns[0].n_rows
 
     def _list_values(self, frame: Any) -> list[NDArray[Any]]:
         values = []
