@@ -12,6 +12,9 @@
   out, and the reason printed.
 - `--seconds` is the time for one peer's fit, as far as it knows such a limit; what it
   took is in the table, from the training rows to the student, its teacher included.
+- All run on one core, the last that the process may use; `taskset` gives two pieces
+  that run at the same time different ones. Nothing else should run beside them, since
+  the time of some is the clock's.
 - A probability outside of [0, 1] is counted, then cut and normalised for the log
   loss. "one row" is the median of a call of the student's own `predict_proba` in
   Python, one thread; for skdistill also of ONNX Runtime on the same student. Peers
@@ -23,6 +26,7 @@ Results are merged into peers.json run by run, and what is there is not repeated
 
     python benchmarks/peers.py                                    # hours
     python benchmarks/peers.py --data magic --seeds 0 --peers skdistill autogluon
+    taskset -c 0 python benchmarks/peers.py --data letter         # beside -c 1
     python benchmarks/peers.py --smoke                            # writes nothing
 """
 
@@ -160,6 +164,12 @@ def run_peer(
     return {"students": students, **({"failed": failed} if failed else {})}
 
 
+def keep_one_core() -> None:
+    """For all peers: some start threads whatever they are told."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
 def plan_jobs(args, peers: dict[str, str], runs: dict[str, dict]) -> list[tuple]:
     """Data set by data set within a seed, so that an unfinished run has all of them."""
     jobs = product(args.seeds, args.data, peers)
@@ -174,6 +184,7 @@ def run_jobs(args, peers: dict[str, str], runs: dict[str, dict]) -> None:
     """One after the other, for they are timed; each is merged into peers.json."""
     jobs = plan_jobs(args, peers, runs)
     limit = PATIENCE * args.seconds + GRACE
+    keep_one_core()
     for done, (peer, data, seed) in enumerate(jobs, 1):
         with TemporaryDirectory() as folder:
             rows = Path(folder) / "rows.npz"
