@@ -36,6 +36,7 @@ from ._students import (
 from ._targets import FloatArray
 from ._transfer_set import TransferSet, make_rows
 from ._transfer_stream import TransferStream
+from ._unseen import Unseen, calibrate_teacher, measure_leak
 
 #: Parts of a transfer set, each with its labels.
 Labelled = Iterator[tuple[TransferSet, FloatArray]]
@@ -94,9 +95,9 @@ def make_plan(problem: Problem, progress: Progress) -> Plan:
     calibration = leak = None
     if unseen is not None:
         if problem.calibrate:
-            calibration = _study.calibrate_teacher(problem, unseen)
+            calibration = calibrate_teacher(problem, unseen)
         if problem.trial is not None:
-            leak = _study.measure_leak(problem, unseen)
+            leak = measure_leak(problem, unseen)
             recipes = _study.drop_needless(recipes, leak)
     recipe, report, scale = recipes[0], [], 1.0
     if len(recipes) > 1:
@@ -120,7 +121,7 @@ def make_plan(problem: Problem, progress: Progress) -> Plan:
 
 def _label_unseen(
     problem: Problem, trial_sets: list[TransferSet], progress: Progress
-) -> _study.Unseen | None:
+) -> Unseen | None:
     """Label rows by teachers that did not see them."""
     splits = problem.splits
     if splits is None and problem.trial is not None:
@@ -139,13 +140,13 @@ def _label_unseen(
             work=problem.work,
             context=context,
         )
-    return _study.Unseen(proba, firsts[0], firsts[1:])
+    return Unseen(proba, firsts[0], firsts[1:])
 
 
 def _try_recipes(
     problem: Problem,
     recipes: list[Recipe],
-    unseen: _study.Unseen | None,
+    unseen: Unseen | None,
     trial_sets: list[TransferSet],
     calibration: Calibration | None,
 ) -> list[_study.Trial]:

@@ -1,8 +1,6 @@
-"""What held-out rows say before the final fit: calibration, leak, and what to learn.
+"""What held-out rows choose among short trials of the student ("auto").
 
-A teacher that never saw the held-out rows labels them. Their true labels fit the
-scalar that calibrates the teacher, show how far its labels of its own training rows
-can be trusted, and choose among short trials of the student ("auto").
+Trials learn nothing of the held-out rows, and are judged by their true labels.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from ._calibration import Calibration, fit_calibration, weighs_classes
+from ._calibration import Calibration, fit_calibration
 from ._chunks import Chunks
 from ._parallel import Parcel, share_cores
 from ._problem import Problem
@@ -32,9 +30,10 @@ from ._students import (
     seed_net,
     split_rows,
 )
-from ._targets import FloatArray, class_priors, clip_probabilities
+from ._targets import FloatArray
 from ._teacher import align
 from ._transfer_set import TransferSet, count_rows, make_rows, take_part
+from ._unseen import clip_labels
 
 #: Synthetic rows in a trial: for each real one, or for networks, of which a row is
 #: visited many times, a share of those in the final fit.
@@ -49,25 +48,6 @@ _FEWEST = 100
 #: A teacher that knows its own rows' labels by heart gives them back: in-sample
 #: labels are then the true ones, and half of each is no other choice.
 _BY_HEART = 0.999
-
-
-@dataclass(frozen=True)
-class Unseen:
-    """What teachers say of rows they did not see.
-
-    Attributes
-    ----------
-    proba : ndarray of shape (n_samples, n_classes)
-        NaN where every teacher saw the row.
-    own : ndarray of shape (n_rows, n_classes)
-        What the teacher of the trial says of the rows that it was fitted on.
-    extra : list of ndarrays of shape (n_rows, n_classes)
-        What it says of each transfer set of the trials.
-    """
-
-    proba: FloatArray
-    own: FloatArray
-    extra: list[FloatArray]
 
 
 def make_trial_sets(
@@ -116,37 +96,6 @@ def _count_trial_rows(problem: Problem) -> int:
     if learns_in_passes(problem.student):
         return max(1, round(_TRIAL_SHARE * final))
     return min(final, _TRIAL_RATIO * n_rows)
-
-
-def calibrate_teacher(problem: Problem, unseen: Unseen) -> Calibration:
-    """Fit the scalar on every row that some teacher did not see."""
-    rows = np.flatnonzero(~np.isnan(unseen.proba[:, 0]))
-    weight = None if problem.weight is None else problem.weight[rows]
-    return fit_calibration(
-        clip_labels(problem, unseen.proba[rows]),
-        problem.codes[rows],
-        weight,
-        shifted=weighs_classes(problem.teacher),
-    )
-
-
-def measure_leak(problem: Problem, unseen: Unseen) -> dict[str, float]:
-    """Accuracy and entropy of the teacher on rows it was fitted on, and on others.
-
-    Entropies are in nats.
-    """
-    assert problem.trial is not None
-    seen, held_out = problem.trial
-    figures = {}
-    pairs = (("seen", seen, unseen.own), ("unseen", held_out, unseen.proba[held_out]))
-    for name, rows, proba in pairs:
-        weight = None if problem.weight is None else problem.weight[rows]
-        hits = proba.argmax(axis=1) == problem.codes[rows]
-        clipped = clip_labels(problem, proba)
-        entropy = -(clipped * np.log(clipped)).sum(axis=1)
-        figures[f"accuracy_{name}"] = float(np.average(hits, weights=weight))
-        figures[f"entropy_{name}"] = float(np.average(entropy, weights=weight))
-    return figures
 
 
 def drop_needless(recipes: list[Recipe], leak: dict[str, float] | None) -> list[Recipe]:
@@ -412,12 +361,6 @@ def warn_of_harm(edge: Edge | None, chosen: Recipe) -> None:
 
 #: Frames between the warning and the caller of `fit`.
 _USER = 5
-
-
-def clip_labels(problem: Problem, proba: FloatArray) -> FloatArray:
-    """Return positive probabilities."""
-    prior = class_priors(problem.codes, len(problem.classes), problem.weight)
-    return clip_probabilities(proba, prior)
 
 
 def _judge(problem: Problem, rows: Any, proba: FloatArray) -> tuple[FloatArray, Any]:
