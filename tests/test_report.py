@@ -682,7 +682,7 @@ def test_the_leak(seen, cv, alpha, said):
 
 def test_trials_and_calibration_are_shown():
     model = _distil(X, Y, alpha=1.0)
-    assert len(model.trials_) == 2
+    assert len(model.trials_) == 3
     text = str(_report(model))
     for trial in model.trials_:
         assert f"{trial['log_loss']:.4f}" in text
