@@ -23,7 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
 from skdistill._chunks import _source
-from skdistill._students import _spill
+from skdistill._students import SoftData, SoftStream, _spill, fit_student
 from skdistill.transfer import Munge
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -140,12 +140,11 @@ def test_synthetic_rows_are_shared_out_to_the_blocks(data, small_blocks, monkeyp
         augmenter=Munge(),
         n_synthetic=6001,
     )
-    # A tenth of the training rows is held out, and is no parent.
-    assert sum(fits) == 540 + 2400
+    assert sum(fits) == 600 + 2400
     assert len(fits) > 3
     assert sum(n for n, _ in counts) == 6001
     for rows, (n_rows, _) in zip(fits, counts, strict=True):
-        assert n_rows == pytest.approx(6001 * rows / 2940, abs=1.01)
+        assert n_rows == pytest.approx(6001 * rows / 3000, abs=1.01)
     assert len({seed for _, seed in counts}) == len(counts)
     assert distilled.augmenter_._table.n_rows == fits[0]
 
@@ -176,29 +175,37 @@ def test_students_that_continue_learn_as_well(data, student, sort, small_blocks)
     assert losses[1] == pytest.approx(losses[0], abs=0.02)
 
 
-def test_a_network_stops_on_held_out_rows(data, small_blocks):
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_network_keeps_its_best_pass(data, small_blocks, solver):
+    """Adam goes on to the end, its step falling; SGD stops by scikit-learn's rule."""
     X, y = data
-    student = MLPClassifier((16,), max_iter=300, tol=0.02, n_iter_no_change=2)
-    distilled = distil(X[:600], y[:600], cut(X[600:3000]), student)
-    net = distilled.student_
-    scores = np.array(net.validation_scores_)
-    assert net.n_iter_ == len(scores) == len(net.loss_curve_) < 40
-    # The last three passes were each no better than the best by the tolerance.
-    best = np.maximum.accumulate(np.r_[-np.inf, scores[:-1]])
-    assert (scores[-3:] < best[-3:] + 0.02).all()
+    parts = [
+        SoftData(rows, np.eye(3)[codes], np.arange(3), codes)
+        for rows, codes in zip(cut(X[:2400]), cut(y[:2400]), strict=True)
+    ]
+    net = MLPClassifier(
+        (8,), solver=solver, max_iter=15, tol=0.5, n_iter_no_change=2, random_state=0
+    )
+    given = net.get_params()
+    fit_student(net, parts[0], parts[1], extra=SoftStream(parts[2:]))
+    scores = net.validation_scores_
+    assert (
+        net.n_iter_
+        == len(scores)
+        == len(net.loss_curve_)
+        == (15 if solver == "adam" else 4)
+    )
+    assert net.t_ == net.n_iter_ * 1800
+    loss = log_loss(parts[1].y, net.predict_proba(parts[1].X))
+    assert loss == pytest.approx(-max(scores))
     assert type(net) is MLPClassifier
-    assert net.get_params() == {
-        **student.get_params(),
-        "random_state": net.random_state,
-    }
-    assert net.t_ == net.n_iter_ * (540 + 2400)
+    assert net.get_params() == given
+    net.partial_fit(X, y)
 
 
 @pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
 def test_a_network_stops_by_its_loss(data, small_blocks, learning_rate):
     """Where no row is held out; an adaptive rate goes on until it is tiny."""
-    from skdistill._students import SoftData, SoftStream, fit_student
-
     X, y = data
     targets = np.eye(3)[y]
     parts = [

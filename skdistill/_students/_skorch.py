@@ -156,12 +156,14 @@ def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
 def fit_chunks(student: Any, spill: Spill, validation: SoftData | None) -> Any:
     """Fit the net in place, each epoch on the training rows and then on all others.
 
-    Its `train_split` splits the training rows, which its callbacks see as its dataset.
+    Its `train_split` splits the training rows, which its callbacks see as its dataset;
+    where it is to learn none of them, the first buffer of the others.
     """
     from ._skorch_net import learn
 
     _check_labels(student, spill.classes)
-    learn(student, spill.train, "fit", more=spill, **(spill.params or {}))
+    data = spill.train if spill.n_given else next(spill.shuffle(None))
+    learn(student, data, "fit", more=spill, **(spill.params or {}))
     return _leave_stock(student, spill.classes)
 
 
