@@ -48,6 +48,7 @@ import numpy as np
 import pandas as pd
 from _data import CACHE, Offline, split_data
 from _scale_meter import STAGES, measure_stages, read_megabytes, time_best
+from _scale_serving import OnnxRows, export_student, list_dask_runs
 from joblib import parallel_config
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -330,13 +331,13 @@ def measure_serving(smoke: bool) -> dict:
     serve = {"student_": student.predict_proba}
     with TemporaryDirectory() as folder:
         file = Path(folder) / "student.onnx"
-        _export(student, X, file)
+        export_student(student, X, file)
         if file.exists():
             serve["ONNX"] = OnnxRows(file)
         rates = {}
         for name, function in serve.items():
             rates[name] = _rate(lambda f=function: _in_blocks(f, table), n_rows)
-            for kind, run in _dask_runs(function, table):
+            for kind, run in list_dask_runs(function, table):
                 rates[f"{name}, {kind}"] = _rate(run, n_rows)
     print_table(
         "Serving: rows a second a core",
@@ -346,58 +347,9 @@ def measure_serving(smoke: bool) -> dict:
     return {"rows": n_rows, "rates": rates}
 
 
-class OnnxRows:
-    """An ONNX file as a function of rows; every process opens a session of its own."""
-
-    def __init__(self, file: Path) -> None:
-        self.file, self._session = file, None
-
-    def __reduce__(self):
-        return OnnxRows, (self.file,)
-
-    def __call__(self, X):
-        import onnxruntime
-
-        if self._session is None:
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = 1
-            self._session = onnxruntime.InferenceSession(self.file, options)
-        rows = np.asarray(X, dtype=np.float32)
-        return np.concatenate(
-            [
-                self._session.run(None, {"X": rows[a : a + 1000]})[1]
-                for a in range(0, len(rows), 1000)
-            ]
-        )
-
-
-def _export(student: Any, X: np.ndarray, file: Path) -> None:
-    try:
-        from skdistill.export import to_onnx
-
-        to_onnx(student, X[:200].astype(np.float32), path=file)
-    except ImportError:
-        print("\nONNX is not installed, and takes no part.")
-
-
 def _in_blocks(function: Any, table: np.ndarray) -> None:
     for start in range(0, len(table), 2**14):
         function(table[start : start + 2**14])
-
-
-def _dask_runs(function: Any, table: np.ndarray) -> list[tuple[str, Any]]:
-    try:
-        import dask.dataframe as dd
-    except ImportError:
-        return []
-    frame = dd.from_pandas(pd.DataFrame(table), npartitions=len(table) // 2**14 + 1)
-
-    def serve(part: pd.DataFrame) -> pd.DataFrame:
-        return pd.DataFrame(function(part.to_numpy()), index=part.index)
-
-    meta = serve(pd.DataFrame(table[:2]))[:0]
-    served = frame.map_partitions(serve, meta=meta)
-    return [("map_partitions", lambda: served.compute(scheduler="synchronous"))]
 
 
 def _rate(run: Any, n_rows: int) -> float:
