@@ -17,6 +17,7 @@ from ._students import (
     blends_labels,
     choose_temperature,
     learns_in_passes,
+    moves_leaves,
     validation_fraction,
 )
 from ._targets import FloatArray, class_priors, soft_targets
@@ -66,8 +67,11 @@ def _list_transfer_sets(problem: Problem) -> list[tuple[str, Any, bool]]:
         ("wide transfer set", Munge(p=0.5, n_neighbors=10), False),
         ("far transfer set", Spunge(p=0.5), False),
     ]
-    # The trials of other students are as long as their fits.
-    return sets if learns_in_passes(problem.student) else [sets[0], sets[2]]
+    if learns_in_passes(problem.student):
+        return sets
+    # The trials of other students are as long as their fits. Trees that grow on real
+    # rows take no harm from how close the others are.
+    return sets[:1] if moves_leaves(problem.student) else [sets[0], sets[2]]
 
 
 def list_recipes(problem: Problem) -> list[Recipe]:
@@ -152,7 +156,12 @@ def soften_transfer_set(
     weighted = "sample_weight" in problem.student_params
     weight = transfer.weight if weighted else None
     return SoftData(
-        transfer.X, targets, problem.classes, problem.classes[codes], weight
+        transfer.X,
+        targets,
+        problem.classes,
+        problem.classes[codes],
+        weight,
+        grows_alone=transfer.synthetic,
     )
 
 

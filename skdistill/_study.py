@@ -27,6 +27,7 @@ from ._students import (
     fit_student,
     learns_in_passes,
     limit_passes,
+    moves_leaves,
     seed_net,
     split_rows,
 )
@@ -290,9 +291,11 @@ def choose_recipe(problem: Problem, trials: list[Trial]) -> Recipe:
 
     A student that was tried to the end learns the true labels, with which
     distillation does no harm, unless another recipe is better by more than a
-    standard error. The trial of a network ends long before a transfer set has paid,
-    but for the true labels: the best of its transfer sets is taken, unless the true
-    labels are better by two standard errors.
+    standard error. Where only the leaves move, the trees are nearly the same, and
+    the better of transfer set and true labels takes their place. The trial of a
+    network ends long before a transfer set has paid, but for the true labels: the
+    best of its transfer sets is taken, unless the true labels are better by two
+    standard errors.
     """
     weight = _weigh_judges(problem)
 
@@ -304,6 +307,8 @@ def choose_recipe(problem: Problem, trials: list[Trial]) -> Recipe:
         augmented = [trial for trial in trials if trial.recipe.augmented]
         stays = find_best(augmented or trials[:1])
         needed = 2
+    elif moves_leaves(problem.student):
+        stays = find_best([t for t in trials if t.recipe.augmented or _is_direct(t)])
     else:
         stays = _find_direct(trials) or best
     lead, error = _compare(stays.losses, best.losses, weight)
@@ -332,7 +337,11 @@ def calibrate_student(problem: Problem, trials: list[Trial], chosen: Recipe) -> 
 
 def _find_direct(trials: list[Trial]) -> Trial | None:
     """The student that learned the true labels."""
-    return next((trial for trial in trials if trial.recipe.alpha == 0), None)
+    return next(filter(_is_direct, trials), None)
+
+
+def _is_direct(trial: Trial) -> bool:
+    return trial.recipe.alpha == 0
 
 
 def _weigh_judges(problem: Problem) -> FloatArray | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -18,7 +18,8 @@ from .transfer import Munge
 
 #: Synthetic rows for each real one, at least; beyond the cap, more rows changed
 #: nothing in the literature.
-RATIO = 5
+RATIO = 4
+_MOST_RATIO, _MOST_LABELS = 20, 100
 _SMALL_RATIO, _SMALL = 20, 10_000
 _MOST = 500_000
 
@@ -35,11 +36,14 @@ class TransferSet:
         The weight of a synthetic row is its parent's.
     sampler : estimator or None
         The fitted sampler.
+    synthetic : bool
+        Whether a sampler made all of the rows.
     """
 
     X: Any
     weight: FloatArray | None
     sampler: Any = None
+    synthetic: bool = False
 
     @property
     def n_rows(self) -> int:
@@ -124,7 +128,7 @@ def choose_ratio(passes: bool, n_classes: int) -> int:
     """
     if not passes:
         return RATIO
-    return max(RATIO, min(4 * RATIO, 20 * RATIO // n_classes))
+    return max(RATIO, min(_MOST_RATIO, _MOST_LABELS // n_classes))
 
 
 def count_rows(n_real: int, n_synthetic: int | str, ratio: int = RATIO) -> int:
@@ -181,7 +185,7 @@ def make_rows(
         rows = concat_rows(X_unlabeled, rows)
         if made is not None and base_weight is not None:
             made = np.concatenate([base_weight[unlabeled], made])
-    return TransferSet(rows, made, sampler)
+    return TransferSet(rows, made, sampler, synthetic=X_unlabeled is None)
 
 
 def take_part(
@@ -192,7 +196,7 @@ def take_part(
         return transfer, proba
     rows = np.linspace(0, transfer.n_rows - 1, n_rows).astype(int)
     weight = None if transfer.weight is None else transfer.weight[rows]
-    part = TransferSet(_safe_indexing(transfer.X, rows), weight, transfer.sampler)
+    part = replace(transfer, X=_safe_indexing(transfer.X, rows), weight=weight)
     return part, proba[rows]
 
 

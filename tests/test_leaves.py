@@ -1,6 +1,7 @@
 """Leaves of boosted students found again on a transfer set."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,11 +44,16 @@ def list_leaves(model):
     ]
 
 
+def list_splits(model):
+    trees = model.booster_.trees_to_dataframe()
+    return trees[["split_feature", "threshold"]].dropna().values.tolist()
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_no_leaf_can_be_moved_to_advantage(n_classes, weighted):
     given, extra, both = draw(n_classes, weighted)
-    grown = fit_student(make_student(), both)
+    grown = fit_student(make_student(), given)
     found = fit_student(make_student(), given, extra=extra)
     leaves = list_leaves(found)
     assert list_leaves(grown) == leaves
@@ -80,6 +86,18 @@ def test_without_a_transfer_set_the_trees_stay_as_they_grew():
         stock.predict_proba(both.X),
         atol=1e-12,
     )
+
+
+@pytest.mark.parametrize("part", ["given", "extra"])
+def test_trees_grow_on_all_rows_where_the_given_ones_are_not_all_there_is(part):
+    given, extra, both = draw(2)
+    parts = {"given": given, "extra": extra}
+    parts[part] = replace(parts[part], grows_alone=False)
+    found = fit_student(make_student(), parts["given"], extra=parts["extra"])
+    grown = fit_student(make_student(), both)
+    assert list_splits(found) == list_splits(grown)
+    alone = fit_student(make_student(), given)
+    assert list_splits(alone) != list_splits(grown)
 
 
 @pytest.mark.parametrize(

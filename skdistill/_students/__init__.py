@@ -49,6 +49,7 @@ __all__ = [
     "fit_student",
     "learns_in_passes",
     "limit_passes",
+    "moves_leaves",
     "read_labels",
     "rescale",
     "seed_net",
@@ -162,6 +163,12 @@ def learns_in_passes(student: Any) -> bool:
     """Whether the student is a network that can end at any pass."""
     learner = _last_step(student)
     return _family(learner) is _mlp and limit_passes(student, None) is not None
+
+
+def moves_leaves(student: Any) -> bool:
+    """Whether a transfer set only sets the leaves of trees grown on real rows."""
+    learner = _last_step(student)
+    return _family(learner) is _lightgbm and _lightgbm.may_move_leaves(learner)
 
 
 def count_final_passes(student: Any, n_rows: int) -> int | None:

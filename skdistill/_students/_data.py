@@ -38,6 +38,9 @@ class SoftData:
         are of the transfer set. None: all.
     learned : ndarray of int or None
         The rows that the last step learns, where steps before it see all. None: all.
+    grows_alone : bool
+        Whether trees grow on the training rows, and a transfer set only sets their
+        leaves: not where some of those rows or unlabelled ones are in the set.
     """
 
     X: Any
@@ -48,6 +51,7 @@ class SoftData:
     params: dict[str, Any] | None = None
     n_given: int | None = None
     learned: NDArray[np.intp] | None = None
+    grows_alone: bool = True
 
     @property
     def n_samples(self) -> int:
@@ -71,6 +75,7 @@ class SoftData:
             y=np.concatenate([self.y, extra.y]),
             weight=weight,
             n_given=self.n_samples,
+            grows_alone=self.grows_alone and extra.grows_alone,
         )
 
     def take(self, rows: NDArray[np.intp]) -> SoftData:
@@ -95,7 +100,7 @@ class SoftData:
         """Return the rows that the last step learns."""
         if self.learned is None:
             return self
-        return replace(self.take(self.learned), learned=None)
+        return replace(self.take(self.learned), learned=None, grows_alone=False)
 
     def with_rows(self, X: Any) -> SoftData:
         """Return the same targets for transformed rows."""

@@ -188,13 +188,17 @@ def fold(student: Any, temperature: float) -> None:
 def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     """Fit on float targets."""
     check_parameters(student, len(train.classes))
-    student = _boost(student, student.get_params(), train, validation)
-    if train.n_given is not None and _may_move_leaves(student):
+    moves = train.n_given is not None and may_move_leaves(student)
+    grown = train
+    if moves and train.grows_alone:
+        grown = train.take(np.arange(train.n_given))
+    student = _boost(student, student.get_params(), grown, validation)
+    if moves:
         refit_leaves(student, train)
     return student
 
 
-def _may_move_leaves(student: Any) -> bool:
+def may_move_leaves(student: Any) -> bool:
     """Whether leaves hold one number each, that nothing constrains."""
     params = student.get_params()
     boosting = {*_given(params, _BOOSTING)} - {"gbdt", "gbrt", "goss"}
