@@ -194,7 +194,7 @@ def show_lead(lead: dict) -> str:
 
 
 def further_row(data: str, records: list[dict]) -> list[str]:
-    """Ranking, calibration, agreement and time on one data set."""
+    """Ranking, calibration, agreement, time and size on one data set."""
     row = [data]
     for metric in ("auc", "ece"):
         row.append(f"{read_hard(records, metric, 'log_loss').mean():.4f}")
@@ -213,6 +213,8 @@ def further_row(data: str, records: list[dict]) -> list[str]:
         row.append(f"{np.mean([record['times'][key] for record in records]):.1f}")
     ratios = [r["times"]["ratio"] for r in records if "ratio" in r["times"]]
     row.append(f"{np.mean(ratios):.2f}" if ratios else "")
+    served = [(r["onnx_bytes"], r["onnx_us"]) for r in records if "onnx_us" in r]
+    row.append("{:,.0f} B, {:.1f}".format(*np.median(served, axis=0)) if served else "")
     return row
 
 
@@ -234,7 +236,7 @@ def print_group(
             *("data", "AUC: hard", "distilled", "teacher"),
             *("ECE: hard", "distilled", "teacher", "calibrated"),
             *("agreement: hard", "distilled", "t", "learned from"),
-            *("CPU s: fit", "without teachers", "ratio"),
+            *("CPU s: fit", "without teachers", "ratio", "ONNX: file, µs a row"),
         ],
         [further_row(data, records) for data, records in by_data.items()],
     )

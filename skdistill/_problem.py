@@ -200,20 +200,14 @@ def pose_problem(
     if is_chunked(X, X_unlabeled):
         # All of it is read, so the rest is checked before.
         X_unlabeled = open_chunks(X_unlabeled, X)
-    splits = None
-    if estimator.cv is not None:
-        cv = check_cv(estimator.cv, y, classifier=True)
-        splits = list(cv.split(X, y, **routed["splitter"]))
-        _teacher.check_splits(splits, len(y))
+    splits = _draw_folds(estimator, X, y, routed["splitter"])
     frozen = stored is not None or isinstance(teacher, FrozenEstimator)
     calibrate = _choose_calibration(estimator, len(y), frozen)
+    tries = estimator.augmenter == "auto" and len(y) >= _TRIAL_ROWS
     trial = None
-    if calibrate or (estimator.augmenter == "auto" and len(y) >= _TRIAL_ROWS):
+    if calibrate or tries:
         trial = _draw_trial(codes, weight, splits, seeds.trial)
-    learns_more = (trial if estimator.augmenter == "auto" else sampler) is not None
-    fraction = _choose_fraction(
-        estimator, student, len(y), learns_more or X_unlabeled is not None
-    )
+    fraction = _choose_fraction(estimator, student, len(y), tries)
     held_out = None if fraction is None else split_rows(codes, fraction, seeds.split)
     return Problem(
         X=X,
@@ -311,16 +305,27 @@ def _choose_calibration(estimator: Any, n_samples: int, frozen: bool) -> bool:
 
 
 def _choose_fraction(
-    estimator: Any, student: Any, n_samples: int, learns_more: bool
+    estimator: Any, student: Any, n_samples: int, tries: bool
 ) -> float | None:
     """Return the share of rows to hold out of the student's fit, or None.
 
     They are for a student that stops early, one that is tuned, and a network that may
-    learn more than the training rows.
+    fall back on the true labels.
     """
     fraction = validation_fraction(student, n_samples)
-    wanted = estimator.fine_tune or (learns_more and learns_in_passes(student))
+    wanted = estimator.fine_tune or (tries and learns_in_passes(student))
     return 0.1 if fraction is None and wanted else fraction
+
+
+def _draw_folds(
+    estimator: Any, X: Any, y: NDArray[Any], params: dict[str, Any]
+) -> _teacher.Splits | None:
+    if estimator.cv is None:
+        return None
+    cv = check_cv(estimator.cv, y, classifier=True)
+    splits = list(cv.split(X, y, **params))
+    _teacher.check_splits(splits, len(y))
+    return splits
 
 
 def _draw_trial(

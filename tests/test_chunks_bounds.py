@@ -1,16 +1,14 @@
 """What chunks may hold, what a fit leaves behind, and how much it holds itself."""
 
-import gc
-import tempfile
 import tracemalloc
 import warnings
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from _chunk_fits import cut, distil
 from joblib import parallel_config
 from lightgbm import LGBMClassifier
 from scipy import sparse
@@ -29,55 +27,17 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill._chunks import _source
-from skdistill._students import _spill
 from skdistill.transfer import Munge
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-@pytest.fixture(scope="module")
-def data():
-    X, y = make_classification(
-        9000, 10, n_informative=8, n_redundant=0, n_classes=3, random_state=0
-    )
-    return X, y
-
-
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Blocks and buffers of 500 rows, so that some thousand rows are many."""
-    monkeypatch.setattr(_source, "_BOUNDS", (500, 500))
-    monkeypatch.setattr(_spill, "_BOUNDS", (500, 500))
-
-
-@pytest.fixture
-def scratch(tmp_path, monkeypatch):
-    """The folder for temporary files, which must be empty in the end."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    yield tmp_path
-    gc.collect()
-    assert list(tmp_path.glob("skdistill-*")) == []
-
-
-def cut(rows, n_parts=4):
-    ends = np.linspace(0, rows.shape[0], n_parts + 1).astype(int)
-    return [rows[a:b] for a, b in pairwise(ends.tolist())]
-
-
-def distil(X, y, X_unlabeled, student, teacher=None, sample_weight=None, **params):
-    params = {"augmenter": None, "calibrate": False, "random_state": 0, **params}
-    teacher = teacher or RandomForestClassifier(20, min_samples_leaf=5)
-    distilled = DistilledClassifier(teacher, student, **params)
-    return distilled.fit(X, y, X_unlabeled=X_unlabeled, sample_weight=sample_weight)
 
 
 # Containers ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def frame(data):
-    X, _ = data
+def frame(chunk_data):
+    X, _ = chunk_data
     table = pd.DataFrame(X[:, :4], columns=list("abcd"))
     codes = np.digitize(X[:, 4], [-1, 0, 1])
     return table.assign(
@@ -111,8 +71,8 @@ class Codes(ClassifierMixin, BaseEstimator):
     ],
     ids=["LightGBM", "boosting"],
 )
-def test_pandas_students_see_names_and_levels(data, frame, student, small_blocks):
-    y = data[1]
+def test_pandas_students_see_names_and_levels(chunk_data, frame, student, small_blocks):
+    y = chunk_data[1]
     whole, chunked = (
         distil(frame[:600], y[:600], U, student, Codes())
         for U in (frame[600:3000], cut(frame[600:3000]))
@@ -124,8 +84,8 @@ def test_pandas_students_see_names_and_levels(data, frame, student, small_blocks
     )
 
 
-def test_polars_students_see_names(data, frame, small_blocks, scratch):
-    y = data[1]
+def test_polars_students_see_names(chunk_data, frame, small_blocks, scratch):
+    y = chunk_data[1]
     table = pl.from_pandas(frame.drop(columns="level"))
     array = table.to_numpy()
     for student in (RandomForestClassifier(5), MLPClassifier((8,), max_iter=2)):
@@ -144,8 +104,8 @@ def test_polars_students_see_names(data, frame, small_blocks, scratch):
     [LogisticRegression(), MLPClassifier((8,), max_iter=2)],
     ids=["logistic", "network"],
 )
-def test_sparse_rows_stay_sparse(data, student, small_blocks, scratch):
-    X, y = data
+def test_sparse_rows_stay_sparse(chunk_data, student, small_blocks, scratch):
+    X, y = chunk_data
     X = np.where(np.abs(X) > 1, X, 0)
     dense, thin = (
         distil(rows[:600], y[:600], cut(rows[600:3000]), student)
@@ -156,8 +116,8 @@ def test_sparse_rows_stay_sparse(data, student, small_blocks, scratch):
     )
 
 
-def test_columns_that_no_file_holds(data, frame, scratch):
-    y = data[1]
+def test_columns_that_no_file_holds(chunk_data, frame, scratch):
+    y = chunk_data[1]
     text = frame.assign(level=frame["level"].astype(object))[["a", "level"]]
     encode = FunctionTransformer(lambda X: X[["a"]])
     teacher = make_pipeline(encode, GaussianNB())
@@ -214,8 +174,8 @@ def test_memory_does_not_grow_with_the_rows(student, scratch):
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
-def test_files_are_removed_when_a_fit_fails(data, small_blocks, scratch, error):
-    X, y = data
+def test_files_are_removed_when_a_fit_fails(chunk_data, small_blocks, scratch, error):
+    X, y = chunk_data
     found = []
 
     class Failing(GaussianNB):
@@ -228,8 +188,8 @@ def test_files_are_removed_when_a_fit_fails(data, small_blocks, scratch, error):
     assert found
 
 
-def test_files_are_removed_when_a_label_fails(data, small_blocks, scratch):
-    X, y = data
+def test_files_are_removed_when_a_label_fails(chunk_data, small_blocks, scratch):
+    X, y = chunk_data
 
     class Failing(GaussianNB):
         def predict_proba(self, X):
@@ -245,8 +205,8 @@ def test_files_are_removed_when_a_label_fails(data, small_blocks, scratch):
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_workers_give_the_same_bytes(data, small_blocks, backend):
-    X, y = data
+def test_workers_give_the_same_bytes(chunk_data, small_blocks, backend):
+    X, y = chunk_data
     student = MLPClassifier((4,), max_iter=2)
     given = (X[:600], y[:600], cut(X[600:3000]), student)
     serial = distil(*given, augmenter="munge")
@@ -257,8 +217,8 @@ def test_workers_give_the_same_bytes(data, small_blocks, backend):
     )
 
 
-def test_trials_see_the_first_block_alone(data, small_blocks, monkeypatch):
-    X, y = data
+def test_trials_see_the_first_block_alone(chunk_data, small_blocks, monkeypatch):
+    X, y = chunk_data
     seen = []
     fit = Munge.fit
 
@@ -286,8 +246,8 @@ class Counting(GaussianNB):
         return super().predict_proba(X)
 
 
-def test_labelled_chunks_are_remembered(data, small_blocks, tmp_path):
-    X, y = data
+def test_labelled_chunks_are_remembered(chunk_data, small_blocks, tmp_path):
+    X, y = chunk_data
     student = MLPClassifier((4,), max_iter=1)
     given = (X[:600], y[:600], cut(X[600:3000]), student, Counting())
     Counting.calls.clear()

@@ -1,13 +1,9 @@
 """Students that learn unlabelled rows chunk by chunk learn what they learn of all."""
 
-import gc
-import tempfile
-from itertools import pairwise
-
 import numpy as np
 import pytest
+from _chunk_fits import cut, distil
 from lightgbm import LGBMClassifier
-from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
@@ -21,48 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier
-from skdistill._chunks import _source
-from skdistill._students import SoftData, SoftStream, _spill, fit_student
+from skdistill._students import SoftData, SoftStream, fit_student
 from skdistill.transfer import Munge
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-@pytest.fixture(scope="module")
-def data():
-    X, y = make_classification(
-        9000, 10, n_informative=8, n_redundant=0, n_classes=3, random_state=0
-    )
-    return X, y
-
-
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Blocks and buffers of 500 rows, so that some thousand rows are many."""
-    monkeypatch.setattr(_source, "_BOUNDS", (500, 500))
-    monkeypatch.setattr(_spill, "_BOUNDS", (500, 500))
-
-
-@pytest.fixture
-def scratch(tmp_path, monkeypatch):
-    """The folder for temporary files, which must be empty in the end."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    yield tmp_path
-    gc.collect()
-    assert list(tmp_path.glob("skdistill-*")) == []
-
-
-def cut(rows, n_parts=4):
-    ends = np.linspace(0, rows.shape[0], n_parts + 1).astype(int)
-    return [rows[a:b] for a, b in pairwise(ends.tolist())]
-
-
-def distil(X, y, X_unlabeled, student, teacher=None, sample_weight=None, **params):
-    params = {"augmenter": None, "calibrate": False, "random_state": 0, **params}
-    teacher = teacher or RandomForestClassifier(20, min_samples_leaf=5)
-    distilled = DistilledClassifier(teacher, student, **params)
-    return distilled.fit(X, y, X_unlabeled=X_unlabeled, sample_weight=sample_weight)
 
 
 STUDENTS = {
@@ -84,10 +42,10 @@ STUDENTS = {
 
 @pytest.mark.parametrize("name", STUDENTS)
 def test_students_of_mapped_rows_are_those_of_all_rows(
-    data, name, small_blocks, scratch
+    chunk_data, name, small_blocks, scratch
 ):
     """Nothing is drawn, so that the rows are the same ones: so are the students."""
-    X, y = data
+    X, y = chunk_data
     student = make_pipeline(StandardScaler(), STUDENTS[name])
     whole, chunked = (
         distil(X[:600], y[:600], U, student) for U in (X[600:3000], cut(X[600:3000]))
@@ -99,9 +57,9 @@ def test_students_of_mapped_rows_are_those_of_all_rows(
 
 @pytest.mark.parametrize("augmenter", [None, "munge"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_one_pass_over_one_buffer_is_the_whole_fit(data, augmenter, weighted):
+def test_one_pass_over_one_buffer_is_the_whole_fit(chunk_data, augmenter, weighted):
     """Weight for weight: the blocks are one, and the draws are the same."""
-    X, y = data
+    X, y = chunk_data
     weight = np.random.default_rng(0).integers(1, 4, 600) if weighted else None
     student = make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=1))
     given = {"augmenter": augmenter, "sample_weight": weight, "temperature": 2.0}
@@ -115,9 +73,11 @@ def test_one_pass_over_one_buffer_is_the_whole_fit(data, augmenter, weighted):
         np.testing.assert_array_equal(one, other)
 
 
-def test_synthetic_rows_are_shared_out_to_the_blocks(data, small_blocks, monkeypatch):
+def test_synthetic_rows_are_shared_out_to_the_blocks(
+    chunk_data, small_blocks, monkeypatch
+):
     """Each block of rows is the base of its share, and is learned as it is."""
-    X, y = data
+    X, y = chunk_data
     fits, counts = [], []
     fit, sample = Munge.fit, Munge.sample_with_parents
 
@@ -158,9 +118,9 @@ def test_synthetic_rows_are_shared_out_to_the_blocks(data, small_blocks, monkeyp
     ],
     ids=["network", "SGD"],
 )
-def test_students_that_continue_learn_as_well(data, student, sort, small_blocks):
+def test_students_that_continue_learn_as_well(chunk_data, student, sort, small_blocks):
     """Sorted rows too: every buffer holds rows from everywhere."""
-    X, y = data
+    X, y = chunk_data
     U = X[600:6000]
     if sort:
         U = U[np.argsort(U[:, 0])]
@@ -176,9 +136,9 @@ def test_students_that_continue_learn_as_well(data, student, sort, small_blocks)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_a_network_keeps_its_best_pass(data, small_blocks, solver):
+def test_a_network_keeps_its_best_pass(chunk_data, small_blocks, solver):
     """Adam goes on to the end, its step falling; SGD stops by scikit-learn's rule."""
-    X, y = data
+    X, y = chunk_data
     parts = [
         SoftData(rows, np.eye(3)[codes], np.arange(3), codes)
         for rows, codes in zip(cut(X[:2400]), cut(y[:2400]), strict=True)
@@ -204,9 +164,9 @@ def test_a_network_keeps_its_best_pass(data, small_blocks, solver):
 
 
 @pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
-def test_a_network_stops_by_its_loss(data, small_blocks, learning_rate):
+def test_a_network_stops_by_its_loss(chunk_data, small_blocks, learning_rate):
     """Where no row is held out; an adaptive rate goes on until it is tiny."""
-    X, y = data
+    X, y = chunk_data
     targets = np.eye(3)[y]
     parts = [
         SoftData(X[a : a + 500], targets[a : a + 500], np.arange(3), y[a : a + 500])
@@ -224,9 +184,9 @@ def test_a_network_stops_by_its_loss(data, small_blocks, learning_rate):
         assert net._optimizer.learning_rate <= 1e-6
 
 
-def test_soft_targets_of_chunks_are_those_of_the_whole(data, small_blocks):
+def test_soft_targets_of_chunks_are_those_of_the_whole(chunk_data, small_blocks):
     """A student without limits serves what it was taught: temperature and all."""
-    X, y = data
+    X, y = chunk_data
     X = X.round()[:, :2]
     given = {"temperature": 3.0, "calibrate": True}
     student = LogisticRegression(C=1e6)

@@ -14,10 +14,9 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from functools import partial
-from time import perf_counter_ns
 from typing import Any
 
-import numpy as np
+from _onnx_serving import serve_onnx
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
@@ -128,38 +127,3 @@ def describe(name: str, distilled, X_test, seconds: float, notes: dict) -> Stude
     student = slim(distilled.student_)
     n_bytes = count_bytes(student)
     return Student(name, student.predict_proba, X_test, seconds, n_bytes, notes)
-
-
-def serve_onnx(distilled, X_test) -> dict[str, Any]:
-    """Median microseconds for one row, and bytes; or why there are none."""
-    try:
-        import onnxruntime
-
-        from skdistill.export import to_onnx
-
-        content = to_onnx(distilled, X_test[:500]).SerializeToString()
-    except (ImportError, TypeError, ValueError) as error:
-        return {"onnx": f"{type(error).__name__}: {str(error)[:200]}"}
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(content, options)
-    inputs = session.get_inputs()
-    feeds = [feed_row(inputs, X_test, k) for k in range(min(50, len(X_test)))]
-    times = []
-    for k in range(2000):
-        start = perf_counter_ns()
-        session.run(["probabilities"], feeds[k % len(feeds)])
-        times.append(perf_counter_ns() - start)
-    return {"onnx_us": float(np.median(times[100:])) / 1e3, "onnx_bytes": len(content)}
-
-
-def feed_row(inputs, X, k: int) -> dict[str, np.ndarray]:
-    """One input of all columns, or one a column."""
-    if isinstance(X, np.ndarray):
-        return {"X": X[k : k + 1].astype(np.float32)}
-    row = X.iloc[[k]]
-    kinds = {"tensor(string)": object}
-    return {
-        part.name: row[[part.name]].to_numpy().astype(kinds.get(part.type, np.float32))
-        for part in inputs
-    }

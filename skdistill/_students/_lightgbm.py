@@ -188,13 +188,12 @@ def fold(student: Any, temperature: float) -> None:
 def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     """Fit on float targets."""
     check_parameters(student, len(train.classes))
-    moves = train.n_given is not None and may_move_leaves(student)
-    grown = train
-    if moves and train.grows_alone:
-        grown = train.take(np.arange(train.n_given))
-    student = _boost(student, student.get_params(), grown, validation)
-    if moves:
-        refit_leaves(student, train)
+    params = student.get_params()
+    if train.n_given is None or not may_move_leaves(student):
+        return _boost(student, params, train, validation)
+    grown = train.take(np.arange(train.n_given)) if train.grows_alone else train
+    student = _boost(student, params, grown, validation)
+    refit_leaves(student, train)
     return student
 
 

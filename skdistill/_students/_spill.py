@@ -163,6 +163,7 @@ class Spill:
             y=self.classes[codes],
             weight=weight,
             n_given=self.n_given,
+            grows_alone=False,
         )
         if self._class_weight is None:
             return data

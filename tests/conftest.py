@@ -1,0 +1,34 @@
+"""What the tests of chunks share."""
+
+import gc
+import tempfile
+
+import pytest
+from sklearn.datasets import make_classification
+
+from skdistill._chunks import _source
+from skdistill._students import _spill
+
+
+@pytest.fixture(scope="module")
+def chunk_data():
+    X, y = make_classification(
+        9000, 10, n_informative=8, n_redundant=0, n_classes=3, random_state=0
+    )
+    return X, y
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks and buffers of 500 rows, so that some thousand rows are many."""
+    monkeypatch.setattr(_source, "_BOUNDS", (500, 500))
+    monkeypatch.setattr(_spill, "_BOUNDS", (500, 500))
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """The folder for temporary files, which must be empty in the end."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield tmp_path
+    gc.collect()
+    assert list(tmp_path.glob("skdistill-*")) == []
