@@ -142,15 +142,18 @@ class DistilledClassifier(
     the worst where they are noisy. Of the sets further away (MUNGE among ten
     neighbours at p=.5; SPUNGE at p=.5) the student learns, of the real rows, only those
     that a teacher labelled without having seen them. Students that learn in one go take
-    the true labels unless another lesson is better by a standard error. The trial of a
-    network is short: it takes the best of the transfer sets unless the true labels are
-    better by two. ``benchmarks/quality.py`` has the figures.
+    the true labels unless another lesson is better by a standard error; an
+    LGBMClassifier, whose trees are much the same with and without a transfer set, takes
+    the better of the two. The trial of a network is short: it takes the best of the
+    transfer sets unless the true labels are better by two. ``benchmarks/quality.py``
+    has the figures.
 
     An MLPClassifier with Adam learns a transfer set at a step that begins at four
     times `learning_rate_init` (at most .004) and falls to 0 along half a cosine, over
-    at least 20 passes and 20,000 updates, if `max_iter` allows. The leaves of an
-    LGBMClassifier, grown on it as asked for, are found again all together, which is a
-    convex problem.
+    at least 20 passes and 20,000 updates, if `max_iter` allows. The trees of an
+    LGBMClassifier grow as asked for on the real rows (with `X_unlabeled` on all), and
+    all of their leaves are found again together on the transfer set, which is a convex
+    problem.
 
     Temperature, alpha and clipping on the training rows alone were chosen by
     ``benchmarks/defaults.py`` (five data sets, five seeds, at most 800 rows; held-out
