@@ -64,7 +64,7 @@ def test_no_leaf_can_be_moved_to_advantage(n_classes, weighted):
             - grown.booster_.get_leaf_output(*place)
             for place in leaves
         ]
-        return _RIDGE / 2 * np.square(moves).sum()
+        return _RIDGE / n_classes / 2 * np.square(moves).sum()
 
     least = measure(found, both) + ridge(found)
     assert least < measure(grown, both) - 0.02
