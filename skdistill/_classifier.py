@@ -107,7 +107,7 @@ class DistilledClassifier(
     student_calibration_ : float
         The scalar by which the student's logits were divided, where the trial of a
         student with logits that learns in one go (linear, LightGBM) asked for one by
-        more than a standard error; else 1.
+        more than two standard errors; else 1.
     leak_ : dict or None
         `accuracy_seen`, `accuracy_unseen`, `entropy_seen` and `entropy_unseen` of a
         teacher on rows it was fitted on and on others: how much its labels of its
@@ -142,11 +142,11 @@ class DistilledClassifier(
     the worst where they are noisy. Of the sets further away (MUNGE among ten
     neighbours at p=.5; SPUNGE at p=.5) the student learns, of the real rows, only those
     that a teacher labelled without having seen them. Students that learn in one go take
-    the true labels unless another lesson is better by a standard error; an
-    LGBMClassifier, whose trees are much the same with and without a transfer set, takes
-    the better of the two. The trial of a network is short: it takes the best of the
-    transfer sets unless the true labels are better by two. ``benchmarks/quality.py``
-    has the figures.
+    the true labels unless another lesson is better by two standard errors; an
+    LGBMClassifier, whose trees are much the same with and without a transfer set, the
+    better of the two. The trial of a network is short: it takes the best of the
+    transfer sets unless the true labels are better by two standard errors.
+    ``benchmarks/quality.py`` has the figures.
 
     An MLPClassifier with Adam learns a transfer set at a step that begins at four
     times `learning_rate_init` (at most .004) and falls to 0 along half a cosine, over

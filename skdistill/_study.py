@@ -46,6 +46,9 @@ _FIT_COST = 10
 #: Trials on fewer rows cost next to nothing, and decide nothing.
 _FEWEST = 100
 
+#: Standard errors by which held-out rows must speak against what does no harm.
+_CERTAIN = 2
+
 #: A teacher that knows its own rows' labels by heart gives them back: in-sample
 #: labels are then the true ones, and half of each is no other choice.
 _BY_HEART = 0.999
@@ -289,30 +292,28 @@ def find_edge(
 def choose_recipe(problem: Problem, trials: list[Trial]) -> Recipe:
     """Return the recipe that the held-out rows speak for, in log loss.
 
-    A student that was tried to the end learns the true labels, with which
-    distillation does no harm, unless another recipe is better by more than a
-    standard error. Where only the leaves move, the trees are nearly the same, and
-    the better of transfer set and true labels takes their place. The trial of a
-    network ends long before a transfer set has paid, but for the true labels: the
-    best of its transfer sets is taken, unless the true labels are better by two
-    standard errors.
+    One recipe stays unless another is better by two standard errors: of several that
+    are no better, the best seems so by one. For a student that was tried to the end
+    it is the true labels, with which distillation does no harm. Where only the leaves
+    move, the trees are nearly the same, and it is the better of transfer set and true
+    labels. The trial of a network ends long before a transfer set has paid, but for
+    the true labels: it is the best of the transfer sets.
     """
     weight = _weigh_judges(problem)
 
     def find_best(some: list[Trial]) -> Trial:
         return min(some, key=lambda trial: np.average(trial.losses, weights=weight))
 
-    best, needed = find_best(trials), 1
+    best = find_best(trials)
     if learns_in_passes(problem.student):
         augmented = [trial for trial in trials if trial.recipe.augmented]
         stays = find_best(augmented or trials[:1])
-        needed = 2
     elif moves_leaves(problem.student):
         stays = find_best([t for t in trials if t.recipe.augmented or _is_direct(t)])
     else:
         stays = _find_direct(trials) or best
     lead, error = _compare(stays.losses, best.losses, weight)
-    return best.recipe if lead > needed * error else stays.recipe
+    return best.recipe if lead > _CERTAIN * error else stays.recipe
 
 
 def calibrate_student(problem: Problem, trials: list[Trial], chosen: Recipe) -> float:
@@ -320,7 +321,7 @@ def calibrate_student(problem: Problem, trials: list[Trial], chosen: Recipe) -> 
 
     A student of few rounds is underconfident whatever its labels are. 1 where the
     logits can't be divided, where the trial was a short one, and where it does not
-    help by more than a standard error.
+    help by more than two standard errors.
     """
     trial = next(trial for trial in trials if trial.recipe is chosen)
     divisible = can_rescale(problem.student, len(problem.classes))
@@ -332,7 +333,7 @@ def calibrate_student(problem: Problem, trials: list[Trial], chosen: Recipe) -> 
     found = fit_calibration(proba, problem.codes[judges], weight)
     losses, _ = _judge(problem, judges, found.apply(proba))
     lead, error = _compare(trial.losses, losses, weight)
-    return found.temperature if lead > error else 1.0
+    return found.temperature if lead > _CERTAIN * error else 1.0
 
 
 def _find_direct(trials: list[Trial]) -> Trial | None:

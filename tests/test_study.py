@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import ExtraTreesClassifier
@@ -131,7 +132,7 @@ def test_a_good_teacher_is_no_cause_to_warn(data):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         distilled = DistilledClassifier(
-            GaussianNB(), DecisionTreeClassifier(max_depth=4), random_state=0
+            GaussianNB(), DecisionTreeClassifier(max_depth=8), random_state=0
         ).fit(X, y)
     assert distilled.alpha_ > 0
 
@@ -451,13 +452,11 @@ def make_trials(*losses):
         (MLPClassifier(solver="lbfgs"), "true labels"),
     ],
 )
-def test_more_than_a_standard_error_decides(student, stays):
+def test_two_standard_errors_decide(student, stays):
     """100 judges: the mean of the differences has a standard error of .02."""
     noise = 0.2 * np.tile([1.0, -1.0], 50)
     base = np.full(100, 0.5)
-    # Of a trial too short to tell, two standard errors are asked.
-    needed = 0.04 if stays == "transfer set" else 0.02
-    for lead, chosen in ((needed - 1e-3, stays), (needed + 1e-3, "training rows")):
+    for lead, chosen in ((0.04 - 1e-3, stays), (0.04 + 1e-3, "training rows")):
         trials = make_trials(base, base + noise - lead, base)
         problem = SimpleNamespace(
             weight=None, trial=(None, np.arange(100)), student=student
@@ -470,6 +469,26 @@ def test_more_than_a_standard_error_decides(student, stays):
     )
     trials = make_trials(base, base + noise - 0.1, base)
     assert choose_recipe(problem, trials).name == stays
+
+
+@pytest.mark.parametrize(
+    ("params", "lead", "chosen"),
+    [
+        ({}, 1e-3, "transfer set"),
+        ({}, -1e-3, "true labels"),
+        # Leaves that can't be moved: trees with and without the set have little in
+        # common.
+        ({"linear_tree": True}, 1e-3, "true labels"),
+    ],
+)
+def test_where_only_leaves_move_the_better_one_is_taken(params, lead, chosen):
+    base = np.full(100, 0.5)
+    noise = 0.2 * np.tile([1.0, -1.0], 50)
+    problem = SimpleNamespace(
+        weight=None, trial=(None, np.arange(100)), student=LGBMClassifier(**params)
+    )
+    trials = make_trials(base + noise - lead, base - noise - 0.03, base)
+    assert choose_recipe(problem, trials).name == chosen
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
