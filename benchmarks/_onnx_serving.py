@@ -15,7 +15,7 @@ def serve_onnx(distilled, X_test) -> dict[str, Any]:
 
         from skdistill.export import to_onnx
 
-        content = to_onnx(distilled, X_test[:500]).SerializeToString()
+        content = to_onnx(distilled, X_test[:500], grouped=True).SerializeToString()
     except (ImportError, TypeError, ValueError) as error:
         return {"onnx": f"{type(error).__name__}: {str(error)[:200]}"}
     options = onnxruntime.SessionOptions()
@@ -32,12 +32,11 @@ def serve_onnx(distilled, X_test) -> dict[str, Any]:
 
 
 def feed_row(inputs, X, k: int) -> dict[str, np.ndarray]:
-    """One input of all columns, or one a column."""
-    if isinstance(X, np.ndarray):
-        return {"X": X[k : k + 1].astype(np.float32)}
-    row = X.iloc[[k]]
-    kinds = {"tensor(string)": object, "tensor(int64)": np.int64}
-    return {
-        part.name: row[[part.name]].to_numpy().astype(kinds.get(part.type, np.float32))
-        for part in inputs
-    }
+    """One input of all columns, or one of all numbers and one of all strings."""
+    row = X[k : k + 1]
+    if len(inputs) == 1 and inputs[0].name == "X":
+        return {"X": np.asarray(row).astype(np.float32)}
+    texts = np.array([dtype.kind not in "biuf" for dtype in row.dtypes])
+    parts = {"numbers": row.loc[:, ~texts], "texts": row.loc[:, texts]}
+    kinds = {"numbers": np.float32, "texts": object}
+    return {p.name: parts[p.name].to_numpy().astype(kinds[p.name]) for p in inputs}

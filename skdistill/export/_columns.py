@@ -2,7 +2,7 @@
 
 A table of numbers becomes a single input, so that one row costs as few nodes as
 possible; a table that also holds strings becomes one input a column, of shape
-(n_samples, 1).
+(n_samples, 1), or, grouped, one of all numbers and one of all strings.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from .._rows import is_missing
 
 #: The input of a table of numbers.
 TABLE = "X"
+#: The inputs of a table that also holds strings, grouped.
+NUMBERS, TEXTS = "numbers", "texts"
 #: ONNX has no missing string: an empty one stands for it.
 MISSING_TEXT = ""
 
@@ -35,31 +37,53 @@ class Inputs:
         Positions of the columns that hold strings.
     named : bool
         Whether the columns are named by the user's table.
+    grouped : bool
+        Whether numbers and strings are one input each, where there are strings.
     """
 
     columns: tuple[str, ...]
     texts: frozenset[int]
     named: bool
+    grouped: bool = False
 
     @property
     def is_table(self) -> bool:
         """Whether all columns are one tensor."""
         return not self.texts
 
+    @property
+    def groups(self) -> dict[str, tuple[int, ...]]:
+        """Positions of the columns that are in an input together, but for a table."""
+        texts = tuple(sorted(self.texts))
+        numbers = tuple(k for k in range(len(self.columns)) if k not in self.texts)
+        return {NUMBERS: numbers, TEXTS: texts} if numbers else {TEXTS: texts}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, bool]]:
+        """Width of each input, and whether it holds strings."""
+        if self.is_table:
+            return {TABLE: (len(self.columns), False)}
+        if self.grouped:
+            groups = self.groups.items()
+            return {name: (len(columns), name == TEXTS) for name, columns in groups}
+        return {name: (1, k in self.texts) for k, name in enumerate(self.columns)}
+
     def check_names(self) -> None:
-        """Raise where a column is named like an output.
+        """Raise where a column is named like an output or a group.
 
         Raises
         ------
         ValueError
             One is.
         """
-        taken = sorted({"label", "probabilities"} & set(self.columns))
+        names = ["label", "probabilities"]
+        if self.grouped and not self.is_table:
+            names += self.groups
+        taken = sorted(set(names) & set(self.columns))
         if taken:
             raise ValueError(
-                "The model's outputs are named 'label' and 'probabilities', and its "
-                f"inputs like the columns, of which {taken} clash. Rename them before "
-                "fitting."
+                f"The model has tensors named {names}, and others named like the "
+                f"columns, of which {taken} clash. Rename them before fitting."
             )
 
     def feed(self, X: Any) -> dict[str, NDArray[Any]]:
@@ -76,13 +100,18 @@ class Inputs:
         ]
         if self.is_table:
             return {TABLE: np.column_stack(arrays)}
+        if self.grouped:
+            return {
+                name: np.column_stack([arrays[k] for k in columns])
+                for name, columns in self.groups.items()
+            }
         return {
             name: array.reshape(-1, 1)
             for name, array in zip(self.columns, arrays, strict=True)
         }
 
 
-def describe_inputs(X: Any) -> Inputs:
+def describe_inputs(X: Any, grouped: bool = False) -> Inputs:
     """Name the inputs for a table.
 
     Raises
@@ -119,6 +148,7 @@ def describe_inputs(X: Any) -> Inputs:
         columns=tuple(n if named else f"x{k}" for k, n in enumerate(names)),
         texts=frozenset(k for k, kind in enumerate(kinds) if kind == "text"),
         named=named and isinstance(frame, nw.DataFrame),
+        grouped=grouped,
     )
 
 

@@ -110,11 +110,19 @@ def _convert_whole(served: Any, inputs: Inputs) -> Any:
             for k, name in enumerate(inputs.columns)
         ]
     graph = Graph(inputs)
-    if inputs.is_table and inputs.named:
-        for k, name in enumerate(inputs.columns):
-            graph.add("Gather", [TABLE, graph.hold(np.array([k]))], name, axis=1)
+    for name, columns in _list_joint(inputs).items():
+        for place, k in enumerate(columns):
+            one = graph.hold(np.array([place]))
+            graph.add("Gather", [name, one], inputs.columns[k], axis=1)
     _append(graph, run_skl2onnx(served, given))
     return _assemble(graph, served.classes_)
+
+
+def _list_joint(inputs: Inputs) -> dict[str, tuple[int, ...]]:
+    """Return inputs of several columns, each of which skl2onnx is given alone."""
+    if inputs.is_table:
+        return {TABLE: tuple(range(len(inputs.columns)))} if inputs.named else {}
+    return inputs.groups if inputs.grouped else {}
 
 
 def _append(graph: Graph, model: Any) -> None:
@@ -129,16 +137,12 @@ def _assemble(graph: Graph, classes: Any) -> Any:
     """Make the model of a graph whose outputs are `label` and `probabilities`."""
     helper = require("onnx.helper")
     kinds = require("onnx").TensorProto
-    if graph.inputs.is_table:
-        shape = ["n", len(graph.inputs.columns)]
-        given = [helper.make_tensor_value_info(TABLE, kinds.FLOAT, shape)]
-    else:
-        given = [
-            helper.make_tensor_value_info(
-                name, kinds.STRING if k in graph.inputs.texts else kinds.FLOAT, ["n", 1]
-            )
-            for k, name in enumerate(graph.inputs.columns)
-        ]
+    given = [
+        helper.make_tensor_value_info(
+            name, kinds.STRING if texts else kinds.FLOAT, ["n", width]
+        )
+        for name, (width, texts) in graph.inputs.shapes.items()
+    ]
     label = {"O": kinds.STRING, "U": kinds.STRING, "T": kinds.STRING}
     label |= {"f": kinds.FLOAT, "b": kinds.BOOL}
     kind = label.get(np.asarray(classes).dtype.kind, kinds.INT64)

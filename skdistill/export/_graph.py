@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._columns import MISSING_TEXT, TABLE, Inputs
+from ._columns import MISSING_TEXT, NUMBERS, TABLE, TEXTS, Inputs
 from ._front import Level, Missing, Table, Value
 
 #: Read by every ONNX Runtime since 1.14 (2023), on each platform.
@@ -37,6 +37,7 @@ class Graph:
         self.domains: dict[str, int] = {}
         self._numbers: dict[tuple[int, ...], str] = {}
         self._flags: dict[str, str] = {}
+        self._texts: dict[int, str] = {}
         self._n_names = 0
 
     def add(self, op: str, inputs: list[str], output: str = "", **attributes) -> str:
@@ -84,12 +85,33 @@ class Graph:
 
     def _take_numbers(self, columns: tuple[int, ...]) -> str:
         names = self.inputs.columns
-        if not self.inputs.is_table:
-            parts = [names[k] for k in columns]
-            return self.add("Concat", parts, axis=1) if len(parts) > 1 else parts[0]
-        if columns == tuple(range(len(names))):
-            return TABLE
-        return self.add("Gather", [TABLE, self.hold(np.array(columns))], axis=1)
+        if self.inputs.is_table:
+            return self._take_from(TABLE, tuple(range(len(names))), columns)
+        if self.inputs.grouped:
+            return self._take_from(NUMBERS, self.inputs.groups[NUMBERS], columns)
+        parts = [names[k] for k in columns]
+        return self.add("Concat", parts, axis=1) if len(parts) > 1 else parts[0]
+
+    def _take_from(
+        self, name: str, held: tuple[int, ...], columns: tuple[int, ...]
+    ) -> str:
+        if columns == held:
+            return name
+        positions = np.array([held.index(k) for k in columns])
+        return self.add("Gather", [name, self.hold(positions)], axis=1)
+
+    def take_text(self, column: int) -> str:
+        """Return an input column of strings, of shape (n_samples, 1)."""
+        if not self.inputs.grouped:
+            return self.inputs.columns[column]
+        texts = self.inputs.groups[TEXTS]
+        if len(texts) == 1:
+            return TEXTS
+        if not self._texts:
+            self._texts = {k: self.make_name() for k in texts}
+            sizes = self.hold(np.ones(len(texts), dtype=np.int64))
+            self.add_outputs("Split", [TEXTS, sizes], [*self._texts.values()], axis=1)
+        return self._texts[column]
 
     def cast(self, name: str, dtype: Any) -> str:
         """Return a matrix in another type."""
@@ -167,9 +189,8 @@ def _emit_codes(graph: Graph, atom: Level, start: int) -> str:
                 f"{graph.inputs.columns[atom.column]!r} has both. Replace the empty "
                 "strings before fitting."
             )
-        source = graph.inputs.columns[atom.column]
         return graph.add(
-            *("LabelEncoder", [source]),
+            *("LabelEncoder", [graph.take_text(atom.column)]),
             keys_strings=keys,
             values_int64s=values,
             default_int64=other,

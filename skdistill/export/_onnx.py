@@ -20,7 +20,7 @@ from ._verify import Reference, find_difference, run_model
 
 _PACKAGES = ("skdistill", "scikit-learn", "onnx", "skl2onnx", "onnxruntime")
 _WRITTEN = {
-    *("classes", "feature_names", "n_features"),
+    *("classes", "feature_names", "n_features", "inputs"),
     *("opset", "versions", "scores", "quantization"),
 }
 
@@ -32,6 +32,7 @@ def to_onnx(
     *,
     quantize: str | None = None,
     tolerance: float = 0.002,
+    grouped: bool = False,
     path: Any = None,
     metadata: dict[str, Any] | None = None,
 ) -> Any:
@@ -59,6 +60,9 @@ def to_onnx(
         "int8-dynamic" between those of each call. See Notes.
     tolerance : float, default=0.002
         How much accuracy a quantised model may lose on the example rows.
+    grouped : bool, default=False
+        Whether a table with strings is two inputs in place of one a column, which is
+        faster for a single row: see Notes.
     path : str or path-like, default=None
         Where to write the model; the file appears whole or not at all.
     metadata : dict, default=None
@@ -87,6 +91,10 @@ def to_onnx(
     A table of numbers is one input ``X``, float32 of shape (n, n_features). A table
     that also has strings is one input a column, each of shape (n, 1): float32 for
     numbers and booleans, with NaN where missing, strings with ``""`` where missing.
+    With `grouped` it is two inputs, ``numbers``, of shape (n, n_numbers), and
+    ``texts``, of shape (n, n_strings), each with its columns in the table's order,
+    which stand as ``inputs`` in the metadata: each input costs a call about half a
+    microsecond.
     A level that a :class:`~sklearn.preprocessing.OneHotEncoder` was never shown
     gives NaN where the encoder would raise.
 
@@ -130,7 +138,7 @@ def to_onnx(
     for library in ("onnx", "onnxruntime"):
         require(library)
     _check_metadata(metadata)
-    inputs = describe_inputs(X_example)
+    inputs = describe_inputs(X_example, grouped)
     reference = Reference(estimator, X_example)
     classes = reference.find_classes(estimator)
     feed = inputs.feed(X_example)
@@ -187,11 +195,20 @@ def _write_metadata(
         "classes": classes.tolist(),
         "feature_names": list(inputs.columns) if inputs.named else None,
         "n_features": len(inputs.columns),
+        "inputs": _list_columns(inputs),
         "opset": OPSET[""],
         "versions": _list_versions(),
     }
     texts = {key: json.dumps(value) for key, value in (entries | metadata).items()}
     require("onnx.helper").set_model_props(model, texts)
+
+
+def _list_columns(inputs: Inputs) -> dict[str, list[str]] | None:
+    """Columns of each input, where that is not plain from its name."""
+    if inputs.is_table or not inputs.grouped:
+        return None
+    columns = inputs.columns
+    return {name: [columns[k] for k in held] for name, held in inputs.groups.items()}
 
 
 def _list_versions() -> dict[str, str]:
