@@ -384,14 +384,19 @@ def draw(records: list[dict], path: Path) -> None:
     records = sorted(records, key=lambda r: r["rows"])
     rows = [r["rows"] for r in records]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for stage in STAGES:
-        left.plot(rows, [r["seconds"][stage] for r in records], "o-", label=stage)
     left.plot(rows, [r["cpu"] for r in records], "ko-", label="all")
+    # Told apart by shape, so that grey is enough.
+    for stage, mark in zip(STAGES, "s^vDX", strict=True):
+        seconds = [r["seconds"][stage] for r in records]
+        left.plot(rows, seconds, f"{mark}-", label=stage)
     left.set(xscale="log", yscale="log", xlabel="rows", ylabel="CPU seconds")
-    left.legend()
+    left.legend(fontsize=8)
     right.plot(rows, [r["beyond_MB"] for r in records], "ko-")
-    right.axhline(LIMITS["megabytes"], linestyle=":")
-    right.set(xscale="log", xlabel="rows", ylabel="peak MB beyond the teacher", ylim=0)
+    limit = LIMITS["megabytes"]
+    right.axhline(limit, color="black", linestyle=":")
+    right.text(rows[0], limit, f"limit: {limit:,.0f} MB", va="bottom", fontsize=8)
+    right.set(xscale="log", xlabel="rows", ylabel="peak MB beyond the teacher")
+    right.set_ylim(0, 1.1 * limit)
     figure.savefig(path, dpi=120)
 
 
