@@ -207,8 +207,7 @@ def pose_problem(
     trial = None
     if calibrate or tries:
         trial = _draw_trial(codes, weight, splits, seeds.trial)
-    fraction = _choose_fraction(estimator, student, len(y), tries)
-    held_out = None if fraction is None else split_rows(codes, fraction, seeds.split)
+    held_out = _hold_out(estimator, student, codes, tries, seeds.split)
     return Problem(
         X=X,
         y=y,
@@ -304,17 +303,20 @@ def _choose_calibration(estimator: Any, n_samples: int, frozen: bool) -> bool:
     return estimator.calibrate
 
 
-def _choose_fraction(
-    estimator: Any, student: Any, n_samples: int, tries: bool
-) -> float | None:
-    """Return the share of rows to hold out of the student's fit, or None.
+def _hold_out(
+    estimator: Any, student: Any, codes: NDArray[np.intp], tries: bool, seed: Any
+) -> Split | None:
+    """Return rows for the student's fit and rows to hold out of it, if any are.
 
     They are for a student that stops early, one that is tuned, and a network that may
     fall back on the true labels.
     """
-    fraction = validation_fraction(student, n_samples)
-    wanted = estimator.fine_tune or (tries and learns_in_passes(student))
-    return 0.1 if fraction is None and wanted else fraction
+    fraction = validation_fraction(student, len(codes))
+    if fraction is None:
+        if not (estimator.fine_tune or (tries and learns_in_passes(student))):
+            return None
+        fraction = 0.1
+    return split_rows(codes, fraction, seed)
 
 
 def _draw_folds(

@@ -52,21 +52,21 @@ class Inputs:
         return not self.texts
 
     @property
-    def groups(self) -> dict[str, tuple[int, ...]]:
-        """Positions of the columns that are in an input together, but for a table."""
-        texts = tuple(sorted(self.texts))
-        numbers = tuple(k for k in range(len(self.columns)) if k not in self.texts)
-        return {NUMBERS: numbers, TEXTS: texts} if numbers else {TEXTS: texts}
+    def is_grouped(self) -> bool:
+        """Whether numbers and strings are one tensor each."""
+        return self.grouped and not self.is_table
 
     @property
-    def shapes(self) -> dict[str, tuple[int, bool]]:
-        """Width of each input, and whether it holds strings."""
+    def parts(self) -> dict[str, tuple[int, ...]]:
+        """Positions of the columns of each input, all numbers or all strings."""
+        positions = range(len(self.columns))
         if self.is_table:
-            return {TABLE: (len(self.columns), False)}
-        if self.grouped:
-            groups = self.groups.items()
-            return {name: (len(columns), name == TEXTS) for name, columns in groups}
-        return {name: (1, k in self.texts) for k, name in enumerate(self.columns)}
+            return {TABLE: tuple(positions)}
+        if not self.grouped:
+            return {self.columns[k]: (k,) for k in positions}
+        numbers = tuple(k for k in positions if k not in self.texts)
+        texts = {TEXTS: tuple(sorted(self.texts))}
+        return {NUMBERS: numbers, **texts} if numbers else texts
 
     def check_names(self) -> None:
         """Raise where a column is named like an output or a group.
@@ -76,9 +76,7 @@ class Inputs:
         ValueError
             One is.
         """
-        names = ["label", "probabilities"]
-        if self.grouped and not self.is_table:
-            names += self.groups
+        names = ["label", "probabilities", *(self.parts if self.is_grouped else ())]
         taken = sorted(set(names) & set(self.columns))
         if taken:
             raise ValueError(
@@ -98,16 +96,9 @@ class Inputs:
             _as_texts(values) if k in self.texts else _as_numbers(values)
             for k, values in enumerate(_list_columns(X)[1])
         ]
-        if self.is_table:
-            return {TABLE: np.column_stack(arrays)}
-        if self.grouped:
-            return {
-                name: np.column_stack([arrays[k] for k in columns])
-                for name, columns in self.groups.items()
-            }
         return {
-            name: array.reshape(-1, 1)
-            for name, array in zip(self.columns, arrays, strict=True)
+            name: np.column_stack([arrays[k] for k in columns])
+            for name, columns in self.parts.items()
         }
 
 

@@ -110,19 +110,18 @@ def _convert_whole(served: Any, inputs: Inputs) -> Any:
             for k, name in enumerate(inputs.columns)
         ]
     graph = Graph(inputs)
-    for name, columns in _list_joint(inputs).items():
-        for place, k in enumerate(columns):
-            one = graph.hold(np.array([place]))
-            graph.add("Gather", [name, one], inputs.columns[k], axis=1)
+    if inputs.is_grouped or (inputs.is_table and inputs.named):
+        _take_apart(graph)
     _append(graph, run_skl2onnx(served, given))
     return _assemble(graph, served.classes_)
 
 
-def _list_joint(inputs: Inputs) -> dict[str, tuple[int, ...]]:
-    """Return inputs of several columns, each of which skl2onnx is given alone."""
-    if inputs.is_table:
-        return {TABLE: tuple(range(len(inputs.columns)))} if inputs.named else {}
-    return inputs.groups if inputs.grouped else {}
+def _take_apart(graph: Graph) -> None:
+    """Append what gives skl2onnx each column on its own."""
+    for name, columns in graph.inputs.parts.items():
+        for place, k in enumerate(columns):
+            one = graph.hold(np.array([place]))
+            graph.add("Gather", [name, one], graph.inputs.columns[k], axis=1)
 
 
 def _append(graph: Graph, model: Any) -> None:
@@ -139,9 +138,11 @@ def _assemble(graph: Graph, classes: Any) -> Any:
     kinds = require("onnx").TensorProto
     given = [
         helper.make_tensor_value_info(
-            name, kinds.STRING if texts else kinds.FLOAT, ["n", width]
+            name,
+            kinds.STRING if columns[0] in graph.inputs.texts else kinds.FLOAT,
+            ["n", len(columns)],
         )
-        for name, (width, texts) in graph.inputs.shapes.items()
+        for name, columns in graph.inputs.parts.items()
     ]
     label = {"O": kinds.STRING, "U": kinds.STRING, "T": kinds.STRING}
     label |= {"f": kinds.FLOAT, "b": kinds.BOOL}

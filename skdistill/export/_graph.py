@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._columns import MISSING_TEXT, NUMBERS, TABLE, TEXTS, Inputs
+from ._columns import MISSING_TEXT, TEXTS, Inputs
 from ._front import Level, Missing, Table, Value
 
 #: Read by every ONNX Runtime since 1.14 (2023), on each platform.
@@ -84,17 +84,11 @@ class Graph:
         return self._numbers[columns]
 
     def _take_numbers(self, columns: tuple[int, ...]) -> str:
-        names = self.inputs.columns
-        if self.inputs.is_table:
-            return self._take_from(TABLE, tuple(range(len(names))), columns)
-        if self.inputs.grouped:
-            return self._take_from(NUMBERS, self.inputs.groups[NUMBERS], columns)
-        parts = [names[k] for k in columns]
-        return self.add("Concat", parts, axis=1) if len(parts) > 1 else parts[0]
-
-    def _take_from(
-        self, name: str, held: tuple[int, ...], columns: tuple[int, ...]
-    ) -> str:
+        if not (self.inputs.is_table or self.inputs.is_grouped):
+            parts = [self.inputs.columns[k] for k in columns]
+            return self.add("Concat", parts, axis=1) if len(parts) > 1 else parts[0]
+        # Numbers are in one input, the first.
+        name, held = next(iter(self.inputs.parts.items()))
         if columns == held:
             return name
         positions = np.array([held.index(k) for k in columns])
@@ -102,9 +96,9 @@ class Graph:
 
     def take_text(self, column: int) -> str:
         """Return an input column of strings, of shape (n_samples, 1)."""
-        if not self.inputs.grouped:
+        if not self.inputs.is_grouped:
             return self.inputs.columns[column]
-        texts = self.inputs.groups[TEXTS]
+        texts = self.inputs.parts[TEXTS]
         if len(texts) == 1:
             return TEXTS
         if not self._texts:

@@ -205,10 +205,10 @@ def _write_metadata(
 
 def _list_columns(inputs: Inputs) -> dict[str, list[str]] | None:
     """Columns of each input, where that is not plain from its name."""
-    if inputs.is_table or not inputs.grouped:
+    if not inputs.is_grouped:
         return None
     columns = inputs.columns
-    return {name: [columns[k] for k in held] for name, held in inputs.groups.items()}
+    return {name: [columns[k] for k in held] for name, held in inputs.parts.items()}
 
 
 def _list_versions() -> dict[str, str]:
