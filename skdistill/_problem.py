@@ -45,6 +45,16 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 _TRIAL_ROWS = 500
 _TRIAL_SHARE = 0.2
 
+#: Parameters of the estimator that a problem keeps as they are.
+_AS_GIVEN = (
+    "temperature",
+    "alpha",
+    "augmenter",
+    "n_synthetic",
+    "pilot",
+    "fine_tune",
+)
+
 
 @dataclass(frozen=True)
 class Seeds:
@@ -181,12 +191,7 @@ def pose_problem(
     X, y, names = check_rows(estimator, X, y)
     if not is_chunked(X, X_unlabeled):
         (X_unlabeled,) = indexable(X_unlabeled)
-    classes, codes = np.unique(y, return_inverse=True)
-    if len(classes) < 2:
-        raise ValueError(
-            f"{type(estimator).__name__} needs at least two classes in y, received "
-            f"one class: {classes.tolist()}. Pass rows of every class."
-        )
+    classes, codes = _find_classes(estimator, y)
     weight = check_weight(sample_weight, len(y))
     stored = None
     if teacher_proba is not None:
@@ -220,13 +225,8 @@ def pose_problem(
         student=student,
         sampler=sampler,
         X_unlabeled=X_unlabeled,
-        temperature=estimator.temperature,
-        alpha=estimator.alpha,
-        augmenter=estimator.augmenter,
-        n_synthetic=estimator.n_synthetic,
+        **{name: getattr(estimator, name) for name in _AS_GIVEN},
         ratio=choose_ratio(learns_in_passes(student), len(classes)),
-        pilot=estimator.pilot,
-        fine_tune=estimator.fine_tune,
         calibrate=calibrate,
         teacher_params=routed["teacher"],
         student_params=routed["student"],
@@ -236,6 +236,19 @@ def pose_problem(
         seeds=seeds,
         work=read_work(estimator),
     )
+
+
+def _find_classes(
+    estimator: Any, y: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The labels, sorted, and the position of each row's among them."""
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{type(estimator).__name__} needs at least two classes in y, received "
+            f"one class: {classes.tolist()}. Pass rows of every class."
+        )
+    return classes, codes
 
 
 def _choose_teacher(

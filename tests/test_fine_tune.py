@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from _samplers import Counting, Echo, numbers
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -16,7 +17,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
-from test_transfer_set import Counting, Echo, numbers
 
 from skdistill import DistilledClassifier, _steps
 

@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from _nets import Net, SizeSetter
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -25,7 +26,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from skorch import NeuralNetClassifier
-from test_students_skorch import Net, SizeSetter
 
 from skdistill._students import (
     AUTO_TEMPERATURE,

@@ -1,6 +1,5 @@
 """LightGBM, XGBoost and CatBoost as students."""
 
-import copy
 import pickle
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from _boosted import harden, make_soft, training_loss
 from lightgbm import LGBMClassifier
 from scipy.sparse import csr_matrix
 from scipy.special import softmax
@@ -18,7 +18,6 @@ from sklearn.metrics import log_loss
 
 from skdistill import DistilledClassifier
 from skdistill._students import (
-    SoftData,
     _boosting,
     _catboost,
     _expansion,
@@ -28,38 +27,13 @@ from skdistill._students import (
     fit_student,
     validation_fraction,
 )
-from skdistill._targets import cross_entropy, soften
-
-LABELS = np.array(["a", "b", "c", "d"])
-
-
-def make_soft(n_classes, n_samples=400, weighted=False, seed=0, labels=LABELS):
-    """Rows of noisy logits, and soft targets that depend on them."""
-    rng = np.random.RandomState(seed)
-    X = rng.normal(size=(n_samples, 5))
-    X[:, 4] = rng.randint(0, 6, n_samples)
-    coef = rng.normal(size=(5, n_classes))
-    logits = X @ coef + X[:, 4:] % 2 * coef[0] + rng.gumbel(size=(n_samples, n_classes))
-    targets = softmax(logits, axis=1)
-    classes = labels[:n_classes]
-    weight = rng.uniform(0.5, 2, n_samples) if weighted else None
-    return SoftData(X, targets, classes, classes[targets.argmax(axis=1)], weight)
-
-
-def harden(data):
-    """The same rows with their true labels as targets."""
-    codes = np.searchsorted(data.classes, data.y)
-    return replace(data, targets=np.eye(len(data.classes))[codes])
+from skdistill._targets import soften
 
 
 def light(**params):
     return LGBMClassifier(
         **({"n_estimators": 8, "n_jobs": 1, "verbosity": -1} | params)
     )
-
-
-def training_loss(student, data):
-    return cross_entropy(data.targets, student.predict_proba(data.X), data.weight)
 
 
 def objective_line(text):
@@ -77,6 +51,8 @@ EVERYWHERE = [
     {"data_sample_strategy": "goss", "extra_trees": True, "extra_seed": 5},
     {"boost_from_average": False, "linear_tree": True},
 ]
+
+
 TWO_CLASSES = [
     {"boosting_type": "dart", "random_state": 0},
     {
@@ -88,6 +64,8 @@ TWO_CLASSES = [
     {"linear_tree": True},
     {"colsample_bytree": 0.6, "feature_fraction_bynode": 0.7, "random_state": 3},
 ]
+
+
 CASES = [(k, p) for k in (2, 4) for p in EVERYWHERE] + [(2, p) for p in TWO_CLASSES]
 
 
@@ -459,222 +437,3 @@ def test_distilled_lightgbm_is_deployed_alone():
         pickle.loads(pickle.dumps(distilled.student_)).predict_proba(data.X),
         distilled.predict_proba(data.X),
     )
-
-
-# The optional libraries ---------------------------------------------------------
-
-
-def xgb(**params):
-    xgboost = pytest.importorskip("xgboost")
-    return xgboost.XGBClassifier(**({"n_estimators": 8, "n_jobs": 1} | params))
-
-
-def cat(**params):
-    catboost = pytest.importorskip("catboost")
-    given = {"iterations": 8, "thread_count": 1, "random_seed": 0, "verbose": 0}
-    return catboost.CatBoostClassifier(**given | params, allow_writing_files=False)
-
-
-OPTIONAL = {"xgboost": (xgb, np.arange(4)), "catboost": (cat, LABELS)}
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize(
-    ("library", "params"),
-    [
-        ("xgboost", {}),
-        ("xgboost", {"subsample": 0.5, "random_state": 1, "reg_lambda": 3.0}),
-        ("xgboost", {"booster": "dart", "rate_drop": 0.3, "random_state": 1}),
-        ("xgboost", {"tree_method": "exact", "base_score": 0.5}),
-        ("xgboost", {"multi_strategy": "multi_output_tree"}),
-        ("catboost", {}),
-        ("catboost", {"eta": 0.3, "grow_policy": "Depthwise", "min_data_in_leaf": 9}),
-    ],
-)
-def test_hard_labels_give_the_stock_fit(library, params, n_classes, weighted):
-    make, labels = OPTIONAL[library]
-    data = harden(make_soft(n_classes, weighted=weighted, labels=labels))
-    stock = make(**params).fit(data.X, data.y, sample_weight=data.weight)
-    ours = fit_student(make(**params), data)
-    assert type(ours) is type(stock)
-    assert set(vars(ours)) == set(vars(stock))
-    np.testing.assert_array_equal(ours.classes_, stock.classes_)
-    np.testing.assert_array_equal(ours.predict(data.X), stock.predict(data.X))
-    np.testing.assert_allclose(
-        ours.predict_proba(data.X), stock.predict_proba(data.X), atol=5e-6
-    )
-    assert clone(ours).get_params() == make(**params).get_params() | (
-        {"objective": stock.objective} if library == "xgboost" else {}
-    )
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("library", OPTIONAL)
-def test_soft_targets_agree_with_expansion(library, n_classes):
-    make, labels = OPTIONAL[library]
-    data = make_soft(n_classes, weighted=True, labels=labels)
-    params, copied = {}, {}
-    if library == "catboost":
-        # Without draws, which would be of copies.
-        params = {"bootstrap_type": "No", "random_strength": 0, "eta": 0.2}
-        copied = {"l2_leaf_reg": 3.0 * n_classes}
-    ours = fit_student(make(**params), data)
-    exact = _expansion.fit(make(**params, **copied), data, None)
-    assert training_loss(ours, data) == pytest.approx(
-        training_loss(exact, data), abs=1e-3
-    )
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("library", OPTIONAL)
-def test_saved_models_predict_probabilities(library, n_classes, tmp_path):
-    make, labels = OPTIONAL[library]
-    data = make_soft(n_classes, labels=labels)
-    student = fit_student(make(), data)
-    served = student.predict_proba(data.X)
-    assert b"skdistill" not in pickle.dumps(student)
-    student.save_model(tmp_path / "model.json", **SAVED[library])
-    loaded = make()
-    loaded.load_model(tmp_path / "model.json", **SAVED[library])
-    for again in (loaded, pickle.loads(pickle.dumps(student))):
-        np.testing.assert_allclose(again.predict_proba(data.X), served, atol=1e-7)
-        np.testing.assert_array_equal(again.predict(data.X), student.predict(data.X))
-    if library == "xgboost":
-        config = student.get_booster().save_config()
-        name = "binary:logistic" if n_classes == 2 else "multi:softprob"
-        assert f'"name":"{name}"' in config
-
-
-SAVED = {"xgboost": {}, "catboost": {"format": "cbm"}}
-STOPPING = {
-    "xgboost": {"n_estimators": 300, "early_stopping_rounds": 3, "max_depth": 3},
-    "catboost": {"iterations": 300, "early_stopping_rounds": 3, "eta": 0.3},
-}
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("library", OPTIONAL)
-def test_early_stopping_is_judged_by_the_soft_cross_entropy(library, n_classes):
-    make, labels = OPTIONAL[library]
-    data = make_soft(n_classes, weighted=True, n_samples=500, labels=labels)
-    train, held_out = data.take(np.arange(350)), data.take(np.arange(350, 500))
-    student = make(**STOPPING[library])
-    check_student(student, 1.0, n_classes, 500)
-    assert validation_fraction(student, 500) == 0.1
-    ours = fit_student(student, train, held_out)
-    if library == "xgboost":
-        best, rounds = ours.best_score, ours.best_iteration
-    else:
-        best, rounds = (
-            min(ours.best_score_["validation"].values()),
-            ours.best_iteration_,
-        )
-    assert best == pytest.approx(training_loss(ours, held_out), abs=1e-5)
-    assert rounds < 299
-    tuned = fit_tuned(ours, data, 4)
-    last = tuned.get_booster() if library == "xgboost" else tuned
-    count = last.num_boosted_rounds() if library == "xgboost" else tuned.tree_count_
-    assert count == rounds + 1 + 4
-
-
-def fit_tuned(student, data, passes):
-    family = _xgboost if _xgboost.accepts(student) else _catboost
-    family.check_tuning(student)
-    return family.tune(student, data, passes)
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("library", OPTIONAL)
-def test_tuning_is_more_rounds_of_the_stock_fit(library, n_classes):
-    make, labels = OPTIONAL[library]
-    data = harden(make_soft(n_classes, weighted=True, labels=labels))
-    student = make(learning_rate=0.2).fit(data.X, data.y, sample_weight=data.weight)
-    before = student.predict_proba(data.X)
-    if library == "xgboost":
-        tuned = fit_tuned(student, data, 5)
-        stock = make(n_estimators=5, learning_rate=0.02)
-        stock.fit(data.X, data.y, sample_weight=data.weight, xgb_model=student)
-    else:
-        # Of two classes, only models of the same loss can be joined.
-        student = fit_student(make(learning_rate=0.2), data)
-        tuned = fit_tuned(student, data, 5)
-        stock = make(iterations=5, learning_rate=0.02)
-        first = make(learning_rate=0.2)
-        first.fit(data.X, data.y, sample_weight=data.weight)
-        first = copy.deepcopy(first)
-        stock.fit(data.X, data.y, sample_weight=data.weight, init_model=first)
-    np.testing.assert_allclose(
-        tuned.predict_proba(data.X), stock.predict_proba(data.X), atol=1e-6
-    )
-    np.testing.assert_allclose(student.predict_proba(data.X), before, atol=1e-7)
-    np.testing.assert_array_equal(tuned.classes_, student.classes_)
-    assert tuned.get_params() == student.get_params()
-
-
-@pytest.mark.parametrize(
-    ("make", "params", "match"),
-    [
-        (xgb, {"objective": "multi:softmax"}, "objective='multi:softmax'. Leave it"),
-        (xgb, {"scale_pos_weight": 2}, "scale_pos_weight=2. Leave it out"),
-        (xgb, {"early_stopping_rounds": 2, "eval_metric": "auc"}, "'auc'. Leave it"),
-        (cat, {"loss_function": "MultiClass"}, "'Logloss' or 'CrossEntropy' with 2"),
-        (cat, {"auto_class_weights": "Balanced"}, "weigh a class's rows"),
-        (cat, {"class_names": ["b", "a"]}, "Leave it out: the classes are"),
-        (cat, {"od_wait": 2, "eval_metric": "AUC"}, "eval_metric='AUC'. Leave it"),
-    ],
-)
-def test_optional_students_refuse_what_they_cannot_do(make, params, match):
-    with pytest.raises(ValueError, match=match):
-        check_student(make(**params), 1.0, 2, 100)
-
-
-def test_catboost_takes_names_of_the_log_loss():
-    check_student(cat(loss_function="CrossEntropy"), 1.0, 2, 100)
-    check_student(cat(objective="MultiClass"), 1.0, 3, 100)
-
-
-@pytest.mark.parametrize("library", OPTIONAL)
-def test_distilled_optional_student_is_deployed_alone(library):
-    make, labels = OPTIONAL[library]
-    data = make_soft(3, labels=labels)
-    student = make(early_stopping_rounds=3)
-    distilled = DistilledClassifier(LogisticRegression(), student, random_state=0)
-    distilled.fit(data.X, data.y)
-    again = pickle.loads(pickle.dumps(distilled.student_))
-    np.testing.assert_array_equal(
-        again.predict_proba(data.X), distilled.predict_proba(data.X)
-    )
-    assert set(np.ravel(distilled.predict(data.X))) <= set(labels)
-
-
-def test_xgboost_names_no_labels():
-    with pytest.raises(ValueError, match=r"labels 0 to 1; received \['a', 'b'\]"):
-        fit_student(xgb(), make_soft(2))
-    with pytest.raises(TypeError, match="with booster='gblinear'"):
-        fit_tuned(xgb(booster="gblinear"), None, 1)
-    assert validation_fraction(xgb(), 100) is None
-
-
-def test_catboost_weighs_positives_and_takes_categories():
-    data = harden(make_soft(2))
-    frame = pd.DataFrame(data.X, columns=list("vwxyz")).astype({"z": int})
-    stock = cat(scale_pos_weight=3.0, cat_features=["z"]).fit(frame, data.y)
-    ours = fit_student(
-        cat(scale_pos_weight=3.0, cat_features=["z"]), data.with_rows(frame)
-    )
-    np.testing.assert_allclose(
-        ours.predict_proba(frame), stock.predict_proba(frame), atol=1e-6
-    )
-    routed = replace(data.with_rows(frame), params={"cat_features": ["z"]})
-    held_out = routed.take(np.arange(50))
-    fit_student(cat(iterations=3, use_best_model=True), routed, held_out)
-
-
-def test_catboost_leaf_size_counts_rows():
-    """CatBoost splits what holds as many rows as the parameter says: here 400."""
-    data = make_soft(3)
-    for size, splits in ((400, True), (401, False)):
-        student = cat(grow_policy="Lossguide", min_data_in_leaf=size, iterations=1)
-        leaves = fit_student(student, data).calc_leaf_indexes(data.X)[:, 0]
-        assert (len(np.unique(leaves)) > 1) == splits

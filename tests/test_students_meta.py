@@ -5,6 +5,8 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from _meta_students import STUDENTS, make_logistic, make_scaled
+from _nets import Net
 from joblib import parallel_config
 from sklearn import config_context
 from sklearn.base import clone
@@ -17,16 +19,9 @@ from sklearn.ensemble import (
 )
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_selection import RFECV
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
-from sklearn.metrics import accuracy_score, make_scorer
-from sklearn.model_selection import (
-    GridSearchCV,
-    GroupKFold,
-    HalvingGridSearchCV,
-    KFold,
-    RandomizedSearchCV,
-    StratifiedKFold,
-)
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -37,7 +32,6 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetClassifier
 from test_students import make_soft
-from test_students_skorch import Net
 
 from skdistill import DistilledClassifier
 from skdistill._students import (
@@ -51,14 +45,6 @@ from skdistill._students import (
 from skdistill._targets import cross_entropy
 
 
-def make_logistic(**kwargs):
-    return LogisticRegression(tol=1e-8, max_iter=1000, **kwargs)
-
-
-def make_scaled(**kwargs):
-    return make_pipeline(StandardScaler(), make_logistic(**kwargs))
-
-
 def make_stopping():
     return MLPClassifier(
         (4,),
@@ -69,55 +55,6 @@ def make_stopping():
         n_iter_no_change=3,
     )
 
-
-STUDENTS = {
-    "grid": GridSearchCV(make_logistic(), {"C": [0.01, 1]}, scoring="neg_log_loss"),
-    "grid-many-scores": GridSearchCV(
-        make_scaled(),
-        {"logisticregression__C": [0.01, 1]},
-        scoring=["neg_log_loss", "accuracy"],
-        refit="accuracy",
-        cv=3,
-    ),
-    "grid-named-scores": GridSearchCV(
-        GaussianNB(),
-        {"var_smoothing": [1e-9, 1e-2]},
-        scoring={"loss": "neg_log_loss", "hits": make_scorer(accuracy_score)},
-        refit="loss",
-        cv=3,
-    ),
-    "random": RandomizedSearchCV(
-        DecisionTreeClassifier(random_state=0),
-        {"max_depth": [1, 2, 3]},
-        n_iter=2,
-        random_state=0,
-        cv=3,
-    ),
-    "halving": HalvingGridSearchCV(
-        make_logistic(), {"C": [0.01, 0.1, 1]}, random_state=0, cv=3
-    ),
-    "calibrated": CalibratedClassifierCV(GaussianNB(), cv=3),
-    "calibrated-svm": CalibratedClassifierCV(method="isotonic", cv=3),
-    "calibrated-once": CalibratedClassifierCV(make_scaled(), ensemble=False, cv=3),
-    "calibrated-temperature": CalibratedClassifierCV(
-        make_logistic(), method="temperature", cv=3
-    ),
-    "rest": OneVsRestClassifier(make_scaled()),
-    "vote": VotingClassifier(
-        [("a", make_scaled()), ("b", "drop"), ("c", GaussianNB())], voting="soft"
-    ),
-    "stack": StackingClassifier(
-        [("a", make_scaled()), ("b", "drop"), ("c", GaussianNB())], cv=3
-    ),
-    "stack-passthrough": StackingClassifier(
-        [("c", GaussianNB())], make_scaled(), passthrough=True, cv=3
-    ),
-    "bag": BaggingClassifier(random_state=0, max_samples=0.8, oob_score=True),
-    "bag-columns": BaggingClassifier(make_scaled(), random_state=0, max_features=3),
-    "path": LogisticRegressionCV(
-        Cs=3, scoring="neg_log_loss", l1_ratios=(0,), use_legacy_attributes=False, cv=3
-    ),
-}
 
 quiet = pytest.mark.filterwarnings(
     "ignore:Some inputs do not have OOB", "ignore:invalid"
@@ -181,84 +118,6 @@ def test_one_hot_targets_give_the_stock_fit(name, n_classes):
                 np.testing.assert_allclose(ours.cv_results_[key], scores, atol=1e-5)
         score = stock.score(data.X, data.y)
         assert ours.score(data.X, data.y) == pytest.approx(score, abs=1e-5)
-
-
-def test_a_search_scores_by_the_soft_cross_entropy_of_held_out_rows():
-    data = make_soft(weighted=True)
-    search = clone(STUDENTS["grid"]).set_params(cv=4)
-    fitted = fit_student(search, data)
-    folds = StratifiedKFold(4).split(data.X, data.y)
-    for number, (train, test) in enumerate(folds):
-        for k, C in enumerate([0.01, 1]):
-            alone = fit_student(make_logistic(C=C), data.take(train))
-            held_out = data.take(test)
-            proba = alone.predict_proba(held_out.X)
-            expected = -cross_entropy(held_out.targets, proba, held_out.weight)
-            score = fitted.cv_results_[f"split{number}_test_score"][k]
-            assert score == pytest.approx(expected, abs=1e-8)
-    refitted = fit_student(make_logistic(C=fitted.best_params_["C"]), data)
-    np.testing.assert_array_equal(fitted.best_estimator_.coef_, refitted.coef_)
-
-
-def test_a_search_without_scoring_counts_the_expected_hits():
-    data = make_soft()
-    fitted = fit_student(GridSearchCV(make_logistic(), {"C": [1]}, cv=KFold(2)), data)
-    first, second = np.arange(60), np.arange(60, 120)
-    alone = fit_student(make_logistic(), data.take(second))
-    hits = np.searchsorted(data.classes, alone.predict(data.X[first]))
-    expected = data.targets[first, hits].mean()
-    assert fitted.cv_results_["split0_test_score"][0] == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("name", ["grid", "calibrated", "path"])
-def test_groups_reach_the_folds(name):
-    data = make_soft()
-    groups = np.arange(120) % 7
-    grouped = SoftData(
-        data.X, data.targets, data.classes, data.y, params={"groups": groups}
-    )
-    student = clone(STUDENTS[name]).set_params(cv=GroupKFold(3))
-    fitted = fit_student(student, grouped)
-    by_hand = list(GroupKFold(3).split(data.X, data.y, groups))
-    expected = fit_student(clone(student).set_params(cv=by_hand), data)
-    np.testing.assert_array_equal(
-        fitted.predict_proba(data.X), expected.predict_proba(data.X)
-    )
-    if name == "grid":
-        scores = [s.cv_results_["mean_test_score"] for s in (fitted, expected)]
-        np.testing.assert_array_equal(*scores)
-
-
-@pytest.mark.parametrize("name", ["calibrated", "calibrated-once", "path"])
-def test_no_row_has_copies_on_both_sides_of_a_fold(name, monkeypatch):
-    data = make_soft()
-    seen = []
-    kind = type(STUDENTS[name])
-    fit = kind.fit
-
-    def record(self, X, y, **params):
-        seen.extend((X[train], X[test]) for train, test in self.cv)
-        return fit(self, X, y, **params)
-
-    monkeypatch.setattr(kind, "fit", record)
-    fit_student(clone(STUDENTS[name]), data)
-    assert len(seen) == 3
-    for train, test in seen:
-        sides = [{row.tobytes() for row in side} for side in (train, test)]
-        assert not sides[0] & sides[1]
-        assert len(sides[0] | sides[1]) == 120
-        assert len(train) + len(test) == 360
-
-
-def test_calibrated_students_are_fitted_on_rows():
-    data = make_soft(weighted=True)
-    fitted = fit_student(clone(STUDENTS["calibrated"]), data)
-    folds = StratifiedKFold(3).split(data.X, data.y)
-    for calibrated, (train, _) in zip(
-        fitted.calibrated_classifiers_, folds, strict=True
-    ):
-        alone = fit_student(GaussianNB(), data.take(train))
-        np.testing.assert_allclose(calibrated.estimator.theta_, alone.theta_)
 
 
 def test_a_voter_is_the_student_alone():
@@ -387,21 +246,6 @@ def plain_accuracy(estimator, X, y):
     return estimator.score(X, y)
 
 
-def weighted_hits(estimator, X, y, sample_weight=None):
-    return accuracy_score(y, estimator.predict(X), sample_weight=sample_weight)
-
-
-def test_a_scoring_function_of_the_user_s():
-    data = make_soft()
-    search = GridSearchCV(make_logistic(), {"C": [0.1, 1]}, cv=2)
-    ours = fit_student(clone(search).set_params(scoring=weighted_hits), data)
-    named = fit_student(clone(search).set_params(scoring="accuracy"), data)
-    np.testing.assert_allclose(
-        ours.cv_results_["mean_test_score"], named.cv_results_["mean_test_score"]
-    )
-    assert ours.scorer_ is weighted_hits
-
-
 @pytest.mark.parametrize(
     ("student", "error", "match"),
     [
@@ -506,21 +350,3 @@ def test_in_a_distilled_classifier(name):
         fitted.predict_proba(data.X), plain.predict_proba(data.X)
     )
     assert type(fitted.student_) is type(STUDENTS[name])
-
-
-def test_groups_are_routed_to_the_folds_of_the_student():
-    data = make_soft()
-    groups = np.arange(120) % 7
-    with config_context(enable_metadata_routing=True):
-        search = GridSearchCV(GaussianNB(), {}, cv=GroupKFold(3))
-        distilled = DistilledClassifier(GaussianNB(), search, random_state=0)
-        fitted = distilled.fit(data.X, data.y, groups=groups)
-    assert fitted.student_.n_splits_ == 3
-
-
-def test_searches_are_told_by_name_and_home():
-    class GridSearchCVOfMine(GridSearchCV):
-        pass
-
-    assert _meta.accepts(GridSearchCV(GaussianNB(), {}))
-    assert not _meta.accepts(GridSearchCVOfMine(GaussianNB(), {}))

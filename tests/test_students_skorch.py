@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from _nets import STOCK, Net, Several, fit_seeded, make_data, make_net
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -31,41 +32,10 @@ from skdistill._students import (
     SoftData,
     _skorch,
     check_student,
-    choose_temperature,
     fit_student,
     validation_fraction,
 )
-from skdistill._targets import soften
 from skdistill.torch import DistillationLoss
-
-
-class Net(nn.Module):
-    """As in skorch's quickstart: probabilities at the end, or not."""
-
-    def __init__(self, n_classes=3, ending=None, dtype=torch.float32):
-        super().__init__()
-        self.hidden = nn.Linear(4, 8)
-        self.output = nn.Linear(8, n_classes)
-        self.ending = ending or nn.Identity()
-        self.to(dtype)
-
-    def forward(self, X, **kwargs):
-        return self.ending(self.output(torch.relu(self.hidden(X))))
-
-
-class SizeSetter(Callback):
-    """The way skorch's documentation sizes a module by its data."""
-
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
-        net.set_params(module__n_classes=len(np.unique(y)))
-
-
-class L1Net(NeuralNetClassifier):
-    def get_loss(self, y_pred, y_true, *args, **kwargs):
-        loss = super().get_loss(y_pred, y_true, *args, **kwargs)
-        penalty = sum(p.abs().sum() for p in self.module_.parameters())
-        # The user's own term on labels.
-        return loss + 1e-3 * penalty + 0.1 * y_true.float().mean() * y_pred.mean()
 
 
 class DeafNet(NeuralNetClassifier):
@@ -73,39 +43,10 @@ class DeafNet(NeuralNetClassifier):
         return nn.functional.cross_entropy(y_pred, y_true)
 
 
-class SquashingNet(NeuralNetClassifier):
-    def infer(self, x, **fit_params):
-        return super().infer(x, **fit_params).tanh()
-
-
-def make_net(cls=NeuralNetClassifier, criterion=nn.CrossEntropyLoss, **params):
-    params = {"lr": 0.1, "max_epochs": 4, "batch_size": 32, "verbose": 0} | params
-    if cls is NeuralNetBinaryClassifier:
-        params.setdefault("module__n_classes", 1)
-    return cls(params.pop("module", Net), criterion=criterion, **params)
-
-
-def make_data(n_classes=3, weighted=False, labels=None, n_samples=150):
-    """Soft targets whose largest is often another class than the label."""
-    rng = np.random.RandomState(0)
-    X = rng.normal(size=(n_samples, 4)).astype(np.float32)
-    logits = 2 * X @ rng.normal(size=(4, n_classes))
-    targets = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    classes = np.arange(n_classes) if labels is None else np.array(labels)
-    codes = np.array([rng.choice(n_classes, p=row) for row in targets])
-    weight = rng.uniform(0.0, 2, n_samples) if weighted else None
-    return SoftData(X, targets, classes, classes[codes], weight)
-
-
 def harden(data):
     codes = np.searchsorted(data.classes, data.y)
     targets = np.eye(len(data.classes))[codes]
     return SoftData(data.X, targets, data.classes, data.y, data.weight)
-
-
-def fit_seeded(student, data):
-    torch.manual_seed(0)
-    return fit_student(student, data)
 
 
 def weights_of(net):
@@ -115,41 +56,6 @@ def weights_of(net):
 def assert_same_weights(ours, theirs, atol=1e-5):
     for mine, other in zip(weights_of(ours), weights_of(theirs), strict=True):
         np.testing.assert_allclose(mine, other, atol=atol)
-
-
-STOCK = {
-    "logits": make_net(),
-    "proba": make_net(criterion=nn.NLLLoss, module__ending=nn.Softmax(dim=-1)),
-    "class weights": make_net(criterion__weight=torch.tensor([1.0, 4.0, 0.5])),
-    "proba, class weights": make_net(
-        criterion=nn.NLLLoss,
-        criterion__weight=torch.tensor([1.0, 4.0, 0.5]),
-        module__ending=nn.Softmax(dim=-1),
-    ),
-    "smoothing": make_net(
-        criterion__label_smoothing=0.1,
-        criterion__weight=torch.tensor([1.0, 4.0, 0.5]),
-    ),
-    "sum": make_net(criterion=nn.CrossEntropyLoss(reduction="sum"), lr=0.001),
-    "own terms": make_net(L1Net),
-    "binary": make_net(NeuralNetBinaryClassifier, nn.BCEWithLogitsLoss),
-    "binary, weight": make_net(
-        NeuralNetBinaryClassifier,
-        criterion__pos_weight=torch.tensor(3.0),
-        criterion=nn.BCEWithLogitsLoss,
-    ),
-    "binary, proba": make_net(
-        NeuralNetBinaryClassifier, nn.BCELoss, module__ending=nn.Sigmoid()
-    ),
-    "optimiser, split": make_net(
-        optimizer=torch.optim.Adam,
-        lr=0.01,
-        train_split=ValidSplit(0.3, stratified=True, random_state=1),
-        iterator_train__shuffle=True,
-        iterator_train__drop_last=True,
-    ),
-    "repeated steps": make_net(optimizer=torch.optim.LBFGS, train_split=None),
-}
 
 
 @pytest.mark.parametrize("name", STOCK)
@@ -335,150 +241,6 @@ def test_callbacks_see_labels_and_a_stock_net(tmp_path):
         assert type(copied) is NeuralNetClassifier
         assert "soft_" not in vars(copied)
     assert_same_weights(watcher.copies[0], fitted, atol=0)
-
-
-class HeadFirst(Net):
-    """Layers in another order than they are called in."""
-
-    def __init__(self, n_classes=3):
-        super().__init__(n_classes)
-        self.hidden = nn.Linear(4, 8)
-
-
-class Functional(Net):
-    def forward(self, X):
-        return torch.softmax(super().forward(X), dim=1)
-
-
-class Squeezing(Net):
-    def forward(self, X):
-        return super().forward(X).squeeze(-1)
-
-
-class Several(Net):
-    def forward(self, X):
-        hidden = torch.relu(self.hidden(X))
-        return self.output(hidden), hidden
-
-
-class Tied(Net):
-    def __init__(self, n_classes=3):
-        super().__init__(n_classes)
-        self.hidden = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
-        self.hidden.append(nn.Linear(3, 8))
-        self.hidden[2].weight = self.output.weight
-
-
-class Twice(Net):
-    def forward(self, X):
-        logits = super().forward(X)
-        return self.output(torch.relu(self.hidden(X + logits.mean())))
-
-
-class Reading(Net):
-    def forward(self, X):
-        hidden = torch.relu(self.hidden(X)) + self.output.weight.mean()
-        return self.output(hidden)
-
-
-class Branching(Net):
-    def forward(self, X):
-        logits = super().forward(X)
-        return logits if logits.sum() > 0 else logits / 2
-
-
-class Mapping(Net):
-    def forward(self, X):
-        return {"logits": super().forward(X)}
-
-
-def hook(module, args, output):
-    return output.tanh()
-
-
-def make_hooked():
-    module = Net()
-    module.register_forward_hook(hook)
-    return module
-
-
-class FirstNet(NeuralNetClassifier):
-    def get_loss(self, y_pred, y_true, *args, **kwargs):
-        return super().get_loss(y_pred[0], y_true, *args, **kwargs)
-
-
-FOLDABLE = {
-    "plain": make_net(),
-    "softmax layer": STOCK["proba"],
-    "softmax function": make_net(criterion=nn.NLLLoss, module=Functional),
-    "binary": make_net(NeuralNetBinaryClassifier, nn.BCEWithLogitsLoss),
-    "binary, squeezed": make_net(
-        NeuralNetBinaryClassifier, nn.BCEWithLogitsLoss, module=Squeezing
-    ),
-    "binary, sigmoid": STOCK["binary, proba"],
-    "other order": make_net(module=HeadFirst),
-    "instance": make_net(
-        module=nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3), nn.Flatten())
-    ),
-    "linear": make_net(module=nn.Linear(4, 3, bias=False)),
-    "several outputs": make_net(FirstNet, module=Several),
-    "own loss": make_net(L1Net),
-}
-
-
-@pytest.mark.parametrize("name", FOLDABLE)
-def test_fold_multiplies_the_logits(name):
-    net = FOLDABLE[name]
-    data = make_data(2 if "binary" in name else 3)
-    check_student(net, 2.5, len(data.classes), 150)
-    assert choose_temperature(net, len(data.classes)) == 3.0
-    plain = fit_seeded(clone(net), data).predict_proba(data.X)
-    torch.manual_seed(0)
-    served = fit_student(clone(net), data, temperature=2.5)
-    np.testing.assert_allclose(
-        served.predict_proba(data.X), soften(plain, 1 / 2.5), atol=1e-5
-    )
-
-
-UNSURE = {
-    "activation": make_net(module__ending=nn.ReLU()),
-    "tied": make_net(module=Tied),
-    "called twice": make_net(module=Twice),
-    "weight read": make_net(module=Reading),
-    "values": make_net(module=Branching),
-    "mapping": make_net(module=Mapping),
-    "hook": make_net(module=make_hooked()),
-    "own infer": make_net(SquashingNet),
-    "own nonlinearity": make_net(predict_nonlinearity=torch.sigmoid),
-    "own softening": make_net(criterion=DistillationLoss),
-    "no linear layer": make_net(module=nn.Sequential(nn.Conv1d(1, 3, 4), nn.Flatten())),
-    "softmax before logits": make_net(module__ending=nn.Softmax(dim=-1)),
-}
-
-
-@pytest.mark.parametrize("name", UNSURE)
-def test_what_is_not_sure_to_fold_learns_at_temperature_one(name):
-    net = UNSURE[name]
-    assert choose_temperature(net, 3) == 1.0
-    match = r"temperature=2 .*" + ("criterion__alpha" if "soften" in name else "Loss")
-    with pytest.raises(ValueError, match=match):
-        check_student(net, 2, 3, 150)
-
-
-def test_fold_of_what_changed_since_is_refused():
-    fitted = fit_student(make_net(max_epochs=1), make_data())
-    fitted.module_.register_forward_hook(hook)
-    with pytest.raises(ValueError, match="with Net, in which no such layer"):
-        _skorch.fold(fitted, 2.0)
-
-
-def test_choosing_a_temperature_draws_nothing():
-    net = make_net(module=make_hooked().train())
-    torch.manual_seed(3)
-    state = torch.get_rng_state()
-    choose_temperature(net, 3)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert net.module.training
 
 
 VALID = Dataset(np.zeros((4, 4), np.float32), np.zeros(4, int))

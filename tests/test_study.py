@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from _lessons import WAYS
+from _samplers import Counting, Echo, Spy, numbers
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -18,7 +20,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
-from test_transfer_set import Counting, Echo, Spy, numbers
 
 from skdistill import DistilledClassifier, _steps, _study
 from skdistill._calibration import fit_calibration
@@ -31,13 +32,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:The teacher:UserWarning",
 )
 
-WAYS = [
-    "transfer set",
-    "far transfer set",
-    "training rows",
-    "half true labels",
-    "true labels",
-]
+
 #: Of networks.
 NET_WAYS = ["transfer set", "wide transfer set", "far transfer set", "true labels"]
 
@@ -238,72 +233,6 @@ def test_out_of_fold_labels_are_computed_once_for_all(data):
     clipped = 0.999 * proba + 0.001 * np.bincount(y) / 520
     calibration = fit_calibration(clipped, y)
     assert distilled.calibration_ == pytest.approx(calibration.temperature, rel=1e-4)
-
-
-def test_learned_labels_are_out_of_fold_and_calibrated(data):
-    X, y = data
-    cv = KFold(3, shuffle=True, random_state=0)
-    distilled = DistilledClassifier(
-        GaussianNB(), Spy(), cv=cv, augmenter=None, random_state=0
-    ).fit(X, y)
-    proba = cross_val_predict(GaussianNB(), X, y, cv=cv, method="predict_proba")
-    clipped = 0.999 * proba + 0.001 * np.bincount(y) / 520
-    student = distilled.student_
-    np.testing.assert_allclose(
-        student.mass_[np.argsort(student.rows_[:, 4])],
-        fit_calibration(clipped, y).apply(clipped),
-        atol=1e-6,
-    )
-    assert distilled.trials_ == []
-
-
-def test_trials_learn_out_of_fold_labels_where_there_are_any(data, monkeypatch):
-    X, y = data
-    monkeypatch.setattr("skdistill._transfer_set.Munge", Echo)
-    cv = KFold(3, shuffle=True, random_state=0)
-    DistilledClassifier(
-        GaussianNB(), Spy(), cv=cv, calibrate=False, random_state=0
-    ).fit(X, y)
-    tried, _ = next(cv.split(X))
-    proba = cross_val_predict(GaussianNB(), X, y, cv=cv, method="predict_proba")
-    clipped = 0.999 * proba + 0.001 * np.bincount(y) / 520
-    trial = Spy.fits[WAYS.index("training rows")]
-    np.testing.assert_allclose(
-        trial.mass_[np.argsort(trial.rows_[:, 4])], clipped[tried], atol=1e-12
-    )
-
-
-def test_without_a_pilot_nothing_is_tried(data, monkeypatch):
-    X, y = data
-    monkeypatch.setattr("skdistill._transfer_set.Munge", Echo)
-    distilled = DistilledClassifier(
-        Counting(), Spy(), pilot=0, calibrate=False, random_state=0
-    ).fit(X, y)
-    assert distilled.trials_ == []
-    assert len(Spy.fits) == 1
-    assert distilled.augmenter_ is None
-    assert distilled.alpha_ == 1
-    assert Echo.fits == []
-
-
-@pytest.mark.parametrize("pilot", [0.08, 0.15, 0.3, 5.0])
-def test_rows_that_trials_learn_are_bounded(data, pilot, monkeypatch):
-    X, y = data
-    monkeypatch.setattr("skdistill._transfer_set.Munge", Echo)
-    DistilledClassifier(
-        GaussianNB(), Spy(), pilot=pilot, n_synthetic=5200, random_state=0
-    ).fit(X, y)
-    trials = Spy.fits[:-1]
-    # Each soft row has a copy a class, of weights that sum to its own.
-    rows = [trial.mass_.sum() for trial in trials]
-    # What the final fit labels and learns, and ten times what the teacher learned.
-    most = pilot * (11 * 520 + 2 * 5720)
-    assert sum(rows) <= most
-    # At most, all the rows there are to try on.
-    assert sum(rows) >= min(0.95 * most, 8 * 416 - 1)
-    np.testing.assert_allclose(rows[0], 3 * rows[2], rtol=0.02)
-    np.testing.assert_allclose(rows[1], 2 * rows[2], rtol=0.02)
-    assert rows[2] == pytest.approx(rows[4])
 
 
 @pytest.mark.parametrize("pilot", [0.05, 0.3])

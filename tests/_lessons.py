@@ -1,0 +1,9 @@
+"""Rows, teachers and the ways to learn that trials compare."""
+
+WAYS = [
+    "transfer set",
+    "far transfer set",
+    "training rows",
+    "half true labels",
+    "true labels",
+]
