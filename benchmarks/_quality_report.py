@@ -291,18 +291,20 @@ def draw_plot(runs: dict[str, dict], path: Path) -> None:
     from matplotlib.figure import Figure
 
     groups = group_runs(runs)
-    teachers = [t for t in TEACHERS if any(t == teacher for teacher, _ in groups)]
-    students = [s for s in STUDENTS if any(s == student for _, student in groups)]
-    shape = len(teachers), len(students)
+    names = sorted({run["of"]["data"] for run in runs.values()}, reverse=True)
+    columns = min(len(groups), len(STUDENTS))
+    shape = -(-len(groups) // columns), columns
     figure = Figure(figsize=(1.2 + 2.6 * shape[1], 1.2 + 2.9 * shape[0]))
-    axes = figure.subplots(*shape, sharey="row", squeeze=False)
-    for row, column in product(range(shape[0]), range(shape[1])):
-        teacher, student = teachers[row], students[column]
-        ax = axes[row, column]
-        draw_panel(ax, groups.get((teacher, student), {}), sorted_data(runs, teacher))
+    axes = figure.subplots(*shape, squeeze=False)
+    for ax in axes.flat[len(groups) :]:
+        ax.set_axis_off()
+    for number, ((teacher, student), by_data) in enumerate(groups.items()):
+        ax = axes.flat[number]
+        draw_panel(ax, by_data, names)
         ax.set_title(f"{teacher} → {student}", fontsize=9)
-    for ax in axes[-1]:
-        ax.set_xlabel("log loss / hard labels'", fontsize=8)
+        ax.tick_params(labelleft=number % columns == 0)
+        if number + columns >= len(groups):
+            ax.set_xlabel("log loss / hard labels'", fontsize=8)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
     figure.set_layout_engine("constrained")
@@ -310,17 +312,8 @@ def draw_plot(runs: dict[str, dict], path: Path) -> None:
     print(f"Written: {path.name}")
 
 
-def sorted_data(runs: dict[str, dict], teacher: str) -> list[str]:
-    """The data sets of a teacher, from the top."""
-    ofs = [run["of"] for run in runs.values()]
-    names = {of["data"] for of in ofs if of["teacher"] == teacher}
-    return sorted(names, reverse=True)
-
-
 def draw_panel(ax, by_data: dict[str, list[dict]], names: list[str]) -> None:
     """One teacher and student."""
-    if not by_data:
-        ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center", fontsize=8)
     heights = {data: height for height, data in enumerate(names)}
     hard = {data: read_hard(r, "log_loss").mean() for data, r in by_data.items()}
     ax.axvline(1, color="black", linewidth=0.8, label="hard labels")

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from ._defaults import default_student, prepare_columns
+from ._problem import TRIAL_ROWS
 
 
 def _make_mlp(X: Any) -> None:
@@ -67,7 +68,8 @@ def _make_small_tree(X: Any) -> DecisionTreeClassifier | Pipeline:
 
 def _make_network(*layers: int) -> Callable[[Any], Pipeline]:
     def make(X: Any) -> Pipeline:
-        network = clone(default_student(X, len(X))[-1])
+        student = default_student(X, len(X), stops=len(X) < TRIAL_ROWS)
+        network = clone(student[-1])
         return _prepend_scaling(X, network.set_params(hidden_layer_sizes=layers))
 
     return make

@@ -70,7 +70,7 @@ def default_teacher(X: Any) -> Pipeline:
     return Pipeline(steps)
 
 
-def default_student(X: Any, n_samples: int) -> Pipeline:
+def default_student(X: Any, n_samples: int, *, stops: bool = True) -> Pipeline:
     """A network of two small layers behind its own preprocessing.
 
     Parameters
@@ -78,7 +78,11 @@ def default_student(X: Any, n_samples: int) -> Pipeline:
     X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Its columns decide the preprocessing; nothing is fitted.
     n_samples : int
-        Number of rows; it decides whether the network stops early.
+        Number of rows; so few that a split would decide nothing are not split.
+    stops : bool, default=True
+        Whether the network stops early. Not where it learns a transfer set: there
+        the smallest steps come last, and the rows that would end it were learned by
+        the teacher (`benchmarks/quality.py` has both).
 
     Returns
     -------
@@ -89,7 +93,7 @@ def default_student(X: Any, n_samples: int) -> Pipeline:
         network = MLPClassifier((64, 32), max_iter=2000)
     else:
         network = MLPClassifier(
-            (64, 32), early_stopping=True, n_iter_no_change=20, max_iter=1000
+            (64, 32), early_stopping=stops, n_iter_no_change=20, max_iter=1000
         )
     return Pipeline([("columns", prepare_columns(X)), ("mlp", network)])
 

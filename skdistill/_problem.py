@@ -42,7 +42,7 @@ from ._weights import weight_params
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 #: Below so many rows, a fifth of them decides nothing: "auto" leaves things alone.
-_TRIAL_ROWS = 500
+TRIAL_ROWS = 500
 _TRIAL_SHARE = 0.2
 
 #: Parameters of the estimator that a problem keeps as they are.
@@ -158,7 +158,7 @@ class Problem:
     @property
     def chooses(self) -> bool:
         """Whether trials decide what is learned."""
-        many = len(self.y) >= _TRIAL_ROWS and self.trial is not None
+        many = len(self.y) >= TRIAL_ROWS and self.trial is not None
         return many and self.augmenter == "auto" and self.pilot > 0
 
     def take(self, rows: NDArray[np.intp]) -> Problem:
@@ -198,7 +198,7 @@ def pose_problem(
         check_stands_alone(estimator)
         stored = _teacher.check_stored(teacher_proba, codes, classes)
     teacher = _choose_teacher(estimator, X, classes, stored)
-    student = _choose_student(estimator, X, len(y), len(classes))
+    student = _choose_student(estimator, X, len(y), len(classes), stored)
     sampler = _choose_sampler(estimator, X, X_unlabeled, stored)
     seeds = _seed_parts(estimator, teacher, student)
     routed = _route(estimator, teacher, student, weight, metadata)
@@ -208,7 +208,7 @@ def pose_problem(
     splits = _draw_folds(estimator, X, y, routed["splitter"])
     frozen = stored is not None or isinstance(teacher, FrozenEstimator)
     calibrate = _choose_calibration(estimator, len(y), frozen)
-    tries = estimator.augmenter == "auto" and len(y) >= _TRIAL_ROWS
+    tries = estimator.augmenter == "auto" and len(y) >= TRIAL_ROWS
     trial = None
     if calibrate or tries:
         trial = _draw_trial(codes, weight, splits, seeds.trial)
@@ -272,11 +272,14 @@ def _choose_teacher(
     return clone(teacher)
 
 
-def _choose_student(estimator: Any, X: Any, n_samples: int, n_classes: int) -> Any:
+def _choose_student(
+    estimator: Any, X: Any, n_samples: int, n_classes: int, stored: Any
+) -> Any:
     """Return a clone of the student."""
     student, alpha = estimator.student, estimator.alpha
     if student is None:
-        student = default_student(X, n_samples)
+        makes = stored is None and _makes_rows(estimator, n_samples)
+        student = default_student(X, n_samples, stops=not makes)
     else:
         student = clone(student, safe=False)
     alpha = 1.0 if alpha == "auto" else alpha
@@ -284,6 +287,13 @@ def _choose_student(estimator: Any, X: Any, n_samples: int, n_classes: int) -> A
     if estimator.fine_tune:
         check_tuning(student)
     return student
+
+
+def _makes_rows(estimator: Any, n_samples: int) -> bool:
+    """Whether synthetic rows are learned, or tried."""
+    if estimator.augmenter == "auto":
+        return n_samples >= TRIAL_ROWS and estimator.pilot > 0
+    return estimator.augmenter is not None
 
 
 def _choose_sampler(estimator: Any, X: Any, X_unlabeled: Any, stored: Any) -> Any:
@@ -305,7 +315,7 @@ def _choose_sampler(estimator: Any, X: Any, X_unlabeled: Any, stored: Any) -> An
 
 def _choose_calibration(estimator: Any, n_samples: int, frozen: bool) -> bool:
     if estimator.calibrate == "auto":
-        return n_samples >= _TRIAL_ROWS and not frozen
+        return n_samples >= TRIAL_ROWS and not frozen
     if estimator.calibrate and frozen:
         raise ValueError(
             "calibrate=True needs a teacher that can be fitted without the rows it is "

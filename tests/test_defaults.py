@@ -13,6 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
@@ -243,6 +244,33 @@ def test_few_rows_are_not_split_to_stop_early(n_samples, stops):
     assert student.hidden_layer_sizes == (64, 32)
     # The teacher's networks never split: a class may have a single row.
     assert not default_teacher(X)[-1].estimators[1][1].early_stopping
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "params", "stored", "stops"),
+    [
+        (500, {}, False, False),
+        (500, {}, True, True),
+        (499, {}, False, True),
+        (500, {"pilot": 0}, False, True),
+        (500, {"augmenter": None}, False, True),
+        (300, {"augmenter": "munge"}, False, False),
+    ],
+)
+def test_the_default_student_stops_early_where_no_row_is_made(
+    n_samples, params, stored, stops
+):
+    rows, y = make_classification(n_samples, random_state=0)
+    teacher = GaussianNB()
+    given = {"teacher_proba": teacher.fit(rows, y).predict_proba(rows)}
+    distilled = DistilledClassifier(
+        None if stored else teacher, **params, random_state=0
+    )
+    with warnings.catch_warnings():
+        # That this teacher brings nothing is not the subject.
+        warnings.simplefilter("ignore")
+        distilled.fit(rows, y, **(given if stored else {}))
+    assert distilled.student_[-1].early_stopping is stops
 
 
 # Whole fits
