@@ -3,10 +3,16 @@
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pandas as pd
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
 
+from skdistill import _measure
 from skdistill._cli import main
+from skdistill._defaults import prepare_columns
+from skdistill._measure import BASELINE, DISTILLED, TEACHER
 
 N_ROWS = 160
 
@@ -44,3 +50,20 @@ def run_quickly(*arguments):
 def call_module(*arguments):
     command = [sys.executable, "-m", "skdistill", *arguments]
     return subprocess.run(command, capture_output=True, text=True)
+
+
+def write_teacher(path):
+    """A teacher that is quick to run, fitted on other rows."""
+    frame = make_frame(seed=1)
+    X, y = frame.drop(columns="label"), frame["label"].to_numpy(dtype=str)
+    model = make_pipeline(prepare_columns(X), RandomForestClassifier(10)).fit(X, y)
+    joblib.dump(model, path)
+    return path
+
+
+def shorten_times(monkeypatch):
+    monkeypatch.setattr(_measure, "_LATENCY_SECONDS", 0.01)
+    monkeypatch.setattr(_measure, "_BATCH_SECONDS", 0.001)
+    monkeypatch.setattr(
+        _measure, "_MIN_REPEATS", dict.fromkeys((TEACHER, BASELINE, DISTILLED), 3)
+    )

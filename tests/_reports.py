@@ -10,6 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
+from skdistill._report import _measure
 from skdistill.inspection import distillation_report
 
 NAMES = np.array(["high", "low", "mid"])
@@ -82,3 +83,18 @@ def make_hits(n_teacher, n_baseline, n_student, n_rows=200):
         return say(labels)
 
     return y, hit(n_teacher), hit(n_baseline), hit(n_student)
+
+
+def report_on_groups(distilled):
+    """With a baseline, and groups whose names are no HTML."""
+    groups = np.where(X_TEST[:, 0] > 0, "a<b>", "c")
+    return report_on(
+        distilled, groups=groups, baseline="fit", train=TRAIN, random_state=0
+    )
+
+
+def shorten_times(monkeypatch):
+    """Times are not what most tests are about."""
+    for name in ("_SECONDS", "_BATCH_SECONDS"):
+        monkeypatch.setattr(_measure, name, 0.0)
+    monkeypatch.setattr(_measure, "_MIN_CALLS", 2)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
 
@@ -64,3 +65,23 @@ class Counting(LogisticRegression):
 
 def numbers(X):
     return np.unique(X[:, 4]).astype(int)
+
+
+def number_rows(class_sep=1.0):
+    """520 rows of three classes; the last column numbers them."""
+    X, y = make_classification(
+        520,
+        n_features=4,
+        n_informative=4,
+        n_redundant=0,
+        n_classes=3,
+        n_clusters_per_class=1,
+        class_sep=class_sep,
+        random_state=0,
+    )
+    return np.column_stack([X, np.arange(520)]), y
+
+
+def forget_fits():
+    for noting in (Echo, Spy, Counting):
+        noting.fits.clear()

@@ -6,25 +6,26 @@ import sys
 import joblib
 import numpy as np
 import pytest
-from _command import call_module, make_frame, run, run_quickly
-from sklearn.ensemble import RandomForestClassifier
+from _command import (
+    call_module,
+    make_frame,
+    run,
+    run_quickly,
+    shorten_times,
+    write_teacher,
+)
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 
-from skdistill import _cli, _measure
+from skdistill import _cli
 from skdistill._defaults import prepare_columns
-from skdistill._measure import BASELINE, DISTILLED, TEACHER
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_measure, "_LATENCY_SECONDS", 0.01)
-    monkeypatch.setattr(_measure, "_BATCH_SECONDS", 0.001)
-    monkeypatch.setattr(
-        _measure, "_MIN_REPEATS", dict.fromkeys((TEACHER, BASELINE, DISTILLED), 3)
-    )
+    shorten_times(monkeypatch)
 
 
 @pytest.fixture
@@ -35,12 +36,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def teacher(data):
-    """A teacher that is quick to run, fitted on other rows."""
-    frame = make_frame(seed=1)
-    X, y = frame.drop(columns="label"), frame["label"].to_numpy(dtype=str)
-    model = make_pipeline(prepare_columns(X), RandomForestClassifier(10)).fit(X, y)
-    joblib.dump(model, "teacher.joblib")
-    return data.with_name("teacher.joblib")
+    return write_teacher(data.with_name("teacher.joblib"))
 
 
 def refuse(capsys, *arguments, runner=run):

@@ -16,7 +16,9 @@ from _reports import (
     Y,
     distil,
     report_on,
+    report_on_groups,
     say,
+    shorten_times,
     stage,
 )
 from scipy import sparse
@@ -58,10 +60,7 @@ WEIGHT = np.random.default_rng(0).integers(0, 4, size=300).astype(float)
 
 @pytest.fixture(autouse=True)
 def time_briefly(monkeypatch):
-    """Times are not what most tests are about."""
-    for name in ("_SECONDS", "_BATCH_SECONDS"):
-        monkeypatch.setattr(_measure, name, 0.0)
-    monkeypatch.setattr(_measure, "_MIN_CALLS", 2)
+    shorten_times(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +70,7 @@ def distilled():
 
 @pytest.fixture(scope="module")
 def report(distilled):
-    groups = np.where(X_TEST[:, 0] > 0, "a<b>", "c")
-    return report_on(
-        distilled, groups=groups, baseline="fit", train=TRAIN, random_state=0
-    )
+    return report_on_groups(distilled)
 
 
 # --- figures -------------------------------------------------------------------

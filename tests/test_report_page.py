@@ -11,26 +11,23 @@ import numpy as np
 import pytest
 from _reports import (
     CODES,
-    TRAIN,
-    X_TEST,
     X_TRAIN,
     Y_TEST,
     distil,
     make_hits,
     report_on,
+    report_on_groups,
+    shorten_times,
     stage,
 )
 
-from skdistill._report import _html, _measure
+from skdistill._report import _html
 from skdistill.inspection import DistillationReport
 
 
 @pytest.fixture(autouse=True)
 def time_briefly(monkeypatch):
-    """Times are not what most tests are about."""
-    for name in ("_SECONDS", "_BATCH_SECONDS"):
-        monkeypatch.setattr(_measure, name, 0.0)
-    monkeypatch.setattr(_measure, "_MIN_CALLS", 2)
+    shorten_times(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +37,7 @@ def distilled():
 
 @pytest.fixture(scope="module")
 def report(distilled):
-    groups = np.where(X_TEST[:, 0] > 0, "a<b>", "c")
-    return report_on(
-        distilled, groups=groups, baseline="fit", train=TRAIN, random_state=0
-    )
+    return report_on_groups(distilled)
 
 
 # --- shown ---------------------------------------------------------------------

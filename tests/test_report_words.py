@@ -2,21 +2,26 @@
 
 import numpy as np
 import pytest
-from _reports import NAMES, Told, distil, make_hits, report_on, say, stage
+from _reports import (
+    NAMES,
+    Told,
+    distil,
+    make_hits,
+    report_on,
+    say,
+    shorten_times,
+    stage,
+)
 from joblib import parallel_config
 from scipy.stats import bootstrap
 from sklearn.metrics import log_loss
 
-from skdistill._report import _measure
 from skdistill.inspection import distillation_report
 
 
 @pytest.fixture(autouse=True)
 def time_briefly(monkeypatch):
-    """Times are not what most tests are about."""
-    for name in ("_SECONDS", "_BATCH_SECONDS"):
-        monkeypatch.setattr(_measure, name, 0.0)
-    monkeypatch.setattr(_measure, "_MIN_CALLS", 2)
+    shorten_times(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from _lessons import WAYS
-from _samplers import Counting, Echo, Spy, numbers
+from _samplers import Counting, Echo, Spy, forget_fits, number_rows, numbers
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -39,24 +39,12 @@ NET_WAYS = ["transfer set", "wide transfer set", "far transfer set", "true label
 
 @pytest.fixture(scope="module")
 def data():
-    """520 rows of three classes; the last column numbers them."""
-    X, y = make_classification(
-        520,
-        n_features=4,
-        n_informative=4,
-        n_redundant=0,
-        n_classes=3,
-        n_clusters_per_class=1,
-        class_sep=0.8,
-        random_state=0,
-    )
-    return np.column_stack([X, np.arange(520)]), y
+    return number_rows(class_sep=0.8)
 
 
 @pytest.fixture(autouse=True)
 def forget():
-    for noting in (Echo, Spy, Counting):
-        noting.fits.clear()
+    forget_fits()
 
 
 def make_forest():

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 from _lessons import WAYS
-from _samplers import Counting, Echo, Spy
-from sklearn.datasets import make_classification
+from _samplers import Counting, Echo, Spy, forget_fits, number_rows
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 
@@ -19,24 +18,12 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture(scope="module")
 def data():
-    """520 rows of three classes; the last column numbers them."""
-    X, y = make_classification(
-        520,
-        n_features=4,
-        n_informative=4,
-        n_redundant=0,
-        n_classes=3,
-        n_clusters_per_class=1,
-        class_sep=0.8,
-        random_state=0,
-    )
-    return np.column_stack([X, np.arange(520)]), y
+    return number_rows(class_sep=0.8)
 
 
 @pytest.fixture(autouse=True)
 def forget():
-    for noting in (Echo, Spy, Counting):
-        noting.fits.clear()
+    forget_fits()
 
 
 def test_learned_labels_are_out_of_fold_and_calibrated(data):

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from _samplers import Counting, Echo, Spy, numbers
+from _samplers import Counting, Echo, Spy, forget_fits, number_rows, numbers
 from joblib import parallel_config
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
@@ -32,23 +31,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 @pytest.fixture(scope="module")
 def data():
-    """520 rows of three classes; the last column numbers them."""
-    X, y = make_classification(
-        520,
-        n_features=4,
-        n_informative=4,
-        n_redundant=0,
-        n_classes=3,
-        n_clusters_per_class=1,
-        random_state=0,
-    )
-    return np.column_stack([X, np.arange(520)]), y
+    return number_rows()
 
 
 @pytest.fixture(autouse=True)
 def forget():
-    for noting in (Echo, Spy, Counting):
-        noting.fits.clear()
+    forget_fits()
 
 
 def test_how_many_rows():

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from _samplers import Counting, Echo, Spy
+from _samplers import Counting, Echo, Spy, forget_fits, number_rows
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.datasets import make_classification
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -24,23 +23,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 @pytest.fixture(scope="module")
 def data():
-    """520 rows of three classes; the last column numbers them."""
-    X, y = make_classification(
-        520,
-        n_features=4,
-        n_informative=4,
-        n_redundant=0,
-        n_classes=3,
-        n_clusters_per_class=1,
-        random_state=0,
-    )
-    return np.column_stack([X, np.arange(520)]), y
+    return number_rows()
 
 
 @pytest.fixture(autouse=True)
 def forget():
-    for noting in (Echo, Spy, Counting):
-        noting.fits.clear()
+    forget_fits()
 
 
 def test_unlabelled_rows_come_first_and_the_teacher_labels_them(data):
