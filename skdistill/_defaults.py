@@ -82,7 +82,7 @@ def default_student(X: Any, n_samples: int, *, stops: bool = True) -> Pipeline:
     stops : bool, default=True
         Whether the network stops early. Not where it learns a transfer set: there
         the smallest steps come last, and the rows that would end it were learned by
-        the teacher (`benchmarks/quality.py` has both).
+        the teacher.
 
     Returns
     -------

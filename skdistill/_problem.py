@@ -45,16 +45,6 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 TRIAL_ROWS = 500
 _TRIAL_SHARE = 0.2
 
-#: Parameters of the estimator that a problem keeps as they are.
-_AS_GIVEN = (
-    "temperature",
-    "alpha",
-    "augmenter",
-    "n_synthetic",
-    "pilot",
-    "fine_tune",
-)
-
 
 @dataclass(frozen=True)
 class Seeds:
@@ -158,8 +148,8 @@ class Problem:
     @property
     def chooses(self) -> bool:
         """Whether trials decide what is learned."""
-        many = len(self.y) >= TRIAL_ROWS and self.trial is not None
-        return many and self.augmenter == "auto" and self.pilot > 0
+        auto = self.augmenter == "auto" and self.trial is not None
+        return auto and _makes_rows(self, len(self.y))
 
     def take(self, rows: NDArray[np.intp]) -> Problem:
         """Return the problem of some of the rows."""
@@ -225,8 +215,13 @@ def pose_problem(
         student=student,
         sampler=sampler,
         X_unlabeled=X_unlabeled,
-        **{name: getattr(estimator, name) for name in _AS_GIVEN},
+        temperature=estimator.temperature,
+        alpha=estimator.alpha,
+        augmenter=estimator.augmenter,
+        n_synthetic=estimator.n_synthetic,
         ratio=choose_ratio(learns_in_passes(student), len(classes)),
+        pilot=estimator.pilot,
+        fine_tune=estimator.fine_tune,
         calibrate=calibrate,
         teacher_params=routed["teacher"],
         student_params=routed["student"],
@@ -289,11 +284,11 @@ def _choose_student(
     return student
 
 
-def _makes_rows(estimator: Any, n_samples: int) -> bool:
-    """Whether synthetic rows are learned, or tried."""
-    if estimator.augmenter == "auto":
-        return n_samples >= TRIAL_ROWS and estimator.pilot > 0
-    return estimator.augmenter is not None
+def _makes_rows(given: Any, n_samples: int) -> bool:
+    """Whether the parameters, of an estimator or a problem, have rows made or tried."""
+    if given.augmenter == "auto":
+        return n_samples >= TRIAL_ROWS and given.pilot > 0
+    return given.augmenter is not None
 
 
 def _choose_sampler(estimator: Any, X: Any, X_unlabeled: Any, stored: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Rows, teachers and the ways to learn that trials compare."""
+"""The ways to learn that trials compare."""
 
 WAYS = [
     "transfer set",

@@ -1,4 +1,4 @@
-"""Samplers that tell what they did."""
+"""Parts that tell what they did, and rows that number themselves."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin

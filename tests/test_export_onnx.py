@@ -44,11 +44,6 @@ from skdistill import DistilledClassifier
 from skdistill.export import to_onnx
 
 onnx = pytest.importorskip("onnx")
-
-
-runtime = pytest.importorskip("onnxruntime")
-
-
 skl2onnx = pytest.importorskip("skl2onnx")
 
 

@@ -48,9 +48,7 @@ from skdistill.export._convert import build_models
 from skdistill.export._front import UnsupportedError, start_table, transform_table
 
 onnx = pytest.importorskip("onnx")
-
-
-runtime = pytest.importorskip("onnxruntime")
+pytest.importorskip("skl2onnx")
 
 
 pytestmark = pytest.mark.filterwarnings(

@@ -24,6 +24,8 @@ from _reports import (
 from skdistill._report import _html
 from skdistill.inspection import DistillationReport
 
+pytest.importorskip("pandas")
+
 
 @pytest.fixture(autouse=True)
 def time_briefly(monkeypatch):
