@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill._defaults import prepare_columns
+from skdistill._labels._defaults import prepare_columns
 
 TEACHERS = ("vote", "networks", "boosted")
 #: In this order: the first is fitted on an empty cache.

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from _quality_models import STUDENTS, TEACHERS
 
-#: Figures in which an edge is shared, and the sign that makes more of it better.
+#: Figures in which an advantage is shared, and the sign that makes more of it better.
 SIGNS = {"log_loss": -1, "accuracy": 1}
 #: Metric and reference of each share.
 SHARES = {
@@ -73,37 +73,41 @@ def judge(lead: float, error: float) -> str:
 
 
 def measure_leads(records: list[dict], metric: str, reference: str, model: str) -> dict:
-    """Edge of the reference and gain of the model, on one data set."""
+    """Advantage of the reference and gain of the model, on one data set."""
     hard = read_hard(records, metric)
-    edge, noise = compare(read_values(records, reference, metric), metric, hard)
+    advantage, noise = compare(read_values(records, reference, metric), metric, hard)
     gain, error = compare(read_values(records, model, metric), metric, hard)
     return {
-        "edge": edge,
+        "advantage": advantage,
         "gain": gain,
-        "has_edge": edge > noise,
+        "has_advantage": advantage > noise,
         "result": judge(gain, error),
     }
 
 
-def share_edge(leads: dict[str, dict], n_resamples: int) -> dict:
-    """Ratio of sums over the sets with an edge, resampled over those sets."""
-    sets = [lead for lead in leads.values() if lead["has_edge"]]
+def share_advantage(leads: dict[str, dict], n_resamples: int) -> dict:
+    """Ratio of sums over the sets with an advantage, resampled over those sets."""
+    sets = [lead for lead in leads.values() if lead["has_advantage"]]
     result = {
         "share": float("nan"),
         "interval": [float("nan")] * 2,
-        "with edge": [data for data, lead in leads.items() if lead["has_edge"]],
-        "without edge": [data for data, lead in leads.items() if not lead["has_edge"]],
+        "with advantage": [
+            data for data, lead in leads.items() if lead["has_advantage"]
+        ],
+        "without advantage": [
+            data for data, lead in leads.items() if not lead["has_advantage"]
+        ],
     }
     if not sets:
         return result
     gain = np.array([lead["gain"] for lead in sets])
-    edge = np.array([lead["edge"] for lead in sets])
-    result["share"] = float(gain.sum() / edge.sum())
+    advantage = np.array([lead["advantage"] for lead in sets])
+    result["share"] = float(gain.sum() / advantage.sum())
     if len(sets) > 1:
         draws = np.random.default_rng(0).integers(
             len(sets), size=(n_resamples, len(sets))
         )
-        ratios = gain[draws].sum(axis=1) / edge[draws].sum(axis=1)
+        ratios = gain[draws].sum(axis=1) / advantage[draws].sum(axis=1)
         result["interval"] = np.percentile(ratios, [2.5, 97.5]).tolist()
     return result
 
@@ -138,7 +142,9 @@ def summarise(by_data: dict[str, list[dict]], model: str, n_resamples: int) -> d
             if found:
                 ratios[data] = float(np.mean(found))
     return {
-        "shares": {title: share_edge(leads[title], n_resamples) for title in SHARES},
+        "shares": {
+            title: share_advantage(leads[title], n_resamples) for title in SHARES
+        },
         "results": counts,
         "ece above calibrated teacher": excess,
         "time ratio": ratios,
@@ -149,10 +155,10 @@ def summarise(by_data: dict[str, list[dict]], model: str, n_resamples: int) -> d
 def show_share(share: dict) -> str:
     """Percent, interval, and how many sets it is over."""
     if np.isnan(share["share"]):
-        return "no edge"
+        return "no advantage"
     low, high = share["interval"]
     interval = "" if np.isnan(low) else f" [{low:.0%}, {high:.0%}]"
-    return f"{share['share']:.0%}{interval} ({len(share['with edge'])})"
+    return f"{share['share']:.0%}{interval} ({len(share['with advantage'])})"
 
 
 def summary_row(teacher: str, student: str, model: str, summary: dict) -> list[str]:
@@ -190,7 +196,11 @@ def data_row(data: str, records: list[dict], leads: dict[str, dict]) -> list[str
 
 
 def show_lead(lead: dict) -> str:
-    return f"{lead['gain'] / lead['edge']:.0%}" if lead["has_edge"] else "no edge"
+    return (
+        f"{lead['gain'] / lead['advantage']:.0%}"
+        if lead["has_advantage"]
+        else "no advantage"
+    )
 
 
 def further_row(data: str, records: list[dict]) -> list[str]:
@@ -241,9 +251,9 @@ def print_group(
         [further_row(data, records) for data, records in by_data.items()],
     )
     for title in SHARES:
-        without = summary["shares"][title]["without edge"]
+        without = summary["shares"][title]["without advantage"]
         if without:
-            print(f"No edge in {title}: {', '.join(without)}")
+            print(f"No advantage in {title}: {', '.join(without)}")
     for title, results in summary["results"].items():
         if results["loss"]:
             print(f"Lost to hard labels in {title}: {', '.join(results['loss'])}")
@@ -263,7 +273,7 @@ def print_report(runs: dict[str, dict], n_resamples: int = N_RESAMPLES) -> list[
             parts = {"teacher": teacher, "student": student, "model": model}
             summaries.append({**parts, **summary})
     print_table(
-        "Share of the edge recovered, with 95% interval (sets with an edge)",
+        "Share of the advantage recovered, with 95% interval (sets with an advantage)",
         [
             *("teacher", "student", *SHARES),
             *("log loss: win/tie/loss", "accuracy: win/tie/loss"),

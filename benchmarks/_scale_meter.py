@@ -13,9 +13,10 @@ from time import perf_counter, process_time
 from typing import Any
 from unittest.mock import patch
 
-from skdistill import _teacher, _transfer_set, _transfer_stream
-from skdistill._chunks import Chunks
-from skdistill._students import _mlp, _spill
+from skdistill._labels import _teacher
+from skdistill._outofcore import Chunks, _spill, _transfer_stream
+from skdistill._students import _mlp
+from skdistill.transfer import _transfer_set
 
 STAGES = ("reading", "augmenting", "labelling", "writing", "learning")
 

@@ -29,7 +29,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skdistill import DistilledClassifier
-from skdistill._students import SoftData
+from skdistill._soft_data import SoftData
 from skdistill._students._expansion import expand_rows
 
 BATCH = 200

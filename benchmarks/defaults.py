@@ -42,8 +42,9 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
-from skdistill import DistilledClassifier, _targets
-from skdistill._defaults import default_student, default_teacher
+from skdistill import DistilledClassifier
+from skdistill._labels import _soft_targets as _targets
+from skdistill._labels._defaults import default_student, default_teacher
 
 DEFAULT = "default"
 HARD = ("hard", "hard, equal updates")

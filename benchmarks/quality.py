@@ -18,10 +18,10 @@ split, teacher and student.
   probabilities of 0, whose log loss is what a floor of 2e-16 makes of it.
 - "calibrated" is the teacher with the scalar of the fitted object (`calibration_`,
   from rows the teacher did not see) on its clipped probabilities: p^(1/t), normalised.
-- The share of the edge is a ratio of sums over the data sets where the teacher beats
-  "hard" by more than a standard error over the seeds, with a bootstrap interval over
-  those sets. Wins and losses are by more than a standard error of the paired
-  difference, over all sets.
+- The share of the advantage is a ratio of sums over the data sets where the teacher
+  beats "hard" by more than a standard error over the seeds, with a bootstrap
+  interval over those sets. Wins and losses are by more than a standard error of
+  the paired difference, over all sets.
 - Times are CPU seconds of one thread. A student's fit is timed on an empty cache
   (whose writing counts) if it is the first of its group; for the others the time
   spent on teachers is reported apart. The time ratio, of the first only, is the whole
@@ -84,12 +84,15 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 from skdistill import DistilledClassifier
-from skdistill._calibration import fit_calibration
-from skdistill._rows import concat_rows
-from skdistill._targets import class_priors, clip_probabilities, soften
-from skdistill._transfer_set import choose_ratio, count_rows
-from skdistill.metrics import agreement_score, expected_calibration_error
+from skdistill._frames import concat_rows
+from skdistill._labels._calibration import fit_calibration
+from skdistill._labels._soft_targets import class_priors, clip_probabilities, soften
+from skdistill.metrics import (
+    agreement_score,
+    expected_calibration_error,
+)
 from skdistill.transfer import Munge
+from skdistill.transfer._transfer_set import choose_ratio, count_rows
 
 
 class TimedMemory:
@@ -168,17 +171,17 @@ def distil(teacher, name: str, split: Split, memory: TimedMemory):
     )
     memory.seconds = 0.0
     distilled, seconds = fit_timed(distilled, split.X_train, split.y_train)
-    chosen = next((t["learns from"] for t in distilled.trials_ if t["chosen"]), None)
+    chosen = next((t["learns from"] for t in distilled.pilots_ if t["chosen"]), None)
     facts = {
         "learned": chosen,
-        "trials": {
-            trial["learns from"]: round(trial["log_loss"], 4)
-            for trial in distilled.trials_
+        "pilots": {
+            pilot["learns from"]: round(pilot["log_loss"], 4)
+            for pilot in distilled.pilots_
         },
         "synthetic": distilled.augmenter_ is not None,
         "alpha": distilled.alpha_,
         "temperature": distilled.temperature_,
-        "leak": distilled.leak_,
+        "memorization": distilled.memorization_,
         "bytes": n_bytes(distilled.student_),
     }
     if name == "default":

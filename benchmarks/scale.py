@@ -61,10 +61,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdistill import DistilledClassifier, _teacher
-from skdistill._chunks import _source
-from skdistill._parallel import Work
-from skdistill._students import _spill
+from skdistill import DistilledClassifier
+from skdistill._labels import _teacher
+from skdistill._outofcore import _source, _spill
+from skdistill._tasks import Tasks
 
 SIZES = (10_000, 100_000, 1_000_000)
 LARGEST = 10_000_000
@@ -242,7 +242,7 @@ def measure_workers(smoke: bool) -> dict:
 
     def label(n_jobs: int) -> float:
         def run() -> Any:
-            return _teacher.label_rows(teacher, table, work=Work(n_jobs=n_jobs))
+            return _teacher.label_rows(teacher, table, work=Tasks(n_jobs=n_jobs))
 
         run()  # starts the workers
         return time_best(run, repeats)

@@ -77,9 +77,10 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
 
-from skdistill._students import SoftData, fit_student
+from skdistill._labels._soft_targets import class_priors, cross_entropy, soft_targets
+from skdistill._soft_data import SoftData
+from skdistill._students import fit_student
 from skdistill._students._expansion import expand_rows
-from skdistill._targets import class_priors, cross_entropy, soft_targets
 
 DATA = {"letter": 26, "magic": 2}
 LABELS = ("hard", "in-sample", "out-of-fold")
@@ -303,7 +304,7 @@ def fit_minimum(student: Any, X, y, weight, n_samples: int) -> Any:
 
 
 def fit_weighted_net(net: Any, X, y, weight) -> Any:
-    """Weights reach the loss as a part of X, by the recipe of skorch's FAQ."""
+    """Weights reach the loss as a part of X, by the candidate of skorch's FAQ."""
     from skorch import NeuralNetClassifier
 
     class WeightedNet(NeuralNetClassifier):

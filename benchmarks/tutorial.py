@@ -3,15 +3,15 @@
 5,000 rows drawn by `make_classification`, 20% held out, standardised. The teacher
 is a soft vote of twelve `MLPClassifier((256, 128, 64))`, read in two ways: with
 scikit-learn's defaults, which train until the loss no longer falls (about 50
-passes), and each stopped early, which leaves hardly any edge in accuracy over the
+passes), and each stopped early, which leaves hardly any advantage in accuracy over the
 better of the students on hard labels. Both are shown. The student is one
-`MLPClassifier((64, 32))`, stopped early. The tutorial reported 53.8% of the edge in
-accuracy at 160 times fewer parameters, on one seed. Here: four data seeds (rows and
+`MLPClassifier((64, 32))`, stopped early. The tutorial reported 53.8% of the advantage
+in accuracy at 160 times fewer parameters, on one seed. Here: four data seeds (rows and
 split), ten student seeds each, one teacher a data seed. The student
 learns the training rows alone, with no synthetic ones (`quality.py` has those).
 
 Hard labels are given twice: stopped early, and for as many passes as the
-distilled student made. The edge is the teacher's lead over
+distilled student made. The advantage is the teacher's lead over
 the better of the two by its mean, and the share recovered is a ratio of means; nan
 where that lead is within a standard error.
 The package's temperature and clipping were chosen on other data seeds (10, 11).
@@ -145,7 +145,7 @@ def fit_students(data_seed: int, seed: int, size: Size, memory: str) -> list[dic
 
 
 def summarise(teacher: dict, runs: list[dict]) -> dict:
-    """Means and spreads of one data seed, and what was recovered of the edge."""
+    """Means and spreads of one data seed, and what was recovered of the advantage."""
     runs = [run for run in runs if run["data_seed"] == teacher["data_seed"]]
     models = {
         name: {
@@ -161,7 +161,7 @@ def summarise(teacher: dict, runs: list[dict]) -> dict:
         hard = sign * models[best][metric]["mean"]
         n_seeds = len({run["seed"] for run in runs})
         summary[f"{metric} noise"] = models[best][metric]["sd"] / n_seeds**0.5
-        summary[f"{metric} edge"] = sign * teacher[metric] - hard
+        summary[f"{metric} advantage"] = sign * teacher[metric] - hard
         summary[f"{metric} gain"] = {
             name: sign * models[name][metric]["mean"] - hard for name in DISTILLED
         }
@@ -171,12 +171,12 @@ def summarise(teacher: dict, runs: list[dict]) -> dict:
 def share(summaries: list[dict], name: str, metric: str) -> float:
     """Gains over edges, both summed over the data seeds.
 
-    No share where the edge is within a standard error of the hard-label mean.
+    No share where the advantage is within a standard error of the hard-label mean.
     """
     gain = sum(summary[f"{metric} gain"][name] for summary in summaries)
-    edge = sum(summary[f"{metric} edge"] for summary in summaries)
+    advantage = sum(summary[f"{metric} advantage"] for summary in summaries)
     noise = sum(summary[f"{metric} noise"] ** 2 for summary in summaries) ** 0.5
-    return gain / edge if edge > noise else float("nan")
+    return gain / advantage if advantage > noise else float("nan")
 
 
 def score_rows(summary: dict) -> list[list]:

@@ -13,9 +13,9 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ._fit import label_rows, make_plan, soften, teach
 from ._problem import pose_problem
 from ._progress import Progress, raise_interrupts
-from ._steps import label_rows, make_plan, soften, teach
 from ._students import read_labels
 
 
@@ -45,11 +45,11 @@ class DistilledClassifier(
         nets). "auto": 3 for networks that learn the training rows alone, else 1.
     alpha : float in [0, 1] or "auto", default="auto"
         Weight of the teacher's probabilities against the true labels, on rows that
-        have one. "auto": 1, unless trials choose less (see Notes).
+        have one. "auto": 1, unless pilots choose less (see Notes).
     augmenter : sampler, "munge", "auto" or None, default="auto"
         Makes rows beyond the training rows for the teacher to label: an object with
         `fit(X)` and `sample(n_samples, random_state)`, such as those of
-        :mod:`skdistill.transfer`. "auto": MUNGE or SPUNGE, as trials find that they
+        :mod:`skdistill.transfer`. "auto": MUNGE or SPUNGE, as pilots find that they
         help, and nothing below 500 rows.
     n_synthetic : int or "auto", default="auto"
         Number of rows that the augmenter makes. "auto": 5 for each real one, up to 20
@@ -70,16 +70,16 @@ class DistilledClassifier(
         a tenth of the student's learning rate. A tenth of the rows is held out and
         decides whether the result is kept.
     pilot : float, default=0.3
-        The share of the final fit that the trials of "auto" may take together: for a
+        The share of the final fit that the pilots of "auto" may take together: for a
         network of the rows it visits in all passes, for other students of the rows
-        labelled and learned. 0: no trials.
+        labelled and learned. 0: no pilots.
     memory : str, path-like, joblib.Memory or None, default=None
         Where fitted teachers and their labels are kept, so that a search over
         student, temperature and alpha fits each teacher once a training split, and a
         fit that was killed repeats no teacher, fold or chunk of labels it had done.
         Teachers are recognised again only with a fixed `random_state`.
     n_jobs : int or None, default=None
-        Folds of `cv`, chunks of rows to label and trials of "auto" that are worked at
+        Folds of `cv`, chunks of rows to label and pilots of "auto" that are worked at
         the same time, through joblib: :func:`joblib.parallel_config` says where. The
         result does not depend on it. While several are at work, `n_jobs` inside the
         teacher shares the cores with them.
@@ -105,14 +105,14 @@ class DistilledClassifier(
         The scalar by which the logarithms of the labels were divided; below 1 the
         teacher is underconfident. None: the labels were learned as they are.
     student_calibration_ : float
-        The scalar by which the student's logits were divided, where the trial of a
+        The scalar by which the student's logits were divided, where the pilot of a
         student with logits that learns in one go (linear, LightGBM) asked for one by
         more than two standard errors; else 1.
-    leak_ : dict or None
+    memorization_ : dict or None
         `accuracy_seen`, `accuracy_unseen`, `entropy_seen` and `entropy_unseen` of a
         teacher on rows it was fitted on and on others: how much its labels of its
         own rows say of the teacher, and how much they repeat.
-    trials_ : list of dict
+    pilots_ : list of dict
         What "auto" tried, with log loss and accuracy on the held-out rows, and which
         it chose.
     fine_tune_ : dict or None
@@ -144,7 +144,7 @@ class DistilledClassifier(
     that a teacher labelled without having seen them. Students that learn in one go take
     the true labels unless another lesson is better by two standard errors; an
     LGBMClassifier, whose trees are much the same with and without a transfer set, the
-    better of the two. The trial of a network is short: it takes the best of the
+    better of the two. The pilot of a network is short: it takes the best of the
     transfer sets unless the true labels are better by two standard errors.
     ``benchmarks/quality.py`` has the figures.
 
@@ -195,7 +195,7 @@ class DistilledClassifier(
     ... ).fit(X, y)
     >>> distilled.score(X, y) > 0.8
     True
-    >>> distilled.trials_[0]["learns from"], distilled.calibration_ < 1
+    >>> distilled.pilots_[0]["learns from"], distilled.calibration_ < 1
     ('transfer set', True)
     >>> distilled.student_.predict_proba(X[:1]).shape
     (1, 2)
@@ -408,13 +408,13 @@ class DistilledClassifier(
             "teacher_": teacher,
             "student_": student,
             "classes_": problem.classes,
-            "temperature_": plan.recipe.temperature,
-            "alpha_": float(plan.recipe.alpha),
+            "temperature_": plan.candidate.temperature,
+            "alpha_": float(plan.candidate.alpha),
             "augmenter_": plan.transfer and plan.transfer.sampler,
             "student_calibration_": plan.scale,
             "calibration_": plan.calibration and plan.calibration.temperature,
-            "leak_": plan.leak,
-            "trials_": plan.trials,
+            "memorization_": plan.memorization,
+            "pilots_": plan.pilots,
             "fine_tune_": tuned,
             **problem.names,
         }

@@ -18,32 +18,27 @@ from sklearn.utils import (
 )
 from sklearn.utils.metadata_routing import process_routing
 
-from . import _teacher
-from ._chunks import is_chunked, open_chunks
-from ._defaults import default_student, default_teacher
-from ._input import (
-    check_parameters,
-    check_rows,
-    check_stands_alone,
-    check_weight,
-)
-from ._parallel import Work, read_work
+from ._labels import _teacher
+from ._labels._defaults import default_student, default_teacher
+from ._nested import weight_params
+from ._outofcore import is_chunked, open_chunks
+from ._soft_data import split_rows
 from ._students import (
     check_student,
     check_tuning,
     learns_in_passes,
-    split_rows,
     validation_fraction,
 )
-from ._targets import FloatArray
-from ._transfer_set import check_augmenter, check_unlabeled, choose_ratio
-from ._weights import weight_params
+from ._tasks import Tasks, read_tasks
+from ._typing import FloatArray
+from ._validation import check_parameters, check_rows, check_stands_alone, check_weight
+from .transfer._transfer_set import check_augmenter, check_unlabeled, choose_ratio
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 #: Below so many rows, a fifth of them decides nothing: "auto" leaves things alone.
-TRIAL_ROWS = 500
-_TRIAL_SHARE = 0.2
+PILOT_ROWS = 500
+_PILOT_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class Seeds:
     """What each draw is seeded with: ints, or the global generator, or None."""
 
     split: Any
-    trial: Any
+    pilots: Any
     sampler: Any
     net: int | None
 
@@ -87,7 +82,7 @@ class Problem:
     ratio : int
         Rows to make for each real one, where that is "auto".
     pilot : float
-        Share of the student's final fit that trials may take.
+        Share of the student's final fit that pilots may take.
     fine_tune : int
         Passes over the true labels in the end.
     calibrate : bool
@@ -96,13 +91,13 @@ class Problem:
         What their `fit` is called with.
     splits : list or None
         Folds of `cv`.
-    trial : tuple of ndarrays or None
+    pilot_split : tuple of ndarrays or None
         Rows to try on, and rows to choose and calibrate on.
     held_out : tuple of ndarrays or None
         Training and validation rows of a student that stops early or is tuned.
     seeds : Seeds
         For every draw.
-    work : Work
+    work : Tasks
         Memory and workers.
     """
 
@@ -128,16 +123,16 @@ class Problem:
     teacher_params: dict[str, Any]
     student_params: dict[str, Any]
     splits: _teacher.Splits | None
-    trial: Split | None
+    pilot_split: Split | None
     held_out: Split | None
     seeds: Seeds
-    work: Work
+    work: Tasks
 
     @property
     def steps(self) -> tuple[str, ...]:
         """Names of the steps that take time."""
         names = []
-        if self.refits and (self.splits is not None or self.trial is not None):
+        if self.refits and (self.splits is not None or self.pilot_split is not None):
             names.append("folds")
         if self.chooses:
             names.append("pilots")
@@ -147,8 +142,8 @@ class Problem:
 
     @property
     def chooses(self) -> bool:
-        """Whether trials decide what is learned."""
-        auto = self.augmenter == "auto" and self.trial is not None
+        """Whether pilots decide what is learned."""
+        auto = self.augmenter == "auto" and self.pilot_split is not None
         return auto and _makes_rows(self, len(self.y))
 
     def take(self, rows: NDArray[np.intp]) -> Problem:
@@ -198,10 +193,10 @@ def pose_problem(
     splits = _draw_folds(estimator, X, y, routed["splitter"])
     frozen = stored is not None or isinstance(teacher, FrozenEstimator)
     calibrate = _choose_calibration(estimator, len(y), frozen)
-    tries = estimator.augmenter == "auto" and len(y) >= TRIAL_ROWS
-    trial = None
+    tries = estimator.augmenter == "auto" and len(y) >= PILOT_ROWS
+    pilot_split = None
     if calibrate or tries:
-        trial = _draw_trial(codes, weight, splits, seeds.trial)
+        pilot_split = _draw_pilot(codes, weight, splits, seeds.pilots)
     held_out = _hold_out(estimator, student, codes, tries, seeds.split)
     return Problem(
         X=X,
@@ -226,10 +221,10 @@ def pose_problem(
         teacher_params=routed["teacher"],
         student_params=routed["student"],
         splits=splits,
-        trial=trial,
+        pilot_split=pilot_split,
         held_out=held_out,
         seeds=seeds,
-        work=read_work(estimator),
+        work=read_tasks(estimator),
     )
 
 
@@ -287,7 +282,7 @@ def _choose_student(
 def _makes_rows(given: Any, n_samples: int) -> bool:
     """Whether the parameters, of an estimator or a problem, have rows made or tried."""
     if given.augmenter == "auto":
-        return n_samples >= TRIAL_ROWS and given.pilot > 0
+        return n_samples >= PILOT_ROWS and given.pilot > 0
     return given.augmenter is not None
 
 
@@ -310,7 +305,7 @@ def _choose_sampler(estimator: Any, X: Any, X_unlabeled: Any, stored: Any) -> An
 
 def _choose_calibration(estimator: Any, n_samples: int, frozen: bool) -> bool:
     if estimator.calibrate == "auto":
-        return n_samples >= TRIAL_ROWS and not frozen
+        return n_samples >= PILOT_ROWS and not frozen
     if estimator.calibrate and frozen:
         raise ValueError(
             "calibrate=True needs a teacher that can be fitted without the rows it is "
@@ -348,17 +343,17 @@ def _draw_folds(
     return splits
 
 
-def _draw_trial(
+def _draw_pilot(
     codes: NDArray[np.intp],
     weight: FloatArray | None,
     splits: _teacher.Splits | None,
     seed: Any,
 ) -> Split | None:
     """Return rows to try on and rows to choose on: the first fold, or a draw."""
-    trial = splits[0] if splits else split_rows(codes, _TRIAL_SHARE, seed)
-    counted = weight is None or all(weight[rows].any() for rows in trial)
+    pilot = splits[0] if splits else split_rows(codes, _PILOT_SHARE, seed)
+    counted = weight is None or all(weight[rows].any() for rows in pilot)
     # A splitter may test rows that it trains on; those decide nothing.
-    return trial if counted and not np.intersect1d(*trial).size else None
+    return pilot if counted and not np.intersect1d(*pilot).size else None
 
 
 def _seed_parts(estimator: Any, teacher: Any, student: Any) -> Seeds:

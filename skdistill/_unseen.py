@@ -1,4 +1,4 @@
-"""What teachers say of rows that they did not see: calibration and the leak.
+"""What teachers say of rows that they did not see: calibration and the memorization.
 
 A teacher that never saw the held-out rows labels them. Their true labels fit the
 scalar that calibrates the teacher, and show how far its labels of its own training
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._calibration import Calibration, fit_calibration, weighs_classes
+from ._labels._calibration import Calibration, fit_calibration, weighs_classes
+from ._labels._soft_targets import class_priors, clip_probabilities
 from ._problem import Problem
-from ._targets import FloatArray, class_priors, clip_probabilities
+from ._typing import FloatArray
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class Unseen:
     proba : ndarray of shape (n_samples, n_classes)
         NaN where every teacher saw the row.
     own : ndarray of shape (n_rows, n_classes)
-        What the teacher of the trial says of the rows that it was fitted on.
+        What the teacher of the pilot says of the rows that it was fitted on.
     extra : list of ndarrays of shape (n_rows, n_classes)
-        What it says of each transfer set of the trials.
+        What it says of each transfer set of the pilots.
     """
 
     proba: FloatArray
@@ -47,13 +48,13 @@ def calibrate_teacher(problem: Problem, unseen: Unseen) -> Calibration:
     )
 
 
-def measure_leak(problem: Problem, unseen: Unseen) -> dict[str, float]:
+def measure_memorization(problem: Problem, unseen: Unseen) -> dict[str, float]:
     """Accuracy and entropy of the teacher on rows it was fitted on, and on others.
 
     Entropies are in nats.
     """
-    assert problem.trial is not None
-    seen, held_out = problem.trial
+    assert problem.pilot_split is not None
+    seen, held_out = problem.pilot_split
     figures = {}
     pairs = (("seen", seen, unseen.own), ("unseen", held_out, unseen.proba[held_out]))
     for name, rows, proba in pairs:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import softmax
 
-from skdistill._students import SoftData
-from skdistill._targets import cross_entropy
+from skdistill._labels._soft_targets import cross_entropy
+from skdistill._soft_data import SoftData
 
 LABELS = np.array(["a", "b", "c", "d"])
 

@@ -9,10 +9,10 @@ import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 
-from skdistill import _measure
 from skdistill._cli import main
-from skdistill._defaults import prepare_columns
-from skdistill._measure import BASELINE, DISTILLED, TEACHER
+from skdistill._labels._defaults import prepare_columns
+from skdistill.inspection import _measure
+from skdistill.inspection._measure import BASELINE, DISTILLED, TEACHER
 
 N_ROWS = 160
 

@@ -1,4 +1,4 @@
-"""The ways to learn that trials compare."""
+"""The ways to learn that pilots compare."""
 
 WAYS = [
     "transfer set",

@@ -7,7 +7,8 @@ from skorch.callbacks import Callback
 from skorch.dataset import ValidSplit
 from torch import nn
 
-from skdistill._students import SoftData, fit_student
+from skdistill._soft_data import SoftData
+from skdistill._students import fit_student
 
 
 class Net(nn.Module):

@@ -10,8 +10,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill._report import _measure
 from skdistill.inspection import distillation_report
+from skdistill.inspection._report import _measure
 
 NAMES = np.array(["high", "low", "mid"])
 X, CODES = make_classification(

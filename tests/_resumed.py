@@ -22,7 +22,8 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier, _teacher
+from skdistill import DistilledClassifier
+from skdistill._labels import _teacher
 
 X, y = make_classification(640, n_informative=6, random_state=0)
 PAUSE = 0.01

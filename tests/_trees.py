@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from skdistill._students import SoftData
+from skdistill._soft_data import SoftData
 
 CASES = [(2, True), (4, False)]
 

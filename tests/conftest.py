@@ -6,8 +6,7 @@ import tempfile
 import pytest
 from sklearn.datasets import make_classification
 
-from skdistill._chunks import _source
-from skdistill._students import _spill
+from skdistill._outofcore import _source, _spill
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 from skdistill import DistilledClassifier
-from skdistill._targets import (
+from skdistill._labels._soft_targets import (
     EPSILON,
     blend_targets,
     class_priors,

@@ -45,7 +45,7 @@ def distil(task: Task, kind: str, teacher, X, X_test, seconds: float) -> Student
         model = KnowledgeDistillation(
             teacher_model=teacher,
             student_model_type=ModelType[kind],
-            n_trials=N_TRIALS,
+            n_pilots=N_TRIALS,
             random_state=task.seed,
         )
         model.fit(X, task.y_train, verbose=False)

@@ -58,7 +58,7 @@ def make_network(task: Task, X, layers: tuple[int, ...]):
 
 def prepare(task: Task, X) -> list[Any]:
     """What columns of text need."""
-    from skdistill._defaults import prepare_columns
+    from skdistill._labels._defaults import prepare_columns
 
     return [] if task.all_numbers else [prepare_columns(X)]
 
@@ -122,7 +122,7 @@ def describe(name: str, distilled, X_test, seconds: float, notes: dict) -> Stude
     """With what it learned from, and how it is served without scikit-learn."""
     from skdistill.export import slim
 
-    chosen = [trial["learns from"] for trial in distilled.trials_ if trial["chosen"]]
+    chosen = [pilot["learns from"] for pilot in distilled.pilots_ if pilot["chosen"]]
     notes = {**notes, "learned": chosen, **serve_onnx(distilled, X_test)}
     student = slim(distilled.student_)
     n_bytes = count_bytes(student)

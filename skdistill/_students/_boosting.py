@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from ._data import SoftData
+from .._soft_data import SoftData
 
 Derivatives = Callable[..., tuple[NDArray[np.float32], NDArray[np.float32]]]
 

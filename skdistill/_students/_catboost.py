@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from .._soft_data import SoftData
 from ._boosting import adopt, check_metadata, is_stock
-from ._data import SoftData
 from ._expansion import expand_rows
 from ._tuning import SMALL_STEP
 
@@ -257,7 +257,7 @@ def _copy_classes(source: Any, target: Any) -> None:
 
 
 def _weigh(params: dict[str, Any], data: SoftData) -> SoftData:
-    """Work the weight of the positive class into rows and targets."""
+    """Tasks the weight of the positive class into rows and targets."""
     positive = params.get("scale_pos_weight")
     if positive is None:
         return data

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import _safe_indexing, check_random_state
 
-from .._targets import cross_entropy
-from .._weights import takes_sample_weight, weight_params
-from ._data import SoftData
+from .._labels._soft_targets import cross_entropy
+from .._nested import takes_sample_weight, weight_params
+from .._soft_data import SoftData
 from ._tuning import refuse_tuning
 
 #: A weight below machine epsilon cannot change a row's sum of weights.

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from ._data import SoftData
+from .._soft_data import SoftData
 from ._expansion import expand_rows
 from ._tuning import SMALL_STEP, refuse_tuning
 

@@ -6,7 +6,7 @@ a linear model of their leaves, whose soft cross-entropy is convex: its minimum,
 ridge around the values that boosting found, makes the same trees serve what the teacher
 says much better. It takes a transfer set to find so many values: on the training rows
 alone it overfits. Where trees split is better learned from real rows: those grown on a
-transfer set as well were worse in most trials, before and after.
+transfer set as well were worse in most pilots, before and after.
 
 Source: R. Johnson, T. Zhang, "Learning nonlinear functions using regularized greedy
 forest", IEEE TPAMI 36(5), 2014 (the fully corrective step).
@@ -22,8 +22,8 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import log_softmax
 
-from .._targets import FloatArray
-from ._data import SoftData
+from .._soft_data import SoftData
+from .._typing import FloatArray
 
 #: Weight of the ridge times the number of classes, in nats a row for a value that moves
 #: by the square root of 2: the curvature of the loss in one class's margin falls alike.

@@ -35,8 +35,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 
+from .._soft_data import SoftData
 from ._boosting import adopt, check_metadata, is_stock, soft_derivatives, soft_loss
-from ._data import SoftData
 from ._leaves import refit_leaves
 from ._tuning import SMALL_STEP, refuse_tuning
 
@@ -189,7 +189,7 @@ def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     """Fit on float targets."""
     check_parameters(student, len(train.classes))
     params = student.get_params()
-    if train.n_given is None or not may_move_leaves(student):
+    if train.n_given is None or not may_refit_leaves(student):
         return _boost(student, params, train, validation)
     grown = train.take(np.arange(train.n_given)) if train.grows_alone else train
     student = _boost(student, params, grown, validation)
@@ -197,7 +197,7 @@ def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     return student
 
 
-def may_move_leaves(student: Any) -> bool:
+def may_refit_leaves(student: Any) -> bool:
     """Whether leaves hold one number each, that nothing constrains."""
     params = student.get_params()
     boosting = {*_given(params, _BOOSTING)} - {"gbdt", "gbrt", "goss"}

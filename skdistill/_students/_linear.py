@@ -25,11 +25,11 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from .._targets import FloatArray
+from .._outofcore._spill import Spill
+from .._soft_data import SoftData
+from .._typing import FloatArray
 from . import _expansion
-from ._data import SoftData
 from ._expansion import wants_validation
-from ._spill import Spill
 from ._tuning import SMALL_STEP, refuse_tuning, run_passes
 
 __all__ = [

@@ -37,7 +37,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch, _safe_indexing, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._data import SoftData
+from .._soft_data import SoftData
 from ._expansion import expand_rows
 from ._tuning import refuse_tuning
 
@@ -207,7 +207,13 @@ class _StandIn(BaseEstimator):
 def _teach(student: Any, data: SoftData) -> Any:
     """Fit a part, which holds out rows of its own where it stops early."""
     # The families are listed above this module.
-    from . import _last_step, check_part, fit_student, split_rows, validation_fraction
+    from .._soft_data import split_rows
+    from ._dispatch import (
+        _last_step,
+        check_part,
+        fit_student,
+        validation_fraction,
+    )
 
     check_part(student, len(data.classes), data.n_samples)
     fraction = validation_fraction(student, data.n_samples)

@@ -22,10 +22,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import validate_data
 
-from .._targets import cross_entropy
+from .._labels._soft_targets import cross_entropy
+from .._outofcore._spill import Spill
+from .._soft_data import SoftData
 from . import _expansion
-from ._data import SoftData
-from ._spill import Spill
 from ._tuning import SMALL_STEP, refuse_tuning, run_passes
 
 #: The parameter that counts passes over the rows.

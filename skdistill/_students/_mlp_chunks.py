@@ -11,9 +11,9 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
 
-from ._data import SoftData
+from .._outofcore._spill import Spill
+from .._soft_data import SoftData
 from ._mlp import SoftMLP, count_passes, find_highest_step, hand_over
-from ._spill import Spill
 
 
 class _ChunkMLP(SoftMLP):

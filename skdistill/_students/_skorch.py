@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from ._data import SoftData
-from ._spill import Spill
+from .._outofcore._spill import Spill
+from .._soft_data import SoftData
 from ._tuning import SMALL_STEP
 
 #: Methods that stand between the module's output and what is served.
@@ -136,12 +136,12 @@ def rescales(student: Any, n_classes: int) -> bool:
 
     if _softens_itself(student):
         return False
-    trial = clone(student)
-    trial.callbacks, trial.compile = "disable", False
+    pilot = clone(student)
+    pilot.callbacks, pilot.compile = "disable", False
     # Weights are drawn from torch's global generator, which is the fit's.
     with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        trial.initialize()
-    return find_last_layer(trial) is not None
+        pilot.initialize()
+    return find_last_layer(pilot) is not None
 
 
 def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:

@@ -27,9 +27,9 @@ from skorch.dataset import Dataset, unpack_data
 from torch.nn import functional
 from torch.utils.data import Subset
 
+from .._outofcore._spill import Spill
+from .._soft_data import SoftData
 from ..torch import DistillationLoss
-from ._data import SoftData
-from ._spill import Spill
 
 
 def learn(

@@ -55,7 +55,7 @@ from sklearn.tree import (
 from sklearn.utils import check_array
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._data import SoftData
+from .._soft_data import SoftData
 from ._expansion import expand_rows
 from ._tuning import refuse_tuning
 

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._data import SoftData
+from .._soft_data import SoftData
 
 #: The step of fine-tuning, as a share of the step at which the student learned.
 SMALL_STEP = 0.1

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from .._soft_data import SoftData
 from ._boosting import adopt, check_metadata, is_stock, soft_derivatives, soft_loss
-from ._data import SoftData
 from ._tuning import SMALL_STEP, refuse_tuning
 
 _BINARY = "binary:logistic"

@@ -5,10 +5,9 @@ ONNX model, `prune` makes it smaller. Importing this module registers
 `DistilledClassifier` with skl2onnx, where that is installed.
 """
 
-from ._onnx import to_onnx
 from ._prune import prune
-from ._skl2onnx import register_distilled
 from ._slim import slim
+from .onnx import register_distilled, to_onnx
 
 __all__ = ["prune", "slim", "to_onnx"]
 

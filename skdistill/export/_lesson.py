@@ -10,12 +10,13 @@ from sklearn.base import clone
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 
-from .._calibration import Calibration, weighs_classes
 from .._classifier import DistilledClassifier
-from .._rows import concat_rows
-from .._targets import FloatArray, class_priors, clip_probabilities, soft_targets
-from .._teacher import align
-from .._transfer_set import make_rows
+from .._frames import concat_rows
+from .._labels._calibration import Calibration, weighs_classes
+from .._labels._soft_targets import class_priors, clip_probabilities, soft_targets
+from .._labels._teacher import align
+from .._typing import FloatArray
+from ..transfer._transfer_set import make_rows
 
 
 def make_lesson(

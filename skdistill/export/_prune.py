@@ -23,9 +23,9 @@ from sklearn.tree import DecisionTreeClassifier
 from ._lesson import make_lesson
 from ._prune_net import prune_mlp, prune_skorch
 from ._scores import refuse_loss, score_answers
-from ._skl2onnx import is_from, split_steps
 from ._slim import is_skorch, slim
-from ._verify import Reference
+from .onnx._skl2onnx import is_from, split_steps
+from .onnx._verify import Reference
 
 
 class Pruned(NamedTuple):
@@ -247,18 +247,18 @@ def _prune_tree(
     pruned = _price_leaves(learner, high)
     for _ in range(50):
         middle = (low + high) / 2
-        trial = _price_leaves(learner, middle)
-        if trial.tree_.node_count > most:
+        pilot = _price_leaves(learner, middle)
+        if pilot.tree_.node_count > most:
             low = middle
         else:
-            high, pruned = middle, trial
+            high, pruned = middle, pilot
     return pruned
 
 
 def _price_leaves(
     learner: DecisionTreeClassifier, alpha: float
 ) -> DecisionTreeClassifier:
-    trial = copy.deepcopy(learner)
-    given = trial.ccp_alpha
-    trial.set_params(ccp_alpha=alpha)._prune_tree()
-    return trial.set_params(ccp_alpha=given)
+    pilot = copy.deepcopy(learner)
+    given = pilot.ccp_alpha
+    pilot.set_params(ccp_alpha=alpha)._prune_tree()
+    return pilot.set_params(ccp_alpha=given)

@@ -14,7 +14,7 @@ from scipy.optimize import bisect
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import _safe_indexing, check_random_state
 
-from .._targets import FloatArray
+from .._typing import FloatArray
 from ._require import require
 
 #: Soft targets below this are left out of the weighted copies: all but the likely

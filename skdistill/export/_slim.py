@@ -18,7 +18,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils.validation import check_is_fitted
 
 from .._classifier import DistilledClassifier
-from .._deployed import find_deployed
+from .._nested import find_deployed
 
 #: What no prediction reads, by attribute; each is large or grows with the training
 #: rows. Whatever is not named here stays.

@@ -13,11 +13,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._rows import is_pandas, is_polars
+from .._frames import is_pandas, is_polars
+from .._typing import FloatArray
 from ._dense import DenseTable
 from ._sparse import SparseTable
-
-FloatArray = NDArray[np.float64]
 
 
 class RowSampler(ABC, BaseEstimator):

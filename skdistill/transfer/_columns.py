@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._rows import is_missing
-
-FloatArray = NDArray[np.float64]
+from .._frames import is_missing
+from .._typing import FloatArray
 
 #: Above this, neighbouring integers are the same float64.
 _EXACT = 2**53

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._rows import is_missing, is_pandas, is_polars
+from .._frames import is_missing, is_pandas, is_polars
 
 Bools = NDArray[np.bool_]
 #: Raw numbers of a column and which of them are missing.

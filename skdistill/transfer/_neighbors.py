@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.metrics.pairwise import euclidean_distances
 
+from .._typing import FloatArray
+
 Rows = NDArray[np.intp]
-FloatArray = NDArray[np.float64]
 
 EXACT_ROWS = 4096
 LEAF_ROWS = 1024

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._typing import FloatArray
+
 Rows = NDArray[np.intp]
-FloatArray = NDArray[np.float64]
 Propose = Callable[[Rows, np.random.Generator], Rows]
 
 #: Passes over a small table are worked on together, up to about this many rows.

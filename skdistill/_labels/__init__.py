@@ -1,0 +1,1 @@
+"""What the teacher says: its probabilities, calibrated and made into soft targets."""

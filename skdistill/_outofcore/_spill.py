@@ -1,0 +1,170 @@
+"""Rows with soft targets that do not fit into memory, in a folder during a fit.
+
+Rows are written block by block, once. A student that continues (networks, SGD) reads
+them back in buffers, pass after pass: each buffer is made of short runs of rows from
+all over the file, so that rows are shuffled though they were sorted. Any other student
+is given all rows, mapped from the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain, pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._frames import count_columns
+from .._soft_data import SoftData, weigh_classes
+from ._store import ArrayStore, open_store
+
+#: Cells of a buffer, and the fewest and most rows; runs of rows that make one up.
+_CELLS = 2**21
+_BOUNDS = (2**12, 2**16)
+_RUNS = 64
+
+
+class SoftStream:
+    """Blocks of rows with soft targets, made as they are read; they are read once."""
+
+    def __init__(self, blocks: Iterable[SoftData]) -> None:
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[SoftData]:
+        return iter(self._blocks)
+
+    def transform(self, transform: Callable[[Any], Any]) -> SoftStream:
+        """Return the same targets for transformed rows."""
+        return SoftStream(block.transform(transform) for block in self)
+
+
+@contextmanager
+def spill_rows(train: SoftData, extra: SoftStream) -> Iterator[Spill]:
+    """Write training rows and those of a stream to a folder, and remove it at the end.
+
+    Parameters
+    ----------
+    train : SoftData
+        Comes first.
+    extra : SoftStream
+        Rows of the transfer set.
+    """
+    with TemporaryDirectory(prefix="skdistill-") as folder:
+        spill = Spill(train, Path(folder))
+        for block in chain([train], extra):
+            spill.append(block)
+        yield spill
+
+
+class Spill:
+    """Rows, soft targets and weights in files of a folder.
+
+    Parameters
+    ----------
+    train : SoftData
+        What is to come is of its kind. Its metadata is for its rows alone.
+    folder : Path
+        Exists, and is empty.
+    """
+
+    def __init__(self, train: SoftData, folder: Path) -> None:
+        self.train = train
+        self.classes, self.params = train.classes, train.params
+        self.n_given = train.n_samples
+        self.n_samples = 0
+        self._rows = open_store(train.X, folder / "rows")
+        self._targets = ArrayStore(train.targets[:0], folder / "targets")
+        self._codes = ArrayStore(np.empty(0, dtype=np.int64), folder / "codes")
+        self._weight = None
+        if train.weight is not None:
+            self._weight = ArrayStore(np.empty(0), folder / "weight")
+        self._sum_weight = 0.0
+        self._class_weight: Any = None
+        self._mass = np.zeros(len(train.classes))
+
+    def append(self, data: SoftData) -> None:
+        weight = np.ones(data.n_samples) if data.weight is None else data.weight
+        self._rows.append(data.X)
+        self._targets.append(data.targets)
+        self._codes.append(np.searchsorted(self.classes, data.y))
+        if self._weight is not None:
+            self._weight.append(weight)
+        self._mass += weight @ data.targets
+        self._sum_weight += float(weight.sum())
+        self.n_samples += data.n_samples
+
+    @property
+    def mean_weight(self) -> float:
+        return self._sum_weight / self.n_samples
+
+    def weigh_classes(self, class_weight: dict[Any, float] | str) -> Spill:
+        """Let what is read have a student's `class_weight` worked into it."""
+        factors = weigh_classes(class_weight, self.classes, self._mass)
+        self._class_weight = dict(zip(self.classes.tolist(), factors, strict=True))
+        return self
+
+    def map(self) -> SoftData:
+        """Return all rows, mapped from the files."""
+        weight = None if self._weight is None else self._weight.map()
+        return self._build(
+            self._rows.map(), self._targets.map(), self._codes.map(), weight
+        )
+
+    def shuffle(
+        self, rng: np.random.RandomState | None, start: int = 0
+    ) -> Iterator[SoftData]:
+        """Yield the rows in buffers, once around.
+
+        Parameters
+        ----------
+        rng : RandomState or None
+            Draws which runs of rows make up a buffer; within one, rows are in the
+            order of the file. None: all rows are.
+        start : int
+            The first row to be read.
+        """
+        width = self._mass.size + count_columns(self.train.X)
+        n_buffer = int(np.clip(_CELLS // width, *_BOUNDS))
+        n_buffers = max(1, (self.n_samples - start) // n_buffer)
+        n_runs = n_buffers * _RUNS if n_buffers > 1 else 1
+        cuts = np.linspace(start, self.n_samples, n_runs + 1).astype(int).tolist()
+        runs = [slice(*cut) for cut in pairwise(cuts)]
+        order = np.arange(n_runs)
+        if rng is not None and n_runs > 1:
+            order = rng.permutation(order)
+        for chosen in np.array_split(order, n_buffers):
+            yield self._read([runs[k] for k in chosen])
+
+    def _read(self, parts: list[slice]) -> SoftData:
+        weight = None if self._weight is None else self._weight.read(parts)
+        return self._build(
+            self._rows.read(parts),
+            self._targets.read(parts),
+            self._codes.read(parts),
+            weight,
+        )
+
+    def _build(
+        self,
+        X: Any,
+        targets: NDArray[np.float64],
+        codes: NDArray[np.int64],
+        weight: NDArray[np.float64] | None,
+    ) -> SoftData:
+        data = replace(
+            self.train,
+            X=X,
+            targets=targets,
+            y=self.classes[codes],
+            weight=weight,
+            n_given=self.n_given,
+            grows_alone=False,
+        )
+        if self._class_weight is None:
+            return data
+        return data.weigh_classes(self._class_weight)

@@ -1,0 +1,122 @@
+"""A transfer set that is made block by block, on unlabelled rows that come in chunks.
+
+The first block is built on the training rows and the first unlabelled ones, each other
+block on unlabelled rows alone: a sampler is fitted on every block, so that neighbours
+are sought within one. Where all rows fit into one block, it is the transfer set of
+`make_rows`, to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils.validation import _num_samples
+
+from .._frames import concat_rows, take_chunk
+from .._typing import FloatArray
+from ..transfer._transfer_set import (
+    RATIO,
+    TransferSet,
+    count_rows,
+    make_rows,
+    sample_rows,
+)
+from . import Chunks
+
+#: Rows that are labelled at a time.
+PART_ROWS = 2**14
+
+
+class TransferStream:
+    """Parts of a transfer set, made as they are read; they can be read once.
+
+    Parameters
+    ----------
+    sampler : estimator or None
+        Unfitted; None: the unlabelled rows alone.
+    X : rows in the user's container
+        Training rows, which synthetic rows are built on too.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of X; an unlabelled row weighs as much as a row on average.
+    chunks : Chunks
+        Unlabelled rows.
+    n_synthetic : int or "auto"
+        Number of rows to make, shared out to the blocks by their rows.
+    seed : int, RandomState or None
+        For the samplers.
+    ratio : int
+        Rows for each real one where `n_synthetic` is "auto".
+
+    Attributes
+    ----------
+    sampler : estimator or None
+        As it was fitted on the first block.
+    """
+
+    def __init__(
+        self,
+        sampler: Any,
+        X: Any,
+        weight: FloatArray | None,
+        chunks: Chunks,
+        n_synthetic: int | str,
+        seed: Any,
+        ratio: int = RATIO,
+    ) -> None:
+        self._blank, self._weight, self._seed = sampler, weight, seed
+        self._n_real = _num_samples(X) + chunks.n_rows
+        n_made = count_rows(self._n_real, n_synthetic, ratio)
+        self._n_synthetic = 0 if sampler is None else n_made
+        self._blocks = self._make_blocks(X, chunks)
+        # A sampler that fails must do so before a teacher is fitted.
+        self._first: TransferSet | None = next(self._blocks)
+        self.sampler = self._first.sampler
+
+    def __iter__(self) -> Iterator[TransferSet]:
+        first, self._first = self._first, None
+        if first is not None:
+            yield from _split(first)
+            # It is not needed any more, and may be large.
+            del first
+        for block in self._blocks:
+            yield from _split(block)
+
+    def _make_blocks(self, X: Any, chunks: Chunks) -> Iterator[TransferSet]:
+        seed = self._seed
+        rng = check_random_state(seed)
+        n_seen = n_made = 0
+        for number, rows in enumerate(chunks.iterate_blocks()):
+            n_seen += _num_samples(rows) + (0 if number else _num_samples(X))
+            n_due = self._n_synthetic * n_seen // self._n_real - n_made
+            n_made += n_due
+            sampler = clone(self._blank) if n_due else None
+            if number == 0:
+                block = make_rows(sampler, X, self._weight, rows, n_due, seed)
+                assert block is not None
+                yield block
+                continue
+            if seed is not rng:
+                seed = int(rng.randint(2**31 - 1))
+            yield self._make_block(sampler, rows, n_due, seed)
+
+    def _make_block(
+        self, sampler: Any, rows: Any, n_synthetic: int, seed: Any
+    ) -> TransferSet:
+        """Build on unlabelled rows, which weigh the same."""
+        if sampler is not None:
+            made, _ = sample_rows(sampler, rows, n_synthetic, seed)
+            rows = concat_rows(rows, made)
+        weight = None
+        if self._weight is not None:
+            weight = np.full(_num_samples(rows), self._weight.mean())
+        return TransferSet(rows, weight, sampler)
+
+
+def _split(block: TransferSet) -> Iterator[TransferSet]:
+    for part in gen_batches(block.n_rows, PART_ROWS):
+        weight = None if block.weight is None else block.weight[part]
+        yield TransferSet(take_chunk(block.X, part), weight, block.sampler)

@@ -1,0 +1,1 @@
+"""What the student learns from: hold-outs, candidates, pilots and the choice."""

@@ -1,0 +1,176 @@
+"""What a student is given: rows, soft targets and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
+from sklearn.utils.class_weight import compute_class_weight
+
+from ._frames import concat_rows, take_rows
+
+
+@dataclass(frozen=True)
+class SoftData:
+    """Rows with a soft target each.
+
+    Attributes
+    ----------
+    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+        The rows, in the container that the user passed.
+    targets : ndarray of shape (n_samples, n_classes)
+        Rows sum to 1; columns follow `classes`.
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted.
+    y : ndarray of shape (n_samples,)
+        True labels, for supervised preprocessing in front of a student.
+    weight : ndarray of shape (n_samples,) or None
+        Row weights.
+    params : dict
+        Further metadata for the student's own `fit`, already routed.
+    n_given : int or None
+        How many of the rows, the first, are training rows of the user; the others
+        are of the transfer set. None: all.
+    learned : ndarray of int or None
+        The rows that the last step learns, where steps before it see all. None: all.
+    grows_alone : bool
+        Whether trees grow on the training rows, and a transfer set only sets their
+        leaves: not where some of those rows or unlabelled ones are in the set.
+    """
+
+    X: Any
+    targets: NDArray[np.float64]
+    classes: NDArray[Any]
+    y: NDArray[Any]
+    weight: NDArray[np.float64] | None = None
+    params: dict[str, Any] | None = None
+    n_given: int | None = None
+    learned: NDArray[np.intp] | None = None
+    grows_alone: bool = True
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.targets)
+
+    @property
+    def n_learned(self) -> int:
+        return self.n_samples if self.learned is None else len(self.learned)
+
+    def join(self, extra: SoftData | None) -> SoftData:
+        """Append the rows of a transfer set."""
+        if extra is None:
+            return self
+        weight = None
+        if self.weight is not None or extra.weight is not None:
+            weight = np.concatenate([_weight_of(self), _weight_of(extra)])
+        return replace(
+            self,
+            X=concat_rows(self.X, extra.X),
+            targets=np.concatenate([self.targets, extra.targets]),
+            y=np.concatenate([self.y, extra.y]),
+            weight=weight,
+            n_given=self.n_samples,
+            grows_alone=self.grows_alone and extra.grows_alone,
+        )
+
+    def take(self, rows: NDArray[np.intp]) -> SoftData:
+        """Return the given rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        params = self.take_params(rows)
+        return replace(
+            self,
+            X=_safe_indexing(self.X, rows),
+            targets=self.targets[rows],
+            y=self.y[rows],
+            weight=weight,
+            params=params,
+        )
+
+    def take_params(self, rows: NDArray[np.intp]) -> dict[str, Any]:
+        """Return the metadata of the given rows."""
+        given = self.params or {}
+        return {k: take_rows(v, rows, self.n_samples) for k, v in given.items()}
+
+    def take_learned(self) -> SoftData:
+        """Return the rows that the last step learns."""
+        if self.learned is None:
+            return self
+        return replace(self.take(self.learned), learned=None, grows_alone=False)
+
+    def with_rows(self, X: Any) -> SoftData:
+        """Return the same targets for transformed rows."""
+        return replace(self, X=X)
+
+    def transform(self, transform: Callable[[Any], Any]) -> SoftData:
+        """Return the same targets for the rows as they are transformed."""
+        return self.with_rows(transform(self.X))
+
+    def weigh_classes(self, class_weight: dict[Any, float] | str) -> SoftData:
+        """Return the rows with a student's `class_weight` worked into them.
+
+        Copies of a row weighted by q_k w_k are a row of weight sum(q_k w_k) with
+        targets in proportion to q_k w_k. "balanced" counts soft targets: copies
+        would be balanced whatever the classes' shares.
+        """
+        weight = _weight_of(self)
+        factors = weigh_classes(class_weight, self.classes, weight @ self.targets)
+        scaled = self.targets * factors
+        total = scaled.sum(axis=1)
+        return replace(self, targets=scaled / total[:, None], weight=weight * total)
+
+
+def weigh_classes(
+    class_weight: dict[Any, float] | str,
+    classes: NDArray[Any],
+    mass: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Factor of each class, of which soft targets sum to `mass`."""
+    if not isinstance(class_weight, str):
+        return compute_class_weight(class_weight, classes=classes, y=classes)
+    mean = mass.sum() / len(classes)
+    return np.divide(mean, mass, out=np.ones_like(mass), where=mass > 0)
+
+
+def _weight_of(data: SoftData) -> NDArray[np.float64]:
+    return np.ones(data.n_samples) if data.weight is None else data.weight
+
+
+def split_rows(
+    codes: NDArray[np.intp], fraction: float, seed: Any
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Split row numbers into training and validation rows, stratified where possible.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,)
+        Class of each row.
+    fraction : float
+        Share of validation rows.
+    seed : int or RandomState
+        Draws the rows.
+
+    Raises
+    ------
+    ValueError
+        There are too few rows to validate on.
+    """
+    n_val = int(np.ceil(fraction * len(codes)))
+    counts = np.bincount(codes)
+    n_classes = (counts > 0).sum()
+    if n_val < 2 or len(codes) - n_val < 1:
+        raise ValueError(
+            "Early stopping needs at least 2 validation rows and 1 training row; "
+            f"{fraction:g} of {len(codes)} rows leaves {n_val}. Raise the student's "
+            "validation_fraction, pass more rows, or switch early_stopping off."
+        )
+    enough = counts[counts > 0].min() >= 2
+    stratify = codes if enough and n_val >= n_classes else None
+    train, held_out = train_test_split(
+        np.arange(len(codes)), test_size=n_val, random_state=seed, stratify=stratify
+    )
+    return np.sort(train), np.sort(held_out)

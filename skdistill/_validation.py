@@ -1,0 +1,136 @@
+"""Checks of what a user passed, one a kind of input."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import column_or_1d, indexable
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    validate_data,
+)
+
+from ._frames import is_missing
+from ._typing import FloatArray
+
+
+def check_parameters(estimator: Any) -> None:
+    temperature, alpha = estimator.temperature, estimator.alpha
+    if temperature != "auto" and not (
+        _is_number(temperature) and 0 < temperature < np.inf
+    ):
+        raise ValueError(
+            'temperature must be "auto" or a finite number greater than 0, received '
+            f"{temperature!r}. 1 leaves the teacher's probabilities as they are."
+        )
+    if alpha != "auto" and not (_is_number(alpha) and 0 <= alpha <= 1):
+        raise ValueError(
+            f'alpha must be "auto" or a number in [0, 1], received {alpha!r}. 1 learns '
+            "from the teacher alone, 0 from the true labels alone."
+        )
+    if not isinstance(estimator.calibrate, bool) and estimator.calibrate != "auto":
+        raise ValueError(
+            'calibrate must be True, False or "auto", received '
+            f"{estimator.calibrate!r}. False learns the teacher's probabilities as "
+            "they are."
+        )
+    if not _is_number(estimator.pilot) or not 0 <= estimator.pilot < np.inf:
+        raise ValueError(
+            "pilot must be a number of at least 0, the share of the student's final "
+            f"fit that may go into pilots; received {estimator.pilot!r}. 0 tries "
+            "nothing."
+        )
+    passes = estimator.fine_tune
+    if not isinstance(passes, Integral) or isinstance(passes, bool) or passes < 0:
+        raise ValueError(
+            "fine_tune must be an integer of at least 0, the passes over the true "
+            f"labels; received {passes!r}. 0 does without."
+        )
+    n_jobs = estimator.n_jobs
+    if n_jobs is not None and (
+        not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0
+    ):
+        raise ValueError(
+            "n_jobs must be None or an integer other than 0, received "
+            f"{n_jobs!r}. -1 uses every core."
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def check_rows(
+    estimator: Any, X: Any, y: Any
+) -> tuple[Any, NDArray[Any], dict[str, Any]]:
+    """Rows as they came, labels as a vector, and what is known of the columns."""
+    owner = type(estimator).__name__
+    if y is None:
+        raise ValueError(
+            f"{owner} requires y to be passed, but the target y is None. Pass the "
+            "true label of each row."
+        )
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "O":
+        missing = np.flatnonzero([is_missing(label) for label in y])
+    else:
+        missing = np.flatnonzero(y != y)
+    if len(missing):
+        raise ValueError(
+            f"y must hold a label for every row; {len(missing)} are missing or NaN, "
+            f"the first in row {missing[0]}. Leave those rows out."
+        )
+    check_classification_targets(y)
+    (X,) = indexable(X)
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc":
+        raise ValueError(
+            "X must hold one row a sample. Expected 2D array, got 1D array instead: "
+            f"shape {X.shape}. Use X.reshape(-1, 1) for a single column."
+        )
+    # The shell takes the names, so that a failed fit leaves the estimator alone.
+    shell = BaseEstimator()
+    validate_data(shell, X, skip_check_array=True)
+    check_consistent_length(X, y)
+    return X, y, vars(shell)
+
+
+def check_weight(sample_weight: Any, n_samples: int) -> FloatArray | None:
+    if sample_weight is None:
+        return None
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one weight a row; received "
+            f"sample_weight.shape == {weight.shape}. Pass a vector."
+        )
+    if weight.min() < 0 or not weight.any():
+        raise ValueError(
+            "sample_weight must not be negative, nor zero everywhere; received weights "
+            f"from {weight.min():g} to {weight.max():g}. Leave rows out instead."
+        )
+    return weight
+
+
+def check_stands_alone(estimator: Any) -> None:
+    """Stored probabilities leave nothing to fit."""
+    if estimator.cv is not None:
+        raise ValueError(
+            "Out-of-fold labels need a live teacher; received cv="
+            f"{estimator.cv!r} with teacher_proba. Set cv=None, or drop teacher_proba."
+        )
+    teacher = estimator.teacher
+    if teacher is not None and not isinstance(teacher, FrozenEstimator):
+        raise ValueError(
+            "teacher_proba stands in for the teacher, which would not be fitted; "
+            f"received teacher={type(teacher).__name__}. Set teacher=None, or wrap a "
+            "fitted teacher in FrozenEstimator."
+        )

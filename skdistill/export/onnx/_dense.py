@@ -1,0 +1,161 @@
+"""Networks and linear models as a handful of nodes.
+
+Two columns of logits, -z and z, make a binary model's probabilities one sigmoid;
+labels come from the logits, where saturated probabilities would tie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import (
+    LogisticRegression,
+    LogisticRegressionCV,
+    SGDClassifier,
+)
+from sklearn.neural_network import MLPClassifier
+
+from ._graph import Graph, emit_table
+from ._preprocessing import Table
+
+_ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity": ""}
+
+_SOFTMAX = (LogisticRegression, LogisticRegressionCV, LinearDiscriminantAnalysis)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A network: products with an activation between them, and what ends it.
+
+    Attributes
+    ----------
+    weights, biases : list of ndarray
+        Of each layer, shapes (n_in, n_out) and (n_out,).
+    activation : str
+        ONNX operator between the layers.
+    ending : {"softmax", "sigmoid", "huber"}
+        How logits become probabilities; the latter two class by class, normalised.
+    """
+
+    weights: list[NDArray[Any]]
+    biases: list[NDArray[Any]]
+    activation: str
+    ending: str
+
+
+def read_dense(learner: Any) -> Dense | None:
+    """Read a network or linear model; None: it is another kind."""
+    if isinstance(learner, MLPClassifier):
+        weights, biases = list(learner.coefs_), list(learner.intercepts_)
+        activation = _ACTIVATIONS[learner.activation]
+        ending = "softmax" if learner.out_activation_ == "softmax" else "sigmoid"
+    elif isinstance(learner, _SOFTMAX):
+        weights, biases, activation = [learner.coef_.T], [learner.intercept_], ""
+        ending = "softmax"
+    elif isinstance(learner, SGDClassifier):
+        weights, biases, activation = [learner.coef_.T], [learner.intercept_], ""
+        ending = "huber" if learner.loss == "modified_huber" else "sigmoid"
+    else:
+        return None
+    if weights[-1].shape[1] == 1:
+        weights[-1] = weights[-1] * [-1.0, 1.0]
+        biases[-1] = np.asarray(biases[-1]) * [-1.0, 1.0]
+        # softmax(0, z), for softmax(-z, z) would count the margin twice.
+        ending = "sigmoid" if ending == "softmax" else ending
+    return Dense(weights, biases, activation, ending)
+
+
+def emit_folded(graph: Graph, table: Table, dense: Dense) -> str:
+    """Append a first layer that has taken the preprocessing in.
+
+    What follows is done in float32, whatever the graph began in.
+    """
+    first = table.multiply(dense.weights[0], np.asarray(dense.biases[0]))
+    hidden = emit_table(graph, first)
+    if graph.dtype is not np.float32:
+        hidden = graph.cast(hidden, np.float32)
+        graph.dtype = np.float32
+    return hidden
+
+
+def emit_dense(
+    graph: Graph, hidden: str, dense: Dense, classes: NDArray[Any], most_fused: float
+) -> None:
+    """Append what follows the first layer, up to label and probabilities.
+
+    A last layer of up to `most_fused` weights is one node with its probabilities and
+    its label, by which a row costs less; its weights can't be quantised.
+    """
+    n_layers = len(dense.weights)
+    fused = dense.weights[-1].size <= most_fused and _is_plain(dense, classes)
+    for k in range(1, n_layers):
+        if dense.activation:
+            hidden = graph.add(dense.activation, [hidden])
+        if k == n_layers - 1 and fused:
+            _emit_classifier(graph, hidden, dense, classes)
+            return
+        weights = [graph.hold(dense.weights[k]), graph.hold(dense.biases[k])]
+        hidden = graph.add("Gemm", [hidden, *weights])
+    _emit_probabilities(graph, hidden, dense)
+    emit_label(graph, hidden, classes)
+
+
+def _is_plain(dense: Dense, classes: NDArray[Any]) -> bool:
+    """Whether LinearClassifier has this ending and this type of label."""
+    binary = dense.ending == "sigmoid" and len(classes) == 2
+    return (binary or dense.ending == "softmax") and classes.dtype.kind in "iuOUST"
+
+
+def _emit_classifier(
+    graph: Graph, hidden: str, dense: Dense, classes: NDArray[Any]
+) -> None:
+    if classes.dtype.kind in "iu":
+        labels: dict[str, Any] = {"classlabels_ints": classes.tolist()}
+    else:
+        labels = {"classlabels_strings": [str(label) for label in classes]}
+    graph.add_outputs(
+        *("LinearClassifier", [hidden], ["label", "probabilities"]),
+        coefficients=dense.weights[-1].T.astype(np.float32).ravel().tolist(),
+        intercepts=np.asarray(dense.biases[-1], dtype=np.float32).tolist(),
+        multi_class=1,
+        post_transform="SOFTMAX" if dense.ending == "softmax" else "LOGISTIC",
+        **labels,
+    )
+
+
+def _emit_probabilities(graph: Graph, logits: str, dense: Dense) -> None:
+    output = "probabilities"
+    if dense.ending == "softmax":
+        graph.add("Softmax", [logits], output, axis=1)
+    elif dense.ending == "huber":
+        graph.add("LpNormalization", [_emit_huber(graph, logits)], output, p=1)
+    elif len(dense.biases[-1]) == 2:
+        graph.add("Sigmoid", [logits], output)
+    else:
+        # One sigmoid a class, normalised: by their logarithms, since where all are
+        # small a sigmoid's rounding would be divided by next to nothing.
+        softplus = graph.add("Softplus", [graph.add("Neg", [logits])])
+        graph.add("Softmax", [graph.add("Neg", [softplus])], output, axis=1)
+
+
+def _emit_huber(graph: Graph, logits: str) -> str:
+    """One probability a class, up to a common factor a row."""
+    moved = graph.add("Add", [logits, graph.hold(np.float32(1))])
+    # Not down to 0: a row of zeros stands for equal shares.
+    bounds = [graph.hold(np.float32(1e-30)), graph.hold(np.float32(2))]
+    return graph.add("Clip", [moved, *bounds])
+
+
+def emit_label(graph: Graph, scores: str, classes: NDArray[Any]) -> None:
+    """Append the label with the highest score."""
+    if classes.dtype.kind in "iu" and (classes == np.arange(len(classes))).all():
+        graph.add("ArgMax", [scores], "label", axis=1, keepdims=0)
+        return
+    best = graph.add("ArgMax", [scores], axis=1, keepdims=0)
+    if classes.dtype.kind in "OUST":
+        classes = np.array([str(label) for label in classes], dtype=object)
+    graph.add("Gather", [graph.hold(classes), best], "label")

@@ -1,0 +1,238 @@
+"""ReliabilityDisplay: can the probabilities of teacher and student be trusted?"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.calibration import CalibrationDisplay, calibration_curve
+
+from ...metrics import expected_calibration_error
+from ._axes import (
+    STUDENT_COLOR,
+    TEACHER_COLOR,
+    frame_unit_square,
+    make_axes,
+    require_matplotlib,
+)
+from ._pairs import find_column, list_classes, predict_both
+
+
+class ReliabilityDisplay:
+    """Reliability curves of teacher and student on one axis.
+
+    Make one with :meth:`from_estimator` or :meth:`from_predictions`; the parameters
+    are kept as attributes. Each curve is scikit-learn's
+    :class:`~sklearn.calibration.CalibrationDisplay`. On the diagonal what was
+    predicted with a probability of .7 happened in 7 of 10 rows.
+
+    Parameters
+    ----------
+    teacher, student : CalibrationDisplay
+        The two curves.
+    teacher_error, student_error : float
+        Their :func:`~skdistill.metrics.expected_calibration_error`, over all
+        classes, with as many bins.
+    label : object, default=None
+        The class whose probabilities are drawn. None: in each row the class that
+        the model itself predicts.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What it is drawn on.
+    figure_ : matplotlib Figure
+        What the axes belong to.
+    lines_ : list of matplotlib Line2D
+        The teacher's curve and the student's.
+
+    See Also
+    --------
+    FidelityDisplay : Compares the student with its teacher row by row.
+    sklearn.calibration.CalibrationDisplay : One model's curve.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from skdistill import DistilledClassifier
+    >>> from skdistill.inspection import ReliabilityDisplay
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> distilled = DistilledClassifier(
+    ...     RandomForestClassifier(20, random_state=0),
+    ...     DecisionTreeClassifier(max_depth=4, random_state=0),
+    ... ).fit(X[:140], y[:140])
+    >>> display = ReliabilityDisplay.from_estimator(distilled, X[140:], y[140:])
+    >>> display.ax_.get_xlabel()
+    'mean predicted probability of class 1'
+    """
+
+    def __init__(self, teacher, student, *, teacher_error, student_error, label=None):
+        self.teacher = teacher
+        self.student = student
+        self.teacher_error = teacher_error
+        self.student_error = student_error
+        self.label = label
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, *, label=None, n_bins=10, strategy="quantile", ax=None
+    ):
+        """Draw a fitted estimator and its teacher on given rows.
+
+        Parameters
+        ----------
+        estimator : DistilledClassifier, Pipeline or search
+            Fitted; a Pipeline ends in a DistilledClassifier, a search has refitted
+            one.
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Rows that were not in `fit`.
+        y : array-like of shape (n_samples,)
+            True labels.
+        label, n_bins, strategy, ax
+            As in :meth:`from_predictions`.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError
+            The estimator has no teacher.
+        """
+        require_matplotlib(f"{cls.__name__}.from_estimator")
+        teacher, student, classes = predict_both(estimator, X, cls.__name__)
+        return cls.from_predictions(
+            y,
+            teacher,
+            student,
+            classes=classes,
+            label=label,
+            n_bins=n_bins,
+            strategy=strategy,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true,
+        teacher_proba,
+        student_proba,
+        *,
+        classes=None,
+        label=None,
+        n_bins=10,
+        strategy="quantile",
+        ax=None,
+    ):
+        """Draw given probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True labels.
+        teacher_proba, student_proba : array-like of shape (n_samples, n_classes)
+            Probabilities of the same rows, columns in the same order.
+        classes : array-like of shape (n_classes,), default=None
+            The class of each column; None: the sorted labels in `y_true`.
+        label : object, default=None
+            The class whose probabilities are drawn. None: the second of two
+            classes; of more, in each row the class that the model predicts, so
+            that confidence is drawn against accuracy.
+        n_bins : int, default=10
+            Number of bins.
+        strategy : {"quantile", "uniform"}, default="quantile"
+            Bins of equal numbers of rows, or of equal width.
+        ax : matplotlib Axes, default=None
+            None: those of a new figure.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            Labels and probabilities do not fit together, or a parameter is no
+            possible one.
+        """
+        require_matplotlib(f"{cls.__name__}.from_predictions")
+        y_true = np.asarray(y_true)
+        probas = np.asarray(teacher_proba), np.asarray(student_proba)
+        classes = np.unique(y_true) if classes is None else classes
+        errors = [
+            expected_calibration_error(y_true, proba, n_bins=n_bins, labels=classes)
+            for proba in probas
+        ]
+        classes = list_classes(classes, probas[0].shape[1])
+        column = find_column(label, classes)
+        curves = [
+            _make_curve(y_true, proba, classes, column, n_bins, strategy)
+            for proba in probas
+        ]
+        display = cls(
+            *curves,
+            teacher_error=errors[0],
+            student_error=errors[1],
+            label=None if column is None else classes[column],
+        )
+        return display.plot(ax=ax)
+
+    def plot(self, *, ax=None, **kwargs):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None: those of a new figure.
+        **kwargs : dict
+            For :meth:`matplotlib.axes.Axes.plot`, of both curves.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            This one.
+        """
+        ax = make_axes(self, ax)
+        from matplotlib import cbook, lines
+
+        # "ls" and "linestyle" are one parameter; both would be an error.
+        kwargs = cbook.normalize_kwargs(kwargs, lines.Line2D)
+        teacher = {"color": TEACHER_COLOR, "marker": "^", "linestyle": "--"}
+        student = {"color": STUDENT_COLOR, "marker": "o", "linestyle": "-"}
+        self.teacher.plot(
+            ax=ax, name=f"teacher, ECE {self.teacher_error:.3f}", **(teacher | kwargs)
+        )
+        self.student.plot(
+            ax=ax, name=f"student, ECE {self.student_error:.3f}", **(student | kwargs)
+        )
+        self.lines_ = [self.teacher.line_, self.student.line_]
+        frame_unit_square(ax)
+        if self.label is None:
+            ax.set(
+                xlabel="mean confidence in the predicted class",
+                ylabel="share predicted right",
+            )
+        else:
+            ax.set(
+                xlabel=f"mean predicted probability of class {self.label}",
+                ylabel=f"share of class {self.label}",
+            )
+        # The curves leave a corner free; where, depends on which side they err.
+        ax.legend(loc="best", fontsize="small")
+        return self
+
+
+def _make_curve(y_true, proba, classes, column, n_bins, strategy):
+    """Undrawn curve of one model."""
+    if column is None:
+        happened, predicted = classes[proba.argmax(axis=1)] == y_true, proba.max(axis=1)
+    else:
+        happened, predicted = y_true == classes[column], proba[:, column]
+    share, mean = calibration_curve(
+        happened, predicted, n_bins=n_bins, strategy=strategy, pos_label=True
+    )
+    return CalibrationDisplay(share, mean, predicted)

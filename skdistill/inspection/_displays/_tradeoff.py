@@ -1,0 +1,399 @@
+"""TradeoffDisplay: what a better score costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._axes import (
+    MUTED_COLOR,
+    STUDENT_COLOR,
+    TEACHER_COLOR,
+    draw_legend,
+    make_axes,
+    merge_scatter_style,
+    require_matplotlib,
+    set_log_ticks,
+)
+from ._label_layout import place_labels
+from ._results import check_figures, name_candidates, read_reports, read_results
+
+#: Up to so many names of so many characters in all are written; of more, only those
+#: on the front.
+_MAX_NAMES, _MAX_CHARACTERS = 8, 150
+_COST_NAMES = {"latency": "microseconds a row", "bytes": "bytes"}
+
+
+class TradeoffDisplay:
+    """Scores against costs, with the Pareto front.
+
+    Make one with :meth:`from_results`, :meth:`from_search` or :meth:`from_reports`;
+    the parameters are kept as attributes. The cost has a logarithmic axis. On the
+    front are the models of which no other is at least as good and as cheap, and
+    better in one of both.
+
+    Parameters
+    ----------
+    names : sequence of str of shape (n_models,)
+        What is written at the models.
+    scores, costs : ndarray of shape (n_models,)
+        Of the models.
+    teacher, baseline : tuple of (float, float), default=None
+        Score and cost of the teacher, and of the student trained without one.
+    chosen : int, default=None
+        The model that was chosen.
+    score_name, cost_name : str
+        What is written at the axes.
+    greater_is_better : bool, default=True
+        False for a loss or an error.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        What it is drawn on.
+    figure_ : matplotlib Figure
+        What the axes belong to.
+    front_ : ndarray of shape (n_front, 2)
+        Cost and score of the points on the front, the cheapest first; teacher and
+        baseline may be among them.
+    line_ : matplotlib Line2D
+        The front.
+    scatter_ : list of matplotlib PathCollection
+        The models on the front and the others, as far as there are any.
+    teacher_, baseline_, chosen_ : matplotlib PathCollection or None
+        Their marks.
+    texts_ : list of matplotlib Annotation
+        The names.
+
+    See Also
+    --------
+    skdistill.metrics.within_budget : Chooses by a limit on the cost.
+    FidelityDisplay : Compares the student with its teacher row by row.
+
+    Examples
+    --------
+    >>> from skdistill.inspection import TradeoffDisplay
+    >>> display = TradeoffDisplay.from_results(
+    ...     ["tree", "MLP (16)", "MLP (64, 32)"],
+    ...     scores=[0.91, 0.95, 0.96],
+    ...     costs=[40, 70, 180],
+    ...     teacher=(0.97, 20_000),
+    ...     baseline=(0.94, 180),
+    ...     score_name="accuracy",
+    ... )
+    >>> len(display.front_)  # the baseline is no better than MLP (16), and slower
+    4
+    """
+
+    def __init__(
+        self,
+        names,
+        scores,
+        costs,
+        *,
+        teacher=None,
+        baseline=None,
+        chosen=None,
+        score_name="score",
+        cost_name="microseconds a row",
+        greater_is_better=True,
+    ):
+        self.names = names
+        self.scores = scores
+        self.costs = costs
+        self.teacher = teacher
+        self.baseline = baseline
+        self.chosen = chosen
+        self.score_name = score_name
+        self.cost_name = cost_name
+        self.greater_is_better = greater_is_better
+
+    @classmethod
+    def from_results(
+        cls,
+        names,
+        scores,
+        costs,
+        *,
+        teacher=None,
+        baseline=None,
+        chosen=None,
+        score_name="score",
+        cost_name="microseconds a row",
+        greater_is_better=True,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw given figures.
+
+        Parameters
+        ----------
+        names : sequence of str of shape (n_models,)
+            What is written at the models.
+        scores : array-like of shape (n_models,)
+            Their scores.
+        costs : array-like of shape (n_models,)
+            What they cost, above 0, such as microseconds a row or bytes.
+        teacher, baseline : tuple of (float, float), default=None
+            Score and cost of the teacher, and of the student trained without one.
+        chosen : int, default=None
+            Position of the model that was chosen.
+        score_name, cost_name : str
+            What is written at the axes.
+        greater_is_better : bool, default=True
+            False for a loss or an error.
+        ax : matplotlib Axes, default=None
+            None: those of a new figure.
+        **kwargs : dict
+            For :meth:`matplotlib.axes.Axes.scatter`, of the models.
+
+        Returns
+        -------
+        display : TradeoffDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            There is not one name, score and cost for each model, or a figure is
+            not finite, or a cost is not above 0.
+        """
+        require_matplotlib(f"{cls.__name__}.from_results")
+        names = [str(name) for name in names]
+        scores, costs = check_figures(names, scores, costs, teacher, baseline)
+        display = cls(
+            names,
+            scores,
+            costs,
+            teacher=teacher,
+            baseline=baseline,
+            chosen=chosen,
+            score_name=score_name,
+            cost_name=cost_name,
+            greater_is_better=greater_is_better,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    @classmethod
+    def from_search(
+        cls,
+        search,
+        *,
+        score="neg_log_loss",
+        cost="latency",
+        teacher=None,
+        baseline=None,
+        cost_name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the candidates of a fitted search, and which of them it chose.
+
+        Parameters
+        ----------
+        search : GridSearchCV or another search of scikit-learn
+            Fitted, with `scoring` a dict that holds both keys.
+        score : str, default="neg_log_loss"
+            Key in the `scoring` of the search; greater is better.
+        cost : str, default="latency"
+            Key in the `scoring` of the search of a scorer that gives minus the cost,
+            such as :func:`~skdistill.metrics.latency_scorer` and
+            :data:`~skdistill.metrics.size_scorer`.
+        teacher, baseline : tuple of (float, float), default=None
+            Score and cost of the teacher, and of the student trained without one,
+            such as ``(scorer(teacher, X, y), -latency_scorer()(teacher, X))``.
+        cost_name : str, default=None
+            None: "microseconds a row" or "bytes" where the key is "latency" or
+            "bytes", otherwise the key.
+        ax : matplotlib Axes, default=None
+            None: those of a new figure.
+        **kwargs : dict
+            For :meth:`matplotlib.axes.Axes.scatter`, of the models.
+
+        Returns
+        -------
+        display : TradeoffDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError
+            It is no fitted search.
+        ValueError
+            A key is missing, or a mean score is not finite.
+        """
+        require_matplotlib(f"{cls.__name__}.from_search")
+        results = read_results(search, [score, cost])
+        return cls.from_results(
+            name_candidates(results["params"]),
+            results[f"mean_test_{score}"],
+            -np.asarray(results[f"mean_test_{cost}"]),
+            teacher=teacher,
+            baseline=baseline,
+            chosen=getattr(search, "best_index_", None),
+            score_name=f"{score} (mean over the splits)",
+            cost_name=_COST_NAMES.get(cost, cost) if cost_name is None else cost_name,
+            ax=ax,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_reports(
+        cls, reports, *, score="log_loss", cost="latency", ax=None, **kwargs
+    ):
+        """Draw the students of several reports, with teacher and baseline of the first.
+
+        Parameters
+        ----------
+        reports : dict of str to DistillationReport
+            By name, all of the same rows.
+        score : str, default="log_loss"
+            A score among the figures of their `models`.
+        cost : {"latency", "bytes"}, default="latency"
+            The median for one row, or the size.
+        ax : matplotlib Axes, default=None
+            None: those of a new figure.
+        **kwargs : dict
+            For :meth:`matplotlib.axes.Axes.scatter`, of the models.
+
+        Returns
+        -------
+        display : TradeoffDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            There is no report, they are of different numbers of rows, there is no
+            such score or cost, or a student has none.
+        """
+        require_matplotlib(f"{cls.__name__}.from_reports")
+        given = read_reports(reports, score, cost)
+        return cls.from_results(
+            list(reports), **given, cost_name=_COST_NAMES[cost], ax=ax, **kwargs
+        )
+
+    def plot(self, *, ax=None, **kwargs):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None: those of a new figure.
+        **kwargs : dict
+            For :meth:`matplotlib.axes.Axes.scatter`, of the models.
+
+        Returns
+        -------
+        display : TradeoffDisplay
+            This one.
+        """
+        ax = make_axes(self, ax)
+        ax.set(xscale="log", xlabel=self.cost_name, ylabel=self.score_name)
+        given = [pair for pair in (self.teacher, self.baseline) if pair is not None]
+        points = np.column_stack([self.costs, self.scores])
+        points = np.vstack([points, *[(cost, score) for score, cost in given]])
+        sign = 1 if self.greater_is_better else -1
+        on_front = find_front(points[:, 0], sign * points[:, 1])
+        self.front_ = np.unique(points[on_front], axis=0)
+        self.line_ = ax.plot(
+            *self.front_.T,
+            drawstyle="steps-post",
+            color=STUDENT_COLOR,
+            linewidth=1.2,
+            zorder=1,
+        )[0]
+        models_on_front = on_front[: len(self.names)]
+        self.scatter_ = self._draw_models(ax, models_on_front, kwargs)
+        self._draw_marks(ax)
+        self._finish(ax, points, models_on_front)
+        return self
+
+    def _draw_models(self, ax, on_front, kwargs):
+        drawn = []
+        styles: dict[bool, dict[str, Any]] = {
+            True: {"color": STUDENT_COLOR, "label": "student on the Pareto front"},
+            False: {
+                "facecolors": "white",
+                "edgecolors": MUTED_COLOR,
+                "label": "other student",
+            },
+        }
+        for on, style in styles.items():
+            rows = on_front == on
+            if rows.any():
+                style = {"s": 40, "zorder": 2.2 if on else 2, **style}
+                style = merge_scatter_style(style, kwargs)
+                drawn.append(ax.scatter(self.costs[rows], self.scores[rows], **style))
+        return drawn
+
+    def _draw_marks(self, ax):
+        def mark(pair, **style):
+            if pair is None:
+                return None
+            score, cost = pair
+            return ax.scatter([cost], [score], **style)
+
+        self.teacher_ = mark(
+            self.teacher,
+            **{"marker": "^", "s": 90, "color": TEACHER_COLOR},
+            label="teacher",
+            zorder=3,
+        )
+        self.baseline_ = mark(
+            self.baseline,
+            **{"marker": "s", "s": 60, "color": "black"},
+            label="baseline (no teacher)",
+            zorder=3,
+        )
+        chosen = self.chosen
+        self.chosen_ = mark(
+            None if chosen is None else (self.scores[chosen], self.costs[chosen]),
+            **{"marker": "o", "s": 170, "facecolors": "none", "edgecolors": "black"},
+            linewidths=1.5,
+            label="chosen",
+            zorder=3,
+        )
+
+    def _finish(self, ax, points, on_front):
+        """Frame, legend and names."""
+        ax.margins(x=0.12, y=0.12)
+        ax.grid(True, color="0.9", linewidth=0.6)
+        ax.set_axisbelow(True)
+        set_log_ticks(ax.xaxis)
+        draw_legend(ax)
+        few = len(self.names) <= _MAX_NAMES
+        shown = on_front | (few and len("".join(self.names)) <= _MAX_CHARACTERS)
+        models = points[: len(self.names)]
+        names, places = _join_equal(np.asarray(self.names)[shown], models[shown])
+        self.texts_ = place_labels(
+            ax, names, places, obstacles=points, line=_list_corners(self.front_)
+        )
+
+
+def find_front(cost, benefit):
+    """Where no other point is as cheap and as good, and better in one of both."""
+    as_cheap = cost[None, :] <= cost[:, None]
+    as_good = benefit[None, :] >= benefit[:, None]
+    better = (cost[None, :] < cost[:, None]) | (benefit[None, :] > benefit[:, None])
+    return ~(as_cheap & as_good & better).any(axis=1)
+
+
+def _list_corners(front):
+    """Vertices of the steps through the points of a front."""
+    corners = np.column_stack([front[1:, 0], front[:-1, 1]])
+    return np.vstack([front[:1], *zip(corners, front[1:], strict=True)])
+
+
+def _join_equal(names, points):
+    """One name for each place: models with equal figures share a point."""
+    places, group, counts = np.unique(
+        points, axis=0, return_inverse=True, return_counts=True
+    )
+    firsts = [names[np.argmax(group == k)] for k in range(len(places))]
+    joined = [
+        name if count == 1 else f"{name} (+{count - 1}\u00a0equal)"
+        for name, count in zip(firsts, counts, strict=True)
+    ]
+    return joined, places

@@ -1,0 +1,87 @@
+"""The rows of a report as they were passed: labels, weights, groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import _safe_indexing, column_or_1d
+from sklearn.utils.validation import check_consistent_length
+
+from ..._frames import is_missing
+from ...metrics._validation import check_weight
+
+#: More than this are not groups but a measurement.
+_MAX_GROUPS = 100
+_NOT_GIVEN = "(missing)"
+
+
+def read_rows(
+    X: Any, y: Any, sample_weight: Any, teacher_proba: Any, groups: Any
+) -> tuple[Any, NDArray[Any], NDArray[Any], Any, Any]:
+    """Rows that count, and the groups as codes and names."""
+    y = column_or_1d(y)
+    check_consistent_length(X, y, teacher_proba)
+    weight = check_weight(sample_weight, len(y))
+    if groups is not None:
+        groups = _read_groups(groups, X, len(y))
+    if weight.min() > 0:
+        return X, y, weight, teacher_proba, groups
+    kept = np.flatnonzero(weight > 0)
+    if teacher_proba is not None:
+        teacher_proba = np.asarray(teacher_proba)[kept]
+    if groups is not None:
+        groups = groups[0][kept], groups[1]
+    return _safe_indexing(X, kept), y[kept], weight[kept], teacher_proba, groups
+
+
+def _read_groups(
+    groups: Any, X: Any, n_samples: int
+) -> tuple[NDArray[np.intp], list[str]]:
+    """Position of each row's group, and the names in order."""
+    if isinstance(groups, str):
+        names = [str(name) for name in getattr(X, "columns", ())]
+        if groups not in names:
+            raise ValueError(
+                "groups must be a column of X, or one value for each row; got "
+                f"{groups!r}, and X has "
+                f"{f'the columns {names}' if names else 'no column names'}. Pass the "
+                "values themselves, which need not be a column of X."
+            )
+        groups = X[groups]
+    values = np.asarray(groups, dtype=object).ravel().tolist()
+    values = [_NOT_GIVEN if is_missing(value) else value for value in values]
+    if len(values) != n_samples:
+        raise ValueError(
+            f"groups must hold one value for each of the {n_samples} rows; got "
+            f"{len(values)}. Pass the values of these rows, in their order."
+        )
+    found = list(dict.fromkeys(values))
+    if len(found) > _MAX_GROUPS:
+        raise ValueError(
+            f"There may be at most {_MAX_GROUPS} groups; got {len(found)} different "
+            "values. Cut numbers into ranges first, with "
+            "KBinsDiscretizer(encode='ordinal') for one."
+        )
+    missing = [_NOT_GIVEN] * (_NOT_GIVEN in found)
+    found = [value for value in found if value != _NOT_GIVEN]
+    try:
+        found = sorted(found)
+    except TypeError:
+        found = sorted(found, key=str)
+    found += missing
+    position = {value: k for k, value in enumerate(found)}
+    return np.array([position[value] for value in values]), [str(v) for v in found]
+
+
+def find_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
+    position = {label: k for k, label in enumerate(classes.tolist())}
+    unknown = [label for label in dict.fromkeys(y.tolist()) if label not in position]
+    if unknown:
+        raise ValueError(
+            f"Every label of y must be one of the classes {classes.tolist()} that the "
+            f"estimator was fitted on; got {unknown[:10]} as well. Pass labels in the "
+            "type of those of fit, and leave rows of other classes out."
+        )
+    return np.array([position[label] for label in y.tolist()], dtype=np.intp)

@@ -1,0 +1,220 @@
+"""The report as tables and sentences, whatever they are written in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._measure import _format_ratio
+from ._measure import BASELINE, STUDENT, TEACHER
+
+#: Key, words, format; in the order of the table.
+_QUALITY = (
+    ("accuracy", "accuracy", ".4f"),
+    ("balanced_accuracy", "balanced accuracy", ".4f"),
+    ("roc_auc", "area under the ROC curve", ".4f"),
+    ("log_loss", "log loss (less is better)", ".4f"),
+    ("brier_score", "Brier score (less is better)", ".4f"),
+    ("calibration_error", "calibration error, ECE (less)", ".4f"),
+    ("agreement", "same label as the teacher", ".4f"),
+    ("kl_divergence", "KL from the teacher, nats (less)", ".4f"),
+    ("agreement_where_teacher_wrong", "same, where the teacher is wrong", ".4f"),
+)
+_COSTS = (
+    ("bytes", "bytes", ",d"),
+    ("parameters", "parameters", ",d"),
+    ("latency_p50_us", "one row, median, microseconds", ",.0f"),
+    ("latency_p99_us", "one row, 99th percentile", ",.0f"),
+    ("rows_per_second", "rows a second, in batches", ",.0f"),
+)
+_UNKNOWN = "-"
+#: The title of the table that the pictures follow.
+SIDE_BY_SIDE = "Side by side"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table, or lines, or both; a line break in a header breaks it in two."""
+
+    title: str
+    header: list[str] = field(default_factory=list)
+    table: list[list[str]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+
+def make_title(report: Any) -> str:
+    return (
+        f"Distillation report on {report.n_rows:,} rows, {len(report.classes)} classes"
+    )
+
+
+def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
+    """All that the report says, the warnings first."""
+    sections = [
+        Section("Warnings", lines=report.warnings),
+        Section("In short", lines=list_findings(report)),
+        _compare_models(report),
+        _show_parts("class", report.by_class, report, max_parts),
+        _show_parts("group", report.by_group, report, max_parts),
+        _show_pilots(report),
+        Section("How the student learned", lines=_describe_candidate(report)),
+    ]
+    return [section for section in sections if section.table or section.lines]
+
+
+def format_figure(value: Any, spec: str) -> str:
+    if value is None or value != value:
+        return _UNKNOWN
+    return format(value, spec)
+
+
+def _compare_models(report: Any) -> Section:
+    names = list(report.models)
+    kinds = [report.descriptions[name] for name in names]
+    table = [["", *kinds]] + [
+        [words, *(format_figure(report.models[name][key], spec) for name in names)]
+        for key, words, spec in (*_QUALITY, *_COSTS)
+    ]
+    return Section(SIDE_BY_SIDE, header=["", *names], table=table)
+
+
+def list_findings(report: Any) -> list[str]:
+    """What was gained and what it cost, with 95 % intervals."""
+    lines = []
+    for kind, words in (("accuracy", "accuracy"), ("log_loss", "log loss")):
+        for other in (TEACHER, BASELINE):
+            gains = getattr(report, f"against_{other}")
+            if gains:
+                lines.append(_describe_difference(other, words, gains[kind]))
+        if kind in report.share_recovered:
+            lines.append(_describe_share(words, report.share_recovered[kind]))
+    lines += _describe_ratios(report.ratios)
+    return lines
+
+
+def _describe_difference(other: str, words: str, gain: dict[str, float]) -> str:
+    """In the direction of the score, in which a lower loss is a minus."""
+    sign = 1 if words == "accuracy" else -1
+    low, high = sorted((sign * gain["low"], sign * gain["high"]))
+    return (
+        f"Student minus {other}, {words}: {sign * gain['gain']:+.4f} "
+        f"(95% interval {low:+.4f} to {high:+.4f})."
+    )
+
+
+def _describe_share(words: str, share: dict[str, Any]) -> str:
+    text = f"Share of the teacher's advantage recovered, {words}"
+    if share["share"] is None:
+        reason = (
+            "the advantage is within chance"
+            if share["advantage"] > 0
+            else "there is none"
+        )
+        return f"{text}: undefined, for {reason} ({share['advantage']:+.4f})."
+    return (
+        f"{text}: {share['share']:.0%} "
+        f"(95% interval {share['low']:.0%} to {share['high']:.0%})."
+    )
+
+
+def _describe_ratios(ratios: dict[str, Any]) -> list[str]:
+    words = (
+        ("smaller", ("smaller", "larger"), ""),
+        ("faster_one_row", ("faster", "slower"), " on one row"),
+        ("faster_batch", ("faster", "slower"), " on many rows at once"),
+    )
+    parts = [
+        f"{_format_ratio(ratios[name], *pair)}{where}"
+        for name, pair, where in words
+        if ratios[name] is not None
+    ]
+    return [f"Student against teacher: {', '.join(parts)}."] if parts else []
+
+
+def _show_parts(
+    kind: str, parts: list[dict[str, Any]], report: Any, limit: int | None
+) -> Section:
+    names = list(report.models)
+    shown, lines = _choose_parts(parts, limit), []
+    if len(shown) < len(parts):
+        lines.append(
+            f"The {len(shown)} on which the student falls back most, of {len(parts)}; "
+            f'all: to_frame(by="{kind}").'
+        )
+    table = [
+        [
+            f"{part['name']}",
+            f"{part['n_rows']:,}",
+            *(format_figure(part[name]["accuracy"], ".3f") for name in names),
+            *(format_figure(part[name]["log_loss"], ".3f") for name in names),
+            format_figure(part[STUDENT]["agreement"], ".3f"),
+            "behind" if part["behind"] else "",
+        ]
+        for part in shown
+    ]
+    header = [
+        kind,
+        "rows",
+        *(f"accuracy\n{name}" for name in names),
+        *(f"log loss\n{name}" for name in names),
+        "agree-\nment",
+        "",
+    ]
+    return Section(f"By {kind}", header=header, table=table, lines=lines)
+
+
+def _choose_parts(
+    parts: list[dict[str, Any]], limit: int | None
+) -> list[dict[str, Any]]:
+    """In their own order while all are shown, otherwise the worst first."""
+    if limit is None or len(parts) <= limit:
+        return parts
+
+    def gain(part: dict[str, Any]) -> float:
+        if not part["n_rows"]:
+            return 0.0
+        return float(part[STUDENT]["accuracy"] - part[TEACHER]["accuracy"])
+
+    return sorted(parts, key=gain)[:limit]
+
+
+def _show_pilots(report: Any) -> Section:
+    table = [
+        [
+            pilot["learns from"],
+            f"{pilot['temperature']:g}",
+            f"{pilot['alpha']:g}",
+            f"{pilot['accuracy']:.4f}",
+            f"{pilot['log_loss']:.4f}",
+            "chosen" if pilot["chosen"] else "",
+        ]
+        for pilot in report.pilots
+    ]
+    header = ["learns from", "temperature", "alpha", "accuracy", "log loss", ""]
+    lines = ["Short pilots on held-out training rows."] if table else []
+    return Section("Pilots before the fit", header=header, table=table, lines=lines)
+
+
+def _describe_candidate(report: Any) -> list[str]:
+    candidate, memorization = report.candidate, report.memorization
+    calibration = candidate["calibration"]
+    lines = [
+        f"Temperature {candidate['temperature']:g}, alpha {candidate['alpha']:g}, "
+        f"synthetic rows: {candidate['augmenter'] or 'none'}."
+    ]
+    if calibration is not None:
+        kind = "under" if calibration < 1 else "over"
+        lines.append(
+            f"The teacher was found {kind}confident, and its labels were calibrated "
+            f"(by {calibration:.3g}): the student is not meant to have its "
+            "probabilities, but the calibrated ones."
+        )
+    if memorization is not None:
+        lines.append(
+            f"The teacher on rows it was fitted on: accuracy "
+            f"{memorization['accuracy_seen']:.3f}, entropy "
+            f"{memorization['entropy_seen']:.3f} nats; on others: "
+            f"{memorization['accuracy_unseen']:.3f} and "
+            f"{memorization['entropy_unseen']:.3f}."
+        )
+    return lines

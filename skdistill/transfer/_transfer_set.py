@@ -1,0 +1,227 @@
+"""The rows beyond the training rows: unlabelled ones, and ones that a sampler makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples, validate_data
+
+from .._frames import concat_rows
+from .._typing import FloatArray
+from . import Munge
+
+#: Synthetic rows for each real one, at least; beyond the cap, more rows changed
+#: nothing in the literature.
+RATIO = 4
+_MOST_RATIO, _MOST_LABELS = 20, 100
+_SMALL_RATIO, _SMALL = 20, 10_000
+_MOST = 500_000
+
+
+@dataclass(frozen=True)
+class TransferSet:
+    """Rows for the teacher to label.
+
+    Attributes
+    ----------
+    X : rows in the user's container
+        Unlabelled rows first, then synthetic ones.
+    weight : ndarray of shape (n_rows,) or None
+        The weight of a synthetic row is its parent's.
+    sampler : estimator or None
+        The fitted sampler.
+    synthetic : bool
+        Whether a sampler made all of the rows.
+    """
+
+    X: Any
+    weight: FloatArray | None
+    sampler: Any = None
+    synthetic: bool = False
+
+    @property
+    def n_rows(self) -> int:
+        return _num_samples(self.X)
+
+
+def check_augmenter(augmenter: Any, n_synthetic: Any) -> Any:
+    """Return an unfitted sampler, or None where no row is to be made.
+
+    Raises
+    ------
+    ValueError
+        A name that no sampler has, or a bad number of rows.
+    TypeError
+        An object that cannot sample.
+    """
+    if n_synthetic != "auto" and (
+        not isinstance(n_synthetic, Integral)
+        or isinstance(n_synthetic, bool)
+        or n_synthetic < 1
+    ):
+        raise ValueError(
+            'n_synthetic must be "auto" or an integer of at least 1, received '
+            f"{n_synthetic!r}. augmenter=None makes no rows."
+        )
+    if augmenter is None:
+        return None
+    if isinstance(augmenter, str):
+        if augmenter not in ("auto", "munge"):
+            raise ValueError(
+                'augmenter must be None, "auto", "munge" or a sampler, received '
+                f"{augmenter!r}. skdistill.transfer has samplers."
+            )
+        return Munge()
+    if isinstance(augmenter, type) or not (
+        hasattr(augmenter, "fit") and hasattr(augmenter, "sample")
+    ):
+        raise TypeError(
+            "augmenter must be a sampler with fit(X) and sample(n_samples), received "
+            f"{augmenter!r}. Pass an instance such as skdistill.transfer.Munge()."
+        )
+    return clone(augmenter)
+
+
+def check_unlabeled(X: Any, X_unlabeled: Any) -> None:
+    """Raise unless the unlabelled rows are rows of the same table."""
+    _check_same_table("X_unlabeled", X, X_unlabeled)
+    if _num_samples(X_unlabeled) < 1:
+        raise ValueError("X_unlabeled must hold rows, received none. Pass None.")
+
+
+def _check_same_table(name: str, X: Any, rows: Any) -> None:
+    if type(rows) is not type(X):
+        raise TypeError(
+            f"{name} must be of the same kind as X, a {type(X).__name__}; received a "
+            f"{type(rows).__name__}. Convert one of the two."
+        )
+    shell = BaseEstimator()
+    validate_data(shell, X, skip_check_array=True)
+    try:
+        validate_data(shell, rows, skip_check_array=True, reset=False)
+    except ValueError as error:
+        raise ValueError(f"{name} must have the columns of X. {error}") from error
+    if not hasattr(X, "dtypes"):
+        return
+    columns = zip(X.columns, X.dtypes, rows.dtypes, strict=True)
+    others = [triple for triple in columns if triple[1] != triple[2]]
+    if others:
+        column, expected, received = others[0]
+        raise TypeError(
+            f"{name} must have the dtypes of X, which the teacher is fitted on; column "
+            f"{column!r} is {expected} in X, received {received}. Convert one of the "
+            "two."
+        )
+
+
+def choose_ratio(passes: bool, n_classes: int) -> int:
+    """Synthetic rows for each real one, where real ones are not few.
+
+    A network makes a fixed number of updates, so that more rows cost it their labels
+    alone; those cost an ensemble the more, the more classes there are.
+    """
+    if not passes:
+        return RATIO
+    return max(RATIO, min(_MOST_RATIO, _MOST_LABELS // n_classes))
+
+
+def count_rows(n_real: int, n_synthetic: int | str, ratio: int = RATIO) -> int:
+    """How many synthetic rows are built on so many real ones."""
+    if n_synthetic != "auto":
+        return int(n_synthetic)
+    few = min(_SMALL_RATIO * n_real, _SMALL)
+    return min(max(ratio * n_real, few), _MOST)
+
+
+def make_rows(
+    sampler: Any,
+    X: Any,
+    weight: FloatArray | None,
+    X_unlabeled: Any,
+    n_synthetic: int | str,
+    seed: Any,
+    ratio: int = RATIO,
+) -> TransferSet | None:
+    """Build the transfer set on training rows and unlabelled ones.
+
+    Parameters
+    ----------
+    sampler : estimator or None
+        Unfitted; None: the unlabelled rows alone.
+    X, X_unlabeled : rows in the user's container
+        What synthetic rows are built on. `X_unlabeled` may be None.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of X; an unlabelled row weighs as much as a row on average.
+    n_synthetic : int or "auto"
+        Number of rows to make.
+    seed : int, RandomState or None
+        For the sampler.
+    ratio : int
+        Rows for each real one where `n_synthetic` is "auto".
+    """
+    base, base_weight = X, weight
+    if X_unlabeled is not None:
+        base = concat_rows(X, X_unlabeled)
+        if weight is not None:
+            fill = np.full(_num_samples(X_unlabeled), weight.mean())
+            base_weight = np.concatenate([weight, fill])
+    n_real = _num_samples(base)
+    unlabeled = slice(_num_samples(X), n_real)
+    if sampler is None:
+        if X_unlabeled is None:
+            return None
+        held = None if base_weight is None else base_weight[unlabeled]
+        return TransferSet(X_unlabeled, held)
+    count = count_rows(n_real, n_synthetic, ratio)
+    rows, parents = sample_rows(sampler, base, count, seed)
+    made = None if base_weight is None else _weigh(base_weight, parents, len(parents))
+    if X_unlabeled is not None:
+        rows = concat_rows(X_unlabeled, rows)
+        if made is not None and base_weight is not None:
+            made = np.concatenate([base_weight[unlabeled], made])
+    return TransferSet(rows, made, sampler, synthetic=X_unlabeled is None)
+
+
+def take_part(
+    transfer: TransferSet, proba: FloatArray, n_rows: int
+) -> tuple[TransferSet, FloatArray]:
+    """Return rows spread evenly over a transfer set, with their labels."""
+    if n_rows >= transfer.n_rows:
+        return transfer, proba
+    rows = np.linspace(0, transfer.n_rows - 1, n_rows).astype(int)
+    weight = None if transfer.weight is None else transfer.weight[rows]
+    part = replace(transfer, X=_safe_indexing(transfer.X, rows), weight=weight)
+    return part, proba[rows]
+
+
+def sample_rows(
+    sampler: Any, X: Any, n_rows: int, seed: Any
+) -> tuple[Any, NDArray[np.intp]]:
+    """Fit, and return rows and their parents; -1 where the sampler knows none."""
+    # scikit-learn's mixtures draw by a parameter of theirs, in `fit` as well.
+    own = "random_state" in sampler.get_params()
+    if own and sampler.random_state is None:
+        sampler.set_params(random_state=seed)
+    sampler.fit(X)
+    if hasattr(sampler, "sample_with_parents"):
+        return sampler.sample_with_parents(n_rows, random_state=seed)
+    rows = sampler.sample(n_rows) if own else sampler.sample(n_rows, random_state=seed)
+    # They return the component of each row as well.
+    rows = rows[0] if isinstance(rows, tuple) else rows
+    # Of lists, samplers make arrays.
+    like = X if hasattr(X, "shape") else np.asarray(X)
+    _check_same_table(f"The rows of {type(sampler).__name__}", like, rows)
+    return rows, np.full(_num_samples(rows), -1)
+
+
+def _weigh(weight: FloatArray, parents: NDArray[np.intp], n_rows: int) -> FloatArray:
+    """Weights of the parents; without parents, the mean."""
+    if (parents < 0).any():
+        return np.full(n_rows, weight.mean())
+    return weight[parents]

@@ -1,0 +1,224 @@
+"""What the command refuses, and what an interrupt leaves behind."""
+
+import os
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from _command import (
+    call_module,
+    make_frame,
+    run,
+    run_quickly,
+    shorten_times,
+    write_teacher,
+)
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+
+from skdistill._cli import _main as _cli
+from skdistill._labels._defaults import prepare_columns
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    shorten_times(monkeypatch)
+
+
+@pytest.fixture
+def data(tmp_path):
+    make_frame().to_csv("data.csv", index=False)
+    return tmp_path / "data.csv"
+
+
+@pytest.fixture
+def teacher(data):
+    return write_teacher(data.with_name("teacher.joblib"))
+
+
+def refuse(capsys, *arguments, runner=run):
+    """Run what must be refused; returns the one line that says why."""
+    before = sorted(os.listdir())
+    assert runner(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = [line for line in err.splitlines() if line.startswith("skdistill")]
+    assert len(lines) == 1
+    assert lines[0].startswith("skdistill: error: ")
+    assert "Traceback" not in err
+    assert sorted(os.listdir()) == before
+    return lines[0]
+
+
+def test_error_in_a_process():
+    done = call_module("nowhere.csv", "--target", "label")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "skdistill: error: can't read nowhere.csv: No such file or directory."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--target", "label"], "need a CSV file"),
+        (["--test", "test.csv"], "need a CSV file"),
+        (["data.csv"], "needs --target"),
+        (["data.csv", "--target", "label", "--colour"], "--colour"),
+        (["--temperature", "0"], "received '0'"),
+        (["--temperature", "nan"], "received 'nan'"),
+        (["--temperature", "warm"], "must be a number in (0, inf)"),
+        (["--alpha", "1.1"], "must be a number in [0, 1]"),
+        (["--cv", "1"], "must be a whole number in [2, inf)"),
+        (["--cv", "2.5"], "received '2.5'"),
+        (["--seed", "-1"], "[0, 4294967296)"),
+        (["--test-size", "1"], "(0, 1)"),
+        (["--student", "oracle"], "oracle"),
+        (["--cv", "3", "--teacher", "t.joblib"], "never refitted"),
+        (
+            ["d.csv", "--target", "y", "--test", "t.csv", "--test-size", "0.5"],
+            "not both",
+        ),
+        (["--out", "nowhere/student.joblib"], "no folder nowhere"),
+        (["--out", "."], "not a file"),
+        (["--json", "student.joblib"], "used twice"),
+        (["data.csv", "--target", "label", "--out", "data.csv"], "used twice"),
+        (["--teacher", "nowhere.joblib"], "no teacher file"),
+    ],
+)
+def test_refused_options(arguments, said, capsys):
+    assert said in refuse(capsys, *arguments)
+
+
+def refuse_text(capsys, text):
+    with open("bad.csv", "wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
+    return refuse(capsys, "bad.csv", "--target", "label")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("a,label\n", "has no rows"),
+        ("label\n1\n2\n", "no columns beside the target"),
+        ("a,b\n1,2\n", "no column 'label'; it has a, b."),
+        (",".join("abcdefghijkl") + "\n", "g, h, i, j, ..."),
+        (b"a,label\n\xff\xfe,1\n", "UTF-8"),
+        ('a,label\n"1,2\n', "is not a CSV file"),
+        ("a,label\n1,2,3\n", "more fields than its first line names"),
+        ("a,label\n1,x\n2,\n", "missing in 1 rows"),
+        ("a,b,label\n" + "1,2,x\n1,2,y\n" * 30, "constant"),
+        (
+            "a,label\n" + "".join(f"{k},x\n" for k in range(40)),
+            "every label",
+        ),
+        ("a,label\n" + "".join(f"{k},{k / 7}\n" for k in range(40)), "continuous"),
+        ("a,label\n" + "".join(f"{k},{k}.0\n" for k in range(60)), "continuous"),
+        ("a,label\n" + "".join(f"{k},{k}\n" for k in range(60)), "too few rows"),
+        ("a,label\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n7,x\n8,y\n", "at least 20"),
+    ],
+)
+def test_refused_files(text, said, capsys):
+    assert said in refuse_text(capsys, text)
+
+
+def test_refused_class_of_one_row(capsys, data):
+    frame = make_frame()
+    frame.loc[:1, "label"] = "rare"
+    frame.to_csv(data, index=False)
+    line = refuse(capsys, data, "--target", "label", "--test-size", 0.5)
+    assert "class 'rare' of " in line
+
+
+def test_refused_infinity(capsys, data):
+    make_frame().assign(age=np.inf).to_csv(data, index=False)
+    assert "infinity" in refuse(capsys, data, "--target", "label")
+
+
+def test_refused_folder_for_a_file(capsys, tmp_path):
+    assert "can't read" in refuse(capsys, tmp_path, "--target", "label")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda frame: frame.drop(columns=["age", "size"]), "['age', 'size']"),
+        (lambda frame: frame.assign(age="old"), "column 'age' holds numbers"),
+        (lambda frame: frame.assign(label="odd"), "lacks: ['odd']"),
+        (lambda frame: frame.drop(columns="label"), "no column 'label'"),
+    ],
+)
+def test_refused_test_files(change, said, capsys, data):
+    change(make_frame()).to_csv("test.csv", index=False)
+    assert said in refuse(capsys, data, "--target", "label", "--test", "test.csv")
+
+
+def test_refused_teachers(capsys, data, teacher):
+    teacher.write_bytes(b"no pickle")
+    assert "can't load the teacher" in refuse(capsys, runner=run_quickly)
+    X, y = np.arange(20.0)[:, None], np.arange(20) % 2
+    joblib.dump(RidgeClassifier().fit(X, y), teacher)
+    assert "no classifier with predict_proba" in refuse(capsys, runner=run_quickly)
+    joblib.dump(LogisticRegression().fit(X, y), teacher)
+    assert "can't predict rows of data.csv" in refuse(capsys, runner=run_quickly)
+    joblib.dump(LogisticRegression(), teacher)
+    assert "can't predict rows of data.csv" in refuse(capsys, runner=run_quickly)
+
+
+def test_refused_temperature_of_a_tree(capsys, teacher):
+    arguments = ["--student", "tree", "--temperature", "2"]
+    assert "temperature" in refuse(capsys, *arguments, runner=run_quickly)
+
+
+def test_refused_without_pandas(capsys, data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert 'pip install "skdistill[cli]"' in refuse(capsys, data, "--target", "label")
+
+
+def test_refused_read_only_folder(capsys, monkeypatch):
+    def refuse_to_write(dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(_cli.tempfile, "TemporaryFile", refuse_to_write)
+    assert "Permission denied" in refuse(capsys)
+
+
+def test_full_disk_leaves_nothing_behind(capsys, teacher, monkeypatch):
+    def fail(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_cli.os, "replace", fail)
+    assert "No space left" in refuse(capsys, runner=run_quickly)
+
+
+def test_interrupt(capsys, teacher, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    before = sorted(os.listdir())
+    monkeypatch.setattr(_cli, "measure_models", interrupt)
+    assert run_quickly() == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1] == "skdistill: interrupted, nothing was written."
+    assert sorted(os.listdir()) == before
+
+
+def test_interrupt_of_a_network(capsys, teacher, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    # scikit-learn catches it there, keeps the half-trained network and warns.
+    monkeypatch.setattr(MLPClassifier, "_update_no_improvement_count", interrupt)
+    network = MLPClassifier((4,), max_iter=5)
+    monkeypatch.setitem(
+        _cli.STUDENTS, "mlp", lambda X: make_pipeline(prepare_columns(X), network)
+    )
+    assert run_quickly("--student", "mlp") == 130
+    assert "nothing was written" in capsys.readouterr().err
+    assert not os.path.exists("student.joblib")

@@ -1,0 +1,420 @@
+"""Tables and preprocessing in an ONNX file."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from _onnx_files import (
+    LEARNERS,
+    NAMES,
+    RNG,
+    SCORES,
+    TEST,
+    TRAIN,
+    X,
+    assert_equal_to,
+    list_operators,
+    make_frame,
+    make_labels,
+    make_lightgbm,
+    run,
+)
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.ensemble import VotingClassifier
+from sklearn.feature_selection import SelectKBest
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
+
+from skdistill import DistilledClassifier
+from skdistill._labels._defaults import default_student, prepare_columns
+from skdistill.export import to_onnx
+from skdistill.export.onnx._columns import describe_inputs
+from skdistill.export.onnx._convert import build_models
+from skdistill.export.onnx._preprocessing import (
+    UnsupportedError,
+    start_table,
+    transform_table,
+)
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("skl2onnx")
+
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::UserWarning:lightgbm"
+)
+
+
+PREPROCESSING = {
+    "standard": StandardScaler,
+    "centred": lambda: StandardScaler(with_std=False),
+    "min-max": lambda: MinMaxScaler((-1, 1)),
+    "max-abs": MaxAbsScaler,
+    "robust": RobustScaler,
+    "spread": lambda: RobustScaler(with_centering=False),
+    "selected": lambda: make_pipeline(StandardScaler(), SelectKBest(k=3)),
+    "pca": lambda: PCA(3, whiten=True),
+    "svd": lambda: TruncatedSVD(3),
+    "union": lambda: make_union(StandardScaler(), PCA(2), "passthrough"),
+    "columns": lambda: make_column_transformer(
+        (StandardScaler(), slice(0, 2)),
+        ("drop", [2]),
+        (MinMaxScaler(), np.array([False, False, False, True, False])),
+        (RobustScaler(), []),
+        remainder="passthrough",
+    ),
+    "identity": lambda: FunctionTransformer(),
+    # Not arithmetic of the form that folds: through skl2onnx.
+    "normalizer": Normalizer,
+    "clipped": lambda: MinMaxScaler(clip=True),
+}
+
+
+@pytest.mark.parametrize("name", PREPROCESSING)
+@pytest.mark.parametrize("learner", ["mlp", "forest"])
+def test_preprocessing_is_equal(name, learner):
+    pipeline = make_pipeline(PREPROCESSING[name](), LEARNERS[learner]())
+    pipeline[-1].set_params(random_state=0)
+    y = make_labels(3)
+    pipeline.fit(X[TRAIN], y[TRAIN])
+    model = to_onnx(pipeline, X[TRAIN])
+    assert_equal_to(pipeline, model, X[TEST], {"X": X[TEST]})
+
+
+def test_scaling_costs_no_node():
+    mlp = MLPClassifier((8, 4), max_iter=5)
+    y = SCORES.argmax(axis=1)
+    pipeline = make_pipeline(StandardScaler(), PCA(4), mlp).fit(X, y)
+    operators = list_operators(to_onnx(pipeline, X))
+    layers = ["Gemm", "Relu", "Gemm", "Relu"]
+    assert operators == [*layers, "LinearClassifier"]
+    # It has no boolean labels.
+    pipeline.fit(X, y > 0)
+    operators = list_operators(to_onnx(pipeline, X))
+    assert operators == [*layers, "Gemm", "Sigmoid", "ArgMax", "Gather"]
+
+
+@pytest.mark.parametrize("name", ["far from 0", "cancelling"])
+def test_sums_that_float32_would_blur_are_done_in_double(name):
+    rows = (X + np.float32(30_000)).astype(np.float64)
+    if name == "far from 0":
+        pipeline = make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=20))
+        pipeline.fit(rows[TRAIN], make_labels(3)[TRAIN])
+    else:
+        pipeline = LogisticRegression().fit(rows, make_labels(2))
+        pipeline.coef_ = np.array([[1.1, -1.1, 0, 0, 0]])
+        pipeline.intercept_ = np.zeros(1)
+    model = to_onnx(pipeline, rows[TRAIN])
+    assert list_operators(model)[:3] == ["Cast", "Gemm", "Cast"]
+    assert_equal_to(pipeline, model, rows[TEST], {"X": rows[TEST].astype(np.float32)})
+
+
+def feed_frame(frame):
+    """As a client would: float32 or strings, one column each."""
+    feed = {}
+    for name in frame:
+        values = frame[[name]].to_numpy()
+        if name in ("text", "kind"):
+            values = np.array(
+                [["" if pd.isna(v) else str(v) for v in row] for row in values],
+                dtype=object,
+            )
+        else:
+            values = values.astype(np.float32)
+        feed[name] = values
+    return feed
+
+
+@pytest.mark.parametrize(
+    "learner", ["student", "logistic", "tree", "forest", "lightgbm"]
+)
+def test_a_mixed_table_has_one_input_a_column(learner):
+    frame, y = make_frame(), make_labels(3)
+    if learner == "student":
+        pipeline = default_student(frame, 100)
+        pipeline[-1].set_params(max_iter=20, random_state=0)
+    else:
+        pipeline = make_pipeline(prepare_columns(frame), LEARNERS[learner]())
+    pipeline.fit(frame[TRAIN], y[TRAIN])
+    model = to_onnx(pipeline, frame[TRAIN])
+    given = {entry.name: entry.type.tensor_type for entry in model.graph.input}
+    assert list(given) == ["a", "b", "c d", "text", "kind", "flag"]
+    kinds = [given[name].elem_type for name in given]
+    assert kinds == [onnx.TensorProto.FLOAT] * 3 + [
+        *[onnx.TensorProto.STRING] * 2,
+        onnx.TensorProto.FLOAT,
+    ]
+    assert_equal_to(pipeline, model, frame[TEST], feed_frame(frame[TEST]))
+
+
+def test_a_table_of_numbers_is_one_input_whatever_holds_it():
+    pl = pytest.importorskip("polars")
+    y = make_labels(3)
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    frame["e"] = pd.array(np.where(X[:, 4] > 2, pd.NA, X[:, 4] * 9), dtype="Float64")
+    frame["e"] = frame["e"].round().astype("Int64")
+    table = frame.to_numpy(dtype=np.float32, na_value=np.nan)
+    for rows in (frame, pl.from_pandas(frame), table):
+        pipeline = default_student(rows, 100)
+        pipeline[-1].set_params(max_iter=20, random_state=0)
+        pipeline.fit(rows[:300], y[TRAIN])
+        model = to_onnx(pipeline, rows[:300])
+        assert [entry.name for entry in model.graph.input] == ["X"]
+        assert_equal_to(pipeline, model, rows[300:], {"X": table[300:]})
+
+
+def test_a_column_named_like_an_output_is_refused():
+    frame = make_frame(missing=False)[["text", "a"]].rename(columns={"a": "label"})
+    encode = make_column_transformer((OneHotEncoder(), ["text"]))
+    pipeline = make_pipeline(encode, LogisticRegression()).fit(frame, make_labels(3))
+    with pytest.raises(ValueError, match=r"\['label'\] clash"):
+        to_onnx(pipeline, frame)
+
+
+def test_columns_taken_by_name_from_a_table_of_numbers():
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    columns = make_column_transformer(
+        (StandardScaler(), ["b", "a"]), (Normalizer(), ["c", "e"])
+    )
+    pipeline = make_pipeline(columns, LogisticRegression())
+    pipeline.fit(frame[TRAIN], make_labels(3)[TRAIN])
+    model = to_onnx(pipeline, frame[TRAIN])
+    assert [entry.name for entry in model.graph.input] == ["X"]
+    assert_equal_to(pipeline, model, frame[TEST], {"X": X[TEST]})
+
+
+def test_sparse_rows_are_served_dense():
+    from scipy.sparse import csr_array
+
+    rows = csr_array(np.where(np.abs(X) > 0.5, X, 0))
+    pipeline = make_pipeline(MaxAbsScaler(), LogisticRegression())
+    pipeline.fit(rows, make_labels(3))
+    model = to_onnx(pipeline, rows)
+    assert_equal_to(pipeline, model, rows, {"X": rows.toarray()})
+
+
+ENCODERS = {
+    "ignored": lambda: OneHotEncoder(handle_unknown="ignore"),
+    "infrequent": lambda: OneHotEncoder(
+        handle_unknown="infrequent_if_exist", max_categories=3
+    ),
+    "dropped": lambda: OneHotEncoder(drop="first", handle_unknown="ignore"),
+    "ordinal": lambda: OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
+    ),
+    "target": lambda: TargetEncoder(random_state=0),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_levels_never_seen_are_encoded_as_the_encoder_does(name):
+    frame = make_frame()[["text", "a", "flag", "kind"]]
+    encode = ENCODERS[name]()
+    pipeline = make_pipeline(
+        make_column_transformer((encode, ["text", "kind", "flag"]), remainder="drop"),
+        LogisticRegression(),
+    )
+    train, test = frame[TRAIN], frame[TEST].copy()
+    pipeline.fit(train, make_labels(3)[TRAIN])
+    model = to_onnx(pipeline, train)
+    test["text"] = np.where(test["a"] > 0.5, "never seen", test["text"])
+    assert_equal_to(pipeline, model, test, feed_frame(test))
+
+
+def test_a_level_never_seen_gives_nan_where_the_encoder_would_raise():
+    frame = make_frame(missing=False)[["text", "a"]]
+    pipeline = make_pipeline(
+        make_column_transformer((OneHotEncoder(), ["text"]), remainder="passthrough"),
+        LogisticRegression(),
+    ).fit(frame, make_labels(3))
+    model = to_onnx(pipeline, frame)
+    feed = feed_frame(frame[:2])
+    feed["text"][1] = "never seen"
+    proba = run(model, feed)[1]
+    assert np.isfinite(proba[0]).all()
+    assert np.isnan(proba[1]).all()
+
+
+FILLS = {
+    "constant": {"strategy": "constant", "fill_value": "missing"},
+    "level": {"strategy": "constant", "fill_value": "red"},
+    "most frequent": {"strategy": "most_frequent"},
+}
+
+
+@pytest.mark.parametrize("marker", [None, np.nan, pd.NA])
+@pytest.mark.parametrize("params", FILLS.values(), ids=FILLS)
+def test_missing_strings_are_filled_in(params, marker):
+    frame = make_frame()[["text", "a"]]
+    frame["text"] = frame["text"].astype(object)
+    frame.loc[frame["text"].isna(), "text"] = marker
+    fill = SimpleImputer(missing_values=marker, **params)
+    encode = OneHotEncoder(handle_unknown="ignore")
+    columns = make_column_transformer(
+        (make_pipeline(fill, encode), ["text"]), remainder="passthrough"
+    )
+    pipeline = make_pipeline(columns, LogisticRegression())
+    pipeline.fit(frame[TRAIN], make_labels(3)[TRAIN])
+    model = to_onnx(pipeline, frame[TRAIN])
+    assert_equal_to(pipeline, model, frame[TEST], feed_frame(frame[TEST]))
+
+
+def test_a_fill_that_was_never_needed_in_training():
+    frame = make_frame(missing=False)[["text", "a"]]
+    fill = SimpleImputer(missing_values=None, strategy="constant", fill_value="none")
+    encode = OneHotEncoder(handle_unknown="ignore")
+    columns = make_column_transformer(
+        (make_pipeline(fill, encode), ["text"]), (StandardScaler(), ["a"])
+    )
+    frame["text"] = frame["text"].astype(object)
+    pipeline = make_pipeline(columns, LogisticRegression())
+    pipeline.fit(frame[TRAIN], make_labels(3)[TRAIN])
+    model = to_onnx(pipeline, frame[TRAIN])
+    test = frame[TEST].copy()
+    test.loc[test.index[::3], "text"] = None
+    assert_equal_to(pipeline, model, test, feed_frame(test))
+
+
+def test_nullable_strings_of_the_default_student():
+    frame = make_frame()[["a", "text", "b"]]
+    frame["text"] = frame["text"].astype("string")
+    student = default_student(frame, 100)
+    student[-1].set_params(max_iter=20, random_state=0)
+    student.fit(frame[TRAIN], make_labels(3)[TRAIN])
+    model = to_onnx(student, frame[TRAIN])
+    assert_equal_to(student, model, frame[TEST], feed_frame(frame[TEST]))
+
+
+ODD = {
+    "a marker": (SimpleImputer(missing_values=-1.0), X),
+    "imputed late": (make_pipeline(StandardScaler(), SimpleImputer()), X),
+    "encoded late": (
+        make_pipeline(
+            StandardScaler(), OneHotEncoder(handle_unknown="ignore", max_categories=3)
+        ),
+        X,
+    ),
+    "clipped": (MaxAbsScaler(clip=True), X),
+    "a function": (FunctionTransformer(np.exp), X),
+    "a failing function": (FunctionTransformer(lambda rows: rows.columns), None),
+    "union weights": (
+        make_union(StandardScaler()).set_params(
+            transformer_weights={"standardscaler": 2.0}
+        ),
+        X,
+    ),
+    "a slice of names": (
+        make_column_transformer((StandardScaler(), slice("a", "b"))),
+        None,
+    ),
+    "strings": (make_column_transformer(("passthrough", ["text"])), None),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_other_preprocessing_is_left_to_skl2onnx(name):
+    transformer, rows = ODD[name]
+    rows = make_frame(missing=False) if rows is None else rows
+    if name == "a failing function":
+        with pytest.raises(UnsupportedError):
+            transform_table(transformer, start_table(3, frozenset()))
+        return
+    transformer.fit(rows[TRAIN])
+    inputs = describe_inputs(rows)
+    table = start_table(len(inputs.columns), inputs.texts)
+    if name == "strings":
+        table = transform_table(transformer, table)
+        with pytest.raises(UnsupportedError, match="strings"):
+            transform_table(StandardScaler().fit(X[:, :1]), table)
+        return
+    with pytest.raises(UnsupportedError):
+        transform_table(transformer, table)
+
+
+def test_a_column_passed_as_a_vector_is_left_to_skl2onnx():
+    columns = make_column_transformer((FunctionTransformer(), "a"))
+    columns.transformers_ = [("f", FunctionTransformer(), "a")]
+    with pytest.raises(UnsupportedError, match="vector"):
+        transform_table(columns, start_table(2, frozenset()))
+
+
+def test_strings_that_nobody_encodes_are_refused():
+    frame = make_frame(missing=False)[["text", "a"]]
+    passed = make_pipeline(
+        make_column_transformer(("passthrough", ["text", "a"])), GaussianNB()
+    )
+    passed[0].fit(frame)
+    passed[1].fit(X[:, :2], make_labels(3))
+    models = build_models(passed, describe_inputs(frame), NAMES)
+    with pytest.raises(TypeError, match=r"No converter.*StringTensorType"):
+        next(models)
+
+
+def test_a_frozen_student_behind_preprocessing_of_skl2onnx():
+    rows = Normalizer().fit_transform(X)
+    frozen = FrozenEstimator(LogisticRegression().fit(rows, make_labels(3)))
+    pipeline = make_pipeline(Normalizer(), frozen).fit(X, make_labels(3))
+    model = to_onnx(pipeline, X[TRAIN])
+    assert_equal_to(pipeline, model, X[TEST], {"X": X[TEST]})
+
+
+def test_a_vote_of_distilled_classifiers():
+    distilled = DistilledClassifier(GaussianNB(), LogisticRegression(), random_state=0)
+    vote = VotingClassifier([("a", distilled), ("b", GaussianNB())], voting="soft")
+    vote.fit(X[TRAIN], make_labels(3)[TRAIN])
+    model = to_onnx(vote, X[TRAIN])
+    assert_equal_to(vote, model, X[TEST], {"X": X[TEST]})
+
+
+def test_an_array_of_objects_is_fed_column_by_column():
+    rows = np.empty((500, 2), dtype=object)
+    rows[:, 0] = X[:, 0].astype(float)
+    rows[:, 1] = np.where(X[:, 1] > 0, "up", "down")
+    rows[::5, 0] = None
+    assert describe_inputs(rows).columns == ("x0", "x1")
+    feed = describe_inputs(rows).feed(rows)
+    assert feed["x0"].dtype == np.float32
+    assert np.isnan(feed["x0"][0, 0])
+    assert feed["x1"][:, 0].tolist() == rows[:, 1].tolist()
+    numbers = describe_inputs(rows[:, :1])
+    assert numbers.feed(rows[:, :1])["X"].shape == (500, 1)
+    assert describe_inputs(np.array([["a"], ["b"]])).texts == {0}
+
+
+def test_numbers_as_levels():
+    rows = np.column_stack([RNG.randint(0, 4, 500), X[:, 0]]).astype(float)
+    rows[::9, 0] = np.nan
+    pipeline = make_pipeline(
+        make_column_transformer(
+            (OneHotEncoder(handle_unknown="ignore"), [0]), (SimpleImputer(), [1, 0])
+        ),
+        LogisticRegression(),
+    ).fit(rows[TRAIN], make_labels(3)[TRAIN])
+    model = to_onnx(pipeline, rows[TRAIN])
+    rows[301, 0] = 17
+    feed = {"X": rows[TEST].astype(np.float32)}
+    assert_equal_to(pipeline, model, rows[TEST], feed)
+
+
+def test_trees_see_missing_values():
+    rows = X.copy()
+    rows[::3, 1] = np.nan
+    pipeline = make_pipeline(StandardScaler(), make_lightgbm())
+    pipeline.fit(rows[TRAIN], make_labels(3)[TRAIN])
+    model = to_onnx(pipeline, rows[TRAIN])
+    assert_equal_to(pipeline, model, rows[TEST], {"X": rows[TEST]})

@@ -1,0 +1,153 @@
+"""Progress of long work: `verbose`, and scikit-learn's callbacks."""
+
+import numpy as np
+import pytest
+from sklearn.callback import ProgressBar
+from sklearn.datasets import make_classification
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier, _classifier
+from skdistill._progress import raise_interrupts
+
+X, y = make_classification(80, random_state=0)
+
+
+class Recorder:
+    """Writes down the tasks; propagated to sub-estimators that know callbacks."""
+
+    max_propagation_depth = None
+
+    def __init__(self):
+        self.events = []
+
+    def setup(self, estimator, context):
+        self.events.append("setup")
+
+    def teardown(self, estimator, context):
+        self.events.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.events.append(("begin", context.estimator_name, context.task_name))
+
+    def on_fit_task_end(self, estimator, context):
+        self.events.append(("end", context.estimator_name, context.task_name))
+
+
+def names(recorder, estimator="DistilledClassifier"):
+    return [e[2] for e in recorder.events if e[:2] == ("begin", estimator)]
+
+
+@pytest.mark.parametrize("cv", [None, 2])
+def test_every_step_begins_and_ends(cv):
+    recorder = Recorder()
+    est = DistilledClassifier(DecisionTreeClassifier(), DecisionTreeClassifier(), cv=cv)
+    est.set_callbacks(recorder).fit(X, y)
+    steps = ["fit"] + (["folds"] if cv else []) + ["teacher", "student"]
+    assert names(recorder) == steps
+    assert recorder.events[0] == "setup"
+    assert recorder.events[-1] == "teardown"
+    begun = sorted(e[1:] for e in recorder.events if e[0] == "begin")
+    ended = sorted(e[1:] for e in recorder.events if e[0] == "end")
+    assert begun == ended
+
+
+def test_parts_that_know_callbacks_report_too():
+    recorder = Recorder()
+    logistic = LogisticRegression()
+    student = make_pipeline(StandardScaler(), LogisticRegression())
+    est = DistilledClassifier(logistic, student, cv=2).set_callbacks(recorder)
+    est.fit(X, y)
+    # The teacher on all rows, and one a fold.
+    assert names(recorder, "LogisticRegression").count("fit") >= 3
+    for part in (est.teacher_, est.student_, est.student_[-1]):
+        assert "_skl_callbacks" not in vars(part)
+        assert "_parent_callback_ctx" not in vars(part)
+
+
+def test_callbacks_change_nothing_that_is_learned(tmp_path):
+    est = DistilledClassifier(LogisticRegression(), LogisticRegression(), cv=2)
+    plain = est.fit(X, y).student_.coef_
+    est.set_params(memory=str(tmp_path), n_jobs=2).set_callbacks(Recorder())
+    for _ in range(2):
+        np.testing.assert_array_equal(est.fit(X, y).student_.coef_, plain)
+
+
+def test_progress_bar_nested_in_a_search(capfd):
+    est = DistilledClassifier(DecisionTreeClassifier(), DecisionTreeClassifier())
+    search = GridSearchCV(est, {"alpha": [0.5, 1.0]}, cv=2)
+    search.set_callbacks(ProgressBar(max_propagation_depth=2)).fit(X, y)
+    shown = capfd.readouterr()
+    assert "DistilledClassifier" in shown.out + shown.err
+
+
+def test_progress_bar_alone(capfd):
+    est = DistilledClassifier(LogisticRegression(), LogisticRegression(), cv=2)
+    est.set_callbacks(ProgressBar()).fit(X, y)
+    shown = capfd.readouterr()
+    assert "DistilledClassifier - fit" in shown.out + shown.err
+    assert "100%" in shown.out + shown.err
+
+
+@pytest.mark.parametrize(
+    ("teacher", "given", "steps"),
+    [
+        (LogisticRegression(), {}, ["teacher", "student"]),
+        (FrozenEstimator(LogisticRegression().fit(X, y)), {}, ["label", "student"]),
+        (None, {"teacher_proba": np.eye(2)[y]}, ["student"]),
+    ],
+)
+def test_verbose_prints_a_line_a_step(capsys, teacher, given, steps):
+    est = DistilledClassifier(teacher, LogisticRegression(), verbose=True)
+    est.fit(X, y, **given)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(steps)
+    for number, (line, step) in enumerate(zip(lines, steps, strict=True), start=1):
+        assert line.startswith(
+            f"[DistilledClassifier] step {number} of {len(steps)}, {step}: "
+        )
+    est.set_params(verbose=False).fit(X, y, **given)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("what", ["teacher", "student"])
+def test_an_interrupt_that_a_network_swallows_ends_the_fit(what, monkeypatch):
+    """MLPClassifier turns Ctrl-C into a warning and keeps half-trained weights."""
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    parts = {"teacher": LogisticRegression(), "student": LogisticRegression()}
+    est = DistilledClassifier(**parts).fit(X, y)
+    before = est.predict_proba(X)
+    est.set_params(**{what: MLPClassifier((4,))})
+    monkeypatch.setattr(MLPClassifier, "_backprop", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(X, y)
+    np.testing.assert_array_equal(est.predict_proba(X), before)
+
+
+def test_an_interrupt_in_a_pilot_ends_the_fit(monkeypatch):
+    """Warnings of a pilot are not shown, but this one is no warning."""
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    rows, labels = make_classification(600, random_state=0)
+    est = DistilledClassifier(LogisticRegression(), MLPClassifier((4,)))
+    monkeypatch.setattr(MLPClassifier, "_backprop", interrupt)
+    monkeypatch.setattr(
+        _classifier, "teach", lambda *args: pytest.fail("no pilot ended it")
+    )
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(rows, labels)
+
+
+def test_other_warnings_stay_what_they_are():
+    with pytest.raises(UserWarning, match="mine"), raise_interrupts():
+        raise UserWarning("mine")

@@ -1,0 +1,480 @@
+"""The report shows scikit-learn's figures, and says in words what they hide."""
+
+import pickle
+
+import numpy as np
+import pytest
+from _reports import (
+    CODES,
+    NAMES,
+    TRAIN,
+    X_TEST,
+    X_TRAIN,
+    Y_TEST,
+    Y_TRAIN,
+    X,
+    Y,
+    distil,
+    report_on,
+    report_on_groups,
+    say,
+    shorten_times,
+    stage,
+)
+from scipy import sparse
+from scipy.stats import entropy
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    log_loss,
+    roc_auc_score,
+)
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier
+from skdistill.inspection._report import _measure
+from skdistill.inspection._report._parameters import count_parameters
+
+pd = pytest.importorskip("pandas")
+
+
+WEIGHT = np.random.default_rng(0).integers(0, 4, size=300).astype(float)
+
+
+@pytest.fixture(autouse=True)
+def time_briefly(monkeypatch):
+    shorten_times(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def distilled():
+    return distil()
+
+
+@pytest.fixture(scope="module")
+def report(distilled):
+    return report_on_groups(distilled)
+
+
+# --- figures -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["even", "weighted"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_scores_are_those_of_scikit_learn(weight, n_classes):
+    y = np.where(Y == "mid", "low", Y) if n_classes == 2 else Y
+    model = distil(y=y[:200])
+    found = report_on(model, y=y[200:], sample_weight=weight).models
+    proba = model.student_.predict_proba(X_TEST)
+    truth, given = y[200:], {"sample_weight": weight}
+    label = model.student_.predict(X_TEST)
+    auc = (
+        roc_auc_score(truth, proba[:, 1], **given)
+        if n_classes == 2
+        else roc_auc_score(truth, proba, multi_class="ovr", **given)
+    )
+    teacher = model.teacher_.predict_proba(X_TEST)
+    kl = entropy(teacher.T, (proba * (1 - 1e-15) + 1e-15 / n_classes).T)
+    expected = {
+        "accuracy": accuracy_score(truth, label, **given),
+        "balanced_accuracy": balanced_accuracy_score(truth, label, **given),
+        "log_loss": log_loss(truth, proba, **given),
+        "brier_score": brier_score_loss(
+            truth == "low" if n_classes == 2 else truth,
+            proba[:, 1] if n_classes == 2 else proba,
+            **given,
+        ),
+        "roc_auc": auc,
+        "kl_divergence": np.average(kl, weights=weight),
+    }
+    for name, value in expected.items():
+        assert found["student"][name] == pytest.approx(value), name
+    assert found["teacher"]["log_loss"] == pytest.approx(
+        log_loss(truth, teacher, **given)
+    )
+
+
+def test_agreement_where_the_teacher_is_wrong_by_hand():
+    y = ["high", "high", "low", "mid"]
+    teacher = say(["high", "low", "mid", "mid"])  # wrong on the middle two
+    student = say(["low", "low", "low", "mid"])  # with it on the second and the last
+    found = stage(student, teacher, y).models
+    assert found["student"]["agreement"] == 0.5
+    assert found["student"]["agreement_where_teacher_wrong"] == 0.5
+    assert found["teacher"]["agreement_where_teacher_wrong"] == 1
+    weighted = stage(student, teacher, y, sample_weight=[1, 3, 1, 1]).models
+    assert weighted["student"]["agreement_where_teacher_wrong"] == 0.75
+    assert np.isnan(
+        stage(student, say(y), y).models["student"]["agreement_where_teacher_wrong"]
+    )
+
+
+def test_calibration_error_by_hand():
+    y = ["high"] * 8 + ["low"] * 2  # right in 8 of 10, confident by 0.9
+    found = stage(say(["high"] * 10, 0.9), say(y), y).models["student"]
+    assert found["calibration_error"] == pytest.approx(0.1)
+
+
+def test_weights_are_rows_given_that_often(distilled):
+    times = WEIGHT.astype(int)
+    weighted = report_on(distilled, sample_weight=WEIGHT)
+    repeated = report_on(
+        distilled, np.repeat(X_TEST, times, 0), np.repeat(Y_TEST, times)
+    )
+    assert weighted.n_rows == (times > 0).sum()
+    assert weighted.weighted
+    assert not repeated.weighted
+    for name, figures in weighted.models.items():
+        for key in ("accuracy", "roc_auc", "calibration_error", "agreement"):
+            assert figures[key] == pytest.approx(repeated.models[name][key]), key
+    for one, other in zip(weighted.by_class, repeated.by_class, strict=True):
+        assert one["student"] == pytest.approx(other["student"])
+
+
+def test_rows_of_weight_zero_are_left_out_everywhere(distilled):
+    proba = distilled.teacher_.predict_proba(X_TEST)
+    groups = np.where(WEIGHT > 0, "in", "out")
+    found = report_on(
+        distilled, sample_weight=WEIGHT, teacher_proba=proba, groups=groups
+    )
+    assert [part["n_rows"] for part in found.by_group] == [int((WEIGHT > 0).sum()), 0]
+    assert found.by_group[1]["student"]["accuracy"] is None
+    str(found)
+
+
+def test_classes_and_groups(report, distilled):
+    label = distilled.predict(X_TEST)
+    for part in report.by_class:
+        own = part["name"] == Y_TEST
+        assert part["n_rows"] == own.sum()
+        assert part["student"]["accuracy"] == pytest.approx(
+            (label == Y_TEST)[own].mean()
+        )
+    own = X_TEST[:, 0] > 0
+    part = report.by_group[0]
+    assert part["name"] == "a<b>"
+    assert part["student"]["log_loss"] == pytest.approx(
+        log_loss(Y_TEST[own], distilled.predict_proba(X_TEST[own]), labels=NAMES)
+    )
+    same = label[own] == distilled.teacher_.predict(X_TEST[own])
+    assert part["student"]["agreement"] == pytest.approx(same.mean())
+
+
+@pytest.mark.parametrize("as_column", [True, False])
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([10, 9, None], ["9", "10", "(missing)"]),
+        (["b", "a", np.nan], ["a", "b", "(missing)"]),
+        ([2, "a", 2], ["2", "a"]),
+    ],
+)
+def test_groups_of_every_kind(values, names, as_column):
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    frame["g"] = np.zeros(len(frame))
+    model = distil(frame[:200])
+    test = frame[200:]
+    groups = pd.Series(values * 100, index=test.index, dtype=object)
+    if as_column:
+        drop = FunctionTransformer(lambda table: table.assign(g=0.0))
+        model = make_pipeline(drop, model)
+        test, groups = test.assign(g=groups), "g"
+    found = report_on(model, test, groups=groups)
+    assert [part["name"] for part in found.by_group] == names
+
+
+# --- the baseline --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["student", "default student"])
+def test_fit_fits_the_same_student_on_the_true_labels(given):
+    model = distil() if given else distil(student=None)
+    found = report_on(model, baseline="fit", train=TRAIN, random_state=0)
+    # With the seeds that the distilled student had.
+    expected = clone(model.student_).fit(X_TRAIN, Y_TRAIN).predict_proba(X_TEST)
+    assert found.models["baseline"]["log_loss"] == pytest.approx(
+        log_loss(Y_TEST, expected)
+    )
+
+
+def test_fit_takes_weights():
+    weight = np.where(X_TRAIN[:, 0] > 0, 5.0, 1.0)
+    model = distil(student=make_pipeline(StandardScaler(), DecisionTreeClassifier()))
+    found = report_on(model, baseline="fit", train=(X_TRAIN, Y_TRAIN, weight))
+    direct = clone(model.student_)
+    direct.fit(X_TRAIN, Y_TRAIN, decisiontreeclassifier__sample_weight=weight)
+    assert found.models["baseline"]["accuracy"] == direct.score(X_TEST, Y_TEST)
+
+
+def test_fit_seeds_a_baseline_that_nothing_else_does():
+    model = distil(random_state=None, student=DecisionTreeClassifier(splitter="random"))
+    one, same, other = (
+        report_on(model, baseline="fit", train=TRAIN, random_state=seed).models[
+            "baseline"
+        ]["log_loss"]
+        for seed in (0, 0, 1)
+    )
+    assert one == same != other
+
+
+def test_fit_works_with_nets():
+    pytest.importorskip("torch")
+    from skorch import NeuralNetClassifier
+    from torch import nn
+
+    rows = X.astype(np.float32)
+    net = NeuralNetClassifier(
+        nn.Linear(6, 3),
+        criterion=nn.CrossEntropyLoss,
+        train_split=None,
+        verbose=0,
+        max_epochs=1,
+    )
+    model = distil(rows[:200], student=net, teacher=GaussianNB())
+    found = report_on(model, rows[200:], baseline="fit", train=(rows[:200], Y_TRAIN))
+    assert found.models["baseline"]["parameters"] == 6 * 3 + 3
+    assert found.descriptions["baseline"] == "NeuralNetClassifier"
+
+
+def test_a_fitted_baseline_may_have_missed_a_class(distilled):
+    seen = Y_TRAIN != "mid"
+    base = GaussianNB().fit(X_TRAIN[seen], Y_TRAIN[seen])
+    found = report_on(distilled, baseline=base)
+    assert found.models["baseline"]["accuracy"] == base.score(X_TEST, Y_TEST)
+    assert found.descriptions["baseline"] == "GaussianNB"
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"baseline": "fit"}, ValueError, r"needs the rows .* train=None"),
+        ({"baseline": "fit", "train": X_TRAIN}, ValueError, "train=ndarray"),
+        ({"baseline": "fit", "train": (X, CODES)}, ValueError, "y_train must hold"),
+        ({"train": TRAIN}, ValueError, "train is for baseline='fit'"),
+        ({"baseline": "hard"}, ValueError, "baseline must be 'fit'"),
+        ({"baseline": GaussianNB}, ValueError, "baseline must be 'fit'"),
+        ({"baseline": GaussianNB()}, NotFittedError, "not fitted"),
+        (
+            {"baseline": GaussianNB().fit(X_TRAIN, CODES[:200])},
+            ValueError,
+            "baseline must know no other classes",
+        ),
+        ({"baseline": StandardScaler().fit(X)}, TypeError, "needs predict_proba"),
+        ({"groups": "g"}, ValueError, "X has no column names"),
+        ({"groups": [1, 2]}, ValueError, "one value for each of the 300 rows; got 2"),
+        ({"groups": X_TEST[:, 0]}, ValueError, "at most 100 groups; got 300"),
+        ({"n_bootstrap": 0}, ValueError, "n_bootstrap must be"),
+        ({"sample_weight": -WEIGHT}, ValueError, "sample_weight must be finite"),
+        ({"teacher_proba": np.ones((300, 1))}, ValueError, "teacher_proba must have"),
+        (
+            {"teacher_proba": np.full((300, 2), 0.5)},
+            ValueError,
+            r"teacher_proba must hold .* shape \(300, 3\); got \(300, 2\)",
+        ),
+        ({"teacher_proba": np.ones((3, 3))}, ValueError, "inconsistent numbers"),
+    ],
+)
+def test_what_is_no_report(distilled, params, error, message):
+    with pytest.raises(error, match=message):
+        report_on(distilled, **params)
+
+
+def test_rows_that_are_no_rows_of_this_estimator(distilled):
+    with pytest.raises(ValueError, match=r"got \['huge'\] as well"):
+        report_on(distilled, y=np.where(Y_TEST == "low", "huge", Y_TEST))
+    with pytest.raises(TypeError, match="got GaussianNB without one"):
+        report_on(GaussianNB().fit(X_TRAIN, Y_TRAIN))
+    with pytest.raises(NotFittedError):
+        report_on(DistilledClassifier())
+    frame = pd.DataFrame(X_TEST, columns=list("abcdef"))
+    with pytest.raises(ValueError, match=r"X has the columns \['a', 'b'"):
+        report_on(distilled, frame, groups="g")
+
+
+# --- the teacher, and where the student stands ---------------------------------
+
+
+def test_stored_probabilities_stand_in_for_a_teacher():
+    teacher = GaussianNB().fit(X_TRAIN, Y_TRAIN)
+    model = DistilledClassifier(student=DecisionTreeClassifier(max_depth=3))
+    model.fit(X_TRAIN, Y_TRAIN, teacher_proba=teacher.predict_proba(X_TRAIN))
+    with pytest.raises(ValueError, match="teacher_ is None"):
+        report_on(model)
+    found = report_on(model, teacher_proba=teacher.predict_proba(X_TEST))
+    assert found.models["teacher"]["accuracy"] == teacher.score(X_TEST, Y_TEST)
+    assert found.models["teacher"]["bytes"] is None
+    assert found.ratios == {
+        "smaller": None,
+        "faster_one_row": None,
+        "faster_batch": None,
+    }
+    assert found.descriptions["teacher"] == "stored"
+    assert "Student against teacher:" not in str(found)
+
+
+def test_stored_probabilities_go_before_those_of_the_teacher(distilled):
+    sure = say(Y_TEST, 0.9)
+    found = report_on(distilled, teacher_proba=sure.astype(np.float32)).models[
+        "teacher"
+    ]
+    assert found["log_loss"] == pytest.approx(-np.log(0.9))
+    assert found["bytes"] == len(
+        pickle.dumps(distilled.teacher_, pickle.HIGHEST_PROTOCOL)
+    )
+
+
+def test_a_pipeline_is_measured_as_a_whole():
+    inner = DistilledClassifier(
+        LogisticRegression(), DecisionTreeClassifier(max_depth=3), random_state=0
+    )
+    model = make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), inner))
+    search = GridSearchCV(model, {}, cv=2).fit(X_TRAIN, Y_TRAIN)
+    found = report_on(search, baseline="fit", train=TRAIN)
+    scaled = search.best_estimator_[0].transform(X_TRAIN)
+    scaled = search.best_estimator_[1][0].transform(scaled)
+    own = search.best_estimator_[1][1]
+    direct = clone(own.student_).fit(scaled, Y_TRAIN)
+    rows = search.best_estimator_[1][0].transform(
+        search.best_estimator_[0].transform(X_TEST)
+    )
+    assert found.models["baseline"]["accuracy"] == direct.score(rows, Y_TEST)
+    assert found.models["teacher"]["accuracy"] == own.teacher_.score(rows, Y_TEST)
+    assert found.models["student"]["accuracy"] == search.score(X_TEST, Y_TEST)
+    # Both scalers are part of what is deployed.
+    alone = len(pickle.dumps(own.student_, pickle.HIGHEST_PROTOCOL))
+    assert found.models["student"]["bytes"] > alone + 500
+    assert found.descriptions == {
+        "teacher": "LogisticRegression",
+        "baseline": "DecisionTreeClassifier",
+        "student": "DecisionTreeClassifier",
+    }
+
+
+def test_sparse_rows():
+    model = distil(sparse.csr_array(X_TRAIN))
+    found = report_on(model, sparse.csr_array(X_TEST), sample_weight=WEIGHT)
+    dense = report_on(distil(), sample_weight=WEIGHT)
+    assert found.models["student"]["log_loss"] == pytest.approx(
+        dense.models["student"]["log_loss"]
+    )
+
+
+# --- costs ---------------------------------------------------------------------
+
+
+def test_times_are_those_of_the_calls(monkeypatch, distilled):
+    calls = []
+
+    def count(predict, batches, *, min_calls, seconds):
+        calls.append((len(batches[0]), min_calls))
+        return np.array([1_000, 2_000, 3_000, 4_000, 100_000])
+
+    monkeypatch.setattr(_measure, "time_calls", count)
+    found = report_on(distilled).models["student"]
+    assert found["latency_p50_us"] == 3
+    assert found["latency_p99_us"] == pytest.approx(96.16)  # .96 of the way to 100
+    assert found["timed_calls"] == 5
+    assert found["rows_per_second"] == pytest.approx(300 / 3e-6)
+    assert calls == [(1, 2), (300, 3)] * 2
+
+
+def test_a_size_that_is_not_known_is_said_so(distilled):
+    teacher = make_pipeline(FunctionTransformer(lambda rows: rows), GaussianNB())
+    model = distil(teacher=teacher)
+    found = report_on(model)
+    assert found.models["teacher"]["bytes"] is None
+    assert found.ratios["smaller"] is None
+    assert "The teacher can't be pickled, so its size is not known." in found.warnings
+
+
+def test_a_student_that_costs_more_is_said_so():
+    forest = RandomForestClassifier(30, random_state=0)
+    found = report_on(distil(teacher=GaussianNB(), student=forest))
+    assert found.ratios["smaller"] < 1
+    assert any("larger than the teacher" in line for line in found.warnings)
+
+
+def test_parameters():
+    mlp = MLPClassifier((4, 3), max_iter=5).fit(X[:50], CODES[:50])
+    n_mlp = (6 * 4 + 4) + (4 * 3 + 3) + (3 * 3 + 3)
+    line = LogisticRegression().fit(X, CODES)
+    tree = DecisionTreeClassifier(max_depth=1).fit(X, CODES)
+    assert count_parameters(mlp) == n_mlp
+    assert count_parameters(make_pipeline(StandardScaler(), mlp)) == n_mlp
+    assert count_parameters(line) == 3 * 6 + 3
+    assert count_parameters(tree) == 1 + 2 * 3  # a threshold, two leaves of three
+    assert count_parameters(FrozenEstimator(tree)) == 7
+    members = [("a", make_pipeline(StandardScaler(), line)), ("b", tree)]
+    vote = VotingClassifier(members, voting="soft").fit(X, CODES)
+    one, other = count_parameters(vote.estimators_[1]), 3 * 6 + 3
+    assert count_parameters(vote) == one + other
+    stack = StackingClassifier(members, cv=2).fit(X, CODES)
+    assert count_parameters(stack) == one + other + 3 * 6 + 3
+    stumps = GradientBoostingClassifier(n_estimators=4, max_depth=1).fit(X, CODES)
+    assert count_parameters(stumps) == 4 * 3 * 3
+    sure = CalibratedClassifierCV(line, cv=2).fit(X, CODES)
+    assert count_parameters(sure) == 2 * (3 * 6 + 3)
+    assert count_parameters(GaussianNB().fit(X, CODES)) is None
+    unknown = [*members, ("c", GaussianNB())]
+    vote = VotingClassifier(unknown, voting="soft").fit(X, CODES)
+    assert count_parameters(vote) is None
+
+
+def test_parameters_of_boosted_trees():
+    lightgbm = pytest.importorskip("lightgbm")
+    model = lightgbm.LGBMClassifier(n_estimators=4, num_leaves=2, verbose=-1)
+    assert count_parameters(model.fit(X, CODES)) == 4 * 3 * 3
+    assert count_parameters(distil(student=model)) == 4 * 3 * 3
+    xgboost = pytest.importorskip("xgboost")
+    model = xgboost.XGBClassifier(n_estimators=4, max_depth=1, n_jobs=1)
+    assert count_parameters(model.fit(X, CODES)) == 4 * 3 * 3
+    found = GridSearchCV(DecisionTreeClassifier(max_depth=1), {}, cv=2).fit(X, CODES)
+    assert count_parameters(found) == 7
+
+
+@pytest.mark.parametrize(
+    ("seen", "cv", "alpha", "said"),
+    [
+        (1.0, None, 1.0, True),
+        (0.82, None, 1.0, False),
+        (1.0, 5, 1.0, False),
+        (1.0, None, 0.0, False),
+    ],
+)
+def test_the_memorization(seen, cv, alpha, said):
+    model = distil()
+    model.cv, model.alpha_ = cv, alpha
+    model.memorization_ = {"accuracy_seen": seen, "accuracy_unseen": 0.8}
+    model.memorization_ |= {"entropy_seen": 0.05, "entropy_unseen": 0.5}
+    found = report_on(model)
+    assert found.memorization == model.memorization_
+    assert found.memorization is not model.memorization_
+    assert any("by heart" in line for line in found.warnings) is said
+    assert "entropy 0.050 nats" in str(found)
+
+
+def test_pilots_and_calibration_are_shown():
+    model = distil(X, Y, alpha=1.0)
+    assert len(model.pilots_) == 3
+    text = str(report_on(model))
+    for pilot in model.pilots_:
+        assert f"{pilot['log_loss']:.4f}" in text
+    assert text.count("chosen") == 1
+    assert f"calibrated (by {model.calibration_:.3g})" in text

@@ -1,0 +1,185 @@
+"""The report says in words what the figures hide: edges, chance and failures."""
+
+import numpy as np
+import pytest
+from _reports import (
+    NAMES,
+    Told,
+    distil,
+    make_hits,
+    report_on,
+    say,
+    shorten_times,
+    stage,
+)
+from joblib import parallel_config
+from scipy.stats import bootstrap
+from sklearn.metrics import log_loss
+
+from skdistill.inspection import distillation_report
+
+
+@pytest.fixture(autouse=True)
+def time_briefly(monkeypatch):
+    shorten_times(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def distilled():
+    return distil()
+
+
+def test_the_share_is_of_the_advantage():
+    y, teacher, baseline, student = make_hits(180, 80, 150)
+    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    share = found.share_recovered["accuracy"]
+    assert share["share"] == pytest.approx((150 - 80) / (180 - 80))
+    assert share["advantage"] == pytest.approx(0.5)
+    assert found.against_teacher["accuracy"]["gain"] == pytest.approx(-0.15)
+    losses = [log_loss(y, p, labels=NAMES) for p in (teacher, baseline, student)]
+    assert found.share_recovered["log_loss"]["share"] == pytest.approx(
+        (losses[2] - losses[1]) / (losses[0] - losses[1])
+    )
+    assert found.against_baseline["log_loss"]["gain"] == pytest.approx(
+        losses[1] - losses[2]
+    )
+
+
+def test_intervals_are_those_of_a_paired_bootstrap():
+    y, *probas = make_hits(180, 80, 150)
+    found = stage(probas[2], probas[0], y, baseline=probas[1], random_state=0)
+    hits = [(p.argmax(axis=1) == 1).astype(float) for p in probas]
+
+    def share(teacher, baseline, student, axis):
+        gap = student.mean(axis) - baseline.mean(axis)
+        return gap / (teacher.mean(axis) - baseline.mean(axis))
+
+    expected = bootstrap(
+        hits,
+        share,
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=4000,
+        rng=np.random.default_rng(1),
+    ).confidence_interval
+    own = found.share_recovered["accuracy"]
+    # Both are random: 1000 draws place an end within a twentieth of the width.
+    width = expected.high - expected.low
+    assert own["low"] == pytest.approx(expected.low, abs=0.1 * width)
+    assert own["high"] == pytest.approx(expected.high, abs=0.1 * width)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_the_workers_do_not_change_the_intervals(backend):
+    y, teacher, baseline, student = make_hits(180, 80, 150)
+    given = {"baseline": baseline, "n_bootstrap": 130, "random_state": 0}
+    alone = stage(student, teacher, y, **given)
+    with parallel_config(backend=backend):
+        together = stage(student, teacher, y, n_jobs=2, **given)
+    assert together.share_recovered == alone.share_recovered
+    assert together.against_teacher == alone.against_teacher
+
+
+def test_weights_are_part_of_the_intervals():
+    y, teacher, _, student = make_hits(180, 80, 150)
+    lost = (teacher.argmax(axis=1) == 1) & (student.argmax(axis=1) != 1)
+    # Nearly all of the weight is on rows that the student loses.
+    weight = np.where(lost, 1.0, 1e-6)
+    gain = stage(student, teacher, y, sample_weight=weight).against_teacher["accuracy"]
+    assert gain["gain"] == pytest.approx(-1, abs=1e-3)
+    assert gain["high"] == pytest.approx(-1, abs=1e-3)
+
+
+def test_no_advantage_is_said_in_words():
+    y, teacher, baseline, student = make_hits(100, 150, 120)
+    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    assert found.share_recovered["accuracy"]["share"] is None
+    text = " ".join(str(found).split())
+    assert (
+        "The teacher is no better than the student trained directly (the baseline) in "
+        "accuracy and log loss: there is no advantage to hand on." in text
+    )
+    assert "worse than the student trained directly" in text
+    assert "accuracy by 0.1500" in text
+
+
+def test_an_advantage_within_chance_has_no_interval():
+    y, teacher, baseline, student = make_hits(101, 99, 100)
+    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    share = found.share_recovered["accuracy"]
+    # One row of two: the ratio would be .5, or anything else by chance.
+    assert share["share"] is share["low"] is share["high"] is None
+    assert share["advantage_low"] < 0 < share["advantage_high"]
+    assert any("within chance" in line for line in found.warnings)
+    assert "the advantage is within chance" in str(found)
+    assert not any("no advantage to hand on" in line for line in found.warnings)
+
+
+def test_the_seed_decides_the_intervals(distilled):
+    one, same, other = (
+        report_on(distilled, random_state=seed).against_teacher for seed in (0, 0, 1)
+    )
+    assert one == same != other
+
+
+# --- warnings in words ---------------------------------------------------------
+
+
+def test_a_class_that_the_student_fails():
+    y = np.repeat(["high", "low", "mid"], 100)
+    student = np.where(np.arange(300) >= 240, "low", y)  # fails 60 of the last class
+    found = stage(say(student), say(y), y)
+    assert [part["behind"] for part in found.by_class] == [False, False, True]
+    assert any(
+        "class 'mid', beyond chance: 0.400 against 1.000" in w for w in found.warnings
+    )
+    assert any("right on every row" in line for line in found.warnings)
+    assert any("behind the teacher beyond chance" in line for line in found.warnings)
+
+
+def test_chance_is_not_called_a_failure():
+    y = np.repeat(["high", "low", "mid"], 100)
+    student = np.where(np.arange(300) >= 298, "low", y)  # 2 of 100
+    found = stage(say(student), say(y), y)
+    assert not any(part["behind"] for part in found.by_class)
+
+
+def test_many_groups_that_it_fails_are_summed_up():
+    groups = np.repeat(np.arange(30), 20)
+    y = np.full(600, "low")
+    student = say(np.where(np.arange(600) % 20 < 15, "mid", y))
+    found = stage(student, say(y), y, groups=groups)
+    assert sum("group '" in line for line in found.warnings) == 6
+    assert any("'14' and 15 more" in line for line in found.warnings)
+    assert 'to_frame(by="group")' in str(found)
+    assert len(found.to_frame(by="group")) == 60
+
+
+def test_few_rows_absent_classes_and_trust():
+    y = np.repeat(["high", "low"], 20)
+    teacher = say(np.where(np.arange(40) % 5 == 0, "mid", y), 0.8)
+    student = say(np.where(np.arange(40) % 5 == 0, "mid", y), 0.98)
+    found = stage(student, teacher, y)
+    text = " ".join(found.warnings)
+    assert "only 40 rows" in text
+    assert "No row is of class 'mid'" in text
+    assert "calibration error 0.180 against 0.000" in text
+    assert found.by_class[2]["n_rows"] == 0
+    assert "nan" not in str(found)
+
+
+def test_one_class_has_no_area_under_the_curve():
+    y = np.full(30, "low")
+    assert np.isnan(stage(say(y), say(y), y).models["student"]["roc_auc"])
+
+
+def test_no_advantage_after_calibration_says_what_was_measured():
+    y, teacher, baseline, student = make_hits(100, 150, 120)
+    model = distil()
+    model.student_, model.teacher_ = Told(student), Told(teacher)
+    model.calibration_ = 0.5
+    rows = np.arange(len(y))[:, None]
+    found = distillation_report(model, rows, y, baseline=Told(baseline))
+    assert any("The teacher is measured as it is" in line for line in found.warnings)
+    assert "underconfident" in str(found)

@@ -1,0 +1,272 @@
+"""The trade-off picture marks the front, and hides no name."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from _drawn import (
+    COSTS,
+    MODELS,
+    SCORES,
+    X_TEST,
+    X_TRAIN,
+    Y_TEST,
+    Y_TRAIN,
+    get_points,
+    sort_rows,
+)
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier
+from skdistill.inspection import TradeoffDisplay, distillation_report
+from skdistill.inspection._displays._tradeoff import find_front
+from skdistill.metrics import _scorers, latency_scorer, size_scorer, within_budget
+
+pytest.importorskip("matplotlib").use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def _find_front_by_hand(points):
+    """Points (cost, score) that no other point dominates."""
+    return {
+        (cost, score)
+        for cost, score in points
+        if not any(
+            other <= cost and that >= score and (other < cost or that > score)
+            for other, that in points
+        )
+    }
+
+
+def test_tradeoff_marks_the_front():
+    display = TradeoffDisplay.from_results(
+        MODELS, SCORES, COSTS, teacher=(0.97, 9000), baseline=(0.94, 180)
+    )
+
+    expected = [(40, 0.91), (70, 0.95), (180, 0.96), (9000, 0.97)]
+    np.testing.assert_array_equal(display.front_, expected)
+    np.testing.assert_array_equal(display.line_.get_xydata(), expected)
+    on_front, others = display.scatter_
+    np.testing.assert_array_equal(on_front.get_offsets(), expected[:3])
+    np.testing.assert_array_equal(others.get_offsets(), [(400, 0.93)])
+    np.testing.assert_array_equal(display.teacher_.get_offsets(), [(9000, 0.97)])
+    np.testing.assert_array_equal(display.baseline_.get_offsets(), [(180, 0.94)])
+    assert display.chosen_ is None
+    assert display.ax_.get_xscale() == "log"
+
+
+def test_front_agrees_with_one_by_hand():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        # Few values, so that there are equal scores and costs.
+        costs, scores = rng.integers(1, 6, 9), rng.integers(0, 5, 9)
+        on_front = find_front(costs, scores)
+        found = zip(costs[on_front].tolist(), scores[on_front].tolist(), strict=True)
+        points = list(zip(costs.tolist(), scores.tolist(), strict=True))
+        assert set(found) == _find_front_by_hand(points)
+
+
+def test_tradeoff_of_losses_has_the_lower_front():
+    display = TradeoffDisplay.from_results(
+        ["a", "b", "c"], [0.5, 0.3, 0.4], [1, 2, 3], greater_is_better=False
+    )
+    np.testing.assert_array_equal(display.front_, [(1, 0.5), (2, 0.3)])
+
+
+def test_tradeoff_writes_names_that_hide_nothing():
+    display = TradeoffDisplay.from_results(
+        MODELS, SCORES, COSTS, teacher=(0.97, 9000), score_name="accuracy"
+    )
+    assert [text.get_text() for text in display.texts_] == MODELS
+    assert display.ax_.get_ylabel() == "accuracy"
+
+    from matplotlib.text import Text
+
+    display.figure_.canvas.draw()
+    boxes = [Text.get_window_extent(text) for text in display.texts_]
+    dots = display.ax_.transData.transform(list(zip(COSTS, SCORES, strict=True)))
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])
+        assert not any(box.contains(*dot) for dot in dots)
+        assert (box.min >= display.ax_.bbox.min).all()
+        assert (box.max <= display.ax_.bbox.max).all()
+
+
+def test_tradeoff_of_many_names_only_those_on_the_front():
+    scores = [0.9, 0.95, *[0.8] * 8]
+    costs = [10, 20, *range(100, 108)]
+    display = TradeoffDisplay.from_results(map(str, range(10)), scores, costs)
+    assert [text.get_text() for text in display.texts_] == ["0", "1"]
+
+
+def test_tradeoff_of_long_names_only_those_on_the_front():
+    names = [letter * 60 for letter in "abc"]
+    display = TradeoffDisplay.from_results(names, [0.9, 0.95, 0.8], [10, 20, 30])
+    assert [text.get_text()[0] for text in display.texts_] == ["a", "b"]
+
+
+def test_tradeoff_of_equal_models_writes_one_name():
+    display = TradeoffDisplay.from_results(["a", "b", "c"], [1, 1, 1], [5, 5, 5])
+    assert [text.get_text() for text in display.texts_] == ["a (+2\u00a0equal)"]
+
+
+@pytest.mark.parametrize("ratio", [1.5, 50, 1e6])
+def test_tradeoff_has_plain_ticks_on_axes_of_any_length(ratio):
+    display = TradeoffDisplay.from_results(["a", "b"], [1, 2], [110, 110 * ratio])
+    display.figure_.canvas.draw()
+    low, high = display.ax_.get_xlim()
+    ticks = [
+        label.get_text()
+        for label in display.ax_.get_xticklabels(which="both")
+        if label.get_text() and low <= label.get_position()[0] <= high
+    ]
+    assert len(ticks) >= 2
+    assert not any("10^" in tick or "e" in tick for tick in ticks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"costs": [40, 70, -180, 400]}, "cost -180 of 'large'"),
+        ({"scores": [0.9, np.nan, 0.9, 0.9]}, "score nan and cost 70 of 'small'"),
+        ({"teacher": (0.9, 0)}, "cost 0 of 'teacher'"),
+        ({"baseline": (np.inf, 1)}, "score inf and cost 1 of 'baseline'"),
+        ({"scores": [0.9]}, r"4 names and shapes \(1,\) and \(4,\)"),
+        ({"names": [], "scores": [], "costs": []}, "at least one model"),
+    ],
+)
+def test_tradeoff_refuses_bad_figures(changes, message):
+    given = {"names": MODELS, "scores": SCORES, "costs": COSTS, **changes}
+    with pytest.raises(ValueError, match=message):
+        TradeoffDisplay.from_results(**given)
+
+
+@pytest.fixture(scope="module")
+def search():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_scorers, "_SECONDS", 0.0)
+        model = DistilledClassifier(
+            RandomForestClassifier(10, random_state=0),
+            DecisionTreeClassifier(random_state=0),
+            random_state=0,
+        )
+        scoring = {
+            "neg_log_loss": "neg_log_loss",
+            "latency": latency_scorer(),
+            "bytes": size_scorer,
+        }
+        grid = {"student__max_leaf_nodes": [2, 4, 30], "alpha": [1.0]}
+        refit = within_budget(max_bytes=1e9)
+        return GridSearchCV(model, grid, scoring=scoring, refit=refit, cv=2).fit(
+            X_TRAIN, Y_TRAIN
+        )
+
+
+@pytest.mark.parametrize(
+    ("cost", "cost_name"), [("latency", "microseconds a row"), ("bytes", "bytes")]
+)
+def test_tradeoff_of_a_search(search, cost, cost_name):
+    display = TradeoffDisplay.from_search(search, cost=cost, teacher=(-0.3, 1e6))
+    results = search.cv_results_
+    points = np.column_stack(
+        [-results[f"mean_test_{cost}"], results["mean_test_neg_log_loss"]]
+    )
+
+    np.testing.assert_array_equal(sort_rows(get_points(display)), sort_rows(points))
+    np.testing.assert_array_equal(
+        display.chosen_.get_offsets(), points[[search.best_index_]]
+    )
+    assert display.names == [f"max_leaf_nodes={k}" for k in (2, 4, 30)]
+    assert display.ax_.get_xlabel() == cost_name
+
+
+def test_tradeoff_of_a_search_names_the_axis(search):
+    display = TradeoffDisplay.from_search(search, cost="bytes", cost_name="size")
+    assert display.ax_.get_xlabel() == "size"
+
+
+def test_tradeoff_names_of_candidates_stay_apart():
+    class Search:
+        cv_results_ = {
+            "params": [
+                {"student": DecisionTreeClassifier(), "student__max_depth": 1},
+                {"student": StandardScaler(), "teacher__max_depth": 2},
+            ],
+            "mean_test_neg_log_loss": np.array([-0.5, -0.4]),
+            "mean_test_latency": np.array([-10.0, -20.0]),
+        }
+
+    display = TradeoffDisplay.from_search(Search())
+    assert display.names == [
+        "student=DecisionTreeClassifier, student__max_depth=1",
+        "student=StandardScaler, teacher__max_depth=2",
+    ]
+    assert display.chosen_ is None
+
+
+def test_tradeoff_needs_a_search_with_both_scores(search):
+    with pytest.raises(TypeError, match=r"fitted search.*got DecisionTreeClassifier"):
+        TradeoffDisplay.from_search(DecisionTreeClassifier())
+    with pytest.raises(ValueError, match=r"\['p99'\] not among"):
+        TradeoffDisplay.from_search(search, cost="p99")
+
+
+@pytest.fixture(scope="module")
+def reports():
+    def report(depth):
+        model = DistilledClassifier(
+            RandomForestClassifier(10, random_state=0),
+            DecisionTreeClassifier(max_depth=depth, random_state=0),
+            random_state=0,
+        ).fit(X_TRAIN, Y_TRAIN)
+        given = {"baseline": "fit", "train": (X_TRAIN, Y_TRAIN)}
+        return distillation_report(
+            model, X_TEST, Y_TEST, **given, n_bootstrap=2, random_state=0
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_SECONDS", "_BATCH_SECONDS"):
+            patch.setattr(f"skdistill.inspection._report._measure.{name}", 0.0)
+        return {"flat": report(1), "deep": report(6)}
+
+
+@pytest.mark.parametrize(
+    ("score", "cost", "key"),
+    [("log_loss", "latency", "latency_p50_us"), ("accuracy", "bytes", "bytes")],
+)
+def test_tradeoff_of_reports(reports, score, cost, key):
+    display = TradeoffDisplay.from_reports(reports, score=score, cost=cost)
+    students = [report.models["student"] for report in reports.values()]
+    points = np.array([[figures[key], figures[score]] for figures in students])
+
+    np.testing.assert_allclose(sort_rows(get_points(display)), sort_rows(points))
+    for name, mark in (("teacher", display.teacher_), ("baseline", display.baseline_)):
+        figures = reports["flat"].models[name]
+        np.testing.assert_allclose(mark.get_offsets(), [[figures[key], figures[score]]])
+    assert display.names == ["flat", "deep"]
+    assert display.greater_is_better == (score == "accuracy")
+
+
+def test_tradeoff_refuses_reports_that_do_not_compare(reports):
+    other = replace(reports["flat"], n_rows=7)
+    unsized = replace(reports["flat"], models={"student": {"log_loss": 0.3}})
+    for given, message in (
+        ({}, r"one at least; got 0 of \[\] rows"),
+        ({**reports, "other": other}, r"got 3 of \[7, 120\] rows"),
+        ({"unsized": unsized}, r"\['unsized'\] have not.*leave it out"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            TradeoffDisplay.from_reports(given)
+    with pytest.raises(ValueError, match=r"score must be one of .*got 'f1'"):
+        TradeoffDisplay.from_reports(reports, score="f1")
+    with pytest.raises(ValueError, match=r"cost must be one of .*got 'euros'"):
+        TradeoffDisplay.from_reports(reports, cost="euros")

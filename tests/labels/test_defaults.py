@@ -1,0 +1,361 @@
+"""The default teacher and student: what they make of columns and of few rows."""
+
+import datetime
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+from lightgbm import LGBMClassifier
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import make_classification
+from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
+from sklearn.utils.validation import check_is_fitted
+
+from skdistill import DistilledClassifier
+from skdistill._labels._defaults import (
+    default_student,
+    default_teacher,
+    prepare_columns,
+)
+
+N = 60
+RNG = np.random.RandomState(0)
+X, Y = make_classification(N, 4, random_state=0)
+NUMBERS = RNG.normal(size=N)
+SCALED = (NUMBERS - NUMBERS.mean()) / NUMBERS.std()
+COUNTS = RNG.randint(0, 9, N).tolist()
+WORDS = RNG.choice(["red", "green", "blue"], N).tolist()
+FLAGS = (RNG.uniform(size=N) > 0.5).tolist()
+
+
+def holes(values, missing=None):
+    return [missing if k % 7 == 0 else value for k, value in enumerate(values)]
+
+
+# What a column is
+
+NUMBER_COLUMNS = {
+    "float64": pd.Series(NUMBERS),
+    "float32": pd.Series(NUMBERS, dtype="float32"),
+    "int8": pd.Series(COUNTS, dtype="int8"),
+    "uint64": pd.Series(COUNTS, dtype="uint64"),
+    "float with NaN": pd.Series(holes(NUMBERS, np.nan)),
+    "nullable Int64": pd.Series(holes(COUNTS, pd.NA), dtype="Int64"),
+    "nullable Float64": pd.Series(holes(NUMBERS, pd.NA), dtype="Float64"),
+    "arrow integers": pd.Series(holes(COUNTS), dtype="int64[pyarrow]"),
+    "objects that are numbers": pd.Series(holes(COUNTS), dtype=object),
+    "all missing": pd.Series([np.nan] * N),
+    "all missing Int64": pd.Series([pd.NA] * N, dtype="Int64"),
+    "constant": pd.Series([3] * N),
+    "polars floats": pl.Series(NUMBERS),
+    "polars float32": pl.Series(NUMBERS, dtype=pl.Float32),
+    "polars integers with null": pl.Series(holes(COUNTS)),
+    "polars all missing": pl.Series([None] * N, dtype=pl.Float64),
+    "polars decimals": pl.Series(COUNTS, dtype=pl.Decimal(10, 2)),
+}
+LEVEL_COLUMNS = {
+    "text": pd.Series(WORDS),
+    "text with None": pd.Series(holes(WORDS)),
+    "objects that are text": pd.Series(holes(WORDS), dtype=object),
+    "objects with NaN": pd.Series(holes(WORDS, np.nan), dtype=object),
+    "string": pd.Series(WORDS, dtype="string"),
+    "string with NA": pd.Series(holes(WORDS, pd.NA), dtype="string"),
+    "arrow text with NA": pd.Series(holes(WORDS), dtype="string[pyarrow]"),
+    "objects with NA": pd.Series(holes(WORDS, pd.NA), dtype=object),
+    "categories": pd.Series(holes(WORDS)).astype("category"),
+    "categories of numbers": pd.Series(holes(COUNTS)).astype("category"),
+    "boolean": pd.Series(FLAGS),
+    "nullable boolean": pd.Series(holes(FLAGS, pd.NA), dtype="boolean"),
+    "arrow booleans": pd.Series(holes(FLAGS), dtype="bool[pyarrow]"),
+    "objects that are booleans": pd.Series(holes(FLAGS), dtype=object),
+    "constant text": pd.Series(["red"] * N),
+    "all missing NA": pd.Series([pd.NA] * N, dtype=object),
+    "all missing text": pd.Series([None] * N, dtype="str"),
+    "polars text": pl.Series(holes(WORDS)),
+    "polars categories": pl.Series(holes(WORDS), dtype=pl.Categorical),
+    "polars enum": pl.Series(holes(WORDS), dtype=pl.Enum(["red", "green", "blue"])),
+    "polars booleans": pl.Series(holes(FLAGS)),
+}
+OTHER_COLUMNS = {
+    "dates": pd.Series(pd.date_range("2024-01-01", periods=N)),
+    "periods": pd.Series(pd.period_range("2024-01", periods=N, freq="M")),
+    "durations": pd.Series(pd.to_timedelta(COUNTS, unit="D")),
+    "lists": pd.Series([[1]] * N),
+    "text and numbers": pd.Series(WORDS[:30] + COUNTS[30:], dtype=object),
+    "text and booleans": pd.Series(WORDS[:30] + FLAGS[30:], dtype=object),
+    "objects that are dates": pd.Series([datetime.date(2024, 1, 1)] * N),
+    "polars dates": pl.Series([datetime.date(2024, 1, 1)] * N),
+    "polars lists": pl.Series([[1]] * N),
+}
+
+
+def frame(column, **more):
+    kind = pl.DataFrame if isinstance(column, pl.Series) else pd.DataFrame
+    return kind({"column": column, **more})
+
+
+def kinds(rows):
+    steps = prepare_columns(rows).transformers
+    return {name: columns for name, _, columns in steps}
+
+
+@pytest.mark.parametrize("name", NUMBER_COLUMNS)
+def test_columns_of_numbers(name):
+    column = NUMBER_COLUMNS[name]
+    rows = frame(column, word=WORDS)
+    assert kinds(rows) == {"numbers": ["column"], "levels": ["word"]}
+    prepared = prepare_columns(rows).fit_transform(rows)
+    n_missing = sum(value is None or value is pd.NA or value != value
+                    for value in column.to_list())  # fmt: skip
+    # One column, one that says where it is missing, and three words.
+    assert prepared.shape == (N, 1 + (n_missing > 0) + 3)
+    np.testing.assert_allclose(prepared[:, 0].mean(), 0, atol=1e-6)
+    constant = n_missing == N or name == "constant"
+    np.testing.assert_allclose(prepared[:, 0].std(), 0 if constant else 1, atol=1e-6)
+    alone = frame(column)
+    only = prepare_columns(alone).fit_transform(alone)
+    np.testing.assert_allclose(only, prepared[:, :-3], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LEVEL_COLUMNS)
+def test_columns_with_levels(name):
+    column = LEVEL_COLUMNS[name]
+    rows = frame(column, number=NUMBERS)
+    groups = kinds(rows)
+    assert groups.pop("numbers") == ["number"]
+    assert [name for names in groups.values() for name in names] == ["column"]
+    prepared = prepare_columns(rows).fit_transform(rows)
+    levels = {None if v is pd.NA or v != v else v for v in column.to_list()}
+    assert prepared.shape == (N, 1 + len(levels))
+    indicators = prepared[:, 1:]
+    assert set(np.unique(indicators)) <= {0.0, 1.0}
+    np.testing.assert_array_equal(indicators.sum(axis=1), 1)
+    alone = frame(column)
+    only = prepare_columns(alone).fit_transform(alone)
+    np.testing.assert_array_equal(only, indicators)
+
+
+@pytest.mark.parametrize("name", OTHER_COLUMNS)
+def test_other_columns_are_refused(name):
+    rows = frame(OTHER_COLUMNS[name], number=NUMBERS)
+    with pytest.raises(TypeError, match=r"columns \['column'\] hold something else"):
+        prepare_columns(rows)
+
+
+def test_columns_of_arrays():
+    array = np.array(
+        list(zip(holes(NUMBERS), holes(WORDS), FLAGS, strict=True)), dtype=object
+    )
+    assert kinds(array) == {"numbers": [0], "levels": [1, 2]}
+    assert prepare_columns(array).fit_transform(array).shape == (N, 2 + 4 + 2)
+    words = np.array([WORDS, WORDS]).T
+    assert kinds(words) == {"numbers": [], "levels": [0, 1]}
+    flags = np.array([FLAGS]).T
+    assert kinds(flags) == {"numbers": [], "levels": [0]}
+    dates = np.array([["2024-01-01"]] * N, dtype="M8[D]")
+    with pytest.raises(TypeError, match=r"columns \[0\] hold something else"):
+        prepare_columns(dates)
+
+
+@pytest.mark.parametrize(
+    ("rows", "n_dims"), [(NUMBERS, 1), (np.zeros((4, 2, 2)), 3), (np.float64(1), 0)]
+)
+def test_only_tables_are_taken(rows, n_dims):
+    with pytest.raises(ValueError, match=f"Expected 2D array, got {n_dims}D array"):
+        prepare_columns(rows)
+
+
+def test_numbers_alone_need_no_column_transformer():
+    assert isinstance(prepare_columns(X), Pipeline)
+    assert isinstance(prepare_columns(X.tolist()), Pipeline)
+    assert isinstance(prepare_columns(pd.DataFrame({"w": WORDS})), ColumnTransformer)
+
+
+@pytest.mark.parametrize("names", [[1, 0], [7, 3]])
+def test_numbered_columns_are_taken_by_position(names):
+    rows = pd.DataFrame(dict(zip(names, (WORDS, NUMBERS), strict=True)))
+    assert kinds(rows) == {"numbers": [1], "levels": [0]}
+    prepared = prepare_columns(rows).fit_transform(rows)
+    np.testing.assert_allclose(
+        prepared[:, 0], (NUMBERS - NUMBERS.mean()) / NUMBERS.std()
+    )
+
+
+@pytest.mark.parametrize("kind", [sp.csr_matrix, sp.csc_array, sp.coo_array])
+def test_sparse_rows_stay_sparse(kind):
+    prepare = prepare_columns(kind(X))
+    assert isinstance(prepare, MaxAbsScaler)
+    prepared = prepare.fit_transform(kind(X))
+    assert sp.issparse(prepared)
+    np.testing.assert_allclose(abs(prepared).max(), 1)
+
+
+@pytest.mark.parametrize("n_levels", [31, 32, 33, 60])
+def test_rare_levels_share_a_column(n_levels):
+    common = [f"level {k}" for k in range(30)] * 3
+    rare = [f"level {k}" for k in range(30, n_levels)]
+    rows = pd.DataFrame({"column": common + rare})
+    prepare = prepare_columns(rows)
+    prepared = prepare.fit_transform(rows)
+    assert prepared.shape[1] == min(n_levels, 32)
+    np.testing.assert_array_equal(prepared.sum(axis=1), 1)
+    unseen = prepare.transform(pd.DataFrame({"column": ["unseen", "level 0"]}))
+    # Unseen levels go where the rare ones are, if some are rare.
+    assert unseen[0].sum() == (n_levels >= 32)
+    assert unseen[1].sum() == 1
+    if n_levels >= 32:
+        # The shared column is one of the 32; 31 levels have one of their own.
+        assert unseen[0, -1] == 1
+        assert prepared[:, -1].sum() == n_levels - 31
+
+
+def test_missing_numbers_become_the_median_and_a_flag():
+    rows = np.array([[1.0], [2.0], [30.0], [np.nan]])
+    prepared = prepare_columns(rows).fit_transform(rows)
+    assert prepared.shape == (4, 2)
+    assert prepared[3, 0] == prepared[1, 0]
+    assert (prepared[:3, 1] == prepared[0, 1]).all()
+    assert prepared[3, 1] > prepared[0, 1]
+
+
+# What is built
+
+
+def test_the_default_teacher():
+    teacher = default_teacher(X)
+    vote = teacher[-1]
+    assert isinstance(vote, VotingClassifier)
+    assert vote.voting == "soft"
+    members = [type(member) for _, member in vote.estimators]
+    assert members == [LGBMClassifier, MLPClassifier, MLPClassifier]
+    assert vote.estimators[0][1].n_jobs == 1
+    with pytest.raises(Exception, match="not fitted yet"):
+        check_is_fitted(teacher)
+
+
+@pytest.mark.parametrize(("n_samples", "stops"), [(199, False), (200, True)])
+def test_few_rows_are_not_split_to_stop_early(n_samples, stops):
+    student = default_student(X, n_samples)[-1]
+    assert student.early_stopping is stops
+    assert student.hidden_layer_sizes == (64, 32)
+    # The teacher's networks never split: a class may have a single row.
+    assert not default_teacher(X)[-1].estimators[1][1].early_stopping
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "params", "stored", "stops"),
+    [
+        (500, {}, False, False),
+        (500, {}, True, True),
+        (499, {}, False, True),
+        (500, {"pilot": 0}, False, True),
+        (500, {"augmenter": None}, False, True),
+        (300, {"augmenter": "munge"}, False, False),
+    ],
+)
+def test_the_default_student_stops_early_where_no_row_is_made(
+    n_samples, params, stored, stops
+):
+    rows, y = make_classification(n_samples, random_state=0)
+    teacher = GaussianNB()
+    given = {"teacher_proba": teacher.fit(rows, y).predict_proba(rows)}
+    distilled = DistilledClassifier(
+        None if stored else teacher, **params, random_state=0
+    )
+    with warnings.catch_warnings():
+        # That this teacher brings nothing is not the subject.
+        warnings.simplefilter("ignore")
+        distilled.fit(rows, y, **(given if stored else {}))
+    assert distilled.student_[-1].early_stopping is stops
+
+
+# Whole fits
+
+MIXED = pd.DataFrame(
+    {"number": holes(X[:, 0], np.nan), "other": X[:, 1], "word": WORDS, "flag": FLAGS}
+)
+
+
+def check_fit(rows, y, **params):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        distilled = DistilledClassifier(**params, random_state=0).fit(rows, y)
+        proba = distilled.predict_proba(rows)
+    assert proba.shape == (len(y), len(np.unique(y)))
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    np.testing.assert_array_equal(distilled.student_.predict_proba(rows), proba)
+    return distilled
+
+
+@pytest.mark.parametrize("n_samples", [4, 12, N])
+def test_tiny_data(n_samples):
+    order = np.argsort(np.arange(N) % 2, kind="stable")
+    codes = np.arange(N) % 2
+    take = np.sort(np.r_[order[: n_samples // 2], order[-(n_samples // 2) :]])
+    rows = MIXED.iloc[take].assign(other=codes[take] + 0.1 * X[take, 1])
+    distilled = check_fit(rows, codes[take])
+    assert distilled.score(rows, codes[take]) >= 0.9
+
+
+@pytest.mark.parametrize("n_samples", [60, 210])
+def test_a_class_with_a_single_row(n_samples):
+    rows, y = make_classification(n_samples, 4, class_sep=2, random_state=1)
+    y[0] = 2
+    distilled = check_fit(rows, y)
+    assert distilled.classes_.tolist() == [0, 1, 2]
+    assert distilled.score(rows, y) > 0.9
+
+
+@pytest.mark.parametrize("kind", [sp.csr_matrix, sp.csr_array])
+def test_sparse_rows(kind):
+    rows = kind(np.where(np.abs(X) < 0.3, 0, X))
+    distilled = check_fit(rows, Y)
+    assert distilled.score(rows, Y) > 0.8
+
+
+def test_early_stopping_sets_in_with_enough_rows():
+    rows, y = make_classification(200, 4, class_sep=2, random_state=1)
+    distilled = check_fit(rows, y, teacher=LogisticRegression())
+    net = distilled.student_[-1]
+    assert net.early_stopping
+    assert net.n_iter_ < net.max_iter
+    assert len(net.validation_scores_) == net.n_iter_
+    assert distilled.score(rows, y) > 0.8
+
+
+def test_the_default_student_learns_from_any_teacher():
+    teacher = make_pipeline(prepare_columns(MIXED), LogisticRegression())
+    distilled = check_fit(MIXED, Y, teacher=teacher)
+    gap = np.abs(
+        distilled.predict_proba(MIXED) - distilled.teacher_.predict_proba(MIXED)
+    )
+    assert gap.mean() < 0.05
+
+
+def test_the_default_teacher_teaches_any_student():
+    distilled = check_fit(X, Y, student=LogisticRegression())
+    assert distilled.score(X, Y) > 0.8
+    assert [type(m) for m in distilled.teacher_[-1].estimators_] == [
+        LGBMClassifier,
+        MLPClassifier,
+        MLPClassifier,
+    ]
+
+
+def test_the_defaults_take_weights_and_folds():
+    wrong = np.arange(N) % 3 == 0
+    weight = np.where(wrong, 0.0, 1.0)
+    flipped = np.where(wrong, 1 - Y, Y)
+    distilled = DistilledClassifier(LogisticRegression(), cv=2, random_state=0)
+    distilled.fit(X, flipped, sample_weight=weight)
+    without = LogisticRegression().fit(X[~wrong], Y[~wrong])
+    np.testing.assert_allclose(distilled.teacher_.coef_, without.coef_, atol=1e-3)
+    assert (distilled.predict(X) == without.predict(X)).mean() > 0.8

@@ -1,0 +1,309 @@
+"""What a model costs to serve, as scikit-learn's searches ask for it."""
+
+import pickle
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier
+from skdistill.metrics import _scorers, latency_scorer, size_scorer
+
+X, Y = make_classification(n_samples=120, n_features=6, random_state=0)
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    """The fewest calls that a percentile allows."""
+    monkeypatch.setattr(_scorers, "_SECONDS", 0.0)
+
+
+class Sleeper(ClassifierMixin, BaseEstimator):
+    """Takes a known time for a call, and remembers what it was called with."""
+
+    def __init__(self, seconds=0.0, slow_every=None):
+        self.seconds = seconds
+        self.slow_every = slow_every
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.calls_ = []
+        return self
+
+    def predict_proba(self, X):
+        self.calls_.append(X)
+        slow = self.slow_every and len(self.calls_) % self.slow_every == 0
+        end = time.perf_counter() + self.seconds * (20 if slow else 1)
+        while time.perf_counter() < end:
+            pass
+        return np.full((len(X), 2), 0.5)
+
+
+def _make_distilled(student=None):
+    return DistilledClassifier(
+        RandomForestClassifier(20, random_state=0),
+        DecisionTreeClassifier(max_depth=2) if student is None else student,
+        random_state=0,
+    )
+
+
+def _count_bytes(model):
+    return len(pickle.dumps(model, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+# --- latency -------------------------------------------------------------------
+
+
+def test_latency_is_minus_microseconds_a_row():
+    sleeper = Sleeper(seconds=0.002).fit(X, Y)
+
+    # A busy machine can only add to the time.
+    assert -20_000 < latency_scorer()(sleeper, X, Y) <= -2000
+    assert -2_000 < latency_scorer(batch_size=10)(sleeper, X, Y) <= -200
+
+
+def test_latency_takes_the_percentile_of_the_calls():
+    # One call in ten takes 20 ms instead of 1 ms.
+    sleeper = Sleeper(seconds=0.001, slow_every=10).fit(X, Y)
+    median, slow = latency_scorer()(sleeper, X), latency_scorer(95)(sleeper, X)
+
+    assert slow <= -20_000
+    assert median > -20_000
+
+
+def test_latency_equals_the_percentile_of_the_clock(monkeypatch):
+    # Each call takes one microsecond more than the one before.
+    clock = iter(np.cumsum(np.repeat(np.arange(5000), 2) * 1000).tolist())
+    monkeypatch.setattr(_scorers.time, "perf_counter_ns", lambda: next(clock))
+    sleeper = Sleeper().fit(X, Y)
+
+    times = _scorers.time_calls(
+        sleeper.predict_proba, [X[:1]], min_calls=30, seconds=1e-9
+    )
+
+    assert len(times) == 30
+    assert (np.diff(times) == 1000).all()
+    assert len(sleeper.calls_) == 30 + _scorers._WARM_UP_CALLS
+
+
+@pytest.mark.parametrize(("percentile", "least"), [(50, 20), (99, 100), (99.5, 200)])
+def test_latency_makes_enough_calls_for_its_percentile(monkeypatch, percentile, least):
+    seen = {}
+
+    def count(predict, batches, *, min_calls, seconds):
+        seen["calls"] = min_calls
+        return np.ones(1)
+
+    monkeypatch.setattr(_scorers, "time_calls", count)
+    latency_scorer(percentile)(Sleeper().fit(X, Y), X)
+
+    assert seen["calls"] == least
+
+
+def test_calls_stop_at_the_most_there_may_be():
+    times = _scorers.time_calls(lambda batch: None, [0], min_calls=1, seconds=60.0)
+    assert len(times) == _scorers._MAX_CALLS
+
+
+def test_latency_takes_different_rows_in_turn():
+    sleeper = Sleeper(seconds=0.001).fit(X, Y)
+    latency_scorer(batch_size=50)(sleeper, X)
+    warm_up, calls = sleeper.calls_[:5], sleeper.calls_[5:]
+
+    assert {len(call) for call in warm_up + calls} == {50}
+    np.testing.assert_array_equal(calls[0], X[:50])
+    np.testing.assert_array_equal(calls[1], X[50:100])
+    # After the last row comes the first.
+    np.testing.assert_array_equal(calls[2], np.r_[X[100:], X[:30]])
+    np.testing.assert_array_equal(calls[3], X[:50])
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [np.asarray, pd.DataFrame, sparse.csr_matrix, lambda rows: rows.tolist()],
+    ids=["array", "frame", "sparse", "list"],
+)
+def test_latency_keeps_the_container(convert):
+    given = convert(X)
+    model = LogisticRegression().fit(given, Y)
+    sleeper = Sleeper().fit(given, Y)
+    sleeper.predict_proba = lambda rows: (sleeper.calls_.append(rows), model)[0]
+    latency_scorer(batch_size=3)(sleeper, given)
+
+    assert {type(call) for call in sleeper.calls_} == {type(given)}
+    assert latency_scorer()(model, given) < 0
+
+
+def test_latency_is_that_of_the_student():
+    student = Sleeper(seconds=0.001)
+    distilled = _make_distilled().fit(X, Y)
+    distilled.student_ = student.fit(X, Y)
+    latency_scorer()(distilled, X)
+
+    assert len(student.calls_) > 5
+
+
+@pytest.mark.parametrize("model", [LinearSVC(), LinearRegression()])
+def test_latency_of_what_only_predicts(model):
+    assert latency_scorer()(model.fit(X, Y), X, Y) < 0
+
+
+def test_latency_needs_a_prediction_and_rows():
+    with pytest.raises(TypeError, match=r"predict_proba or predict.*StandardScaler"):
+        latency_scorer()(StandardScaler().fit(X), X)
+    with pytest.raises(ValueError, match="at least one row"):
+        latency_scorer()(LogisticRegression().fit(X, Y), X[:0])
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"percentile": 100}, ValueError, r"\[0, 100\); got 100"),
+        ({"percentile": -1}, ValueError, r"\[0, 100\); got -1"),
+        ({"percentile": float("nan")}, ValueError, "got nan"),
+        ({"percentile": "median"}, TypeError, "percentile='median'"),
+        ({"batch_size": 0}, ValueError, "at least 1; got 0"),
+        ({"batch_size": 1.5}, TypeError, "batch_size=1.5"),
+    ],
+)
+def test_latency_refuses_bad_parameters_at_once(params, error, message):
+    with pytest.raises(error, match=message):
+        latency_scorer(**params)
+
+
+# --- size ----------------------------------------------------------------------
+
+
+def test_size_is_minus_the_bytes_of_the_pickle():
+    model = LogisticRegression().fit(X, Y)
+    assert size_scorer(model, X, Y) == -_count_bytes(model)
+
+
+def test_size_is_that_of_the_student():
+    distilled = _make_distilled().fit(X, Y)
+
+    assert size_scorer(distilled, X, Y) == -_count_bytes(distilled.student_)
+    assert size_scorer(distilled) > -_count_bytes(distilled) / 5
+
+
+def test_size_is_that_of_the_student_inside_a_pipeline():
+    steps = [("scale", StandardScaler()), ("model", _make_distilled())]
+    pipeline = Pipeline(steps).fit(X, Y)
+    expected = Pipeline([("scale", pipeline[0]), ("model", pipeline[1].student_)])
+
+    assert size_scorer(pipeline, X, Y) == -_count_bytes(expected)
+    # The pipeline itself is left alone.
+    assert isinstance(pipeline[-1], DistilledClassifier)
+
+
+def test_size_is_that_of_the_student_that_is_a_pipeline():
+    student = make_pipeline(StandardScaler(), LogisticRegression())
+    distilled = _make_distilled(student).fit(X, Y)
+
+    assert size_scorer(distilled) == -_count_bytes(distilled.student_)
+
+
+def test_size_of_a_search_is_that_of_its_best():
+    search = GridSearchCV(_make_distilled(), {"alpha": [0.5, 1.0]}, cv=2).fit(X, Y)
+    assert size_scorer(search) == -_count_bytes(search.best_estimator_.student_)
+
+
+def test_size_of_what_cant_be_pickled_says_so():
+    sleeper = Sleeper().fit(X, Y)
+    sleeper.function = lambda: None
+    with pytest.raises(TypeError, match=r"part of this Sleeper can't be pickled"):
+        size_scorer(sleeper)
+
+
+# --- in scikit-learn -----------------------------------------------------------
+
+SCORING = {"loss": "neg_log_loss", "latency": latency_scorer(), "bytes": size_scorer}
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "routing"])
+def routing(request):
+    with sklearn.config_context(enable_metadata_routing=request.param):
+        yield request.param
+
+
+def test_scorers_in_cross_validate(routing):
+    scores = cross_validate(
+        _make_distilled(), X, Y, scoring=SCORING, cv=2, return_estimator=True
+    )
+
+    sizes = [-_count_bytes(model.student_) for model in scores["estimator"]]
+    assert scores["test_bytes"].tolist() == sizes
+    assert (scores["test_latency"] < 0).all()
+    assert np.isfinite(scores["test_loss"]).all()
+
+
+@pytest.mark.parametrize("scorer", [latency_scorer(), size_scorer])
+def test_scorers_alone(routing, scorer):
+    scores = cross_validate(_make_distilled(), X, Y, scoring=scorer, cv=2)
+    assert (scores["test_score"] < 0).all()
+
+
+def test_scorers_in_a_parallel_search():
+    grid = {"student__max_depth": [1, 5]}
+    search = GridSearchCV(
+        _make_distilled(), grid, scoring=SCORING, refit="bytes", cv=2, n_jobs=2
+    ).fit(X, Y)
+
+    assert search.best_params_ == {"student__max_depth": 1}
+    assert (search.cv_results_["mean_test_latency"] < 0).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_search_with_weights_does_not_warn_of_costs():
+    weight = np.random.default_rng(0).uniform(0.5, 1.0, size=len(Y))
+    tree = DecisionTreeClassifier(random_state=0)
+    search = GridSearchCV(
+        tree, {"max_depth": [1, 3]}, scoring=SCORING, refit="bytes", cv=2
+    ).fit(X, Y, sample_weight=weight)
+
+    assert search.best_params_ == {"max_depth": 1}
+
+
+def test_a_search_routes_weights_past_the_costs():
+    weight = np.random.default_rng(0).uniform(0.5, 1.0, size=len(Y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        tree = DecisionTreeClassifier(random_state=0).set_fit_request(
+            sample_weight=True
+        )
+        scoring = {"latency": latency_scorer(), "bytes": size_scorer}
+        search = GridSearchCV(
+            tree, {"max_depth": [1, 3]}, scoring=scoring, refit="bytes", cv=2
+        ).fit(X, Y, sample_weight=weight)
+
+    assert search.best_params_ == {"max_depth": 1}
+
+
+@pytest.mark.parametrize("scorer", [latency_scorer(99, 10), size_scorer])
+def test_scorers_are_values(scorer):
+    assert pickle.loads(pickle.dumps(scorer)) == scorer
+    assert clone(scorer, safe=False) == scorer
+    assert eval(repr(scorer)) == scorer
+
+
+def test_a_frozen_model_is_deployed_as_it_is():
+    frozen = FrozenEstimator(LogisticRegression().fit(X, Y))
+    assert size_scorer(frozen) == -_count_bytes(frozen)
+
+
+def test_a_search_that_kept_no_best_serves_nothing():
+    search = GridSearchCV(DecisionTreeClassifier(), {"max_depth": [1]}, refit=False)
+    with pytest.raises(TypeError, match="refit=True"):
+        size_scorer(search.fit(X, Y))

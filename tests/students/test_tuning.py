@@ -1,0 +1,195 @@
+"""Further passes over the true labels: who can, how far, and which result is kept."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.metrics import log_loss
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+from test_students import make_soft
+
+from skdistill._soft_data import SoftData, split_rows
+from skdistill._students import check_tuning, fit_student, tune_student
+from skdistill._students._linear import _current_rate
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def make_parts(**kwargs):
+    """Training and validation rows whose labels say more than their targets."""
+    data = make_soft(n_samples=300, **kwargs)
+    blurred = 0.5 * data.targets + 0.5 / len(data.classes)
+    data = SoftData(data.X, blurred, data.classes, data.y, data.weight)
+    train, held_out = split_rows(data.targets.argmax(axis=1), 0.2, 0)
+    return data.take(train), data.take(held_out)
+
+
+def make_mlp(**kwargs):
+    return MLPClassifier((8,), max_iter=30, random_state=0, **kwargs)
+
+
+def make_sgd(**kwargs):
+    return SGDClassifier(loss="log_loss", max_iter=20, random_state=0, **kwargs)
+
+
+TUNABLE = {
+    "adam": make_mlp(learning_rate_init=0.02),
+    "sgd-net": make_mlp(solver="sgd", learning_rate_init=0.2),
+    "invscaling-net": make_mlp(
+        solver="sgd", learning_rate="invscaling", learning_rate_init=1.0
+    ),
+    "early-stopped net": make_mlp(early_stopping=True, learning_rate_init=0.02),
+    "sgd": make_sgd(eta0=0.1, learning_rate="constant"),
+    "averaged sgd": make_sgd(average=True, eta0=0.1, learning_rate="invscaling"),
+    "early-stopped sgd": make_sgd(early_stopping=True),
+    "weighted sgd": make_sgd(class_weight={"a": 2.0}),
+    "pipeline": make_pipeline(
+        StandardScaler(), make_pipeline(StandardScaler(), make_mlp())
+    ),
+    "pipeline of one": make_pipeline(make_mlp(learning_rate_init=0.02)),
+}
+
+
+def validation_loss(student, rows, weight=None):
+    proba = student.predict_proba(rows.X)
+    return log_loss(rows.y, proba, sample_weight=weight, labels=rows.classes)
+
+
+@pytest.mark.parametrize(("n_classes", "weighted"), [(2, True), (3, False)])
+@pytest.mark.parametrize("name", TUNABLE)
+def test_labels_that_say_more_are_learned(name, n_classes, weighted):
+    train, held_out = make_parts(n_classes=n_classes, weighted=weighted)
+    check_tuning(TUNABLE[name])
+    student = fit_student(clone(TUNABLE[name]), train, held_out)
+    before = pickle.dumps(student)
+    tuned, kept, losses = tune_student(student, train, held_out, passes=10)
+    assert pickle.dumps(student) == before
+    assert kept
+    assert losses[1] < losses[0]
+    if "weighted" not in name:
+        for model, loss in zip((student, tuned), losses, strict=True):
+            assert loss == pytest.approx(
+                validation_loss(model, held_out, held_out.weight), abs=1e-6
+            )
+    assert type(tuned) is type(student)
+    # repr, for a pipeline's steps are other objects with the same parameters.
+    assert repr(tuned) == repr(student)
+    again, _, _ = tune_student(student, train, held_out, passes=10)
+    np.testing.assert_array_equal(
+        tuned.predict_proba(held_out.X), again.predict_proba(held_out.X)
+    )
+
+
+def test_the_better_one_is_returned():
+    train, held_out = make_parts()
+    student = fit_student(make_mlp(), train)
+    wrong = np.roll(held_out.classes, 1)[np.searchsorted(held_out.classes, held_out.y)]
+    mislabelled = SoftData(held_out.X, held_out.targets, held_out.classes, wrong)
+    tuned, kept, losses = tune_student(student, train, mislabelled, passes=5)
+    assert tuned is student
+    assert not kept
+    assert losses[0] < losses[1]
+
+
+def test_class_weight_holds_while_tuning_and_deciding():
+    train, held_out = make_parts(n_classes=2, weighted=True)
+    factors = np.where(train.y == "a", 4.0, 1.0)
+    by_class = make_sgd(class_weight={"a": 4.0})
+    student = fit_student(by_class, train)
+    tuned, _, losses = tune_student(student, train, held_out, passes=3)
+    plain = copy.deepcopy(student).set_params(class_weight=None)
+    by_row = SoftData(
+        train.X, train.targets, train.classes, train.y, train.weight * factors
+    )
+    expected, _, _ = tune_student(plain, by_row, held_out, passes=3)
+    np.testing.assert_allclose(tuned.coef_, expected.coef_, rtol=1e-12)
+    assert tuned.class_weight == {"a": 4.0}
+    weight = held_out.weight * np.where(held_out.y == "a", 4.0, 1.0)
+    assert losses[1] == pytest.approx(validation_loss(tuned, held_out, weight))
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_network_s_step_is_a_tenth_of_its_rate(solver):
+    """The passes of a stock network at that rate, started from the same weights."""
+    train, held_out = make_parts()
+    student = fit_student(make_mlp(solver=solver, learning_rate_init=0.02), train)
+    tuned, _, _ = tune_student(student, train, held_out, passes=4)
+    stock = make_mlp(solver=solver, learning_rate_init=0.002)
+    stock.set_params(random_state=np.random.RandomState(0))
+    stock.partial_fit(train.X[:5], train.y[:5], classes=train.classes)
+    stock.coefs_ = [c.copy() for c in student.coefs_]
+    stock.intercepts_ = [i.copy() for i in student.intercepts_]
+    del stock._optimizer
+    stock.set_params(random_state=np.random.RandomState(0))
+    for _ in range(4):
+        stock.partial_fit(train.X, train.y)
+    for mine, theirs in zip(tuned.coefs_, stock.coefs_, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert tuned.learning_rate_init == 0.02
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"alpha": 1e-3},
+        {"learning_rate": "constant", "eta0": 0.03},
+        {"learning_rate": "invscaling", "eta0": 0.5, "power_t": 0.3},
+    ],
+)
+def test_the_rate_that_sgd_has_come_to(settings):
+    """The next update of the intercept, on a row of zeros, is rate * (y - p)."""
+    train, _ = make_parts(n_classes=2)
+    student = fit_student(make_sgd(**settings), train)
+    rate = _current_rate(student)
+    before = student.intercept_[0]
+    student.partial_fit(np.zeros((1, 4)), train.classes[1:])
+    moved = student.intercept_[0] - before
+    assert rate == pytest.approx(moved / (1 - expit(before)), rel=1e-9)
+
+
+def test_sgd_moves_at_a_tenth_of_that_rate():
+    train, held_out = make_parts(n_classes=2)
+    student = fit_student(make_sgd(alpha=1e-3), train)
+    tuned, _, _ = tune_student(student, train, held_out, passes=2)
+    stock = copy.deepcopy(student)
+    stock.set_params(learning_rate="constant", eta0=0.1 * _current_rate(student))
+    stock.set_params(random_state=np.random.RandomState(0))
+    stock.partial_fit(train.X, train.y).partial_fit(train.X, train.y)
+    np.testing.assert_array_equal(tuned.coef_, stock.coef_)
+
+
+def test_tuning_keeps_float32():
+    train, held_out = make_parts()
+    train, held_out = (
+        rows.with_rows(rows.X.astype(np.float32)) for rows in (train, held_out)
+    )
+    student = fit_student(make_mlp(), train, temperature=3.0)
+    tuned, kept, _ = tune_student(student, train, held_out, passes=3)
+    assert kept
+    assert tuned.coefs_[-1].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("student", "match"),
+    [
+        (LogisticRegression(), "received LogisticRegression. Set fine_tune=0"),
+        (make_mlp(solver="lbfgs"), "MLPClassifier with solver='lbfgs'. Set fine_"),
+        (GaussianNB(), r"received GaussianNB.*MLPClassifier \(adam or sgd\)"),
+        (make_pipeline(StandardScaler(), GaussianNB()), "received GaussianNB"),
+        (DecisionTreeClassifier(), "DecisionTreeClassifier"),
+        (SGDClassifier(loss="modified_huber"), r"SGDClassifier\. .*log_loss"),
+        (CalibratedClassifierCV(make_mlp()), "received CalibratedClassifierCV"),
+    ],
+)
+def test_who_cannot_train_on(student, match):
+    with pytest.raises(TypeError, match=match):
+        check_tuning(student)
