@@ -109,9 +109,9 @@ class DistilledClassifier(
         student with logits that learns in one go (linear, LightGBM) asked for one by
         more than two standard errors; else 1.
     memorization_ : dict or None
-        `accuracy_seen`, `accuracy_unseen`, `entropy_seen` and `entropy_unseen` of a
-        teacher on rows it was fitted on and on others: how much its labels of its
-        own rows say of the teacher, and how much they repeat.
+        `accuracy_in_sample` and `entropy_in_sample` of a teacher on rows that it was
+        fitted on, `accuracy_out_of_fold` and `entropy_out_of_fold` on other rows: how
+        much of its labels of its own rows is memorised.
     pilots_ : list of dict
         What "auto" tried, with log loss and accuracy on the held-out rows, and which
         it chose.

@@ -56,7 +56,10 @@ def measure_memorization(problem: Problem, unseen: Unseen) -> dict[str, float]:
     assert problem.pilot_split is not None
     seen, held_out = problem.pilot_split
     figures = {}
-    pairs = (("seen", seen, unseen.own), ("unseen", held_out, unseen.proba[held_out]))
+    pairs = (
+        ("in_sample", seen, unseen.own),
+        ("out_of_fold", held_out, unseen.proba[held_out]),
+    )
     for name, rows, proba in pairs:
         weight = None if problem.weight is None else problem.weight[rows]
         hits = proba.argmax(axis=1) == problem.codes[rows]

@@ -108,8 +108,8 @@ def drop_needless(
     """Leave out the blend where the teacher's own labels are the true ones."""
     if (
         memorization is None
-        or memorization["accuracy_seen"] < _BY_HEART
-        or memorization["entropy_seen"] > 0.1
+        or memorization["accuracy_in_sample"] < _BY_HEART
+        or memorization["entropy_in_sample"] > 0.1
     ):
         return candidates
     return [candidate for candidate in candidates if candidate.alpha in (0.0, 1.0)]

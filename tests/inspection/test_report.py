@@ -461,8 +461,8 @@ def test_parameters_of_boosted_trees():
 def test_the_memorization(seen, cv, alpha, said):
     model = distil()
     model.cv, model.alpha_ = cv, alpha
-    model.memorization_ = {"accuracy_seen": seen, "accuracy_unseen": 0.8}
-    model.memorization_ |= {"entropy_seen": 0.05, "entropy_unseen": 0.5}
+    model.memorization_ = {"accuracy_in_sample": seen, "accuracy_out_of_fold": 0.8}
+    model.memorization_ |= {"entropy_in_sample": 0.05, "entropy_out_of_fold": 0.5}
     found = report_on(model)
     assert found.memorization == model.memorization_
     assert found.memorization is not model.memorization_

@@ -103,7 +103,7 @@ def test_a_bad_teacher_does_no_harm(data, student):
     assert (distilled.alpha_, distilled.temperature_) == (0, 1)
     assert distilled.augmenter_ is None
     assert distilled.calibration_ is None
-    assert distilled.memorization_["accuracy_seen"] < 0.7
+    assert distilled.memorization_["accuracy_in_sample"] < 0.7
     if isinstance(student, GaussianNB):
         # Plain labels are what is learned.
         plain = GaussianNB().fit(X, y)
@@ -190,7 +190,7 @@ def test_the_memorization_by_hand(data, monkeypatch):
     teacher = DecisionTreeClassifier(max_depth=5, random_state=0)
     teacher.fit(X[seen], y[seen], weight[seen])
     prior = np.bincount(y, weights=weight) / weight.sum()
-    for name, rows in (("seen", seen), ("unseen", unseen)):
+    for name, rows in (("in_sample", seen), ("out_of_fold", unseen)):
         proba = teacher.predict_proba(X[rows])
         clipped = 0.999 * proba + 0.001 * prior
         entropy = -(clipped * np.log(clipped)).sum(axis=1)
@@ -217,10 +217,10 @@ def test_out_of_fold_labels_are_computed_once_for_all(data):
     train, test = next(cv.split(X))
     first = LogisticRegression(C=0.1).fit(X[train], y[train])
     memorization = distilled.memorization_
-    assert memorization["accuracy_seen"] == pytest.approx(
+    assert memorization["accuracy_in_sample"] == pytest.approx(
         first.score(X[train], y[train])
     )
-    assert memorization["accuracy_unseen"] == pytest.approx(
+    assert memorization["accuracy_out_of_fold"] == pytest.approx(
         first.score(X[test], y[test])
     )
     # For calibration: every row.
@@ -327,8 +327,8 @@ def test_a_teacher_that_knows_labels_by_heart_is_not_blended(data):
     distilled = DistilledClassifier(
         DecisionTreeClassifier(), GaussianNB(), n_synthetic=520, random_state=0
     ).fit(X, y)
-    assert distilled.memorization_["accuracy_seen"] == 1
-    assert distilled.memorization_["entropy_seen"] < 0.02
+    assert distilled.memorization_["accuracy_in_sample"] == 1
+    assert distilled.memorization_["entropy_in_sample"] < 0.02
     ways = [pilot["learns from"] for pilot in distilled.pilots_]
     assert ways == [
         "transfer set",

@@ -21,6 +21,7 @@ from ...metrics import (
     expected_calibration_error,
     kl_divergence,
 )
+from ...metrics._paired import paired_difference
 from ...metrics._scorers import _cut_batches, size_scorer, time_calls
 from ._parameters import count_parameters
 
@@ -207,8 +208,8 @@ def _measure_part(
 
 
 def _is_behind(rows: Rows, members: NDArray[np.intp], limit: float) -> bool:
-    difference = rows.hits(STUDENT)[members].astype(float) - rows.hits(TEACHER)[members]
-    share = rows.weight[members] / rows.weight[members].sum()
-    mean = float(share @ difference)
-    error = float(np.sqrt((share**2) @ (difference - mean) ** 2))
+    student, teacher = (
+        rows.hits(name)[members].astype(float) for name in (STUDENT, TEACHER)
+    )
+    mean, error = paired_difference(student, teacher, rows.weight[members])
     return mean < 0 and mean + limit * error < 0

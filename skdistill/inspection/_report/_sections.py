@@ -212,9 +212,9 @@ def _describe_candidate(report: Any) -> list[str]:
     if memorization is not None:
         lines.append(
             f"The teacher on rows it was fitted on: accuracy "
-            f"{memorization['accuracy_seen']:.3f}, entropy "
-            f"{memorization['entropy_seen']:.3f} nats; on others: "
-            f"{memorization['accuracy_unseen']:.3f} and "
-            f"{memorization['entropy_unseen']:.3f}."
+            f"{memorization['accuracy_in_sample']:.3f}, entropy "
+            f"{memorization['entropy_in_sample']:.3f} nats; on others: "
+            f"{memorization['accuracy_out_of_fold']:.3f} and "
+            f"{memorization['entropy_out_of_fold']:.3f}."
         )
     return lines

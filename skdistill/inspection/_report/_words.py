@@ -159,17 +159,17 @@ def _judge_memorization(report: Any, distilled: Any) -> list[str]:
         or distilled.augmenter_ is not None
     ):
         return []
-    gap = memorization["accuracy_seen"] - memorization["accuracy_unseen"]
+    gap = memorization["accuracy_in_sample"] - memorization["accuracy_out_of_fold"]
     certain = (
-        memorization["entropy_seen"]
-        < _MEMORIZATION_ENTROPY * memorization["entropy_unseen"]
+        memorization["entropy_in_sample"]
+        < _MEMORIZATION_ENTROPY * memorization["entropy_out_of_fold"]
     )
     if gap < _MEMORIZATION_ACCURACY or not certain or report.candidate["alpha"] == 0:
         return []
     return [
         "The teacher knows the rows that it was fitted on by heart (right on "
-        f"{memorization['accuracy_seen']:.1%} of them, on "
-        f"{memorization['accuracy_unseen']:.1%} of others), and the student "
+        f"{memorization['accuracy_in_sample']:.1%} of them, on "
+        f"{memorization['accuracy_out_of_fold']:.1%} of others), and the student "
         "learned its labels of those rows: they say little that the true labels do "
         "not. cv=5 or an augmenter makes labels that say more."
     ]
