@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import _safe_indexing
+
+from ._sklearn import _safe_indexing
 
 
 def is_missing(value: Any) -> bool:

@@ -11,17 +11,14 @@ from sklearn import get_config
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
-from sklearn.utils import (
-    _safe_indexing,
-    check_random_state,
-    indexable,
-)
+from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metadata_routing import process_routing
 
 from ._labels import _teacher
 from ._labels._defaults import default_student, default_teacher
 from ._nested import weight_params
 from ._outofcore import is_chunked, open_chunks
+from ._sklearn import _safe_indexing
 from ._soft_data import split_rows
 from ._students import (
     check_student,

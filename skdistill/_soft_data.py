@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
-from sklearn.utils import _safe_indexing
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._frames import concat_rows, take_rows
+from ._sklearn import _safe_indexing
 
 
 @dataclass(frozen=True)

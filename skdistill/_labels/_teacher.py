@@ -17,11 +17,12 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, gen_batches
-from sklearn.utils.validation import _num_samples, check_array, check_is_fitted
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._frames import take_chunk, take_rows
 from .._nested import takes_sample_weight
+from .._sklearn import _num_samples, _safe_indexing
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray
 

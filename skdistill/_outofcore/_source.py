@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import _safe_indexing, gen_batches
-from sklearn.utils.validation import _num_samples
+from sklearn.utils import gen_batches
 
 from .._frames import concat_rows, count_columns, is_pandas
+from .._sklearn import _num_samples, _safe_indexing
 from ._table import Table
 
 #: Cells in a block of rows, and the fewest and most rows: what is worked on at a time.

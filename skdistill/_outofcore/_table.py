@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sklearn.utils.validation import _num_samples
+from .._sklearn import _num_samples
 
 
 class Table:

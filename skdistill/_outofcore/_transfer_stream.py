@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state, gen_batches
-from sklearn.utils.validation import _num_samples
 
 from .._frames import concat_rows, take_chunk
+from .._sklearn import _num_samples
 from .._typing import FloatArray
 from ..transfer._transfer_set import (
     RATIO,

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import _safe_indexing
 
 from .._frames import take_rows
 from .._labels._calibration import Calibration
 from .._labels._soft_targets import class_priors, soft_targets
 from .._problem import Problem
+from .._sklearn import _safe_indexing
 from .._soft_data import SoftData
 from .._students import (
     blends_labels,

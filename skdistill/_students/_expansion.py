@@ -13,10 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 
 from .._labels._soft_targets import cross_entropy
 from .._nested import takes_sample_weight, weight_params
+from .._sklearn import _safe_indexing
 from .._soft_data import SoftData
 from ._tuning import refuse_tuning
 

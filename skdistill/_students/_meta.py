@@ -34,9 +34,10 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
-from sklearn.utils import Bunch, _safe_indexing, get_tags
+from sklearn.utils import Bunch, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._sklearn import _safe_indexing
 from .._soft_data import SoftData
 from ._expansion import expand_rows
 from ._tuning import refuse_tuning

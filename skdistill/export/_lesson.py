@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 
 from .._classifier import DistilledClassifier
@@ -15,6 +14,7 @@ from .._frames import concat_rows
 from .._labels._calibration import Calibration, weighs_classes
 from .._labels._soft_targets import class_priors, clip_probabilities, soft_targets
 from .._labels._teacher import align
+from .._sklearn import BaseSearchCV
 from .._typing import FloatArray
 from ..transfer._transfer_set import make_rows
 

@@ -15,11 +15,11 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
+from .._sklearn import BaseSearchCV
 from ._lesson import make_lesson
 from ._prune_net import prune_mlp, prune_skorch
 from ._scores import refuse_loss, score_answers

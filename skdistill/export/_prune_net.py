@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import bisect
 from sklearn.neural_network import MLPClassifier
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 
+from .._sklearn import _safe_indexing
 from .._typing import FloatArray
 from ._require import require
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils.validation import check_is_fitted
 
 from .._classifier import DistilledClassifier
 from .._nested import find_deployed
+from .._sklearn import BaseSearchCV
 
 #: What no prediction reads, by attribute; each is large or grows with the training
 #: rows. Whatever is not named here stays.

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import _safe_indexing
 
 from .._nested import find_deployed
+from .._sklearn import _safe_indexing
 
 #: The first calls pay for caches, thread pools and lazy imports.
 _WARM_UP_CALLS = 5

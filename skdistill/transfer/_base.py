@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import _safe_indexing, check_array, check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._frames import is_pandas, is_polars
+from .._sklearn import _safe_indexing
 from .._typing import FloatArray
 from ._dense import DenseTable
 from ._sparse import SparseTable

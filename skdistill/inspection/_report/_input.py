@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import _safe_indexing, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from ..._frames import is_missing
+from ..._sklearn import _safe_indexing
 from ...metrics._validation import check_weight
 
 #: More than this are not groups but a measurement.

@@ -1,0 +1,14 @@
+"""Helpers of scikit-learn that have no public equivalent, imported here alone.
+
+- `_safe_indexing`: rows of an array, a list, a sparse matrix or a data frame;
+- `_num_samples`: the number of rows of any of them, with scikit-learn's errors;
+- `BaseSearchCV`: the base class of every search.
+"""
+
+from __future__ import annotations
+
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+__all__ = ["BaseSearchCV", "_num_samples", "_safe_indexing"]
