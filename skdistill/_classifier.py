@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
@@ -15,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._fit import label_rows, make_plan, soften, teach
 from ._problem import pose_problem
-from ._progress import Progress, raise_interrupts
+from ._progress import CallbackSupportMixin, Progress, raise_interrupts, with_callbacks
 from ._students import read_labels
 
 

@@ -1,4 +1,8 @@
-"""Progress of a fit: scikit-learn's callbacks, and `verbose`."""
+"""Progress of a fit: scikit-learn's callbacks, and `verbose`.
+
+`sklearn.callback` is experimental: it is imported here alone, and without it a fit
+reports to `verbose` only.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+try:
+    from sklearn.callback import CallbackSupportMixin, ProgressBar, with_callbacks
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Has no `set_callbacks`."""
+
+    def ProgressBar() -> Any:
+        """Raise the error of a progress bar that cannot be shown."""
+        raise ImportError("A progress bar needs sklearn.callback.")
+
+    def with_callbacks(method: Any) -> Any:
+        """Return the method as it is."""
+        return method
+
+
+__all__ = [
+    "CallbackSupportMixin",
+    "Progress",
+    "raise_interrupts",
+    "show_progress",
+    "with_callbacks",
+]
+
 
 @contextmanager
 def raise_interrupts() -> Iterator[None]:
     """Let Ctrl-C end a fit.
 
-    `MLPClassifier` swallows a KeyboardInterrupt during its passes, warns, and
-    returns a half-trained network, which must not become a teacher or a student.
+    `MLPClassifier` catches a KeyboardInterrupt during its epochs, warns, and returns
+    a half-trained network, which must not become a teacher or a student.
     """
     swallowed = "Training interrupted by user"
     with warnings.catch_warnings():
@@ -25,6 +53,16 @@ def raise_interrupts() -> Iterator[None]:
             if swallowed in str(warning):
                 raise KeyboardInterrupt from None
             raise
+
+
+def show_progress(estimator: Any) -> None:
+    """Set a progress bar; `verbose=True` where rich or the callbacks are missing."""
+    try:
+        bar = ProgressBar()
+    except ImportError:
+        estimator.set_params(verbose=True)
+    else:
+        estimator.set_callbacks(bar)
 
 
 class Progress:
@@ -41,16 +79,19 @@ class Progress:
     def __init__(self, estimator: Any, names: tuple[str, ...]):
         self._estimator = estimator
         self._names = names
-        self._root = estimator._init_callback_context(max_subtasks=len(names))
-        self._root.call_on_fit_task_begin(estimator=estimator)
+        self._root: Any = None
+        if hasattr(estimator, "set_callbacks"):
+            self._root = estimator._init_callback_context(max_subtasks=len(names))
+            self._root.call_on_fit_task_begin(estimator=estimator)
 
     @contextmanager
     def step(self, name: str, n_subtasks: int = 0) -> Iterator[Any]:
-        """Report one step; yields the context that sub-estimators report to."""
-        context = self._root.subcontext(
+        """Report one step; yields the context of sub-estimators, or None."""
+        context = self._root and self._root.subcontext(
             task_name=name, max_subtasks=n_subtasks, sequential_subtasks=False
         )
-        context.call_on_fit_task_begin(estimator=self._estimator)
+        if context is not None:
+            context.call_on_fit_task_begin(estimator=self._estimator)
         start = time.perf_counter()
         yield context
         if self._estimator.verbose:
@@ -61,8 +102,10 @@ class Progress:
                 f"{time.perf_counter() - start:.1f} s",
                 flush=True,
             )
-        context.call_on_fit_task_end(estimator=self._estimator)
+        if context is not None:
+            context.call_on_fit_task_end(estimator=self._estimator)
 
     def finish(self) -> None:
         """Report the end of the fit."""
-        self._root.call_on_fit_task_end(estimator=self._estimator)
+        if self._root is not None:
+            self._root.call_on_fit_task_end(estimator=self._estimator)

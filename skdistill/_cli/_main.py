@@ -17,11 +17,10 @@ from typing import Any, NoReturn
 import joblib
 import numpy as np
 from sklearn.base import clone
-from sklearn.callback import ProgressBar
 from sklearn.frozen import FrozenEstimator
 
 from .._classifier import DistilledClassifier
-from .._progress import raise_interrupts
+from .._progress import raise_interrupts, show_progress
 from ..inspection._measure import (
     BASELINE,
     DISTILLED,
@@ -258,10 +257,7 @@ def _fit_baseline(distilled: DistilledClassifier, rows: Rows) -> Any:
 
 def _fit_visibly(estimator: Any, rows: Rows) -> None:
     """Fit with a progress bar, or a line a step where rich is not installed."""
-    try:
-        estimator.set_callbacks(ProgressBar())
-    except ImportError:
-        estimator.set_params(verbose=True)
+    show_progress(estimator)
     # The report alone belongs on the standard output.
     with redirect_stdout(sys.stderr):
         estimator.fit(rows.X, rows.y)

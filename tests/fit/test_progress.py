@@ -1,5 +1,8 @@
 """Progress of long work: `verbose`, and scikit-learn's callbacks."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.callback import ProgressBar
@@ -151,3 +154,27 @@ def test_an_interrupt_in_a_pilot_ends_the_fit(monkeypatch):
 def test_other_warnings_stay_what_they_are():
     with pytest.raises(UserWarning, match="mine"), raise_interrupts():
         raise UserWarning("mine")
+
+
+#: The package is loaded anew where scikit-learn has no callbacks.
+WITHOUT_CALLBACKS = """
+import sys
+import skdistill, skdistill.export, skdistill._cli
+for name in [name for name in sys.modules if name.startswith("skdistill")]:
+    del sys.modules[name]
+sys.modules["sklearn.callback"] = None
+import skdistill
+from sklearn.datasets import load_iris
+from sklearn.tree import DecisionTreeClassifier
+X, y = load_iris(return_X_y=True)
+tree = DecisionTreeClassifier(max_depth=2, random_state=0)
+model = skdistill.DistilledClassifier(tree, tree, cv=2, verbose=True)
+print(hasattr(model, "set_callbacks"), model.fit(X, y).score(X, y) > 0.9)
+"""
+
+
+def test_without_the_experimental_callbacks_it_imports_and_fits():
+    run = [sys.executable, "-c", WITHOUT_CALLBACKS]
+    lines = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert "step 1 of 3" in lines
+    assert lines.splitlines()[-1] == "False True"
