@@ -1,22 +1,88 @@
-"""What estimators hold: the deployed model, and where row weights go."""
+"""The walks from a pipeline, search or meta-estimator to the models inside it.
+
+Before `fit`:
+
+- `last_step`: what learns at the end of Pipelines;
+- `takes_sample_weight`, `weight_params`: whether row weights reach the learner, and
+  by which keyword.
+
+After `fit`:
+
+- `find_deployed`: what serves, without DistilledClassifiers and searches;
+- `find_distilled`, `transform_before`, `replace_distilled`: the DistilledClassifier at
+  the end of searches and Pipelines, the rows that arrive there, and the same
+  transformers before another model;
+- `split_pipeline`, `map_learner`: the transformers before a learner and the learner;
+- `list_members`: the models that a meta-estimator asks.
+
+A DistilledClassifier is recognised by its `student_`, because its module imports this
+one.
+"""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from sklearn.ensemble import StackingClassifier, VotingClassifier
-from sklearn.model_selection._search import BaseSearchCV
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
+from ._sklearn import BaseSearchCV
+
+# Before fit --------------------------------------------------------------------------
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the last step of nested Pipelines; any other estimator itself.
+
+    A FrozenEstimator ends the walk, because its `fit` learns nothing.
+    """
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def takes_sample_weight(estimator: Any) -> bool:
+    """Whether `fit` takes `sample_weight`, itself or through its last step.
+
+    `has_fit_parameter` alone is False for every meta-estimator that passes its `fit`
+    parameters on.
+    """
+    if isinstance(estimator, Pipeline):
+        return takes_sample_weight(last_step(estimator))
+    if isinstance(estimator, VotingClassifier | StackingClassifier):
+        members = [est for _, est in estimator.estimators if est != "drop"]
+        # They call fit(X, y, sample_weight=...) on each, which a Pipeline refuses.
+        return all(
+            takes_sample_weight(est) and not isinstance(est, Pipeline)
+            for est in members
+        )
+    return bool(has_fit_parameter(estimator, "sample_weight"))
+
+
+def weight_params(estimator: Any, weight: Any) -> dict[str, Any]:
+    """Return the keyword arguments of `fit` that bring `weight` to the last step."""
+    if weight is None:
+        return {}
+    prefix = ""
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        prefix += f"{name}__"
+    return {f"{prefix}sample_weight": weight}
+
+
+# After fit ---------------------------------------------------------------------------
+
 
 def find_deployed(estimator: Any) -> Any:
-    """Return what is deployed of a fitted estimator, itself where nothing is wrapped.
+    """Return the model that serves, where it stands behind the same transformers.
 
-    Recognised by their public attributes, for the meta-estimator stands above this
-    file: the `student_` of a DistilledClassifier and the `best_estimator_` of a
-    search, alone or as steps of a Pipeline. Nothing is copied but the list of steps.
+    The `student_` of a DistilledClassifier and the `best_estimator_` of a search
+    replace them, alone or as steps of a Pipeline. Only the list of steps is copied.
 
     Raises
     ------
@@ -34,35 +100,113 @@ def find_deployed(estimator: Any) -> Any:
         )
     if not isinstance(estimator, Pipeline):
         return estimator
-    deployed = copy.copy(estimator)
-    deployed.steps = [(name, find_deployed(step)) for name, step in estimator.steps]
-    return deployed
+    steps = [(name, find_deployed(step)) for name, step in estimator.steps]
+    return _copy_pipeline(estimator, steps)
 
 
-def takes_sample_weight(estimator: Any) -> bool:
-    """Whether `fit` takes `sample_weight`, itself or through its last step.
+def find_distilled(estimator: Any) -> Any:
+    """Return the fitted DistilledClassifier at the end of searches and Pipelines.
 
-    `has_fit_parameter` alone says no to every meta-estimator that hands its
-    `fit` parameters on.
+    None where there is no such model.
     """
-    if isinstance(estimator, Pipeline):
-        return takes_sample_weight(estimator.steps[-1][1])
-    if isinstance(estimator, VotingClassifier | StackingClassifier):
-        members = [est for _, est in estimator.estimators if est != "drop"]
-        # They call fit(X, y, sample_weight=...) on each, which a Pipeline refuses.
-        return all(
-            takes_sample_weight(est) and not isinstance(est, Pipeline)
-            for est in members
-        )
-    return bool(has_fit_parameter(estimator, "sample_weight"))
+    *_, found = _walk_down(estimator)
+    return found if hasattr(found, "student_") else None
 
 
-def weight_params(estimator: Any, weight: Any) -> dict[str, Any]:
-    """Keyword arguments that bring `weight` to the estimator's `fit`."""
-    if weight is None:
-        return {}
-    prefix = ""
-    while isinstance(estimator, Pipeline):
-        name, estimator = estimator.steps[-1]
-        prefix += f"{name}__"
-    return {f"{prefix}sample_weight": weight}
+def transform_before(estimator: Any, X: Any) -> Any:
+    """Return rows as they arrive at what `find_distilled` finds."""
+    for level in _walk_down(estimator):
+        if isinstance(level, Pipeline) and len(level) > 1:
+            X = level[:-1].transform(X)
+    return X
+
+
+def replace_distilled(estimator: Any, model: Any) -> Any:
+    """Return `model` behind the transformers that stand before the DistilledClassifier.
+
+    Nothing is copied but Pipelines and their lists of steps.
+    """
+    for level in reversed(list(_walk_down(estimator))):
+        if isinstance(level, Pipeline):
+            *steps, (name, _) = level.steps
+            model = _copy_pipeline(level, [*steps, (name, model)])
+    return model
+
+
+def _walk_down(estimator: Any) -> Iterator[Any]:
+    """Yield the estimator and what is inside, down to a DistilledClassifier."""
+    yield estimator
+    while not hasattr(estimator, "student_"):
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+        else:
+            return
+        yield estimator
+
+
+def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
+    """Return the transformers of nested Pipelines in order, and the learner.
+
+    A FrozenEstimator stands for what it holds.
+    """
+    transformers: list[Any] = []
+    while isinstance(estimator, Pipeline | FrozenEstimator):
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        else:
+            transformers += [step for _, step in estimator.steps[:-1]]
+            estimator = estimator.steps[-1][1]
+    return transformers, estimator
+
+
+def map_learner(estimator: Any, X: Any, change: Callable[[Any, Any], Any]) -> Any:
+    """Return the estimator with another learner at the end of its Pipelines.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted. Pipelines and their lists of steps are copied, nothing else is.
+    X : array-like or dataframe
+        Rows that enter the estimator.
+    change : callable
+        Takes the last step, and the rows as they arrive there. Returns the new one.
+    """
+    if not isinstance(estimator, Pipeline):
+        return change(estimator, X)
+    *steps, (name, last) = estimator.steps
+    rows = estimator[:-1].transform(X) if steps else X
+    return _copy_pipeline(estimator, [*steps, (name, map_learner(last, rows, change))])
+
+
+def list_members(model: Any) -> list[Any] | None:
+    """Return the fitted models whose predictions a meta-estimator combines.
+
+    Pipelines, searches, a DistilledClassifier and a FrozenEstimator have one member.
+    None where the model is no meta-estimator.
+    """
+    if isinstance(model, Pipeline):
+        return [model.steps[-1][1]]
+    for name in ("best_estimator_", "student_"):
+        if hasattr(model, name):
+            return [getattr(model, name)]
+    if isinstance(model, FrozenEstimator):
+        return [model.estimator]
+    if hasattr(model, "calibrated_classifiers_"):
+        return [member.estimator for member in model.calibrated_classifiers_]
+    if hasattr(model, "estimators_"):
+        # Gradient boosting keeps an array of trees, one column a class. A list must
+        # not become one: NumPy would take Pipelines and forests for sequences.
+        members = model.estimators_
+        members = members.ravel() if isinstance(members, np.ndarray) else members
+        members = list(members)
+        final = getattr(model, "final_estimator_", None)
+        return members if final is None else [*members, final]
+    return None
+
+
+def _copy_pipeline(pipeline: Pipeline, steps: list[tuple[str, Any]]) -> Pipeline:
+    new = copy.copy(pipeline)
+    new.steps = steps
+    return new
