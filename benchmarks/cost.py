@@ -29,7 +29,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skdistill import DistilledClassifier
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 from skdistill._students._expansion import expand_rows
 
 BATCH = 200
@@ -61,7 +61,7 @@ def fit_native(student, X, y, proba):
 
 
 def fit_expanded(student, X, y, proba):
-    data = SoftData(X, proba, np.unique(y), y)
+    data = SoftDataset(X, proba, np.unique(y), y)
     copies, labels, weight, _ = expand_rows(data)
     batch = round(BATCH * len(labels) / len(y))
     student = clone(student).set_params(batch_size=batch)

@@ -78,7 +78,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skdistill._labels._soft_targets import class_priors, cross_entropy, soft_targets
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 from skdistill._students import fit_student
 from skdistill._students._expansion import expand_rows
 
@@ -135,20 +135,20 @@ def label_rows(teacher: Any, split: Any, n_folds: int, seed: int) -> dict[str, A
     }
 
 
-def make_soft(X, y, proba, n_rows: int | None = None) -> SoftData:
+def make_soft(X, y, proba, n_rows: int | None = None) -> SoftDataset:
     """The targets that `DistilledClassifier` makes at temperature 1."""
     X, y, proba = X[:n_rows], y[:n_rows], proba[:n_rows]
     n_classes = proba.shape[1]
     prior = class_priors(y, n_classes, None)
     targets = soft_targets(proba, y, prior=prior, alpha=1.0, temperature=1.0)
-    return SoftData(X, targets, np.arange(n_classes), y)
+    return SoftDataset(X, targets, np.arange(n_classes), y)
 
 
-def fit_hard(student: Any, data: SoftData) -> Any:
+def fit_hard(student: Any, data: SoftDataset) -> Any:
     return fit_quietly(clone(student), data.X, data.y)
 
 
-def fit_soft(student: Any, data: SoftData) -> Any:
+def fit_soft(student: Any, data: SoftDataset) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return fit_student(clone(student), data)
@@ -163,7 +163,7 @@ ROUTES: dict[str, Callable[..., Any]] = {"hard": fit_hard, "soft": fit_soft}
 FOR_COST = {LOGISTIC: {"max_iter": 15, "tol": 1e-12}, NET: {"max_epochs": 20}}
 
 
-def time_fits(student: Any, data: SoftData, repeats: int) -> dict:
+def time_fits(student: Any, data: SoftDataset, repeats: int) -> dict:
     """Seconds of both routes, in alternating order; slow fits are repeated less."""
     seconds: dict[str, list[float]] = {"hard": [], "soft": []}
     passes = {}
@@ -187,13 +187,13 @@ def time_fits(student: Any, data: SoftData, repeats: int) -> dict:
     }
 
 
-def take_few(data: SoftData) -> SoftData:
+def take_few(data: SoftDataset) -> SoftDataset:
     n = 208 // len(data.classes)
     rows = [np.flatnonzero(data.y == k)[:n] for k in data.classes]
     return data.take(np.concatenate(rows))
 
 
-def measure_memory(student: Any, data: SoftData, route: str) -> float | None:
+def measure_memory(student: Any, data: SoftDataset, route: str) -> float | None:
     """MB that a fit adds at its peak, after a small one that loads the libraries."""
     ROUTES[route](student, take_few(data))
     return added_megabytes(partial(ROUTES[route], student, data))
@@ -280,7 +280,7 @@ ROUTES_OF = {
 }
 
 
-def fit_copies(name: str, student: Any, data: SoftData) -> Any:
+def fit_copies(name: str, student: Any, data: SoftDataset) -> Any:
     """Fit on weighted copies by the library's own means."""
     X, y, weight, _ = expand_rows(data)
     if len(y) != data.n_samples * len(data.classes):

@@ -28,8 +28,8 @@ from ._selection._candidates import (
     soften_transfer_set,
     stops_early,
 )
-from ._soft_data import SoftData
-from ._students import fit_student, rescale, seed_net, tune_student
+from ._soft_data import SoftDataset
+from ._students import fine_tune_student, fit_student, scale_logits, seed_torch
 from ._typing import FloatArray
 from ._unseen import Unseen, calibrate_teacher, measure_memorization
 from .transfer._transfer_set import TransferSet, make_rows
@@ -75,9 +75,9 @@ class Plan:
 class Lesson:
     """Training rows, rows held out and rows of the transfer set, with soft targets."""
 
-    train: SoftData
-    held_out: SoftData | None
-    extra: SoftData | SoftStream | None
+    train: SoftDataset
+    held_out: SoftDataset | None
+    extra: SoftDataset | SoftStream | None
 
 
 def make_plan(problem: Problem, progress: Progress) -> Plan:
@@ -262,7 +262,7 @@ def soften(
 ) -> Lesson:
     """Clip, calibrate, blend and soften the labels."""
 
-    def read(rows: NDArray[np.intp]) -> SoftData:
+    def read(rows: NDArray[np.intp]) -> SoftDataset:
         labels = proba[rows]
         return soften_labels(problem, rows, labels, plan.candidate, plan.calibration)
 
@@ -272,7 +272,7 @@ def soften(
         rows, held_out = split[0], read(split[1])
     train = read(rows)
     if not plan.candidate.in_sample:
-        train = replace(train, learned=_find_unseen(plan, rows))
+        train = replace(train, labelled=_find_unseen(plan, rows))
     settings = (plan.candidate, plan.calibration)
     if transfer is None:
         return Lesson(train, held_out, None)
@@ -299,20 +299,20 @@ def teach(
     student = problem.student
     stops = stops_early(problem, plan.candidate)
     with (
-        seed_net(student, problem.seeds.net),
+        seed_torch(student, problem.seeds.net),
         _teacher.propagate(context, student),
     ):
         student = fit_student(
             student,
             lesson.train,
+            lesson.extra,
             lesson.held_out if stops else None,
             plan.candidate.temperature,
-            lesson.extra,
         )
-        rescale(student, 1 / plan.scale)
+        scale_logits(student, 1 / plan.scale)
         if not problem.fine_tune or lesson.held_out is None:
             return student, None
-        student, kept, (before, after) = tune_student(
+        student, kept, (before, after) = fine_tune_student(
             student, lesson.train, lesson.held_out, problem.fine_tune
         )
     return student, {"kept": kept, "before": before, "after": after}

@@ -21,9 +21,9 @@ from ._outofcore import is_chunked, open_chunks
 from ._sklearn import _safe_indexing
 from ._soft_data import split_rows
 from ._students import (
+    check_fine_tuning,
     check_student,
-    check_tuning,
-    learns_in_passes,
+    learns_in_epochs,
     validation_fraction,
 )
 from ._tasks import Tasks, read_tasks
@@ -211,7 +211,7 @@ def pose_problem(
         alpha=estimator.alpha,
         augmenter=estimator.augmenter,
         n_synthetic=estimator.n_synthetic,
-        ratio=choose_ratio(learns_in_passes(student), len(classes)),
+        ratio=choose_ratio(learns_in_epochs(student), len(classes)),
         pilot=estimator.pilot,
         fine_tune=estimator.fine_tune,
         calibrate=calibrate,
@@ -272,7 +272,7 @@ def _choose_student(
     alpha = 1.0 if alpha == "auto" else alpha
     check_student(student, estimator.temperature, n_classes, n_samples, alpha)
     if estimator.fine_tune:
-        check_tuning(student)
+        check_fine_tuning(student)
     return student
 
 
@@ -323,7 +323,7 @@ def _hold_out(
     """
     fraction = validation_fraction(student, len(codes))
     if fraction is None:
-        if not (estimator.fine_tune or (tries and learns_in_passes(student))):
+        if not (estimator.fine_tune or (tries and learns_in_epochs(student))):
             return None
         fraction = 0.1
     return split_rows(codes, fraction, seed)

@@ -16,7 +16,7 @@ from ._sklearn import _safe_indexing
 
 
 @dataclass(frozen=True)
-class SoftData:
+class SoftDataset:
     """Rows with a soft target each.
 
     Attributes
@@ -33,14 +33,11 @@ class SoftData:
         Row weights.
     params : dict
         Further metadata for the student's own `fit`, already routed.
-    n_given : int or None
-        How many of the rows, the first, are training rows of the user; the others
-        are of the transfer set. None: all.
-    learned : ndarray of int or None
-        The rows that the last step learns, where steps before it see all. None: all.
-    grows_alone : bool
-        Whether trees grow on the training rows, and a transfer set only sets their
-        leaves: not where some of those rows or unlabelled ones are in the set.
+    labelled : ndarray of int or None
+        Of training rows, the positions of those that the learner is fitted on; steps
+        before it see all rows. None: all.
+    synthetic : bool
+        Of a transfer set, whether a sampler made all its rows.
     """
 
     X: Any
@@ -49,36 +46,34 @@ class SoftData:
     y: NDArray[Any]
     weight: NDArray[np.float64] | None = None
     params: dict[str, Any] | None = None
-    n_given: int | None = None
-    learned: NDArray[np.intp] | None = None
-    grows_alone: bool = True
+    labelled: NDArray[np.intp] | None = None
+    synthetic: bool = False
 
     @property
     def n_samples(self) -> int:
         return len(self.targets)
 
     @property
-    def n_learned(self) -> int:
-        return self.n_samples if self.learned is None else len(self.learned)
+    def n_labelled(self) -> int:
+        return self.n_samples if self.labelled is None else len(self.labelled)
 
-    def join(self, extra: SoftData | None) -> SoftData:
-        """Append the rows of a transfer set."""
-        if extra is None:
-            return self
+    def join(self, transfer: SoftDataset | None) -> SoftDataset:
+        """Return the labelled rows, followed by those of a transfer set."""
+        train = self.take_labelled()
+        if transfer is None:
+            return train
         weight = None
-        if self.weight is not None or extra.weight is not None:
-            weight = np.concatenate([_weight_of(self), _weight_of(extra)])
+        if train.weight is not None or transfer.weight is not None:
+            weight = np.concatenate([_weight_of(train), _weight_of(transfer)])
         return replace(
-            self,
-            X=concat_rows(self.X, extra.X),
-            targets=np.concatenate([self.targets, extra.targets]),
-            y=np.concatenate([self.y, extra.y]),
+            train,
+            X=concat_rows(train.X, transfer.X),
+            targets=np.concatenate([train.targets, transfer.targets]),
+            y=np.concatenate([train.y, transfer.y]),
             weight=weight,
-            n_given=self.n_samples,
-            grows_alone=self.grows_alone and extra.grows_alone,
         )
 
-    def take(self, rows: NDArray[np.intp]) -> SoftData:
+    def take(self, rows: NDArray[np.intp]) -> SoftDataset:
         """Return the given rows."""
         weight = None if self.weight is None else self.weight[rows]
         params = self.take_params(rows)
@@ -96,32 +91,40 @@ class SoftData:
         given = self.params or {}
         return {k: take_rows(v, rows, self.n_samples) for k, v in given.items()}
 
-    def take_learned(self) -> SoftData:
-        """Return the rows that the last step learns."""
-        if self.learned is None:
+    def take_labelled(self) -> SoftDataset:
+        """Return the rows that the learner is fitted on."""
+        if self.labelled is None:
             return self
-        return replace(self.take(self.learned), learned=None, grows_alone=False)
+        return replace(self.take(self.labelled), labelled=None)
 
-    def with_rows(self, X: Any) -> SoftData:
+    def with_rows(self, X: Any) -> SoftDataset:
         """Return the same targets for transformed rows."""
         return replace(self, X=X)
 
-    def transform(self, transform: Callable[[Any], Any]) -> SoftData:
+    def transform(self, transform: Callable[[Any], Any]) -> SoftDataset:
         """Return the same targets for the rows as they are transformed."""
         return self.with_rows(transform(self.X))
 
-    def weigh_classes(self, class_weight: dict[Any, float] | str) -> SoftData:
+    def weigh_classes(self, class_weight: dict[Any, float] | str) -> SoftDataset:
         """Return the rows with a student's `class_weight` worked into them.
 
         Copies of a row weighted by q_k w_k are a row of weight sum(q_k w_k) with
         targets in proportion to q_k w_k. "balanced" counts soft targets: copies
         would be balanced whatever the classes' shares.
         """
-        weight = _weight_of(self)
-        factors = weigh_classes(class_weight, self.classes, weight @ self.targets)
+        factors = weigh_classes(class_weight, self.classes, self.sum_classes())
+        return self.scale_classes(factors)
+
+    def sum_classes(self) -> NDArray[np.float64]:
+        """Return the weighted sum of the targets."""
+        return _weight_of(self) @ self.targets
+
+    def scale_classes(self, factors: NDArray[np.float64]) -> SoftDataset:
+        """Return the rows with each class's target multiplied by its factor."""
         scaled = self.targets * factors
         total = scaled.sum(axis=1)
-        return replace(self, targets=scaled / total[:, None], weight=weight * total)
+        weight = _weight_of(self) * total
+        return replace(self, targets=scaled / total[:, None], weight=weight)
 
 
 def weigh_classes(
@@ -136,7 +139,7 @@ def weigh_classes(
     return np.divide(mean, mass, out=np.ones_like(mass), where=mass > 0)
 
 
-def _weight_of(data: SoftData) -> NDArray[np.float64]:
+def _weight_of(data: SoftDataset) -> NDArray[np.float64]:
     return np.ones(data.n_samples) if data.weight is None else data.weight
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import softmax
 
 from skdistill._labels._soft_targets import cross_entropy
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 
 LABELS = np.array(["a", "b", "c", "d"])
 
@@ -21,7 +21,7 @@ def make_soft(n_classes, n_samples=400, weighted=False, seed=0, labels=LABELS):
     targets = softmax(logits, axis=1)
     classes = labels[:n_classes]
     weight = rng.uniform(0.5, 2, n_samples) if weighted else None
-    return SoftData(X, targets, classes, classes[targets.argmax(axis=1)], weight)
+    return SoftDataset(X, targets, classes, classes[targets.argmax(axis=1)], weight)
 
 
 def harden(data):

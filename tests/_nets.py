@@ -7,7 +7,7 @@ from skorch.callbacks import Callback
 from skorch.dataset import ValidSplit
 from torch import nn
 
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 from skdistill._students import fit_student
 
 
@@ -56,7 +56,7 @@ def make_data(n_classes=3, weighted=False, labels=None, n_samples=150):
     classes = np.arange(n_classes) if labels is None else np.array(labels)
     codes = np.array([rng.choice(n_classes, p=row) for row in targets])
     weight = rng.uniform(0.0, 2, n_samples) if weighted else None
-    return SoftData(X, targets, classes, classes[codes], weight)
+    return SoftDataset(X, targets, classes, classes[codes], weight)
 
 
 def fit_seeded(student, data):

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 
 CASES = [(2, True), (4, False)]
 
@@ -18,13 +18,15 @@ def make_soft(n_samples=150, n_classes=3, seed=0, weighted=False):
     targets = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     classes = np.array(["a", "b", "c", "d", "e"])[:n_classes]
     weight = rng.uniform(0.5, 2, n_samples) if weighted else None
-    return SoftData(X, targets, classes, classes[targets.argmax(axis=1)], weight)
+    return SoftDataset(X, targets, classes, classes[targets.argmax(axis=1)], weight)
 
 
 def make_hard(soft):
     n_classes = len(soft.classes)
     codes = soft.targets.argmax(axis=1)
-    return SoftData(soft.X, np.eye(n_classes)[codes], soft.classes, soft.y, soft.weight)
+    return SoftDataset(
+        soft.X, np.eye(n_classes)[codes], soft.classes, soft.y, soft.weight
+    )
 
 
 def fit_copies(student, data):

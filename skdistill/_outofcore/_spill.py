@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._frames import count_columns
-from .._soft_data import SoftData, weigh_classes
+from .._soft_data import SoftDataset, weigh_classes
 from ._store import ArrayStore, open_store
 
 #: Cells of a buffer, and the fewest and most rows; runs of rows that make one up.
@@ -32,10 +32,10 @@ _RUNS = 64
 class SoftStream:
     """Blocks of rows with soft targets, made as they are read; they are read once."""
 
-    def __init__(self, blocks: Iterable[SoftData]) -> None:
+    def __init__(self, blocks: Iterable[SoftDataset]) -> None:
         self._blocks = blocks
 
-    def __iter__(self) -> Iterator[SoftData]:
+    def __iter__(self) -> Iterator[SoftDataset]:
         return iter(self._blocks)
 
     def transform(self, transform: Callable[[Any], Any]) -> SoftStream:
@@ -44,19 +44,19 @@ class SoftStream:
 
 
 @contextmanager
-def spill_rows(train: SoftData, extra: SoftStream) -> Iterator[Spill]:
+def spill_rows(train: SoftDataset, transfer: SoftStream) -> Iterator[Spill]:
     """Write training rows and those of a stream to a folder, and remove it at the end.
 
     Parameters
     ----------
-    train : SoftData
+    train : SoftDataset
         Comes first.
-    extra : SoftStream
+    transfer : SoftStream
         Rows of the transfer set.
     """
     with TemporaryDirectory(prefix="skdistill-") as folder:
         spill = Spill(train, Path(folder))
-        for block in chain([train], extra):
+        for block in chain([train], transfer):
             spill.append(block)
         yield spill
 
@@ -66,16 +66,15 @@ class Spill:
 
     Parameters
     ----------
-    train : SoftData
+    train : SoftDataset
         What is to come is of its kind. Its metadata is for its rows alone.
     folder : Path
         Exists, and is empty.
     """
 
-    def __init__(self, train: SoftData, folder: Path) -> None:
+    def __init__(self, train: SoftDataset, folder: Path) -> None:
         self.train = train
         self.classes, self.params = train.classes, train.params
-        self.n_given = train.n_samples
         self.n_samples = 0
         self._rows = open_store(train.X, folder / "rows")
         self._targets = ArrayStore(train.targets[:0], folder / "targets")
@@ -87,7 +86,7 @@ class Spill:
         self._class_weight: Any = None
         self._mass = np.zeros(len(train.classes))
 
-    def append(self, data: SoftData) -> None:
+    def append(self, data: SoftDataset) -> None:
         weight = np.ones(data.n_samples) if data.weight is None else data.weight
         self._rows.append(data.X)
         self._targets.append(data.targets)
@@ -102,13 +101,12 @@ class Spill:
     def mean_weight(self) -> float:
         return self._sum_weight / self.n_samples
 
-    def weigh_classes(self, class_weight: dict[Any, float] | str) -> Spill:
+    def weigh_classes(self, class_weight: dict[Any, float] | str) -> None:
         """Let what is read have a student's `class_weight` worked into it."""
         factors = weigh_classes(class_weight, self.classes, self._mass)
         self._class_weight = dict(zip(self.classes.tolist(), factors, strict=True))
-        return self
 
-    def map(self) -> SoftData:
+    def map(self) -> SoftDataset:
         """Return all rows, mapped from the files."""
         weight = None if self._weight is None else self._weight.map()
         return self._build(
@@ -117,7 +115,7 @@ class Spill:
 
     def shuffle(
         self, rng: np.random.RandomState | None, start: int = 0
-    ) -> Iterator[SoftData]:
+    ) -> Iterator[SoftDataset]:
         """Yield the rows in buffers, once around.
 
         Parameters
@@ -140,7 +138,7 @@ class Spill:
         for chosen in np.array_split(order, n_buffers):
             yield self._read([runs[k] for k in chosen])
 
-    def _read(self, parts: list[slice]) -> SoftData:
+    def _read(self, parts: list[slice]) -> SoftDataset:
         weight = None if self._weight is None else self._weight.read(parts)
         return self._build(
             self._rows.read(parts),
@@ -155,15 +153,13 @@ class Spill:
         targets: NDArray[np.float64],
         codes: NDArray[np.int64],
         weight: NDArray[np.float64] | None,
-    ) -> SoftData:
+    ) -> SoftDataset:
         data = replace(
             self.train,
             X=X,
             targets=targets,
             y=self.classes[codes],
             weight=weight,
-            n_given=self.n_given,
-            grows_alone=False,
         )
         if self._class_weight is None:
             return data

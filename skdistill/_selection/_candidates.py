@@ -13,11 +13,11 @@ from .._labels._calibration import Calibration
 from .._labels._soft_targets import class_priors, soft_targets
 from .._problem import Problem
 from .._sklearn import _safe_indexing
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from .._students import (
     blends_labels,
     choose_temperature,
-    learns_in_passes,
+    learns_in_epochs,
     refits_leaves,
     validation_fraction,
 )
@@ -68,7 +68,7 @@ def _list_transfer_sets(problem: Problem) -> list[tuple[str, Any, bool]]:
         ("wide transfer set", Munge(p=0.5, n_neighbors=10), False),
         ("far transfer set", Spunge(p=0.5), False),
     ]
-    if learns_in_passes(problem.student):
+    if learns_in_epochs(problem.student):
         return sets
     # The pilots of other students are as long as their fits. Trees that grow on real
     # rows take no harm from how close the others are.
@@ -98,7 +98,7 @@ def list_candidates(problem: Problem) -> list[Candidate]:
         ]
     blends = free and problem.alpha == "auto" and blends_labels(problem.student)
     # Of a network's short pilots each costs the others part of their length.
-    short = augmented and blends and learns_in_passes(problem.student)
+    short = augmented and blends and learns_in_epochs(problem.student)
     if not augmented or (free and not short):
         candidates.append(Candidate("training rows", None, alpha, soften(False)))
     if blends and not short:
@@ -119,7 +119,7 @@ def stops_early(problem: Problem, candidate: Candidate) -> bool:
         problem.chooses
         and candidate.alpha == 0
         and not candidate.augmented
-        and learns_in_passes(student)
+        and learns_in_epochs(student)
     )
 
 
@@ -129,7 +129,7 @@ def soften_labels(
     proba: FloatArray,
     candidate: Candidate,
     calibration: Calibration | None,
-) -> SoftData:
+) -> SoftDataset:
     """Turn the labels of some training rows into what the student learns."""
     targets = _soften(problem, proba, problem.codes[rows], candidate, calibration)
     n_samples = len(problem.y)
@@ -139,7 +139,7 @@ def soften_labels(
     }
     weight = params.pop("sample_weight", None)
     X = problem.X if len(rows) == n_samples else _safe_indexing(problem.X, rows)
-    return SoftData(X, targets, problem.classes, problem.y[rows], weight, params)
+    return SoftDataset(X, targets, problem.classes, problem.y[rows], weight, params)
 
 
 def soften_transfer_set(
@@ -148,7 +148,7 @@ def soften_transfer_set(
     proba: FloatArray,
     candidate: Candidate,
     calibration: Calibration | None,
-) -> SoftData:
+) -> SoftDataset:
     """As for training rows, but there are no true labels to blend in."""
     codes = proba.argmax(axis=1)
     unblended = replace(candidate, alpha=1.0)
@@ -156,13 +156,13 @@ def soften_transfer_set(
     # Weights that the student was not to have must not come in by this door.
     weighted = "sample_weight" in problem.student_params
     weight = transfer.weight if weighted else None
-    return SoftData(
+    return SoftDataset(
         transfer.X,
         targets,
         problem.classes,
         problem.classes[codes],
         weight,
-        grows_alone=transfer.synthetic,
+        synthetic=transfer.synthetic,
     )
 
 

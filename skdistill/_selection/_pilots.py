@@ -22,13 +22,13 @@ from .._problem import Problem
 from .._progress import raise_interrupts
 from .._soft_data import split_rows
 from .._students import (
-    can_rescale,
-    count_final_passes,
+    can_scale_logits,
+    count_final_epochs,
     fit_student,
-    learns_in_passes,
-    limit_passes,
+    learns_in_epochs,
+    limit_epochs,
     refits_leaves,
-    seed_net,
+    seed_torch,
 )
 from .._tasks import Shared, share_cores
 from .._typing import FloatArray
@@ -97,7 +97,7 @@ def _count_pilot_rows(problem: Problem) -> int:
     assert problem.pilot_split is not None
     n_rows = len(problem.pilot_split[0])
     final = count_rows(n_rows, problem.n_synthetic, problem.ratio)
-    if learns_in_passes(problem.student):
+    if learns_in_epochs(problem.student):
         return max(1, round(_PILOT_SHARE * final))
     return min(final, _PILOT_RATIO * n_rows)
 
@@ -193,7 +193,7 @@ def _run_pilot(
         split = split_rows(problem.codes[rows], 0.1, problem.seeds.split)
         train, validation = (train.take(part) for part in split)
     if not candidate.in_sample and not problem.splits:
-        train = replace(train, learned=np.arange(0))
+        train = replace(train, labelled=np.arange(0))
     added = None
     if extra.value is not None:
         share = len(chosen) / len(own)
@@ -202,11 +202,11 @@ def _run_pilot(
         transfer, proba = take_part(transfer, proba, n_added)
         added = soften_transfer_set(problem, transfer, proba, *settings)
     student = share_cores(clone(problem.student), n_threads)
-    n_trained = train.n_learned + (0 if added is None else added.n_samples)
+    n_trained = train.n_labelled + (0 if added is None else added.n_samples)
     if n_visits is not None:
-        limit_passes(student, max(1, round(n_visits / n_trained)))
-    with seed_net(student, problem.seeds.net):
-        student = fit_student(student, train, validation, candidate.temperature, added)
+        limit_epochs(student, max(1, round(n_visits / n_trained)))
+    with seed_torch(student, problem.seeds.net):
+        student = fit_student(student, train, added, validation, candidate.temperature)
         # A net draws when it predicts, too.
         judge = share_cores(student, n_threads, alone=True)
         proba = judge.predict_proba(problem.take(judges).X)
@@ -242,7 +242,7 @@ def _share_out(
     n_real = n_final = len(problem.y)
     if candidates[0].augmented:
         n_final += count_rows(n_real, problem.n_synthetic, problem.ratio)
-    passes = count_final_passes(problem.student, n_final)
+    passes = count_final_epochs(problem.student, n_final)
     n_tried = len(problem.pilot_split[0])
     if passes is not None:
         return n_tried, problem.pilot * n_final * passes / len(candidates)
@@ -316,7 +316,7 @@ def choose_candidate(problem: Problem, pilots: list[Pilot]) -> Candidate:
         return min(some, key=lambda pilot: np.average(pilot.losses, weights=weight))
 
     best = find_best(pilots)
-    if learns_in_passes(problem.student):
+    if learns_in_epochs(problem.student):
         augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
         stays = find_best(augmented or pilots[:1])
     elif refits_leaves(problem.student):
@@ -337,7 +337,7 @@ def calibrate_student(
     help by more than two standard errors.
     """
     pilot = next(pilot for pilot in pilots if pilot.candidate is chosen)
-    divisible = can_rescale(problem.student, len(problem.classes))
+    divisible = can_scale_logits(problem.student, len(problem.classes))
     if not (problem.calibrate and pilot.to_end and divisible):
         return 1.0
     assert problem.pilot_split is not None

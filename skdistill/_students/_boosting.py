@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 
 Derivatives = Callable[..., tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -84,7 +84,7 @@ def soft_loss(
     return cross_entropy
 
 
-def check_metadata(data: SoftData, student: Any, allowed: Iterable[str]) -> None:
+def check_metadata(data: SoftDataset, student: Any, allowed: Iterable[str]) -> None:
     """Raise where routed metadata has no meaning for soft targets."""
     unknown = sorted(set(data.params or {}) - set(allowed))
     if unknown:

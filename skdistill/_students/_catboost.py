@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from ._boosting import adopt, check_metadata, is_stock
 from ._expansion import expand_rows
 from ._tuning import SMALL_STEP
@@ -121,7 +121,7 @@ def fold(student: Any, temperature: float) -> None:
     raise NotImplementedError
 
 
-def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
     """Fit on float targets, or on copies."""
     check_parameters(student, len(train.classes))
     check_metadata(train, student, _COLUMNS)
@@ -135,11 +135,11 @@ def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     return adopt(student, worker, ["_init_params"])
 
 
-def check_tuning(student: Any) -> None:
+def check_fine_tuning(student: Any) -> None:
     """Every CatBoost model can continue."""
 
 
-def tune(student: Any, data: SoftData, passes: int) -> Any:
+def tune(student: Any, data: SoftDataset, passes: int) -> Any:
     """Add `passes` rounds at a tenth of the learning rate."""
     params = student.get_params()
     rate = SMALL_STEP * student.learning_rate_
@@ -157,12 +157,12 @@ def tune(student: Any, data: SoftData, passes: int) -> Any:
 
 
 def _fit_first_round(
-    params: dict[str, Any], train: SoftData, validation: SoftData | None
+    params: dict[str, Any], train: SoftDataset, validation: SoftDataset | None
 ) -> Any:
     """Fit the stock model for a round, for its labels and its learning rate."""
     from catboost import CatBoostClassifier
 
-    def label(data: SoftData) -> Any:
+    def label(data: SoftDataset) -> Any:
         return data.classes[np.arange(data.n_samples) % len(data.classes)]
 
     stock = CatBoostClassifier(
@@ -196,8 +196,8 @@ class _StopAtOnce:
 
 def _boost(
     params: dict[str, Any],
-    train: SoftData,
-    validation: SoftData | None,
+    train: SoftDataset,
+    validation: SoftDataset | None,
     init_model: Any = None,
 ) -> Any:
     """Train a worker of the same class.
@@ -206,7 +206,7 @@ def _boost(
     ----------
     params : dict
         Parameters to train with.
-    train, validation : SoftData
+    train, validation : SoftDataset
         Rows to learn from, and rows to stop early on.
     init_model : CatBoostClassifier or None
         What to continue.
@@ -232,7 +232,7 @@ def _boost(
 
 
 def _label_rows(
-    data: SoftData, least: float | None = None
+    data: SoftDataset, least: float | None = None
 ) -> tuple[Any, Any, Any, dict[str, Any]]:
     """Rows, labels, weights and metadata: copies where there are more classes."""
     if len(data.classes) == 2:
@@ -256,7 +256,7 @@ def _copy_classes(source: Any, target: Any) -> None:
     target.get_metadata()["class_params"] = source.get_metadata()["class_params"]
 
 
-def _weigh(params: dict[str, Any], data: SoftData) -> SoftData:
+def _weigh(params: dict[str, Any], data: SoftDataset) -> SoftDataset:
     """Tasks the weight of the positive class into rows and targets."""
     positive = params.get("scale_pos_weight")
     if positive is None:

@@ -1,7 +1,7 @@
 """How each kind of student learns soft targets.
 
 A family is a module with `accepts`, `wants_validation`, `check_stopping`,
-`rescales`, `fit`, `fold`, `check_tuning` and `tune`; the first in `FAMILIES` that
+`rescales`, `fit`, `fold`, `check_fine_tuning` and `tune`; the first in `FAMILIES` that
 accepts a student teaches it. One with `fit_chunks` learns rows that do not fit into
 memory chunk by chunk; for others they are mapped into it. Pipelines are taken apart
 here: all but the last step transform, the last step learns.
@@ -22,7 +22,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 
 from .._labels._soft_targets import cross_entropy, one_hot
 from .._outofcore._spill import SoftStream, Spill, spill_rows
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset, weigh_classes
 from . import (
     _catboost,
     _expansion,
@@ -119,7 +119,7 @@ def blends_labels(student: Any) -> bool:
     return True
 
 
-def limit_passes(student: Any, n_passes: int | None) -> int | None:
+def limit_epochs(student: Any, n_passes: int | None) -> int | None:
     """Set, and return, the most passes that a student makes over its rows.
 
     None where the student does not learn in passes; with `n_passes=None` nothing is
@@ -137,10 +137,10 @@ def limit_passes(student: Any, n_passes: int | None) -> int | None:
     return most
 
 
-def learns_in_passes(student: Any) -> bool:
+def learns_in_epochs(student: Any) -> bool:
     """Whether the student is a network that can end at any pass."""
     learner = _last_step(student)
-    return _family(learner) is _mlp and limit_passes(student, None) is not None
+    return _family(learner) is _mlp and limit_epochs(student, None) is not None
 
 
 def refits_leaves(student: Any) -> bool:
@@ -149,29 +149,29 @@ def refits_leaves(student: Any) -> bool:
     return _family(learner) is _lightgbm and _lightgbm.may_refit_leaves(learner)
 
 
-def count_final_passes(student: Any, n_rows: int) -> int | None:
+def count_final_epochs(student: Any, n_rows: int) -> int | None:
     """Passes over a transfer set of so many rows."""
     learner = _last_step(student)
-    passes = limit_passes(student, None)
+    passes = limit_epochs(student, None)
     if passes is None or _family(learner) is not _mlp:
         return passes
     return min(passes, _mlp.count_passes(learner, n_rows))
 
 
-def can_rescale(student: Any, n_classes: int) -> bool:
+def can_scale_logits(student: Any, n_classes: int) -> bool:
     """Whether the student's logits can be multiplied after its fit."""
     learner = _last_step(student)
     return _family(learner).rescales(learner, n_classes)
 
 
-def rescale(student: Any, factor: float) -> None:
+def scale_logits(student: Any, factor: float) -> None:
     """Multiply a fitted student's logits."""
     if factor != 1:
         learner = _last_step(student)
         _family(learner).fold(learner, factor)
 
 
-def seed_net(student: Any, seed: int | None) -> AbstractContextManager[None]:
+def seed_torch(student: Any, seed: int | None) -> AbstractContextManager[None]:
     """Seed what a net draws from torch's global generator, and put that back."""
     return _skorch.seed_torch(_last_step(student), seed)
 
@@ -215,10 +215,10 @@ def validation_fraction(student: Any, n_samples: int) -> float | None:
 
 def fit_student(
     student: Any,
-    train: SoftData,
-    validation: SoftData | None = None,
+    train: SoftDataset,
+    transfer: SoftDataset | SoftStream | None = None,
+    validation: SoftDataset | None = None,
     temperature: float = 1.0,
-    extra: SoftData | SoftStream | None = None,
 ) -> Any:
     """Fit an unfitted student in place, and serve it at temperature 1.
 
@@ -226,13 +226,15 @@ def fit_student(
     ----------
     student : estimator
         A clone; it is fitted in place and returned.
-    train, validation : SoftData
-        Rows to learn from, and rows to stop early on.
-    temperature : float
-        The temperature at which the targets were softened.
-    extra : SoftData or SoftStream
+    train : SoftDataset
+        Training rows. All steps of a Pipeline learn them.
+    transfer : SoftDataset, SoftStream or None
         Rows of the transfer set: the last step of a Pipeline learns them as well,
         the steps before it only transform them. A stream is learned chunk by chunk.
+    validation : SoftDataset or None
+        Rows to stop early on.
+    temperature : float
+        The temperature at which the targets were softened.
 
     Returns
     -------
@@ -240,28 +242,37 @@ def fit_student(
         A stock estimator that needs nothing of this package.
     """
     if isinstance(student, Pipeline):
-        return _fit_pipeline(student, train, validation, temperature, extra)
-    train = train.take_learned()
-    if isinstance(extra, SoftStream):
-        with spill_rows(train, extra) as spill:
-            return _fit_learner(student, spill, validation, temperature)
-    return _fit_learner(student, train.join(extra), validation, temperature)
+        return _fit_pipeline(student, train, transfer, validation, temperature)
+    if isinstance(transfer, SoftStream):
+        with spill_rows(train.take_labelled(), transfer) as spill:
+            return _fit_learner(student, spill, None, validation, temperature)
+    return _fit_learner(student, train, transfer, validation, temperature)
 
 
 def _fit_learner(
     student: Any,
-    train: SoftData | Spill,
-    validation: SoftData | None,
+    train: SoftDataset | Spill,
+    transfer: SoftDataset | None,
+    validation: SoftDataset | None,
     temperature: float,
 ) -> Any:
     family = _family(student)
     class_weight = getattr(student, "class_weight", None)
     if class_weight is not None:
         student.set_params(class_weight=None)
-        train = train.weigh_classes(class_weight)
+        if isinstance(train, Spill):
+            train.weigh_classes(class_weight)
+        else:
+            rows = train.join(transfer)
+            factors = weigh_classes(class_weight, rows.classes, rows.sum_classes())
+            train = train.scale_classes(factors)
+            transfer = transfer and transfer.scale_classes(factors)
         validation = validation and validation.weigh_classes(class_weight)
-    if isinstance(train, SoftData):
-        student = family.fit(student, train, validation)
+    if isinstance(train, SoftDataset):
+        if transfer is not None and hasattr(family, "fit_transfer"):
+            student = family.fit_transfer(student, train, transfer, validation)
+        else:
+            student = family.fit(student, train.join(transfer), validation)
     elif hasattr(family, "fit_chunks"):
         student = family.fit_chunks(student, train, validation)
     else:
@@ -275,10 +286,10 @@ def _fit_learner(
 
 def _fit_pipeline(
     student: Pipeline,
-    train: SoftData,
-    validation: SoftData | None,
+    train: SoftDataset,
+    transfer: SoftDataset | SoftStream | None,
+    validation: SoftDataset | None,
     temperature: float,
-    extra: SoftData | SoftStream | None,
 ) -> Pipeline:
     steps = student.steps[:-1]
     name, learner = student.steps[-1]
@@ -292,23 +303,23 @@ def _fit_pipeline(
         train = train.with_rows(X)
         if validation is not None:
             validation = validation.transform(head.transform)
-        if extra is not None:
-            extra = extra.transform(head.transform)
+        if transfer is not None:
+            transfer = transfer.transform(head.transform)
         # With a cache the pipeline fits copies of its steps.
         steps = head.steps
-    learner = fit_student(learner, train, validation, temperature, extra)
+    learner = fit_student(learner, train, transfer, validation, temperature)
     student.steps = [*steps, (name, learner)]
     return student
 
 
-def check_tuning(student: Any) -> None:
+def check_fine_tuning(student: Any) -> None:
     """Raise a TypeError where the student cannot train on after distillation."""
     learner = _last_step(student)
-    _family(learner).check_tuning(learner)
+    _family(learner).check_fine_tuning(learner)
 
 
-def tune_student(
-    student: Any, train: SoftData, validation: SoftData, passes: int
+def fine_tune_student(
+    student: Any, train: SoftDataset, validation: SoftDataset, passes: int
 ) -> tuple[Any, bool, tuple[float, float]]:
     """Train on over the true labels, and keep the result where it is the better one.
 
@@ -316,7 +327,7 @@ def tune_student(
     ----------
     student : estimator
         Fitted, as it is served; it is left alone.
-    train, validation : SoftData
+    train, validation : SoftDataset
         Rows to learn from, and rows that decide. Of both only `y` counts.
     passes : int
         Passes over the rows (of a boosted model: rounds), at a small step.
@@ -344,13 +355,13 @@ def tune_student(
     return tuned if after < before else student, after < before, (before, after)
 
 
-def _harden(data: SoftData) -> SoftData:
+def _harden(data: SoftDataset) -> SoftDataset:
     """Put the true labels in the place of the soft targets."""
     codes = np.searchsorted(data.classes, data.y)
     return replace(data, targets=one_hot(codes, len(data.classes)))
 
 
-def _tune(student: Any, data: SoftData, passes: int) -> Any:
+def _tune(student: Any, data: SoftDataset, passes: int) -> Any:
     if isinstance(student, Pipeline):
         name, learner = student.steps[-1]
         if len(student.steps) > 1:

@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from .._labels._soft_targets import cross_entropy
 from .._nested import takes_sample_weight, weight_params
 from .._sklearn import _safe_indexing
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from ._tuning import refuse_tuning
 
 #: A weight below machine epsilon cannot change a row's sum of weights.
@@ -83,17 +83,17 @@ def fold(student: Any, temperature: float) -> None:
     raise NotImplementedError
 
 
-def check_tuning(student: Any) -> None:
+def check_fine_tuning(student: Any) -> None:
     """No general classifier has passes at a step that can be made small."""
     refuse_tuning(student)
 
 
-def tune(student: Any, data: SoftData, passes: int) -> Any:
-    """Never called: `check_tuning` raises."""
+def tune(student: Any, data: SoftDataset, passes: int) -> Any:
+    """Never called: `check_fine_tuning` raises."""
     raise NotImplementedError
 
 
-def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
     """Fit the student on weighted copies."""
     if validation is not None:
         return fit_by_epochs(student, train, validation)
@@ -102,13 +102,13 @@ def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
 
 
 def expand_rows(
-    data: SoftData, least: float | None = None
+    data: SoftDataset, least: float | None = None
 ) -> tuple[Any, Any, Any, dict[str, Any]]:
     """Repeat each row once per class that has weight.
 
     Parameters
     ----------
-    data : SoftData
+    data : SoftDataset
         The rows.
     least : float or None
         Keep the copy of every class, with this share of the row's weight at least:
@@ -138,7 +138,7 @@ def expand_rows(
 
 
 def fit_by_epochs(
-    student: Any, train: SoftData, validation: SoftData | None = None
+    student: Any, train: SoftDataset, validation: SoftDataset | None = None
 ) -> Any:
     """Fit by `partial_fit` on weighted copies, and keep the best pass.
 
@@ -153,7 +153,9 @@ def fit_by_epochs(
 
 
 def keep_best_pass(
-    student: Any, run_pass: Callable[[Any], float | None], validation: SoftData | None
+    student: Any,
+    run_pass: Callable[[Any], float | None],
+    validation: SoftDataset | None,
 ) -> Any:
     """Call `run_pass` up to `max_iter` times, by scikit-learn's stopping rule.
 
@@ -163,7 +165,7 @@ def keep_best_pass(
         Unfitted, with `early_stopping`, `n_iter_no_change` and `tol`.
     run_pass : callable
         Lets the student pass over its rows once; may return the loss on them.
-    validation : SoftData or None
+    validation : SoftDataset or None
         Rows whose soft cross-entropy decides; None: the loss on the rows that are
         learned says when to end, if there is one, and the last pass is kept.
 

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from ._expansion import expand_rows
 from ._tuning import SMALL_STEP, refuse_tuning
 
@@ -77,13 +77,13 @@ def fold(student: Any, temperature: float) -> None:
     raise NotImplementedError
 
 
-def check_tuning(student: Any) -> None:
+def check_fine_tuning(student: Any) -> None:
     """Raise where this scikit-learn's rounds can't be continued on soft targets."""
     if not has_native_route():
         refuse_tuning(student, " in a scikit-learn that can't continue on other rows")
 
 
-def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
     """Fit on soft targets, by the native route where it is available."""
     wish = student.early_stopping
     # "auto" would look at the number of copies, or of the rows left to train on.
@@ -98,7 +98,7 @@ def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     return student.set_params(early_stopping=wish)
 
 
-def tune(student: Any, data: SoftData, passes: int) -> Any:
+def tune(student: Any, data: SoftDataset, passes: int) -> Any:
     """Return a copy with `passes` more rounds at a tenth of the learning rate."""
     given = student.get_params(deep=False)
     slower = {
@@ -189,7 +189,7 @@ class _SoftLoss:
 class _SoftHist(HistGradientBoostingClassifier):
     """The stock booster with soft targets; lives only during `fit`."""
 
-    _train: SoftData
+    _train: SoftDataset
     _validation: Any
 
     def _encode_y(self, y):
@@ -244,8 +244,8 @@ _SoftHist.__name__ = _ContinuedHist.__name__ = HistGradientBoostingClassifier.__
 
 def _fit_natively(
     student: Any,
-    train: SoftData,
-    validation: SoftData | None,
+    train: SoftDataset,
+    validation: SoftDataset | None,
     kind: type[_SoftHist] = _SoftHist,
 ) -> Any:
     soft: Any = kind()
@@ -263,7 +263,9 @@ def _fit_natively(
     return student
 
 
-def _fit_on_copies(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+def _fit_on_copies(
+    student: Any, train: SoftDataset, validation: SoftDataset | None
+) -> Any:
     # A copy without weight still counts in scikit-learn's leaves.
     X, y, weight, params = expand_rows(train, least=0.0)
     if validation is not None:

@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import log_softmax
 
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from .._typing import FloatArray
 
 #: Weight of the ridge times the number of classes, in nats a row for a value that moves
@@ -34,14 +34,14 @@ _MOST_VISITS = 10_000_000
 _MOST_STEPS = 40
 
 
-def refit_leaves(student: Any, train: SoftData) -> None:
+def refit_leaves(student: Any, train: SoftDataset) -> None:
     """Set the values of all leaves of a fitted LGBMClassifier.
 
     Parameters
     ----------
     student : LGBMClassifier
         Fitted, its leaves holding the start values too.
-    train : SoftData
+    train : SoftDataset
         Rows to learn from; of more than ten million visits of leaves, rows spread
         evenly over them.
     """

@@ -35,7 +35,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 
-from .._soft_data import SoftData
+from .._outofcore._spill import Spill
+from .._soft_data import SoftDataset
 from ._boosting import adopt, check_metadata, is_stock, soft_derivatives, soft_loss
 from ._leaves import refit_leaves
 from ._tuning import SMALL_STEP, refuse_tuning
@@ -185,15 +186,34 @@ def fold(student: Any, temperature: float) -> None:
             booster.set_leaf_output(number, leaf, temperature * value)
 
 
-def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
     """Fit on float targets."""
     check_parameters(student, len(train.classes))
-    params = student.get_params()
-    if train.n_given is None or not may_refit_leaves(student):
-        return _boost(student, params, train, validation)
-    grown = train.take(np.arange(train.n_given)) if train.grows_alone else train
-    student = _boost(student, params, grown, validation)
-    refit_leaves(student, train)
+    return _boost(student, student.get_params(), train, validation)
+
+
+def fit_transfer(
+    student: Any,
+    train: SoftDataset,
+    transfer: SoftDataset,
+    validation: SoftDataset | None,
+) -> Any:
+    """Grow trees on real rows where that is possible, and set leaves on all rows."""
+    rows = train.join(transfer)
+    if not may_refit_leaves(student):
+        return fit(student, rows, validation)
+    alone = transfer.synthetic and train.labelled is None
+    student = fit(student, train if alone else rows, validation)
+    refit_leaves(student, rows)
+    return student
+
+
+def fit_chunks(student: Any, spill: Spill, validation: SoftDataset | None) -> Any:
+    """Grow trees and set leaves on all rows."""
+    rows = spill.map()
+    student = fit(student, rows, validation)
+    if may_refit_leaves(student):
+        refit_leaves(student, rows)
     return student
 
 
@@ -206,13 +226,13 @@ def may_refit_leaves(student: Any) -> bool:
     return not boosting and not any(_given(params, bound))
 
 
-def check_tuning(student: Any) -> None:
+def check_fine_tuning(student: Any) -> None:
     """A random forest has no next round."""
     if {"rf", "random_forest"} & set(_given(student.get_params(), _BOOSTING)):
         refuse_tuning(student, " with boosting_type='rf'")
 
 
-def tune(student: Any, data: SoftData, passes: int) -> Any:
+def tune(student: Any, data: SoftDataset, passes: int) -> Any:
     """Add `passes` rounds at a tenth of the learning rate."""
     params = {k: v for k, v in student.get_params().items() if k not in _ROUNDS}
     params["n_estimators"] = passes
@@ -223,8 +243,8 @@ def tune(student: Any, data: SoftData, passes: int) -> Any:
 def _boost(
     student: Any,
     params: dict[str, Any],
-    train: SoftData,
-    validation: SoftData | None,
+    train: SoftDataset,
+    validation: SoftDataset | None,
     init_model: Any = None,
 ) -> Any:
     """Train by `LGBMModel.fit`, the base of the classifier's that takes any label.
@@ -235,7 +255,7 @@ def _boost(
         Receives the result.
     params : dict
         Parameters to train with.
-    train, validation : SoftData
+    train, validation : SoftDataset
         Rows to learn from, and rows to stop early on.
     init_model : Booster or None
         What to continue.
@@ -353,7 +373,7 @@ def _name_classes(worker: Any, classes: NDArray[Any]) -> None:
     worker._n_classes = len(classes)
 
 
-def _label(data: SoftData) -> NDArray[Any]:
+def _label(data: SoftDataset) -> NDArray[Any]:
     """Float targets of two classes; of more, labels that only fill their place."""
     if len(data.classes) == 2:
         return data.targets[:, 1]
@@ -361,7 +381,7 @@ def _label(data: SoftData) -> NDArray[Any]:
 
 
 def _evaluation(
-    validation: SoftData | None, offsets: NDArray[np.float64] | None
+    validation: SoftDataset | None, offsets: NDArray[np.float64] | None
 ) -> dict[str, Any]:
     """Validation rows and their metric, as `LGBMModel.fit` takes them."""
     if validation is None:
@@ -383,7 +403,7 @@ def _evaluation(
 
 
 def _make_stopper(
-    params: dict[str, Any], validation: SoftData | None
+    params: dict[str, Any], validation: SoftDataset | None
 ) -> Callable[[Any], None] | None:
     """LightGBM's own early stopping, as the parameters ask for it."""
     if validation is None:
@@ -411,7 +431,7 @@ def _starts_high(params: dict[str, Any]) -> bool:
     )
 
 
-def _log_shares(data: SoftData) -> NDArray[np.float64]:
+def _log_shares(data: SoftDataset) -> NDArray[np.float64]:
     weight = data.weight
     if weight is not None:
         # As LightGBM keeps them.

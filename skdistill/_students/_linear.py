@@ -26,7 +26,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from .._outofcore._spill import Spill
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from .._typing import FloatArray
 from . import _expansion
 from ._expansion import wants_validation
@@ -34,8 +34,8 @@ from ._tuning import SMALL_STEP, refuse_tuning, run_passes
 
 __all__ = [
     "accepts",
+    "check_fine_tuning",
     "check_stopping",
-    "check_tuning",
     "fit",
     "fold",
     "rescales",
@@ -67,7 +67,7 @@ def fold(student: Any, temperature: float) -> None:
     _restart_averages(student)
 
 
-def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
     """Fit on soft targets, natively where the settings permit it."""
     # Both native routes name the classes by labels of which each must occur once, and
     # take no metadata but weights.
@@ -80,7 +80,7 @@ def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     return _expansion.fit(student, train, validation)
 
 
-def fit_chunks(student: Any, spill: Spill, validation: SoftData | None) -> Any:
+def fit_chunks(student: Any, spill: Spill, validation: SoftDataset | None) -> Any:
     """Fit SGD in passes over buffers; a minimiser wants all rows at once.
 
     So does averaged SGD: the average of `partial_fit` is not that of `fit`.
@@ -106,7 +106,9 @@ def _is_smooth(student: LogisticRegression) -> bool:
     )
 
 
-def _fit_logistic(student: LogisticRegression, train: SoftData) -> LogisticRegression:
+def _fit_logistic(
+    student: LogisticRegression, train: SoftDataset
+) -> LogisticRegression:
     """Minimise C times the soft cross-entropy plus half the squared coefficients."""
     n_classes = len(train.classes)
     X = validate_data(
@@ -255,7 +257,7 @@ def has_native_sgd() -> bool:
 
 
 def _fit_sgd(
-    student: SGDClassifier, train: SoftData, validation: SoftData | None
+    student: SGDClassifier, train: SoftDataset, validation: SoftDataset | None
 ) -> SGDClassifier:
     soft = _SoftSGD(**student.get_params())
     soft._targets = train.targets
@@ -275,7 +277,7 @@ def _fit_sgd(
 
 
 def _fit_sgd_chunks(
-    student: SGDClassifier, spill: Spill, validation: SoftData | None
+    student: SGDClassifier, spill: Spill, validation: SoftDataset | None
 ) -> SGDClassifier:
     rng = check_random_state(student.random_state)
     soft = _SoftSGD(**student.get_params()).set_params(random_state=rng)
@@ -298,7 +300,7 @@ def _fit_sgd_chunks(
     return _hand_over(soft.set_params(random_state=student.random_state), student)
 
 
-def _sigmoid_loss(sgd: SGDClassifier, data: SoftData) -> float:
+def _sigmoid_loss(sgd: SGDClassifier, data: SoftDataset) -> float:
     """Return the mean loss over the classes, each against the rest.
 
     Of rows that are about to be learned: the loss by which SGD ends its passes.
@@ -319,13 +321,13 @@ def _hand_over(soft: _SoftSGD, student: SGDClassifier) -> SGDClassifier:
 # Fine-tuning -------------------------------------------------------------------------
 
 
-def check_tuning(student: Any) -> None:
+def check_fine_tuning(student: Any) -> None:
     """SGD can continue; a minimiser that has converged cannot."""
     if type(student) is not SGDClassifier:
         refuse_tuning(student)
 
 
-def tune(student: SGDClassifier, data: SoftData, passes: int) -> SGDClassifier:
+def tune(student: SGDClassifier, data: SoftDataset, passes: int) -> SGDClassifier:
     """Continue at a constant rate: a tenth of what the schedule has come down to."""
     rate = SMALL_STEP * _current_rate(student)
     step = {"learning_rate": "constant", "eta0": rate, "average": False}

@@ -38,7 +38,7 @@ from sklearn.utils import Bunch, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._sklearn import _safe_indexing
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from ._expansion import expand_rows
 from ._tuning import refuse_tuning
 
@@ -75,13 +75,13 @@ def fold(student: Any, temperature: float) -> None:
     raise NotImplementedError
 
 
-def check_tuning(student: Any) -> None:
+def check_fine_tuning(student: Any) -> None:
     """No part may move once others were fitted to it."""
     refuse_tuning(student)
 
 
-def tune(student: Any, data: SoftData, passes: int) -> Any:
-    """Never called: `check_tuning` raises."""
+def tune(student: Any, data: SoftDataset, passes: int) -> Any:
+    """Never called: `check_fine_tuning` raises."""
     raise NotImplementedError
 
 
@@ -136,7 +136,7 @@ def check_parameters(student: Any, n_classes: int) -> None:
             )
 
 
-def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
     """Let the stock `fit` draw rows and put parts together."""
     if len(np.unique(train.y)) < len(train.classes):
         missing = sorted(set(train.classes.tolist()) - set(train.y.tolist()))
@@ -162,7 +162,7 @@ class _StandIn(BaseEstimator):
     ----------
     student : estimator
         Unfitted.
-    data : SoftData
+    data : SoftDataset
         Targets and weights of all rows; the rows come with `fit`.
     once : bool
         Whether a row that comes several times, as copies do, is learned once.
@@ -205,7 +205,7 @@ class _StandIn(BaseEstimator):
         return self
 
 
-def _teach(student: Any, data: SoftData) -> Any:
+def _teach(student: Any, data: SoftDataset) -> Any:
     """Fit a part, which holds out rows of its own where it stops early."""
     # The families are listed above this module.
     from .._soft_data import split_rows
@@ -223,13 +223,13 @@ def _teach(student: Any, data: SoftData) -> Any:
     codes = np.searchsorted(data.classes, data.y)
     seed = getattr(_last_step(student), "random_state", None)
     train, held_out = split_rows(codes, fraction, seed)
-    return fit_student(student, data.take(train), data.take(held_out))
+    return fit_student(student, data.take(train), validation=data.take(held_out))
 
 
 # Votes, stacks, bags and one against the rest ----------------------------------------
 
 
-def _fit_members(student: Any, data: SoftData) -> Any:
+def _fit_members(student: Any, data: SoftDataset) -> Any:
     """Fit a vote or a stack, whose members see labels 0, 1, 2, ..."""
     coded = _encode(data)
     members, final = student.estimators, getattr(student, "final_estimator", None)
@@ -252,7 +252,7 @@ def _fit_members(student: Any, data: SoftData) -> Any:
     return student
 
 
-def _fit_bag(student: BaggingClassifier, data: SoftData) -> BaggingClassifier:
+def _fit_bag(student: BaggingClassifier, data: SoftDataset) -> BaggingClassifier:
     """Fit a bag; row weights are the odds of being drawn, as on hard labels."""
     (part,), given = list_parts(student), student.estimator
     student.estimator = _StandIn(part, replace(_encode(data), weight=None))
@@ -265,7 +265,7 @@ def _fit_bag(student: BaggingClassifier, data: SoftData) -> BaggingClassifier:
 
 
 def _fit_against_rest(
-    student: OneVsRestClassifier, data: SoftData
+    student: OneVsRestClassifier, data: SoftDataset
 ) -> OneVsRestClassifier:
     """Fit a student a class, on the probability of the class."""
     n_classes = len(data.classes)
@@ -283,7 +283,7 @@ def _fit_against_rest(
     return student
 
 
-def _against_rest(data: SoftData, k: int) -> SoftData:
+def _against_rest(data: SoftDataset, k: int) -> SoftDataset:
     target = data.targets[:, k]
     return replace(
         data,
@@ -293,7 +293,7 @@ def _against_rest(data: SoftData, k: int) -> SoftData:
     )
 
 
-def _encode(data: SoftData) -> SoftData:
+def _encode(data: SoftDataset) -> SoftDataset:
     codes = np.searchsorted(data.classes, data.y)
     return replace(data, classes=np.arange(len(data.classes)), y=codes)
 
@@ -317,7 +317,7 @@ def _is_dropped(part: Any) -> bool:
 class _SoftScorer:
     """Scores a stand-in's student on the weighted copies of the rows."""
 
-    def __init__(self, scorers: Any, data: SoftData):
+    def __init__(self, scorers: Any, data: SoftDataset):
         self.scorers = scorers
         self.data = data.with_rows(np.empty((data.n_samples, 0)))
 
@@ -334,7 +334,7 @@ class _SoftScorer:
         }
 
 
-def _fit_search(student: Any, data: SoftData) -> Any:
+def _fit_search(student: Any, data: SoftDataset) -> Any:
     data, groups = _part_groups(data)
     estimator, scoring = student.estimator, student.scoring
     scorers = _find_scorers(student)
@@ -374,7 +374,7 @@ def _is_search(student: Any) -> bool:
 
 
 def _fit_calibration(
-    student: CalibratedClassifierCV, data: SoftData
+    student: CalibratedClassifierCV, data: SoftDataset
 ) -> CalibratedClassifierCV:
     """Fit students on rows, and their calibrators on weighted copies."""
     (part,), given = list_parts(student), student.estimator
@@ -386,7 +386,7 @@ def _fit_calibration(
     return student
 
 
-def _fit_on_folds(student: Any, data: SoftData, hand_rows: bool = False) -> Any:
+def _fit_on_folds(student: Any, data: SoftDataset, hand_rows: bool = False) -> Any:
     """Fit on weighted copies, no row with copies on both sides of a fold."""
     given, (_, groups) = student.cv, _part_groups(data)
     folds = check_cv(given, data.y, classifier=True).split(data.X, data.y, **groups)
@@ -402,14 +402,14 @@ def _fit_on_folds(student: Any, data: SoftData, hand_rows: bool = False) -> Any:
     return student
 
 
-def _part_groups(data: SoftData) -> tuple[SoftData, dict[str, Any]]:
+def _part_groups(data: SoftDataset) -> tuple[SoftDataset, dict[str, Any]]:
     """Take the groups, which are for the splitter, from the metadata of the parts."""
     params = dict(data.params or {})
     groups = {"groups": params.pop("groups")} if "groups" in params else {}
     return replace(data, params=params), groups
 
 
-_FITS: dict[type, Callable[[Any, SoftData], Any]] = {
+_FITS: dict[type, Callable[[Any, SoftDataset], Any]] = {
     VotingClassifier: _fit_members,
     StackingClassifier: _fit_members,
     BaggingClassifier: _fit_bag,

@@ -24,7 +24,7 @@ from sklearn.utils.validation import validate_data
 
 from .._labels._soft_targets import cross_entropy
 from .._outofcore._spill import Spill
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from . import _expansion
 from ._tuning import SMALL_STEP, refuse_tuning, run_passes
 
@@ -76,11 +76,30 @@ def fold(student: MLPClassifier, temperature: float) -> None:
 
 
 def fit(
-    student: MLPClassifier, train: SoftData, validation: SoftData | None
+    student: MLPClassifier, train: SoftDataset, validation: SoftDataset | None
 ) -> MLPClassifier:
     """Fit on float targets, by the native route where it is available."""
+    return _fit_rows(student, train, validation, scheduled=False)
+
+
+def fit_transfer(
+    student: MLPClassifier,
+    train: SoftDataset,
+    transfer: SoftDataset,
+    validation: SoftDataset | None,
+) -> MLPClassifier:
+    """Fit on training rows and a transfer set, at a falling learning rate."""
+    return _fit_rows(student, train.join(transfer), validation, scheduled=True)
+
+
+def _fit_rows(
+    student: MLPClassifier,
+    train: SoftDataset,
+    validation: SoftDataset | None,
+    scheduled: bool,
+) -> MLPClassifier:
     if has_native_route():
-        return _fit_natively(student, train, validation)
+        return _fit_natively(student, train, validation, scheduled)
     if validation is not None:
         return _expansion.fit_by_epochs(student, train, validation)
     X, y, weight, _ = _expansion.expand_rows(train)
@@ -88,7 +107,7 @@ def fit(
 
 
 def fit_chunks(
-    student: MLPClassifier, spill: Spill, validation: SoftData | None
+    student: MLPClassifier, spill: Spill, validation: SoftDataset | None
 ) -> MLPClassifier:
     """Fit in passes over buffers; L-BFGS has no passes."""
     if student.solver == "lbfgs" or not has_native_route():
@@ -109,13 +128,13 @@ def has_native_route() -> bool:
     return True
 
 
-def check_tuning(student: MLPClassifier) -> None:
+def check_fine_tuning(student: MLPClassifier) -> None:
     """L-BFGS has no passes."""
     if student.solver == "lbfgs":
         refuse_tuning(student, " with solver='lbfgs'")
 
 
-def tune(student: MLPClassifier, data: SoftData, passes: int) -> MLPClassifier:
+def tune(student: MLPClassifier, data: SoftDataset, passes: int) -> MLPClassifier:
     """Continue at a tenth of `learning_rate_init`, the optimiser starting afresh."""
     tuned = copy.deepcopy(student)
     # Its moments belong to the soft targets. Nor is it kept: it holds the small step.
@@ -182,14 +201,17 @@ class SoftMLP(MLPClassifier):
 
 
 def _fit_natively(
-    student: MLPClassifier, train: SoftData, validation: SoftData | None
+    student: MLPClassifier,
+    train: SoftDataset,
+    validation: SoftDataset | None,
+    scheduled: bool,
 ) -> MLPClassifier:
     given = student.get_params()
     soft = SoftMLP(**given)
     # The stock split would be stratified on floats and scored by accuracy.
     soft.early_stopping = False
     soft._highest_step = None
-    if train.n_given is not None and student.solver != "lbfgs":
+    if scheduled and student.solver != "lbfgs":
         most = count_passes(student, train.n_samples)
         soft.max_iter = min(student.max_iter, most)
         soft._highest_step = find_highest_step(student)

@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
 
 from .._outofcore._spill import Spill
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from ._mlp import SoftMLP, count_passes, find_highest_step, hand_over
 
 
@@ -27,7 +27,7 @@ class _ChunkMLP(SoftMLP):
 
 
 def learn_chunks(
-    student: MLPClassifier, spill: Spill, validation: SoftData | None
+    student: MLPClassifier, spill: Spill, validation: SoftDataset | None
 ) -> MLPClassifier:
     """Fit by the native route, pass after pass, as a fit on the whole would."""
     given = student.get_params()

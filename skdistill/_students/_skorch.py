@@ -29,7 +29,7 @@ import numpy as np
 from sklearn.base import clone
 
 from .._outofcore._spill import Spill
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from ._tuning import SMALL_STEP
 
 #: Methods that stand between the module's output and what is served.
@@ -144,7 +144,7 @@ def rescales(student: Any, n_classes: int) -> bool:
     return find_last_layer(pilot) is not None
 
 
-def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
     """Fit the net in place; it splits validation rows off by itself."""
     from ._skorch_net import learn
 
@@ -153,7 +153,7 @@ def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
     return _leave_stock(student, train.classes)
 
 
-def fit_chunks(student: Any, spill: Spill, validation: SoftData | None) -> Any:
+def fit_chunks(student: Any, spill: Spill, validation: SoftDataset | None) -> Any:
     """Fit the net in place, each epoch on the training rows and then on all others.
 
     Its `train_split` splits the training rows, which its callbacks see as its dataset;
@@ -162,7 +162,7 @@ def fit_chunks(student: Any, spill: Spill, validation: SoftData | None) -> Any:
     from ._skorch_net import learn
 
     _check_labels(student, spill.classes)
-    data = spill.train if spill.n_given else next(spill.shuffle(None))
+    data = spill.train if spill.train.n_samples else next(spill.shuffle(None))
     learn(student, data, "fit", more=spill, **(spill.params or {}))
     return _leave_stock(student, spill.classes)
 
@@ -188,11 +188,11 @@ def fold(student: Any, temperature: float) -> None:
             parameter.mul_(temperature)
 
 
-def check_tuning(student: Any) -> None:
+def check_fine_tuning(student: Any) -> None:
     """Every net can continue."""
 
 
-def tune(student: Any, data: SoftData, passes: int) -> Any:
+def tune(student: Any, data: SoftDataset, passes: int) -> Any:
     """Continue at a tenth of the learning rate, the optimiser starting afresh.
 
     All rows are trained on. Callbacks that stop, schedule, print or write belong to

@@ -28,12 +28,16 @@ from torch.nn import functional
 from torch.utils.data import Subset
 
 from .._outofcore._spill import Spill
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from ..torch import DistillationLoss
 
 
 def learn(
-    student: Any, data: SoftData, method: str, more: Spill | None = None, **params: Any
+    student: Any,
+    data: SoftDataset,
+    method: str,
+    more: Spill | None = None,
+    **params: Any,
 ) -> Any:
     """Run `fit` or `partial_fit` of a net on soft targets, in place.
 
@@ -41,7 +45,7 @@ def learn(
     ----------
     student : NeuralNet
         The user's net.
-    data : SoftData
+    data : SoftDataset
         Its dataset.
     method : {"fit", "partial_fit"}
     more : Spill or None
@@ -77,7 +81,7 @@ def learn(
 class _Targets:
     """The soft targets of a fit, and the rows of the batch that is at work."""
 
-    def __init__(self, net: Any, data: SoftData, more: Spill | None = None):
+    def __init__(self, net: Any, data: SoftDataset, more: Spill | None = None):
         self.n_classes = len(data.classes)
         self.binary = not hasattr(net, "classes")
         self.more = more
@@ -85,7 +89,7 @@ class _Targets:
         self.rows = torch.empty(0, dtype=torch.int64)
         self.asked = self.stopped = self.interrupted = False
 
-    def use(self, data: SoftData) -> None:
+    def use(self, data: SoftDataset) -> None:
         """Let row numbers be those of some rows."""
         self.data = data
         self.codes = np.searchsorted(data.classes, data.y).astype(np.int64)

@@ -55,7 +55,7 @@ from sklearn.tree import (
 from sklearn.utils import check_array
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from ._expansion import expand_rows
 from ._tuning import refuse_tuning
 
@@ -119,17 +119,17 @@ def fold(student: Any, temperature: float) -> None:
     raise NotImplementedError
 
 
-def check_tuning(student: Any) -> NoReturn:
+def check_fine_tuning(student: Any) -> NoReturn:
     """Raise: trees are grown once."""
     refuse_tuning(student)
 
 
-def tune(student: Any, data: SoftData, passes: int) -> NoReturn:
-    """Raise as `check_tuning` does."""
+def tune(student: Any, data: SoftDataset, passes: int) -> NoReturn:
+    """Raise as `check_fine_tuning` does."""
     refuse_tuning(student)
 
 
-def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
     """Grow on soft targets by the cheapest exact route."""
     check_parameters(student, len(train.classes))
     if _is_certain(train.targets):
@@ -160,7 +160,7 @@ def has_native_route() -> bool:
     """Whether this scikit-learn lets a regression tree become a classifier's."""
     targets = np.array([[0.9, 0.1, 0.0], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
     rows = np.arange(3.0)[:, None]
-    data = SoftData(rows, targets, np.arange(3), np.arange(3))
+    data = SoftDataset(rows, targets, np.arange(3), np.arange(3))
     tree = DecisionTreeClassifier()
     try:
         _dress_tree(tree, _fit_regressor(tree, data), data.classes)
@@ -218,7 +218,7 @@ def _fitted_state(estimator: Any) -> dict[str, Any]:
     return {k: v for k, v in vars(estimator).items() if k not in unfitted}
 
 
-def _fit_regressor(student: Any, data: SoftData, **overrides: Any) -> Any:
+def _fit_regressor(student: Any, data: SoftDataset, **overrides: Any) -> Any:
     """Fit the student's regressor; gini is `n_classes` times its squared error.
 
     The regressor averages the columns of the target; one column of two has half of
@@ -250,7 +250,7 @@ def _dress_tree(tree: Any, regressor: Any, classes: NDArray[Any]) -> Any:
     return tree
 
 
-def _fit_forest(forest: Any, data: SoftData, native: bool) -> Any:
+def _fit_forest(forest: Any, data: SoftDataset, native: bool) -> Any:
     """Give an unfitted forest its trees, and what else its own fit would set."""
     if native:
         regressor = _fit_regressor(forest, data)
@@ -279,11 +279,12 @@ def _unfitted_tree(forest: Any, grown: Any) -> Any:
     return type(forest.estimator)(**params | {"random_state": grown.random_state})
 
 
-def _grow_trees(forest: Any, regressor: Any, data: SoftData) -> list[Any]:
+def _grow_trees(forest: Any, regressor: Any, data: SoftDataset) -> list[Any]:
     """Grow each tree of a forest on copies of the rows that the regressor drew."""
     n_samples, n_classes = data.targets.shape
     X, _, share, _ = expand_rows(
-        SoftData(_as_float32(data.X), data.targets, data.classes, data.y), least=_LEAST
+        SoftDataset(_as_float32(data.X), data.targets, data.classes, data.y),
+        least=_LEAST,
     )
     codes = np.tile(np.arange(n_classes, dtype=np.float64), n_samples)
 
@@ -338,7 +339,7 @@ def _as_float32(X: Any) -> Any:
     )
 
 
-def _score_out_of_bag(forest: Any, data: SoftData) -> None:
+def _score_out_of_bag(forest: Any, data: SoftDataset) -> None:
     """Set what scikit-learn's `oob_score` sets; the truth is the likeliest class."""
     X = _as_float32(data.X)
     proba = np.zeros(data.targets.shape)

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 
 #: The step of fine-tuning, as a share of the step at which the student learned.
 SMALL_STEP = 0.1
@@ -35,14 +35,16 @@ def refuse_tuning(student: Any, why: str = "") -> NoReturn:
     )
 
 
-def run_passes(student: Any, data: SoftData, passes: int, step: dict[str, Any]) -> Any:
+def run_passes(
+    student: Any, data: SoftDataset, passes: int, step: dict[str, Any]
+) -> Any:
     """Run `partial_fit` over the labels of one-hot targets, in place.
 
     Parameters
     ----------
     student : estimator
         A copy of a fitted student, with `partial_fit`.
-    data : SoftData
+    data : SoftDataset
         Rows, with one-hot targets.
     passes : int
         Passes over the rows.

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .._soft_data import SoftData
+from .._soft_data import SoftDataset
 from ._boosting import adopt, check_metadata, is_stock, soft_derivatives, soft_loss
 from ._tuning import SMALL_STEP, refuse_tuning
 
@@ -91,20 +91,20 @@ def fold(student: Any, temperature: float) -> None:
     raise NotImplementedError
 
 
-def fit(student: Any, train: SoftData, validation: SoftData | None) -> Any:
+def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
     """Fit on float targets."""
     check_parameters(student, len(train.classes))
     _check_labels(train)
     return _boost(student, student.get_params(), train, validation)
 
 
-def check_tuning(student: Any) -> None:
+def check_fine_tuning(student: Any) -> None:
     """A linear booster has no rounds to add to."""
     if student.booster == "gblinear":
         refuse_tuning(student, " with booster='gblinear'")
 
 
-def tune(student: Any, data: SoftData, passes: int) -> Any:
+def tune(student: Any, data: SoftDataset, passes: int) -> Any:
     """Add `passes` rounds at a tenth of the learning rate."""
     params = student.get_params()
     rate = params.pop("eta", None) or params["learning_rate"] or _LEARNING_RATE
@@ -117,7 +117,7 @@ def tune(student: Any, data: SoftData, passes: int) -> Any:
     return _boost(copy.deepcopy(student), params, data, None, booster)
 
 
-def _check_labels(data: SoftData) -> None:
+def _check_labels(data: SoftDataset) -> None:
     if not np.array_equal(data.classes, np.arange(len(data.classes))):
         raise ValueError(
             f"An XGBClassifier needs the labels 0 to {len(data.classes) - 1}; received "
@@ -129,8 +129,8 @@ def _check_labels(data: SoftData) -> None:
 def _boost(
     student: Any,
     params: dict[str, Any],
-    train: SoftData,
-    validation: SoftData | None,
+    train: SoftDataset,
+    validation: SoftDataset | None,
     xgb_model: Any = None,
 ) -> Any:
     """Train a worker of the same class by public means, and move what it learned.
@@ -141,7 +141,7 @@ def _boost(
         Receives the result.
     params : dict
         Parameters to train with.
-    train, validation : SoftData
+    train, validation : SoftDataset
         Rows to learn from, and rows to stop early on.
     xgb_model : Booster or None
         What to continue.
@@ -170,7 +170,10 @@ def _boost(
 
 
 def _make_binary(
-    params: dict[str, Any], train: SoftData, validation: SoftData | None, first: bool
+    params: dict[str, Any],
+    train: SoftDataset,
+    validation: SoftDataset | None,
+    first: bool,
 ) -> Any:
     from xgboost import XGBClassifier
 
@@ -181,7 +184,10 @@ def _make_binary(
 
 
 def _make_multiclass(
-    params: dict[str, Any], train: SoftData, validation: SoftData | None, first: bool
+    params: dict[str, Any],
+    train: SoftDataset,
+    validation: SoftDataset | None,
+    first: bool,
 ) -> Any:
     """Labels are only there to be counted: derivatives and metric hold the targets."""
     from xgboost import XGBClassifier
@@ -196,21 +202,21 @@ def _make_multiclass(
     return XGBClassifier(**params)
 
 
-def _label(data: SoftData) -> Any:
+def _label(data: SoftDataset) -> Any:
     """Float targets of two classes; of more, labels that name each class."""
     if len(data.classes) == 2:
         return data.targets[:, 1]
     return np.arange(data.n_samples) % len(data.classes)
 
 
-def _start(data: SoftData) -> list[float]:
+def _start(data: SoftDataset) -> list[float]:
     """The logarithms of the class shares, with mean 0 as XGBoost has them."""
     shares = np.average(data.targets, axis=0, weights=data.weight)
     start = np.log(np.maximum(shares, _LEAST_SHARE))
     return [float(value) for value in start - start.mean()]
 
 
-def _evaluation(validation: SoftData | None) -> dict[str, Any]:
+def _evaluation(validation: SoftDataset | None) -> dict[str, Any]:
     if validation is None:
         return {}
     weight = None if validation.weight is None else [validation.weight]

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill._outofcore._spill import SoftStream
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 from skdistill._students import fit_student
 from skdistill.transfer import Munge
 
@@ -142,14 +142,14 @@ def test_a_network_keeps_its_best_pass(chunk_data, small_blocks, solver):
     """Adam goes on to the end, its step falling; SGD stops by scikit-learn's rule."""
     X, y = chunk_data
     parts = [
-        SoftData(rows, np.eye(3)[codes], np.arange(3), codes)
+        SoftDataset(rows, np.eye(3)[codes], np.arange(3), codes)
         for rows, codes in zip(cut(X[:2400]), cut(y[:2400]), strict=True)
     ]
     net = MLPClassifier(
         (8,), solver=solver, max_iter=15, tol=0.5, n_iter_no_change=2, random_state=0
     )
     given = net.get_params()
-    fit_student(net, parts[0], parts[1], extra=SoftStream(parts[2:]))
+    fit_student(net, parts[0], validation=parts[1], transfer=SoftStream(parts[2:]))
     scores = net.validation_scores_
     assert (
         net.n_iter_
@@ -171,14 +171,14 @@ def test_a_network_stops_by_its_loss(chunk_data, small_blocks, learning_rate):
     X, y = chunk_data
     targets = np.eye(3)[y]
     parts = [
-        SoftData(X[a : a + 500], targets[a : a + 500], np.arange(3), y[a : a + 500])
+        SoftDataset(X[a : a + 500], targets[a : a + 500], np.arange(3), y[a : a + 500])
         for a in range(0, 2000, 500)
     ]
     net = MLPClassifier(
         (8,), solver="sgd", learning_rate=learning_rate, learning_rate_init=0.1,
         tol=0.5, n_iter_no_change=2, max_iter=90, random_state=0,
     )  # fmt: skip
-    fit_student(net, parts[0], extra=SoftStream(parts[1:]))
+    fit_student(net, parts[0], transfer=SoftStream(parts[1:]))
     if learning_rate == "constant":
         assert net.n_iter_ == 4
     else:

@@ -234,9 +234,9 @@ def test_rows_that_a_network_visits_are_bounded(data, pilot, monkeypatch):
     X, y = data
     visits = []
 
-    def note(student, train, validation=None, temperature=1.0, extra=None):
-        student = fit_student(student, train, validation, temperature, extra)
-        n_rows = train.n_learned + (extra.n_samples if extra is not None else 0)
+    def note(student, train, transfer=None, validation=None, temperature=1.0):
+        student = fit_student(student, train, transfer, validation, temperature)
+        n_rows = train.n_labelled + (transfer.n_samples if transfer is not None else 0)
         visits.append((student.n_iter_ * n_rows, n_rows))
         return student
 
@@ -421,9 +421,9 @@ def test_pilots_of_a_network_stop_on_rows_of_their_own(
     X, y = data
     parts = []
 
-    def note(student, train, validation=None, temperature=1.0, extra=None):
-        parts.append((train, validation, extra))
-        return fit_student(student, train, validation, temperature, extra)
+    def note(student, train, transfer=None, validation=None, temperature=1.0):
+        parts.append((train, validation, transfer))
+        return fit_student(student, train, transfer, validation, temperature)
 
     fit_student = _steps.fit_student
     for module in (_study, _steps):
@@ -448,9 +448,9 @@ def test_of_a_far_transfer_set_the_student_learns_no_row_known_by_heart(
     X, y = data
     seen = {}
 
-    def note(student, train, validation=None, temperature=1.0, extra=None):
-        seen.update(train=train, extra=extra)
-        return fit_student(student, train, validation, temperature, extra)
+    def note(student, train, transfer=None, validation=None, temperature=1.0):
+        seen.update(train=train, transfer=transfer)
+        return fit_student(student, train, transfer, validation, temperature)
 
     def choose(problem, pilots):
         return pilots[2].candidate
@@ -470,12 +470,12 @@ def test_of_a_far_transfer_set_the_student_learns_no_row_known_by_heart(
     assert distilled.student_[0].n_samples_seen_ == 520
     np.testing.assert_allclose(distilled.student_[0].mean_, X.mean(axis=0))
     # It learns those that the teacher of the pilot did not see, by its labels.
-    honest = train.learned
+    honest = train.labelled
     assert len(honest) == 104
     others = np.setdiff1d(np.arange(520), honest)
     first = DecisionTreeClassifier(random_state=distilled.teacher_.random_state)
     proba = first.fit(X[others], y[others]).predict_proba(X[honest])
     expected = 0.999 * proba + 0.001 * np.bincount(y) / 520
     np.testing.assert_allclose(train.targets[honest], expected, atol=1e-12)
-    assert seen["extra"].n_samples == 520
+    assert seen["transfer"].n_samples == 520
     assert distilled.student_[-1].t_ == distilled.student_[-1].n_iter_ * 624

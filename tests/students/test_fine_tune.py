@@ -46,10 +46,10 @@ def tuned(monkeypatch):
 
     def note(student, train, validation, passes):
         calls.append((student, train, validation, passes))
-        return tune_student(student, train, validation, passes)
+        return fine_tune_student(student, train, validation, passes)
 
-    tune_student = _steps.tune_student
-    monkeypatch.setattr(_steps, "tune_student", note)
+    fine_tune_student = _steps.fine_tune_student
+    monkeypatch.setattr(_steps, "fine_tune_student", note)
     return calls
 
 

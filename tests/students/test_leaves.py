@@ -9,7 +9,7 @@ from lightgbm import LGBMClassifier
 from scipy.special import softmax
 from sklearn.datasets import make_classification
 
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 from skdistill._students import fit_student
 from skdistill._students._leaves import _RIDGE
 
@@ -21,8 +21,9 @@ def draw(n_classes, weighted=False):
     targets = softmax(X @ rng.normal(size=(5, n_classes)), axis=1)
     weight = rng.uniform(0.2, 3, 600) if weighted else None
     classes = np.arange(n_classes)
-    data = SoftData(X, targets, classes, targets.argmax(axis=1), weight)
-    return data.take(np.arange(60)), data.take(np.arange(60, 600)), data
+    data = SoftDataset(X, targets, classes, targets.argmax(axis=1), weight)
+    transfer = replace(data.take(np.arange(60, 600)), synthetic=True)
+    return data.take(np.arange(60)), transfer, data
 
 
 def make_student(**params):
@@ -55,7 +56,7 @@ def list_splits(model):
 def test_no_leaf_can_be_moved_to_advantage(n_classes, weighted):
     given, extra, both = draw(n_classes, weighted)
     grown = fit_student(make_student(), given)
-    found = fit_student(make_student(), given, extra=extra)
+    found = fit_student(make_student(), given, transfer=extra)
     leaves = list_leaves(found)
     assert list_leaves(grown) == leaves
 
@@ -80,7 +81,7 @@ def test_no_leaf_can_be_moved_to_advantage(n_classes, weighted):
 def test_without_a_transfer_set_the_trees_stay_as_they_grew():
     _, _, both = draw(2)
     hard = np.eye(2)[both.y]
-    data = SoftData(both.X, hard, both.classes, both.y)
+    data = SoftDataset(both.X, hard, both.classes, both.y)
     stock = make_student().fit(both.X, both.y)
     np.testing.assert_allclose(
         fit_student(make_student(), data).predict_proba(both.X),
@@ -89,12 +90,17 @@ def test_without_a_transfer_set_the_trees_stay_as_they_grew():
     )
 
 
-@pytest.mark.parametrize("part", ["given", "extra"])
-def test_trees_grow_on_all_rows_where_the_given_ones_are_not_all_there_is(part):
+@pytest.mark.parametrize("labelled", [None, np.arange(60)])
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_trees_grow_on_all_rows_where_the_given_ones_are_not_all_there_is(
+    labelled, synthetic
+):
     given, extra, both = draw(2)
-    parts = {"given": given, "extra": extra}
-    parts[part] = replace(parts[part], grows_alone=False)
-    found = fit_student(make_student(), parts["given"], extra=parts["extra"])
+    extra = replace(extra, synthetic=synthetic)
+    if synthetic and labelled is None:
+        pytest.skip("trees grow on the training rows alone")
+    train = replace(given, labelled=labelled)
+    found = fit_student(make_student(), train, extra)
     grown = fit_student(make_student(), both)
     assert list_splits(found) == list_splits(grown)
     alone = fit_student(make_student(), given)
@@ -113,7 +119,7 @@ def test_trees_grow_on_all_rows_where_the_given_ones_are_not_all_there_is(part):
 def test_leaves_that_something_constrains_are_left_alone(params):
     given, extra, both = draw(2)
     grown = fit_student(make_student(**params), both)
-    found = fit_student(make_student(**params), given, extra=extra)
+    found = fit_student(make_student(**params), given, transfer=extra)
     np.testing.assert_array_equal(
         found.predict_proba(both.X), grown.predict_proba(both.X)
     )

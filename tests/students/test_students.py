@@ -28,7 +28,7 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from skorch import NeuralNetClassifier
 
 from skdistill._labels._soft_targets import cross_entropy, soften
-from skdistill._soft_data import SoftData, split_rows
+from skdistill._soft_data import SoftDataset, split_rows
 from skdistill._students import (
     _expansion,
     _mlp,
@@ -50,7 +50,7 @@ def make_soft(n_samples=120, n_classes=3, seed=0, weighted=False):
     targets = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     classes = np.array(["a", "b", "c", "d", "e"])[:n_classes]
     weight = rng.uniform(0.5, 2, n_samples) if weighted else None
-    return SoftData(X, targets, classes, classes[targets.argmax(axis=1)], weight)
+    return SoftDataset(X, targets, classes, classes[targets.argmax(axis=1)], weight)
 
 
 FAMILIES = {
@@ -141,7 +141,7 @@ def test_expansion_weights_sum_to_the_row(n_classes, weighted):
 def test_expansion_renormalises_what_it_drops():
     tiny = _expansion.VANISHING / 4
     targets = np.array([[0.7, 0.3 - tiny, tiny]])
-    data = SoftData(np.ones((1, 1)), targets, np.arange(3), np.array([0]))
+    data = SoftDataset(np.ones((1, 1)), targets, np.arange(3), np.array([0]))
     _, y, weight, _ = _expansion.expand_rows(data)
     np.testing.assert_array_equal(y, [0, 1])
     assert weight.sum() == 1.0
@@ -170,7 +170,7 @@ def test_native_mlp_on_hard_labels_is_the_stock_fit():
     """One-hot targets must give the very weights that scikit-learn's fit gives."""
     data = make_soft(n_classes=3)
     codes = data.targets.argmax(axis=1)
-    hard = SoftData(data.X, np.eye(3)[codes], data.classes, data.classes[codes])
+    hard = SoftDataset(data.X, np.eye(3)[codes], data.classes, data.classes[codes])
     mlp = MLPClassifier((5,), max_iter=20, random_state=0)
     with pytest.warns(UserWarning, match="Maximum iterations"):
         ours = fit_student(clone(mlp), hard)
@@ -232,7 +232,7 @@ def test_early_stopping_on_rows_of_its_own(name, native, n_classes, monkeypatch)
     data = make_soft(n_samples=300, n_classes=n_classes, weighted=True)
     assert validation_fraction(student, 300) == 0.1
     train, held_out = split_rows(data.targets.argmax(axis=1), 0.1, 0)
-    fitted = fit_student(student, data.take(train), data.take(held_out))
+    fitted = fit_student(student, data.take(train), validation=data.take(held_out))
     assert getattr(fitted, "n_iter_", 1) < 300
     assert fitted.early_stopping is True
     assert fitted.get_params()["random_state"] == 0
@@ -246,7 +246,7 @@ def test_early_stopping_keeps_the_best_pass():
         (16,), early_stopping=True, random_state=0, learning_rate_init=0.05
     )
     validation = data.take(held_out)
-    fitted = fit_student(mlp, data.take(train), validation)
+    fitted = fit_student(mlp, data.take(train), validation=validation)
     served = -cross_entropy(validation.targets, fitted.predict_proba(validation.X))
     assert served == pytest.approx(fitted.best_validation_score_, abs=1e-12)
     assert fitted.best_validation_score_ == max(fitted.validation_scores_)
@@ -383,7 +383,7 @@ def test_every_family_module_has_the_same_functions():
             "rescales",
             "fit",
             "fold",
-            "check_tuning",
+            "check_fine_tuning",
             "tune",
         )
     }
@@ -392,7 +392,7 @@ def test_every_family_module_has_the_same_functions():
 
 def test_data_is_made_of_real_classification_rows():
     X, y = make_classification(50, random_state=0)
-    data = SoftData(X, np.eye(2)[y], np.arange(2), y, params={"group": y, "flag": 3})
+    data = SoftDataset(X, np.eye(2)[y], np.arange(2), y, params={"group": y, "flag": 3})
     part = data.take(np.array([4, 2]))
     np.testing.assert_array_equal(part.X, X[[4, 2]])
     np.testing.assert_array_equal(part.params["group"], y[[4, 2]])
@@ -424,7 +424,7 @@ def test_a_class_is_no_student():
 def test_class_weight_on_hard_targets_is_sklearn_s(class_weight, weighted):
     data = make_soft(weighted=weighted)
     codes = data.targets.argmax(axis=1)
-    hard = SoftData(data.X, np.eye(3)[codes], data.classes, data.y, data.weight)
+    hard = SoftDataset(data.X, np.eye(3)[codes], data.classes, data.y, data.weight)
     student = LogisticRegression(class_weight=class_weight, tol=1e-8, max_iter=1000)
     soft = fit_student(clone(student), hard)
     direct = clone(student).fit(data.X, data.y, sample_weight=data.weight)

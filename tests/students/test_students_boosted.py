@@ -265,7 +265,7 @@ def test_lightgbm_stops_early_where_the_stock_fit_does(n_classes, weighted):
         eval_y=np.searchsorted(data.classes, held_out.y),
         eval_sample_weight=None if held_out.weight is None else [held_out.weight],
     )
-    ours = fit_student(clone(student), train, held_out)
+    ours = fit_student(clone(student), train, validation=held_out)
     assert ours.best_iteration_ == stock.best_iteration_ < 300
     assert ours.n_estimators_ == stock.n_estimators_
     np.testing.assert_allclose(
@@ -281,7 +281,7 @@ def test_lightgbm_is_judged_by_the_soft_cross_entropy(name, n_classes):
     student = light(n_estimators=300, **{name: 3})
     check_student(student, "auto", n_classes, 500)
     assert validation_fraction(student, 500) == 0.1
-    ours = fit_student(student, train, held_out)
+    ours = fit_student(student, train, validation=held_out)
     assert ours.best_iteration_ < 300
     assert ours.best_score_["valid_0"]["cross_entropy"] == pytest.approx(
         training_loss(ours, held_out), abs=1e-6
@@ -297,7 +297,7 @@ def test_lightgbm_reaches_the_last_round_while_it_improves():
     student = light(
         n_estimators=4, early_stopping_rounds=50, early_stopping_min_delta=0
     )
-    ours = fit_student(student, data, data)
+    ours = fit_student(student, data, validation=data)
     assert ours.best_iteration_ == 4
     np.testing.assert_allclose(ours.booster_.predict(data.X).sum(axis=1), 1)
 
@@ -371,7 +371,7 @@ def test_lightgbm_tuning_is_more_rounds_of_the_stock_fit(n_classes):
     data = make_soft(n_classes, weighted=True)
     student = fit_student(light(num_trees=9), data)
     before = student.booster_.model_to_string()
-    _lightgbm.check_tuning(student)
+    _lightgbm.check_fine_tuning(student)
     tuned = _lightgbm.tune(student, harden(data), 5)
     assert student.booster_.model_to_string() == before
     stock = light(n_estimators=5, learning_rate=0.01)
@@ -394,7 +394,7 @@ def test_a_forest_is_not_tuned():
     with pytest.raises(
         TypeError, match=r"LGBMClassifier with boosting_type='rf'\. Set"
     ):
-        _lightgbm.check_tuning(forest)
+        _lightgbm.check_fine_tuning(forest)
 
 
 def test_logits_are_not_folded():
@@ -411,8 +411,8 @@ def test_leaves_of_lightgbm_are_multiplied(n_classes, stopped):
     data = make_soft(n_classes=n_classes)
     more = {"early_stopping_round": 3, "n_estimators": 60} if stopped else {}
     validation = make_soft(n_classes=n_classes, seed=1) if stopped else None
-    plain = fit_student(light(**more), data, validation)
-    folded = fit_student(light(**more), data, validation, temperature=2.5)
+    plain = fit_student(light(**more), data, validation=validation)
+    folded = fit_student(light(**more), data, validation=validation, temperature=2.5)
     expected = soften(plain.predict_proba(data.X), 1 / 2.5)
     np.testing.assert_allclose(folded.predict_proba(data.X), expected, atol=1e-12)
     reloaded = lightgbm.Booster(model_str=folded.booster_.model_to_string())

@@ -67,7 +67,7 @@ def test_boosting_stops_by_the_soft_loss(n_classes, weighted, native):
     )
     train, held_out = split_rows(data.targets.argmax(axis=1), 0.2, 0)
     inside, outside = data.take(train), data.take(held_out)
-    fitted = fit_student(student, inside, outside)
+    fitted = fit_student(student, inside, validation=outside)
     assert fitted.n_iter_ < 300
     assert fitted.early_stopping is True
     for scores, part in (
@@ -87,7 +87,7 @@ def test_boosting_by_another_score(native):
         early_stopping=True, scoring="accuracy", max_iter=100, n_iter_no_change=2
     )
     train, held_out = split_rows(data.targets.argmax(axis=1), 0.2, 0)
-    fitted = fit_student(student, data.take(train), data.take(held_out))
+    fitted = fit_student(student, data.take(train), validation=data.take(held_out))
     assert fitted.n_iter_ < 100
     assert 0 < fitted.validation_score_[-1] < 1
     assert fitted.min_samples_leaf == 8
@@ -139,13 +139,13 @@ def test_boosting_errors_name_the_student():
 
 def test_boosting_is_guarded(monkeypatch):
     assert _hist.has_native_route()
-    _hist.check_tuning(BOOSTING)
+    _hist.check_fine_tuning(BOOSTING)
     monkeypatch.setattr(HistGradientBoostingClassifier, "_get_loss", lambda self: None)
     assert not _hist.has_native_route()
     monkeypatch.delattr(HistGradientBoostingClassifier, "_encode_y")
     assert not _hist.has_native_route()
     with pytest.raises(TypeError, match=r"Set fine_tune=0, or use MLPClassifier"):
-        _hist.check_tuning(BOOSTING)
+        _hist.check_fine_tuning(BOOSTING)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -14,7 +14,7 @@ from sklearn.neural_network import MLPClassifier
 from test_students import make_soft
 
 from skdistill._labels._soft_targets import cross_entropy, soften
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 from skdistill._students import _expansion, _linear, fit_student
 
 
@@ -23,7 +23,7 @@ def make_hard(**kwargs):
     data = make_soft(**kwargs)
     codes = data.targets.argmax(axis=1)
     targets = np.eye(len(data.classes))[codes]
-    return SoftData(data.X, targets, data.classes, data.classes[codes], data.weight)
+    return SoftDataset(data.X, targets, data.classes, data.classes[codes], data.weight)
 
 
 # Logistic regression
@@ -53,7 +53,7 @@ def test_logistic_on_one_hot_targets_is_the_stock_fit(name, weighted, n_classes)
     if name in ("no penalty", "penalty=None"):
         # Classes that lines can separate have no unpenalised optimum.
         hard.targets[:60] = np.roll(hard.targets[:60], 1, axis=1)
-        hard = SoftData(
+        hard = SoftDataset(
             hard.X,
             hard.targets,
             hard.classes,
@@ -173,7 +173,7 @@ def test_fewer_rows_than_classes(student):
 def test_sgd_takes_metadata_of_its_own():
     data = make_soft(n_classes=2)
     start = {"coef_init": np.full((1, 4), 1e3), "intercept_init": np.zeros(1)}
-    routed = SoftData(data.X, data.targets, data.classes, data.y, params=start)
+    routed = SoftDataset(data.X, data.targets, data.classes, data.y, params=start)
     sgd = make_sgd("constant", max_iter=1, tol=None)
     # One pass does not bring back weights that start so far off.
     assert fit_student(clone(sgd), routed).coef_.min() > 500
@@ -251,7 +251,7 @@ def test_sgd_comes_to_the_exact_minimum(n_classes):
     sgd = fit_student(sgd.set_params(max_iter=3000, n_iter_no_change=50), data)
     for row, k in enumerate([1] if n_classes == 2 else range(n_classes)):
         pair = np.column_stack([1 - data.targets[:, k], data.targets[:, k]])
-        binary = SoftData(data.X, pair, np.arange(2), pair.argmax(1), data.weight)
+        binary = SoftDataset(data.X, pair, np.arange(2), pair.argmax(1), data.weight)
         exact = LogisticRegression(C=1 / (alpha * 120), tol=1e-9, max_iter=1000)
         exact = _expansion.fit(exact, binary, None)
         np.testing.assert_allclose(sgd.coef_[row], exact.coef_[0], atol=0.02)
@@ -290,10 +290,10 @@ def test_sgd_stops_early_on_rows_of_its_own(name, n_classes):
     data = make_soft(n_samples=300, n_classes=n_classes)
     train, held_out = data.take(np.arange(240)), data.take(np.arange(240, 300))
     sgd = make_sgd(name, early_stopping=True, max_iter=500, tol=0.01)
-    fitted = fit_student(clone(sgd), train, held_out)
+    fitted = fit_student(clone(sgd), train, validation=held_out)
     assert fitted.get_params() == sgd.get_params()
     assert 5 < fitted.n_iter_ < 500
-    again = fit_student(clone(sgd), train, held_out)
+    again = fit_student(clone(sgd), train, validation=held_out)
     np.testing.assert_array_equal(fitted.coef_, again.coef_)
     base = fit_student(clone(sgd).set_params(early_stopping=False, max_iter=1), train)
     losses = [
@@ -334,7 +334,7 @@ def run_script(script, **params):
         student.n_passes += 1
         rates.append(student.params.get("eta0"))
 
-    data = SoftData(np.zeros((3, 1)), np.eye(2)[[0] * 3], np.arange(2), np.zeros(3))
+    data = SoftDataset(np.zeros((3, 1)), np.eye(2)[[0] * 3], np.arange(2), np.zeros(3))
     return _expansion.keep_best_pass(student, run_pass, data), rates
 
 
@@ -407,7 +407,7 @@ def test_networks_go_on_learning_hard_labels(name, early_stopping, n_classes):
         (5,), max_iter=12, random_state=0, early_stopping=early_stopping
     ).set_params(**NETWORKS[name])
     held_out = data.take(np.arange(100, 120)) if early_stopping else None
-    fitted = fit_student(mlp, data.take(np.arange(100)), held_out)
+    fitted = fit_student(mlp, data.take(np.arange(100)), validation=held_out)
     if early_stopping:
         # Both are scikit-learn's own conditions, after a stock fit as well.
         fitted.set_params(early_stopping=False).best_loss_ = np.inf

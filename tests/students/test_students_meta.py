@@ -35,7 +35,7 @@ from test_students import make_soft
 
 from skdistill import DistilledClassifier
 from skdistill._labels._soft_targets import cross_entropy
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 from skdistill._students import (
     _meta,
     check_student,
@@ -104,7 +104,7 @@ def test_one_hot_targets_give_the_stock_fit(name, n_classes):
     """All but trees, among which a tie may be broken in another way."""
     data = make_soft(n_classes=n_classes, weighted=name not in UNWEIGHTED)
     targets = np.eye(n_classes)[data.targets.argmax(axis=1)]
-    hard = SoftData(data.X, targets, data.classes, data.y, data.weight)
+    hard = SoftDataset(data.X, targets, data.classes, data.y, data.weight)
     ours = fit_student(clone(STUDENTS[name]), hard)
     weight = {} if name in UNWEIGHTED else {"sample_weight": data.weight}
     stock = clone(STUDENTS[name]).fit(data.X, data.y, **weight)
@@ -139,7 +139,7 @@ def test_one_against_the_rest_learns_the_probability_of_the_class(n_classes):
     learned = [1] if n_classes == 2 else [0, 1, 2]
     for k, part in zip(learned, fitted.estimators_, strict=True):
         pair = np.column_stack([1 - data.targets[:, k], data.targets[:, k]])
-        binary = SoftData(data.X, pair, np.arange(2), pair.argmax(1), data.weight)
+        binary = SoftDataset(data.X, pair, np.arange(2), pair.argmax(1), data.weight)
         alone = fit_student(make_scaled(), binary)
         np.testing.assert_allclose(
             part.predict_proba(data.X), alone.predict_proba(data.X), atol=1e-12
@@ -185,7 +185,7 @@ def test_a_part_that_stops_early_holds_out_rows_of_its_own(student):
 def test_class_weight_of_a_part_counts_soft_targets():
     data = make_soft(n_classes=3, weighted=True)
     codes = data.targets.argmax(axis=1)
-    hard = SoftData(data.X, np.eye(3)[codes], data.classes, data.y, data.weight)
+    hard = SoftDataset(data.X, np.eye(3)[codes], data.classes, data.y, data.weight)
     vote = VotingClassifier(
         [("a", make_logistic(class_weight="balanced"))], voting="soft"
     )
@@ -329,7 +329,7 @@ def test_a_temperature_is_refused(name):
 
 def test_rows_of_every_class_are_needed():
     data = make_soft().take(np.arange(30))
-    rare = SoftData(
+    rare = SoftDataset(
         data.X, data.targets, data.classes, np.where(data.y == "b", "a", data.y)
     )
     with pytest.raises(ValueError, match=r"GridSearchCV student .* none of \['b'\]"):

@@ -124,7 +124,7 @@ def test_early_stopping_is_judged_by_the_soft_cross_entropy(library, n_classes):
     student = make(**STOPPING[library])
     check_student(student, 1.0, n_classes, 500)
     assert validation_fraction(student, 500) == 0.1
-    ours = fit_student(student, train, held_out)
+    ours = fit_student(student, train, validation=held_out)
     if library == "xgboost":
         best, rounds = ours.best_score, ours.best_iteration
     else:
@@ -142,7 +142,7 @@ def test_early_stopping_is_judged_by_the_soft_cross_entropy(library, n_classes):
 
 def fit_tuned(student, data, passes):
     family = _xgboost if _xgboost.accepts(student) else _catboost
-    family.check_tuning(student)
+    family.check_fine_tuning(student)
     return family.tune(student, data, passes)
 
 
@@ -230,7 +230,7 @@ def test_catboost_weighs_positives_and_takes_categories():
     )
     routed = replace(data.with_rows(frame), params={"cat_features": ["z"]})
     held_out = routed.take(np.arange(50))
-    fit_student(cat(iterations=3, use_best_model=True), routed, held_out)
+    fit_student(cat(iterations=3, use_best_model=True), routed, validation=held_out)
 
 
 def test_catboost_leaf_size_counts_rows():

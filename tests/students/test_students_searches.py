@@ -18,7 +18,7 @@ from test_students import make_soft
 
 from skdistill import DistilledClassifier
 from skdistill._labels._soft_targets import cross_entropy
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 from skdistill._students import _meta, fit_student
 
 
@@ -53,7 +53,7 @@ def test_a_search_without_scoring_counts_the_expected_hits():
 def test_groups_reach_the_folds(name):
     data = make_soft()
     groups = np.arange(120) % 7
-    grouped = SoftData(
+    grouped = SoftDataset(
         data.X, data.targets, data.classes, data.y, params={"groups": groups}
     )
     student = clone(STUDENTS[name]).set_params(cv=GroupKFold(3))

@@ -28,7 +28,7 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from skdistill import DistilledClassifier
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 from skdistill._students import _skorch, check_student, fit_student, validation_fraction
 from skdistill.torch import DistillationLoss
 
@@ -41,7 +41,7 @@ class DeafNet(NeuralNetClassifier):
 def harden(data):
     codes = np.searchsorted(data.classes, data.y)
     targets = np.eye(len(data.classes))[codes]
-    return SoftData(data.X, targets, data.classes, data.y, data.weight)
+    return SoftDataset(data.X, targets, data.classes, data.y, data.weight)
 
 
 def weights_of(net):
@@ -384,7 +384,7 @@ def test_further_passes_are_skorch_s_own_at_a_tenth_of_the_rate(tmp_path):
     fitted = fit_seeded(net, data)
     before = weights_of(fitted)
     written = (tmp_path / "p.pt").stat().st_mtime_ns
-    _skorch.check_tuning(fitted)
+    _skorch.check_fine_tuning(fitted)
     tuned = _skorch.tune(fitted, harden(data), 3)
     for mine, kept in zip(weights_of(fitted), before, strict=True):
         np.testing.assert_array_equal(mine, kept)

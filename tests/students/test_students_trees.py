@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier, export_tex
 
 from skdistill import DistilledClassifier
 from skdistill._labels._soft_targets import cross_entropy
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 from skdistill._students import _hist, _trees, check_student, fit_student
 
 TREES = {
@@ -206,7 +206,7 @@ def test_forest_trees_learn_the_rows_they_drew(
         counts = np.bincount(drawn, minlength=data.n_samples).astype(float)
         if not forest.bootstrap:
             counts = data.weight
-        bag = SoftData(data.X, data.targets, np.arange(n_classes), data.y, counts)
+        bag = SoftDataset(data.X, data.targets, np.arange(n_classes), data.y, counts)
         alone = clone(tree).set_params(min_samples_leaf=4 * n_classes)
         assert_same_trees(tree.tree_, fit_copies(alone, bag).tree_, counts=False)
     mean = np.mean([t.predict_proba(data.X) for t in fitted.estimators_], axis=0)
@@ -383,7 +383,7 @@ def test_classes_without_a_likeliest_row_keep_their_column():
     targets /= targets.sum(axis=1, keepdims=True)
     certain = np.eye(3)[np.arange(150) % 2]
     for q in (targets, certain):
-        few = SoftData(data.X, q, data.classes, data.y)
+        few = SoftDataset(data.X, q, data.classes, data.y)
         for student in (*TREES.values(), BOOSTING):
             fitted = fit_student(clone(student), few)
             proba = fitted.predict_proba(data.X)
@@ -425,7 +425,7 @@ def test_invalid_parameters_name_the_student(params, match):
 
 @pytest.mark.parametrize("name", TREES)
 def test_trees_have_no_further_passes(name):
-    for call in (_trees.check_tuning, lambda s: _trees.tune(s, make_soft(), 1)):
+    for call in (_trees.check_fine_tuning, lambda s: _trees.tune(s, make_soft(), 1)):
         with pytest.raises(TypeError, match=r"Set fine_tune=0, or use MLPClassifier"):
             call(TREES[name])
 

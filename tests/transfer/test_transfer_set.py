@@ -88,9 +88,9 @@ def test_held_out_rows_are_no_parents(data, student, params, share, monkeypatch)
     X, y = data
     seen = {}
 
-    def note(student, train, validation=None, temperature=1.0, extra=None):
-        seen.update(train=train, validation=validation, extra=extra)
-        return fit_student(student, train, validation, temperature, extra)
+    def note(student, train, transfer=None, validation=None, temperature=1.0):
+        seen.update(train=train, validation=validation, transfer=transfer)
+        return fit_student(student, train, transfer, validation, temperature)
 
     from skdistill import _fit as _steps
 
@@ -108,7 +108,7 @@ def test_held_out_rows_are_no_parents(data, student, params, share, monkeypatch)
     (parents,) = Echo.fits
     assert len(parents) == 520 - np.ceil(520 * share)
     np.testing.assert_array_equal(numbers(parents), numbers(seen["train"].X))
-    np.testing.assert_array_equal(numbers(parents), numbers(seen["extra"].X))
+    np.testing.assert_array_equal(numbers(parents), numbers(seen["transfer"].X))
     if seen["validation"] is not None:
         held_out = numbers(seen["validation"].X)
         assert not np.intersect1d(numbers(parents), held_out).size
