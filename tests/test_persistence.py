@@ -130,7 +130,7 @@ def test_skops_names_what_it_asks_about_and_loads(name, fitted):
     np.testing.assert_array_equal(loaded.predict_proba(X), expected)
 
     data = skops.io.dumps(distilled)
-    own = "skdistill._classifier.DistilledClassifier"
+    own = f"{DistilledClassifier.__module__}.DistilledClassifier"
     asked = skops.io.get_untrusted_types(data=data)
     assert own in asked
     assert set(asked) - {own} <= ASKED[name]

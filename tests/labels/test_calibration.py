@@ -4,9 +4,17 @@ import warnings
 
 import numpy as np
 import pytest
+from _core import (
+    Columns,
+    Table,
+    add_numbers,
+    clip,
+    fit_calibration,
+    soften,
+)
 from lightgbm import LGBMClassifier
-from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from scipy.special import softmax
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
@@ -17,22 +25,10 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill._labels._calibration import (
-    _BOUNDS,
-    Calibration,
-    fit_calibration,
-    weighs_classes,
-)
-from skdistill._labels._soft_targets import (
-    EPSILON,
-    class_priors,
-    clip_probabilities,
-    soften,
-)
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +46,6 @@ def data():
     )
 
 
-class Says(ClassifierMixin, BaseEstimator):
-    """A classifier whose rows are the probabilities."""
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict_proba(self, X):
-        return X
-
-    def predict(self, X):
-        return self.classes_[X.argmax(axis=1)]
-
-
 def draw(n_samples, n_classes, temperature, seed=0):
     """Probabilities, and labels drawn from what they are at a temperature."""
     rng = np.random.default_rng(seed)
@@ -76,62 +58,69 @@ def draw(n_samples, n_classes, temperature, seed=0):
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-def test_calibration_by_hand():
-    proba = np.array([[0.2, 0.8], [0.5, 0.5]])
-    squared = proba**2 / (proba**2).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(Calibration(0.5).apply(proba), squared)
-    shifted = squared * [3, 1]
-    np.testing.assert_allclose(
-        Calibration(0.5, np.log([3.0, 1.0])).apply(proba),
-        shifted / shifted.sum(axis=1, keepdims=True),
+def distil(proba, codes, teacher=None, weight=None):
+    """Calibrate a teacher whose probabilities are given; it sees no row anyway."""
+    distilled = DistilledClassifier(
+        teacher or Columns(), Table(), augmenter=None, calibrate=True, cv=KFold(2)
     )
+    return distilled.fit(add_numbers(proba), codes, sample_weight=weight)
+
+
+def list_shifts(distilled, proba, codes):
+    """Return what is added to the logits of each row, relative to the first class."""
+    logits = np.log(clip(proba, codes)) / distilled.calibration_
+    added = np.log(distilled.predict_proba(add_numbers(proba))) - logits
+    return added[:, 1:] - added[:, :1]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 0.8, 1.0, 2.0])
 @pytest.mark.parametrize("n_classes", [2, 5])
 def test_the_scalar_is_the_one_of_scikit_learn(n_classes, temperature):
     proba, codes = draw(3000, n_classes, temperature)
-    found = fit_calibration(proba, codes)
+    distilled = distil(proba, codes)
+    clipped = add_numbers(clip(proba, codes))
     theirs = CalibratedClassifierCV(
-        FrozenEstimator(Says().fit(proba, codes)), method="temperature"
-    ).fit(proba, codes)
+        FrozenEstimator(Columns().fit(clipped, codes)), method="temperature"
+    ).fit(clipped, codes)
+    served = distilled.predict_proba(add_numbers(proba))
+    np.testing.assert_allclose(served, theirs.predict_proba(clipped), atol=1e-4)
     np.testing.assert_allclose(
-        found.apply(proba), theirs.predict_proba(proba), atol=1e-4
+        served, soften(clipped[:, :-1], distilled.calibration_), atol=1e-12
     )
-    assert found.shift is None
     # Of what it was drawn with, as near as 3,000 rows tell.
-    assert found.temperature == pytest.approx(temperature, rel=0.15)
+    assert distilled.calibration_ == pytest.approx(temperature, rel=0.15)
 
 
-def test_the_scalar_is_the_best_of_a_grid():
+def test_the_scalar_has_the_lowest_log_loss():
     proba, codes = draw(300, 3, 0.6, seed=1)
-    grid = np.linspace(0.3, 1.5, 1201)
-    rows = np.arange(300)
-    losses = [
-        -log_softmax(np.log(proba) / scalar, axis=1)[rows, codes].mean()
-        for scalar in grid
-    ]
-    best = grid[np.argmin(losses)]
-    assert fit_calibration(proba, codes).temperature == pytest.approx(best, abs=2e-3)
+    best, _ = fit_calibration(clip(proba, codes), codes)
+    assert distil(proba, codes).calibration_ == pytest.approx(best, rel=1e-4)
 
 
-@pytest.mark.parametrize(("right", "bound"), [(True, 0), (False, 1)])
+@pytest.mark.parametrize(("right", "bound"), [(True, 0.25), (False, 4.0)])
 def test_the_scalar_keeps_to_its_bounds(right, bound):
-    proba = np.array([[0.6, 0.4]] * 50)
-    codes = np.full(50, 0 if right else 1)
-    found = fit_calibration(proba, codes).temperature
-    assert found == pytest.approx(_BOUNDS[bound], rel=1e-3)
+    proba = np.array([[0.6, 0.4]] * 200)
+    codes = np.full(200, 0 if right else 1)
+    codes[::100] = 1 - codes[::100]
+    assert distil(proba, codes).calibration_ == pytest.approx(bound, rel=1e-3)
 
 
-@pytest.mark.parametrize("shifted", [False, True])
-def test_weights_are_repeated_rows(shifted):
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_weights_are_repeated_rows(class_weight):
     proba, codes = draw(200, 3, 0.7)
-    weight = np.random.default_rng(0).integers(0, 4, 200)
-    weighted = fit_calibration(proba, codes, weight.astype(float), shifted=shifted)
-    repeated = fit_calibration(
-        np.repeat(proba, weight, axis=0), np.repeat(codes, weight), shifted=shifted
+    weight = np.random.default_rng(0).integers(1, 4, 200)
+    teacher = Columns(class_weight)
+    rows = add_numbers(proba)
+    weighted = distil(proba, codes, teacher, weight.astype(float))
+    repeated = clone(weighted).fit(
+        np.repeat(rows, weight, axis=0), np.repeat(codes, weight)
     )
-    np.testing.assert_allclose(weighted.apply(proba), repeated.apply(proba), atol=1e-4)
+    assert weighted.calibration_ == pytest.approx(repeated.calibration_, rel=1e-3)
+    np.testing.assert_allclose(
+        weighted.predict_proba(rows), repeated.predict_proba(rows), atol=1e-4
+    )
+    unweighted = distil(proba, codes, teacher).predict_proba(rows)
+    assert np.abs(weighted.predict_proba(rows) - unweighted).max() > 1e-3
 
 
 def test_the_shift_is_multinomial_regression_on_the_logarithms():
@@ -139,40 +128,50 @@ def test_the_shift_is_multinomial_regression_on_the_logarithms():
     proba, codes = draw(600, 3, 0.7)
     skewed = proba * [1, 5, 0.5]
     skewed /= skewed.sum(axis=1, keepdims=True)
-    found = fit_calibration(skewed, codes, shifted=True)
+    found = distil(skewed, codes, Columns("balanced"))
+    served = found.predict_proba(add_numbers(skewed))
+    shares = np.bincount(codes) / 600
+    np.testing.assert_allclose(served.mean(axis=0), shares, atol=1e-3)
+    scalar, shift = fit_calibration(clip(skewed, codes), codes, shifted=True)
+    assert found.calibration_ == pytest.approx(scalar, rel=2e-3)
+    added = list_shifts(found, skewed, codes)
     np.testing.assert_allclose(
-        found.apply(skewed).mean(axis=0), np.bincount(codes) / 600, atol=1e-3
+        added, np.tile(shift[1:] - shift[0], (600, 1)), atol=0.01
     )
-    plain = fit_calibration(proba, codes, shifted=True)
-    np.testing.assert_allclose(found.apply(skewed), plain.apply(proba), atol=0.02)
+    plain = distil(proba, codes, Columns("balanced"))
+    np.testing.assert_allclose(
+        served, plain.predict_proba(add_numbers(proba)), atol=0.02
+    )
 
 
 @pytest.mark.parametrize(
     ("teacher", "expected"),
     [
-        (RandomForestClassifier(), False),
-        (RandomForestClassifier(class_weight="balanced"), True),
-        (LogisticRegression(class_weight={0: 1, 1: 5}), True),
-        (make_pipeline(StandardScaler(), LogisticRegression()), False),
+        (Columns(), False),
+        (Columns("balanced"), True),
+        (Columns({0: 1, 1: 5}), True),
+        (make_pipeline(FunctionTransformer(), Columns()), False),
+        (make_pipeline(FunctionTransformer(), Columns("balanced")), True),
+        (VotingClassifier([("a", Columns()), ("b", Columns())], voting="soft"), False),
         (
             VotingClassifier(
-                [
-                    ("a", GaussianNB()),
-                    ("b", LogisticRegression(class_weight="balanced")),
-                ]
+                [("a", Columns()), ("b", Columns("balanced"))], voting="soft"
             ),
             True,
         ),
-        (LGBMClassifier(is_unbalance=True), True),
-        (LGBMClassifier(is_unbalance=False), False),
-        (LGBMClassifier(scale_pos_weight=1), False),
-        (LGBMClassifier(scale_pos_weight=1.0), False),
-        (LGBMClassifier(scale_pos_weight=20), True),
-        (LGBMClassifier(class_weights=np.array([1.0, 3.0])), True),
+        (Columns(is_unbalance=True), True),
+        (Columns(is_unbalance=False), False),
+        (Columns(scale_pos_weight=1), False),
+        (Columns(scale_pos_weight=1.0), False),
+        (Columns(scale_pos_weight=20), True),
+        (Columns(class_weights=np.array([1.0, 3.0])), True),
     ],
 )
-def test_who_weighs_classes(teacher, expected):
-    assert weighs_classes(teacher) is expected
+def test_classes_are_shifted_where_the_teacher_weighs_them(teacher, expected):
+    proba, codes = draw(120, 2, 0.8)
+    added = list_shifts(distil(proba, codes, teacher), proba, codes)
+    assert added.std() < 1e-9
+    assert bool(abs(added.mean()) > 1e-3) is expected
 
 
 class Noting(DecisionTreeClassifier):
@@ -185,26 +184,9 @@ class Noting(DecisionTreeClassifier):
         return super().fit(X, y, sample_weight=sample_weight)
 
 
-def number_rows(X):
-    """A last column that says which row it is."""
-    return np.column_stack([X, np.arange(len(X))])
-
-
-def expected_scalar(proba, y, weight=None):
-    """Of the clipped probabilities of rows, with priors of all labels."""
-    proba = softmax(np.log(proba), axis=1)
-    grid = np.exp(np.linspace(np.log(0.25), np.log(4), 4001))
-    rows = np.arange(len(y))
-    losses = [
-        -np.average(log_softmax(np.log(proba) / t, axis=1)[rows, y], weights=weight)
-        for t in grid
-    ]
-    return grid[np.argmin(losses)]
-
-
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_hold_out_teacher_did_not_see_the_rows(data, weighted):
-    X, y = number_rows(data[0][:550]), data[1][:550]
+    X, y = add_numbers(data[0][:550]), data[1][:550]
     weight = np.random.default_rng(0).uniform(0.2, 3, 550) if weighted else None
     teacher = Noting(max_depth=5, random_state=0)
     Noting.fits.clear()
@@ -219,12 +201,11 @@ def test_the_hold_out_teacher_did_not_see_the_rows(data, weighted):
     again = DecisionTreeClassifier(
         max_depth=5, random_state=distilled.teacher_.random_state
     ).fit(X[partial], y[partial], None if weight is None else weight[partial])
-    prior = class_priors(y, 3, weight)
-    proba = clip_probabilities(again.predict_proba(X[held_out]), prior)
-    scalar = expected_scalar(
+    proba = clip(again.predict_proba(X[held_out]), y, weight)
+    scalar, _ = fit_calibration(
         proba, y[held_out], None if weight is None else weight[held_out]
     )
-    assert distilled.calibration_ == pytest.approx(scalar, rel=2e-3)
+    assert distilled.calibration_ == pytest.approx(scalar, rel=1e-4)
 
 
 def test_out_of_fold_labels_calibrate(data):
@@ -234,50 +215,27 @@ def test_out_of_fold_labels_calibrate(data):
         teacher, LogisticRegression(), augmenter=None, cv=KFold(3)
     ).fit(X, y)
     proba = cross_val_predict(teacher, X, y, cv=KFold(3), method="predict_proba")
-    clipped = clip_probabilities(proba, np.bincount(y) / 550)
-    assert distilled.calibration_ == pytest.approx(
-        expected_scalar(clipped, y), rel=2e-3
-    )
-
-
-class Copying(ClassifierMixin, BaseEstimator):
-    """A student without a limit: it gives back the targets of the rows it saw."""
-
-    def fit(self, X, y, sample_weight=None):
-        self.classes_ = np.unique(y)
-        self.n_rows_ = len(np.unique(X[:, -1]))
-        self.table_ = np.zeros((self.n_rows_, len(self.classes_)))
-        codes = np.searchsorted(self.classes_, y)
-        self.table_[X[:, -1].astype(int), codes] = sample_weight
-        return self
-
-    def predict_proba(self, X):
-        table = self.table_ / self.table_.sum(axis=1, keepdims=True)
-        return table[X[:, -1].astype(int)]
-
-    def predict(self, X):
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+    scalar, _ = fit_calibration(clip(proba, y), y)
+    assert distilled.calibration_ == pytest.approx(scalar, rel=1e-4)
 
 
 def test_calibration_keeps_what_is_predicted(data):
-    X, y = number_rows(data[0][:550]), data[1][:550]
+    X, y = add_numbers(data[0][:550]), data[1][:550]
     served = {}
     for calibrate in (False, True):
         distilled = DistilledClassifier(
             RandomForestClassifier(20, max_depth=4, random_state=0),
-            Copying(),
+            Table(),
             augmenter=None,
             calibrate=calibrate,
             random_state=0,
         ).fit(X, y)
         served[calibrate] = distilled.predict_proba(X)
-    proba = clip_probabilities(
-        distilled.teacher_.predict_proba(X), np.bincount(y) / 550
-    )
+    proba = clip(distilled.teacher_.predict_proba(X), y)
     # Without, it is the teacher that is served, clipped; with, its logarithms are
     # divided by the scalar.
     np.testing.assert_allclose(served[False], proba, atol=1e-12)
-    scaled = softmax(np.log(proba) / distilled.calibration_, axis=1)
+    scaled = soften(proba, distilled.calibration_)
     np.testing.assert_allclose(served[True], scaled, atol=1e-12)
     assert distilled.calibration_ < 0.95
     order = np.argsort(served[False], axis=1)
@@ -285,7 +243,7 @@ def test_calibration_keeps_what_is_predicted(data):
 
 
 def test_an_uncalibrated_fit_has_no_scalar(data):
-    X, y = number_rows(data[0][:550]), data[1][:550]
+    X, y = add_numbers(data[0][:550]), data[1][:550]
     Noting.fits.clear()
     distilled = DistilledClassifier(
         Noting(random_state=0), LogisticRegression(), augmenter=None, calibrate=False
@@ -384,19 +342,18 @@ def test_synthetic_rows_are_calibrated_beside_true_labels(data):
 def test_the_clip_comes_before_the_scalar():
     """A teacher that is sure of everything has no logarithms to divide."""
     rng = np.random.default_rng(0)
-    X = number_rows(rng.normal(size=(600, 2)))
+    X = add_numbers(rng.normal(size=(600, 2)))
     y = (X[:, 0] + 0.8 * rng.normal(size=600) > 0).astype(int)
     distilled = DistilledClassifier(
         DecisionTreeClassifier(random_state=0),
-        Copying(),
+        Table(),
         augmenter=None,
         random_state=0,
     ).fit(X, y)
     assert distilled.calibration_ > 2
-    sure = np.eye(2)[y] * (1 - EPSILON) + EPSILON * np.bincount(y) / 600
     np.testing.assert_allclose(
         distilled.predict_proba(X),
-        softmax(np.log(sure) / distilled.calibration_, axis=1),
+        soften(clip(np.eye(2)[y], y), distilled.calibration_),
     )
 
 

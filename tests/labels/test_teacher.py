@@ -3,8 +3,8 @@
 import joblib
 import numpy as np
 import pytest
+from _core import EPSILON, Table, add_numbers, clip
 from sklearn import clone
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
@@ -17,14 +17,12 @@ from sklearn.model_selection import (
     cross_val_predict,
     cross_validate,
 )
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdistill import DistilledClassifier
-from skdistill._labels import _teacher
-from skdistill._labels._soft_targets import EPSILON
-from skdistill._nested import takes_sample_weight, weight_params
 
 
 @pytest.fixture(scope="module")
@@ -35,82 +33,50 @@ def data():
     return X, y
 
 
-class Spy(ClassifierMixin, BaseEstimator):
-    """A student that keeps what it was taught."""
-
-    def fit(self, X, y, sample_weight=None):
-        self.rows_ = X
-        self.labels_ = y
-        self.weight_ = sample_weight
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict_proba(self, X):
-        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
-
-    def predict(self, X):
-        return np.full(len(X), self.classes_[0])
-
-    def targets(self, n_samples):
-        """The soft targets, put together again from the weighted copies."""
-        table = np.zeros((n_samples, len(self.classes_)))
-        number = self.rows_[:, -1].astype(int)
-        columns = np.searchsorted(self.classes_, self.labels_)
-        table[number, columns] = self.weight_
-        return table
-
-
-def numbered(X):
-    return np.column_stack([X, np.arange(len(X))])
-
-
 def taught(X, y, **params):
-    est = DistilledClassifier(student=Spy(), **params)
-    return est.fit(numbered(X), y)
+    est = DistilledClassifier(student=Table(), **params)
+    return est.fit(add_numbers(X), y)
 
 
 def test_in_sample_labels_are_the_teachers(data):
     X, y = data
-    est = taught(X, y, teacher=LogisticRegression(max_iter=1000))
-    expected = LogisticRegression(max_iter=1000).fit(numbered(X), y)
-    np.testing.assert_allclose(
-        est.student_.targets(len(y)),
-        expected.predict_proba(numbered(X)),
-        atol=1.1 * EPSILON,
-    )
+    est = taught(X, y, teacher=GaussianNB())
+    expected = GaussianNB().fit(add_numbers(X), y)
+    proba = expected.predict_proba(add_numbers(X))
+    np.testing.assert_allclose(est.student_.mass_, clip(proba, y), atol=1e-12)
 
 
 @pytest.mark.parametrize("cv", [3, KFold(4), StratifiedKFold(2)])
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_out_of_fold_labels_are_cross_val_predicts(data, cv, n_jobs):
     X, y = data
-    teacher = LogisticRegression(max_iter=1000)
-    est = taught(X, y, teacher=teacher, cv=cv, n_jobs=n_jobs)
-    expected = cross_val_predict(teacher, numbered(X), y, cv=cv, method="predict_proba")
-    np.testing.assert_allclose(
-        est.student_.targets(len(y)), expected, atol=1.1 * EPSILON
-    )
-    whole = teacher.fit(numbered(X), y)
-    np.testing.assert_array_equal(est.teacher_.coef_, whole.coef_)
+    teacher = GaussianNB()
+    with joblib.parallel_config(backend="threading"):
+        est = taught(X, y, teacher=teacher, cv=cv, n_jobs=n_jobs)
+    rows = add_numbers(X)
+    expected = cross_val_predict(teacher, rows, y, cv=cv, method="predict_proba")
+    np.testing.assert_allclose(est.student_.mass_, clip(expected, y), atol=1e-12)
+    whole = teacher.fit(rows, y)
+    np.testing.assert_array_equal(est.teacher_.theta_, whole.theta_)
 
 
 def test_repeated_folds_give_their_mean(data):
     X, y = data
     cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
-    est = taught(X, y, teacher=LogisticRegression(max_iter=1000), cv=cv)
-    Xn, table = numbered(X), np.zeros((len(y), 3))
+    est = taught(X, y, teacher=GaussianNB(), cv=cv)
+    Xn, table = add_numbers(X), np.zeros((len(y), 3))
     for train, test in cv.split(Xn):
-        model = LogisticRegression(max_iter=1000).fit(Xn[train], y[train])
+        model = GaussianNB().fit(Xn[train], y[train])
         table[test] += model.predict_proba(Xn[test]) / 2
-    np.testing.assert_allclose(est.student_.targets(len(y)), table, atol=1.1 * EPSILON)
+    np.testing.assert_allclose(est.student_.mass_, clip(table, y), atol=1e-12)
 
 
 def test_a_fold_that_lacks_a_class_is_aligned(data):
     X, y = data
     y = np.where(np.arange(len(y)) < 20, 1, np.where(y == 1, 0, y))
     # Without shuffling, the first fold's teacher never sees class 1.
-    est = taught(X, y, teacher=LogisticRegression(max_iter=1000), cv=KFold(5))
-    targets = est.student_.targets(len(y))
+    est = taught(X, y, teacher=GaussianNB(), cv=KFold(5))
+    targets = est.student_.mass_
     np.testing.assert_allclose(targets.sum(axis=1), 1)
     # Its probability for that class is 0, clipped towards the prior of 20 in 150.
     clipped = EPSILON * 20 / 150
@@ -122,12 +88,12 @@ def test_rows_without_a_fold_are_refused(data):
     X, y = data
     cv = [(np.arange(50, 150), np.arange(50))]
     with pytest.raises(ValueError, match="100 of 150 rows are in none"):
-        taught(X, y, teacher=LogisticRegression(max_iter=1000), cv=cv)
+        taught(X, y, teacher=GaussianNB(), cv=cv)
 
 
 def test_frozen_teacher_is_not_refitted(data):
     X, y = data
-    inner = LogisticRegression(max_iter=1000).fit(numbered(X), y)
+    inner = GaussianNB().fit(add_numbers(X), y)
     before = joblib.hash(inner)
     est = taught(X, y, teacher=FrozenEstimator(inner))
     assert joblib.hash(inner) == before
@@ -135,15 +101,15 @@ def test_frozen_teacher_is_not_refitted(data):
 
 
 def test_stored_probabilities_stand_in(data):
-    X, y = data
-    stored = LogisticRegression(max_iter=1000).fit(X, y).predict_proba(X)
-    est = DistilledClassifier(student=Spy()).fit(numbered(X), y, teacher_proba=stored)
+    X, y = add_numbers(data[0]), data[1]
+    stored = GaussianNB().fit(data[0], y).predict_proba(data[0])
+    est = DistilledClassifier(student=Table()).fit(X, y, teacher_proba=stored)
     assert est.teacher_ is None
-    np.testing.assert_allclose(est.student_.targets(len(y)), stored, atol=1.1 * EPSILON)
-    frozen = FrozenEstimator(LogisticRegression(max_iter=1000).fit(numbered(X), y))
-    est = DistilledClassifier(frozen, Spy()).fit(numbered(X), y, teacher_proba=stored)
+    np.testing.assert_allclose(est.student_.mass_, clip(stored, y), atol=1e-12)
+    frozen = FrozenEstimator(GaussianNB().fit(X, y))
+    est = DistilledClassifier(frozen, Table()).fit(X, y, teacher_proba=stored)
     assert est.teacher_ is not None
-    np.testing.assert_allclose(est.student_.targets(len(y)), stored, atol=1.1 * EPSILON)
+    np.testing.assert_allclose(est.student_.mass_, clip(stored, y), atol=1e-12)
 
 
 def test_cross_validation_slices_stored_probabilities(data):
@@ -151,8 +117,8 @@ def test_cross_validation_slices_stored_probabilities(data):
     stored = np.random.RandomState(0).dirichlet(np.ones(3), len(y)) * 0.5
     stored += 0.5 * np.eye(3)[y]
     found = cross_validate(
-        DistilledClassifier(student=Spy()),
-        numbered(X),
+        DistilledClassifier(student=Table()),
+        add_numbers(X),
         y,
         cv=3,
         params={"teacher_proba": stored},
@@ -160,54 +126,81 @@ def test_cross_validation_slices_stored_probabilities(data):
         return_indices=True,
     )
     for est, train in zip(found["estimator"], found["indices"]["train"], strict=True):
-        table = est.student_.targets(len(y))
-        np.testing.assert_allclose(table[train], stored[train], atol=1.1 * EPSILON)
+        learned = est.student_.mass_[train]
+        np.testing.assert_allclose(learned, clip(stored[train], y[train]), atol=1e-12)
 
 
 def test_stored_columns_in_another_order_are_noticed(data):
-    _, y = data
+    X, y = data
+    distilled = DistilledClassifier(None, Table())
+
+    def learn(stored):
+        return distilled.fit(add_numbers(X), y, teacher_proba=stored).student_.mass_
+
     good = 0.7 * np.eye(3)[y] + 0.1
-    assert _teacher.check_stored(good, y, np.arange(3)) is not None
+    np.testing.assert_allclose(learn(good), clip(good, y), atol=1e-12)
     # A teacher that is merely bad is no other order.
     flat = np.full((150, 3), 1 / 3)
-    assert _teacher.check_stored(flat, y, np.arange(3)) is not None
+    np.testing.assert_allclose(learn(flat), clip(flat, y), atol=1e-12)
     with pytest.raises(ValueError, match=r"look ordered as \[2, 0, 1\]"):
-        _teacher.check_stored(good[:, [2, 0, 1]], y, np.arange(3))
+        learn(good[:, [2, 0, 1]])
 
 
 def test_weights_reach_teacher_and_student(data):
-    X, y = data
+    X, y = add_numbers(data[0]), data[1]
     weight = np.random.RandomState(0).uniform(0.5, 2, len(y))
-    logistic = LogisticRegression(max_iter=1000)
-    vote = VotingClassifier([("a", logistic)], voting="soft")
-    for teacher in (logistic, Pipeline([("only", logistic)]), vote):
-        est = DistilledClassifier(teacher, Spy())
-        est.fit(numbered(X), y, sample_weight=weight)
-        sums = est.student_.targets(len(y)).sum(axis=1)
-        np.testing.assert_allclose(sums, weight)
-        alone = clone(logistic).fit(numbered(X), y, sample_weight=weight)
-        np.testing.assert_allclose(
-            est.teacher_.predict_proba(numbered(X)), alone.predict_proba(numbered(X))
-        )
-    folds = taught(X, y, teacher=logistic, cv=KFold(3))
-    weighted = DistilledClassifier(logistic, Spy(), cv=KFold(3))
-    weighted.fit(numbered(X), y, sample_weight=np.full(len(y), 1.0))
-    np.testing.assert_allclose(
-        folds.student_.targets(150), weighted.student_.targets(150), atol=1e-4
-    )
+    bayes = GaussianNB()
+    vote = VotingClassifier([("a", bayes)], voting="soft")
+    expected = GaussianNB().fit(X, y, sample_weight=weight).predict_proba(X)
+    for teacher in (bayes, Pipeline([("only", bayes)]), vote):
+        est = DistilledClassifier(teacher, Table()).fit(X, y, sample_weight=weight)
+        np.testing.assert_allclose(est.teacher_.predict_proba(X), expected)
+        targets = clip(expected, y, weight) * weight[:, None]
+        np.testing.assert_allclose(est.student_.mass_, targets, atol=1e-12)
+    cv = KFold(3)
+    folds = DistilledClassifier(bayes, Table(), cv=cv).fit(X, y, sample_weight=weight)
+    expected = np.zeros((len(y), 3))
+    for train, test in cv.split(X):
+        fold = GaussianNB().fit(X[train], y[train], weight[train])
+        expected[test] = fold.predict_proba(X[test])
+    targets = clip(expected, y, weight) * weight[:, None]
+    np.testing.assert_allclose(folds.student_.mass_, targets, atol=1e-12)
 
 
-def test_who_takes_weights():
-    logistic = LogisticRegression()
-    inner = make_pipeline(StandardScaler(), logistic)
-    assert takes_sample_weight(inner)
-    assert not takes_sample_weight(VotingClassifier([("p", inner)]))
-    assert takes_sample_weight(VotingClassifier([("a", logistic), ("b", "drop")]))
-    assert not takes_sample_weight(make_pipeline(KNeighborsClassifier()))
-    assert weight_params(Pipeline([("outer", inner)]), 1) == {
-        "outer__logisticregression__sample_weight": 1
-    }
-    assert weight_params(logistic, None) == {}
+LOGISTIC = LogisticRegression(max_iter=1000)
+INNER = make_pipeline(StandardScaler(), LOGISTIC)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "alone"),
+    [
+        (INNER, INNER),
+        (Pipeline([("outer", INNER)]), INNER),
+        (
+            VotingClassifier([("a", LOGISTIC), ("b", "drop")], voting="soft"),
+            LOGISTIC,
+        ),
+        # A vote calls fit(X, y, sample_weight=...), which a Pipeline refuses.
+        (VotingClassifier([("p", INNER)], voting="soft"), None),
+        (make_pipeline(KNeighborsClassifier()), None),
+    ],
+    ids=["pipeline", "nested", "dropped", "pipeline in a vote", "neighbours"],
+)
+def test_weights_reach_the_last_step_of_a_teacher_or_are_refused(data, teacher, alone):
+    X, y = data
+    weight = np.random.RandomState(0).uniform(0.1, 5, len(y))
+    distilled = DistilledClassifier(teacher, LogisticRegression())
+    if alone is None:
+        with pytest.raises(TypeError, match="must take sample_weight"):
+            distilled.fit(X, y, sample_weight=weight)
+        # Without weights there is nothing to lose.
+        assert distilled.fit(X, y).score(X, y) > 0.5
+        return
+    given = "logisticregression__sample_weight" if alone is INNER else "sample_weight"
+    expected = clone(alone).fit(X, y, **{given: weight}).predict_proba(X)
+    found = distilled.fit(X, y, sample_weight=weight).teacher_.predict_proba(X)
+    np.testing.assert_allclose(found, expected)
+    assert np.abs(distilled.fit(X, y).teacher_.predict_proba(X) - expected).max() > 1e-3
 
 
 def test_seed_reaches_what_was_left_open_only(data):
@@ -219,13 +212,13 @@ def test_seed_reaches_what_was_left_open_only(data):
         ],
         voting="soft",
     )
-    est = DistilledClassifier(vote, Spy(), random_state=0).fit(numbered(X), y)
+    est = DistilledClassifier(vote, Table(), random_state=0).fit(add_numbers(X), y)
     seeds = [m.random_state for m in est.teacher_.estimators_]
     assert isinstance(seeds[0], int)
     assert seeds[1] == 7
     student = LogisticRegression(max_iter=5000)
     again = DistilledClassifier(vote, student, random_state=0)
-    again.fit(numbered(X), y)
+    again.fit(add_numbers(X), y)
     assert [m.random_state for m in again.teacher_.estimators_] == seeds
 
 
@@ -233,20 +226,69 @@ def test_groups_keep_together(data):
     X, y = data
     groups = np.arange(len(y)) // 10
     cv = list(GroupKFold(3).split(X, y, groups))
-    est = taught(X, y, teacher=LogisticRegression(max_iter=1000), cv=cv)
+    est = taught(X, y, teacher=GaussianNB(), cv=cv)
     expected = cross_val_predict(
-        LogisticRegression(max_iter=1000),
-        numbered(X),
+        GaussianNB(),
+        add_numbers(X),
         y,
         cv=GroupKFold(3),
         groups=groups,
         method="predict_proba",
     )
-    np.testing.assert_allclose(
-        est.student_.targets(len(y)), expected, atol=1.1 * EPSILON
-    )
+    np.testing.assert_allclose(est.student_.mass_, clip(expected, y), atol=1e-12)
 
 
-def test_a_class_is_no_teacher():
+def test_a_class_is_no_teacher(data):
     with pytest.raises(TypeError, match=r"RandomForestClassifier\. Pass an instance"):
-        _teacher.check_teacher(RandomForestClassifier)
+        DistilledClassifier(RandomForestClassifier, Table()).fit(*data)
+
+
+class Numbered(LogisticRegression):
+    """Notes the rows of each fit and each call; the last column numbers them."""
+
+    calls = []
+
+    def fit(self, X, y, sample_weight=None):
+        self.note("fit", X)
+        return super().fit(X[:, :-1], y, sample_weight)
+
+    def predict_proba(self, X):
+        self.note("label", X)
+        return super().predict_proba(X[:, :-1])
+
+    def note(self, what, X):
+        Numbered.calls.append((what, tuple(X[:, -1].astype(int))))
+
+
+@pytest.mark.parametrize("order", [(None, 2), (2, None), (2, 3)])
+@pytest.mark.parametrize("cv", [None, 3])
+def test_a_memory_knows_labels_whatever_the_number_of_workers(
+    data, cv, order, tmp_path
+):
+    """Neither are they made again, nor are those of other rows taken for them."""
+    X, y = data
+    distilled = DistilledClassifier(
+        Numbered(max_iter=1000),
+        Table(),
+        cv=cv,
+        calibrate=True,
+        memory=str(tmp_path),
+        random_state=0,
+    )
+    Numbered.calls.clear()
+    found = []
+    with joblib.parallel_config(backend="threading"):
+        for n_jobs in order:
+            distilled.set_params(n_jobs=n_jobs).fit(add_numbers(X), y)
+            found.append(distilled.student_.mass_)
+            n_calls = len(Numbered.calls)
+            if len(found) == 1:
+                first = n_calls
+    # The folds, or a part of the rows, and all rows, each fitted once.
+    assert [what for what, _ in Numbered.calls].count("fit") == (4 if cv else 2)
+    assert n_calls == first
+    assert len(set(Numbered.calls)) == first
+    np.testing.assert_array_equal(*found)
+    # Other rows are not known.
+    distilled.set_params(n_jobs=None).fit(add_numbers(X)[:-1], y[:-1])
+    assert len(Numbered.calls) == 2 * first
