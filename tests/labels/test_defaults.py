@@ -15,16 +15,10 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
-from sklearn.utils.validation import check_is_fitted
 
 from skdistill import DistilledClassifier
-from skdistill._labels._defaults import (
-    default_student,
-    default_teacher,
-    prepare_columns,
-)
 
 N = 60
 RNG = np.random.RandomState(0)
@@ -61,7 +55,7 @@ NUMBER_COLUMNS = {
     "polars all missing": pl.Series([None] * N, dtype=pl.Float64),
     "polars decimals": pl.Series(COUNTS, dtype=pl.Decimal(10, 2)),
 }
-LEVEL_COLUMNS = {
+CATEGORY_COLUMNS = {
     "text": pd.Series(WORDS),
     "text with None": pd.Series(holes(WORDS)),
     "objects that are text": pd.Series(holes(WORDS), dtype=object),
@@ -102,17 +96,26 @@ def frame(column, **more):
     return kind({"column": column, **more})
 
 
-def kinds(rows):
-    steps = prepare_columns(rows).transformers
-    return {name: columns for name, _, columns in steps}
+def fit_columns(rows):
+    """Return the fitted preprocessing of the default student.
+
+    Its network learns probabilities that tell nothing, and so ends soon.
+    """
+    n_samples = rows.shape[0] if hasattr(rows, "shape") else len(rows)
+    y = np.arange(n_samples) % 2
+    stored = np.full((n_samples, 2), 0.5)
+    distilled = DistilledClassifier(augmenter=None, random_state=0)
+    return distilled.fit(rows, y, teacher_proba=stored).student_[:-1]
+
+
+def prepare(rows):
+    return fit_columns(rows).transform(rows)
 
 
 @pytest.mark.parametrize("name", NUMBER_COLUMNS)
 def test_columns_of_numbers(name):
     column = NUMBER_COLUMNS[name]
-    rows = frame(column, word=WORDS)
-    assert kinds(rows) == {"numbers": ["column"], "levels": ["word"]}
-    prepared = prepare_columns(rows).fit_transform(rows)
+    prepared = prepare(frame(column, word=WORDS))
     n_missing = sum(value is None or value is pd.NA or value != value
                     for value in column.to_list())  # fmt: skip
     # One column, one that says where it is missing, and three words.
@@ -120,106 +123,102 @@ def test_columns_of_numbers(name):
     np.testing.assert_allclose(prepared[:, 0].mean(), 0, atol=1e-6)
     constant = n_missing == N or name == "constant"
     np.testing.assert_allclose(prepared[:, 0].std(), 0 if constant else 1, atol=1e-6)
-    alone = frame(column)
-    only = prepare_columns(alone).fit_transform(alone)
-    np.testing.assert_allclose(only, prepared[:, :-3], atol=1e-6)
+    np.testing.assert_allclose(prepare(frame(column)), prepared[:, :-3], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", LEVEL_COLUMNS)
-def test_columns_with_levels(name):
-    column = LEVEL_COLUMNS[name]
-    rows = frame(column, number=NUMBERS)
-    groups = kinds(rows)
-    assert groups.pop("numbers") == ["number"]
-    assert [name for names in groups.values() for name in names] == ["column"]
-    prepared = prepare_columns(rows).fit_transform(rows)
-    levels = {None if v is pd.NA or v != v else v for v in column.to_list()}
-    assert prepared.shape == (N, 1 + len(levels))
+@pytest.mark.parametrize("name", CATEGORY_COLUMNS)
+def test_columns_of_categories(name):
+    column = CATEGORY_COLUMNS[name]
+    prepared = prepare(frame(column, number=NUMBERS))
+    categories = {None if v is pd.NA or v != v else v for v in column.to_list()}
+    assert prepared.shape == (N, 1 + len(categories))
+    np.testing.assert_allclose(prepared[:, 0], SCALED)
     indicators = prepared[:, 1:]
     assert set(np.unique(indicators)) <= {0.0, 1.0}
     np.testing.assert_array_equal(indicators.sum(axis=1), 1)
-    alone = frame(column)
-    only = prepare_columns(alone).fit_transform(alone)
-    np.testing.assert_array_equal(only, indicators)
+    np.testing.assert_array_equal(prepare(frame(column)), indicators)
 
 
 @pytest.mark.parametrize("name", OTHER_COLUMNS)
 def test_other_columns_are_refused(name):
     rows = frame(OTHER_COLUMNS[name], number=NUMBERS)
     with pytest.raises(TypeError, match=r"columns \['column'\] hold something else"):
-        prepare_columns(rows)
+        fit_columns(rows)
 
 
 def test_columns_of_arrays():
     array = np.array(
         list(zip(holes(NUMBERS), holes(WORDS), FLAGS, strict=True)), dtype=object
     )
-    assert kinds(array) == {"numbers": [0], "levels": [1, 2]}
-    assert prepare_columns(array).fit_transform(array).shape == (N, 2 + 4 + 2)
-    words = np.array([WORDS, WORDS]).T
-    assert kinds(words) == {"numbers": [], "levels": [0, 1]}
-    flags = np.array([FLAGS]).T
-    assert kinds(flags) == {"numbers": [], "levels": [0]}
+    prepared = prepare(array)
+    assert prepared.shape == (N, 2 + 4 + 2)
+    np.testing.assert_allclose(prepared[:, 0].std(), 1)
+    assert set(np.unique(prepared[:, 2:])) == {0.0, 1.0}
+    words = prepare(np.array([WORDS, WORDS]).T)
+    assert words.shape == (N, 6)
+    np.testing.assert_array_equal(words.sum(axis=1), 2)
+    np.testing.assert_array_equal(
+        prepare(np.array([FLAGS]).T), np.column_stack([np.invert(FLAGS), FLAGS])
+    )
     dates = np.array([["2024-01-01"]] * N, dtype="M8[D]")
     with pytest.raises(TypeError, match=r"columns \[0\] hold something else"):
-        prepare_columns(dates)
+        fit_columns(dates)
 
 
 @pytest.mark.parametrize(
-    ("rows", "n_dims"), [(NUMBERS, 1), (np.zeros((4, 2, 2)), 3), (np.float64(1), 0)]
+    ("rows", "n_dims"), [(NUMBERS, 1), (np.array(WORDS), 1), (np.zeros((4, 2, 2)), 3)]
 )
 def test_only_tables_are_taken(rows, n_dims):
     with pytest.raises(ValueError, match=f"Expected 2D array, got {n_dims}D array"):
-        prepare_columns(rows)
+        fit_columns(rows)
 
 
 def test_numbers_alone_need_no_column_transformer():
-    assert isinstance(prepare_columns(X), Pipeline)
-    assert isinstance(prepare_columns(X.tolist()), Pipeline)
-    assert isinstance(prepare_columns(pd.DataFrame({"w": WORDS})), ColumnTransformer)
+    assert not isinstance(fit_columns(X)[0], ColumnTransformer)
+    assert not isinstance(fit_columns(X.tolist())[0], ColumnTransformer)
+    words = pd.DataFrame({"w": WORDS})
+    assert isinstance(fit_columns(words)[0], ColumnTransformer)
 
 
 @pytest.mark.parametrize("names", [[1, 0], [7, 3]])
 def test_numbered_columns_are_taken_by_position(names):
     rows = pd.DataFrame(dict(zip(names, (WORDS, NUMBERS), strict=True)))
-    assert kinds(rows) == {"numbers": [1], "levels": [0]}
-    prepared = prepare_columns(rows).fit_transform(rows)
-    np.testing.assert_allclose(
-        prepared[:, 0], (NUMBERS - NUMBERS.mean()) / NUMBERS.std()
-    )
+    prepared = prepare(rows)
+    assert prepared.shape == (N, 1 + 3)
+    np.testing.assert_allclose(prepared[:, 0], SCALED)
 
 
 @pytest.mark.parametrize("kind", [sp.csr_matrix, sp.csc_array, sp.coo_array])
 def test_sparse_rows_stay_sparse(kind):
-    prepare = prepare_columns(kind(X))
-    assert isinstance(prepare, MaxAbsScaler)
-    prepared = prepare.fit_transform(kind(X))
+    columns = fit_columns(kind(X))
+    assert isinstance(columns[-1], MaxAbsScaler)
+    prepared = columns.transform(kind(X))
     assert sp.issparse(prepared)
     np.testing.assert_allclose(abs(prepared).max(), 1)
 
 
-@pytest.mark.parametrize("n_levels", [31, 32, 33, 60])
-def test_rare_levels_share_a_column(n_levels):
-    common = [f"level {k}" for k in range(30)] * 3
-    rare = [f"level {k}" for k in range(30, n_levels)]
+@pytest.mark.parametrize("n_categories", [31, 32, 33, 60])
+def test_rare_categories_share_a_column(n_categories):
+    common = [f"category {k}" for k in range(30)] * 3
+    rare = [f"category {k}" for k in range(30, n_categories)]
     rows = pd.DataFrame({"column": common + rare})
-    prepare = prepare_columns(rows)
-    prepared = prepare.fit_transform(rows)
-    assert prepared.shape[1] == min(n_levels, 32)
+    columns = fit_columns(rows)
+    prepared = columns.transform(rows)
+    assert prepared.shape[1] == min(n_categories, 32)
     np.testing.assert_array_equal(prepared.sum(axis=1), 1)
-    unseen = prepare.transform(pd.DataFrame({"column": ["unseen", "level 0"]}))
-    # Unseen levels go where the rare ones are, if some are rare.
-    assert unseen[0].sum() == (n_levels >= 32)
-    assert unseen[1].sum() == 1
-    if n_levels >= 32:
-        # The shared column is one of the 32; 31 levels have one of their own.
-        assert unseen[0, -1] == 1
-        assert prepared[:, -1].sum() == n_levels - 31
+    unknown = columns.transform(pd.DataFrame({"column": ["unknown", "category 0"]}))
+    # Unknown categories go where the rare ones are, if some are rare.
+    assert unknown[0].sum() == (n_categories >= 32)
+    assert unknown[1].sum() == 1
+    if n_categories >= 32:
+        # The shared column is one of the 32; 31 categories have one of their own.
+        assert unknown[0, -1] == 1
+        assert prepared[:, -1].sum() == n_categories - 31
 
 
 def test_missing_numbers_become_the_median_and_a_flag():
     rows = np.array([[1.0], [2.0], [30.0], [np.nan]])
-    prepared = prepare_columns(rows).fit_transform(rows)
+    prepared = prepare(rows)
     assert prepared.shape == (4, 2)
     assert prepared[3, 0] == prepared[1, 0]
     assert (prepared[:3, 1] == prepared[0, 1]).all()
@@ -230,24 +229,27 @@ def test_missing_numbers_become_the_median_and_a_flag():
 
 
 def test_the_default_teacher():
-    teacher = default_teacher(X)
-    vote = teacher[-1]
+    distilled = check_fit(X, Y, student=LogisticRegression())
+    assert distilled.score(X, Y) > 0.8
+    vote = distilled.teacher_[-1]
     assert isinstance(vote, VotingClassifier)
     assert vote.voting == "soft"
-    members = [type(member) for _, member in vote.estimators]
+    members = [type(member) for member in vote.estimators_]
     assert members == [LGBMClassifier, MLPClassifier, MLPClassifier]
-    assert vote.estimators[0][1].n_jobs == 1
-    with pytest.raises(Exception, match="not fitted yet"):
-        check_is_fitted(teacher)
+    assert vote.estimators_[0].n_jobs == 1
+    # The networks never split: a class may have a single row.
+    assert not any(network.early_stopping for network in vote.estimators_[1:])
 
 
 @pytest.mark.parametrize(("n_samples", "stops"), [(199, False), (200, True)])
 def test_few_rows_are_not_split_to_stop_early(n_samples, stops):
-    student = default_student(X, n_samples)[-1]
-    assert student.early_stopping is stops
-    assert student.hidden_layer_sizes == (64, 32)
-    # The teacher's networks never split: a class may have a single row.
-    assert not default_teacher(X)[-1].estimators[1][1].early_stopping
+    rows, y = make_classification(n_samples, random_state=0)
+    distilled = DistilledClassifier(random_state=0)
+    network = distilled.fit(
+        rows, y, teacher_proba=np.full((n_samples, 2), 0.5)
+    ).student_
+    assert network[-1].early_stopping is stops
+    assert network[-1].hidden_layer_sizes == (64, 32)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ def test_the_default_student_stops_early_where_no_row_is_made(
     teacher = GaussianNB()
     given = {"teacher_proba": teacher.fit(rows, y).predict_proba(rows)}
     distilled = DistilledClassifier(
-        None if stored else teacher, **params, random_state=0
+        None if stored else teacher, n_synthetic=20, random_state=0, **params
     )
     with warnings.catch_warnings():
         # That this teacher brings nothing is not the subject.
@@ -332,22 +334,12 @@ def test_early_stopping_sets_in_with_enough_rows():
 
 
 def test_the_default_student_learns_from_any_teacher():
-    teacher = make_pipeline(prepare_columns(MIXED), LogisticRegression())
+    teacher = make_pipeline(fit_columns(MIXED), LogisticRegression())
     distilled = check_fit(MIXED, Y, teacher=teacher)
     gap = np.abs(
         distilled.predict_proba(MIXED) - distilled.teacher_.predict_proba(MIXED)
     )
     assert gap.mean() < 0.05
-
-
-def test_the_default_teacher_teaches_any_student():
-    distilled = check_fit(X, Y, student=LogisticRegression())
-    assert distilled.score(X, Y) > 0.8
-    assert [type(m) for m in distilled.teacher_[-1].estimators_] == [
-        LGBMClassifier,
-        MLPClassifier,
-        MLPClassifier,
-    ]
 
 
 def test_the_defaults_take_weights_and_folds():
