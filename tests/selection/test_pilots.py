@@ -1,14 +1,12 @@
-"""What held-out rows decide: which way of teaching, on which figures, at what cost."""
+"""What pilots learn, the figures they report, and what they may cost."""
 
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from _lessons import WAYS
+from _core import NET_WAYS, WAYS, clip, echo_rows, fit_calibration, soften
 from _samplers import Counting, Echo, Spy, forget_fits, number_rows, numbers
-from lightgbm import LGBMClassifier
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.frozen import FrozenEstimator
@@ -18,25 +16,15 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill import _fit as _steps
-from skdistill._labels._calibration import fit_calibration
-from skdistill._selection import _pilots as _study
-from skdistill._selection._candidates import Candidate
-from skdistill._selection._pilots import Pilot, choose_candidate
 from skdistill.transfer import Munge, Spunge
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore:The teacher:UserWarning",
 )
-
-
-#: Of networks.
-NET_WAYS = ["transfer set", "wide transfer set", "far transfer set", "true labels"]
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +123,7 @@ def fit_on_copies(student, X, targets, weight):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_figures_of_the_pilots_by_hand(data, weighted, monkeypatch):
     X, y = data
-    monkeypatch.setattr("skdistill.transfer._transfer_set.Munge", Echo)
-    monkeypatch.setattr("skdistill._selection._candidates.Spunge", lambda **_: Echo())
+    echo_rows(monkeypatch, Munge, Spunge)
     weight = np.ones(520)
     if weighted:
         weight = np.random.default_rng(0).uniform(0.2, 3, 520)
@@ -146,12 +133,11 @@ def test_figures_of_the_pilots_by_hand(data, weighted, monkeypatch):
     )
     # The sampler was fitted on the rows to try on, and gave them back three times.
     tried = numbers(Echo.fits[0])
-    judges = np.setdiff1d(np.arange(520), tried)
+    held_out = np.setdiff1d(np.arange(520), tried)
     teacher = GaussianNB().fit(X[tried], y[tried], weight[tried])
-    prior = np.bincount(y, weights=weight) / weight.sum()
-    proba = 0.999 * teacher.predict_proba(X) + 0.001 * prior
-    scalar = fit_calibration(proba[judges], y[judges], weight[judges])
-    labels = scalar.apply(proba)[tried]
+    proba = clip(teacher.predict_proba(X), y, weight)
+    scalar, _ = fit_calibration(proba[held_out], y[held_out], weight[held_out])
+    labels = soften(proba, scalar)[tried]
     truth = np.eye(3)[y[tried]]
     expected = {}
     for name, targets, times in (
@@ -163,11 +149,11 @@ def test_figures_of_the_pilots_by_hand(data, weighted, monkeypatch):
         ("true labels", truth, 1),
     ):
         model = fit_on_copies(student, X[tried], targets, times * weight[tried])
-        proba = model.predict_proba(X[judges])
+        proba = model.predict_proba(X[held_out])
         expected[name] = {
-            "log_loss": log_loss(y[judges], proba, sample_weight=weight[judges]),
+            "log_loss": log_loss(y[held_out], proba, sample_weight=weight[held_out]),
             "accuracy": accuracy_score(
-                y[judges], proba.argmax(axis=1), sample_weight=weight[judges]
+                y[held_out], proba.argmax(axis=1), sample_weight=weight[held_out]
             ),
         }
     assert [pilot["learns from"] for pilot in distilled.pilots_] == WAYS
@@ -180,19 +166,18 @@ def test_figures_of_the_pilots_by_hand(data, weighted, monkeypatch):
 
 def test_the_memorization_by_hand(data, monkeypatch):
     X, y = data
-    monkeypatch.setattr("skdistill.transfer._transfer_set.Munge", Echo)
+    echo_rows(monkeypatch, Munge)
     weight = np.random.default_rng(0).uniform(0.2, 3, 520)
     distilled = DistilledClassifier(
         DecisionTreeClassifier(max_depth=5, random_state=0), Spy(), random_state=0
     ).fit(X, y, sample_weight=weight)
-    seen = numbers(Echo.fits[0])
-    unseen = np.setdiff1d(np.arange(520), seen)
+    fitted = numbers(Echo.fits[0])
+    others = np.setdiff1d(np.arange(520), fitted)
     teacher = DecisionTreeClassifier(max_depth=5, random_state=0)
-    teacher.fit(X[seen], y[seen], weight[seen])
-    prior = np.bincount(y, weights=weight) / weight.sum()
-    for name, rows in (("in_sample", seen), ("out_of_fold", unseen)):
+    teacher.fit(X[fitted], y[fitted], weight[fitted])
+    for name, rows in (("in_sample", fitted), ("out_of_fold", others)):
         proba = teacher.predict_proba(X[rows])
-        clipped = 0.999 * proba + 0.001 * prior
+        clipped = clip(proba, y, weight)
         entropy = -(clipped * np.log(clipped)).sum(axis=1)
         memorization = distilled.memorization_
         assert memorization[f"accuracy_{name}"] == pytest.approx(
@@ -224,9 +209,9 @@ def test_out_of_fold_labels_are_computed_once_for_all(data):
         first.score(X[test], y[test])
     )
     # For calibration: every row.
-    clipped = 0.999 * proba + 0.001 * np.bincount(y) / 520
-    calibration = fit_calibration(clipped, y)
-    assert distilled.calibration_ == pytest.approx(calibration.temperature, rel=1e-4)
+    clipped = clip(proba, y)
+    scalar, _ = fit_calibration(clipped, y)
+    assert distilled.calibration_ == pytest.approx(scalar, rel=1e-4)
 
 
 @pytest.mark.parametrize("pilot", [0.05, 0.3])
@@ -234,25 +219,26 @@ def test_rows_that_a_network_visits_are_bounded(data, pilot, monkeypatch):
     X, y = data
     visits = []
 
-    def note(student, train, transfer=None, validation=None, temperature=1.0):
-        student = fit_student(student, train, transfer, validation, temperature)
-        n_rows = train.n_labelled + (transfer.n_samples if transfer is not None else 0)
-        visits.append((student.n_iter_ * n_rows, n_rows))
-        return student
+    def note(network, X):
+        if len(X) == 104:
+            visits.append((network.t_, network.t_ / network.n_iter_))
+        return predict_proba(network, X)
 
-    fit_student = _study.fit_student
-    monkeypatch.setattr(_study, "fit_student", note)
-    DistilledClassifier(
+    # A pilot is fitted when it is asked about the rows that are held out.
+    predict_proba = MLPClassifier.predict_proba
+    monkeypatch.setattr(MLPClassifier, "predict_proba", note)
+    distilled = DistilledClassifier(
         GaussianNB(),
         MLPClassifier((2,), max_iter=30, random_state=0),
         pilot=pilot,
         n_synthetic=1560,
         random_state=0,
     ).fit(X[:, :4], y)
-    assert len(visits) == 4
-    whole_passes = sum(n_rows for _, n_rows in visits) / 2
-    # Passes are whole: rounding may add half of one to each.
-    assert sum(v for v, _ in visits) <= pilot * 30 * 2080 + whole_passes
+    assert len(visits) == len(distilled.pilots_) == 4
+    # Epochs are whole: rounding may add half of one to each.
+    rounding = sum(n_rows for _, n_rows in visits) / 2
+    assert sum(n for n, _ in visits) <= pilot * 30 * 2080 + rounding
+    assert sum(n for n, _ in visits) >= pilot * 30 * 2080 - rounding
 
 
 @pytest.mark.parametrize("n_rare", [1, 2, 3])
@@ -266,7 +252,7 @@ def test_a_rare_class_may_be_missing_from_a_pilot(student, n_rare, pilot):
     y = np.array(["common"] * 520, dtype=object)
     y[:n_rare] = "rare"
     y[n_rare : 2 * n_rare] = "seldom"
-    # Whether rows of a class are tried on or judged on is a matter of the seed.
+    # Whether rows of a class are held out is a matter of the seed.
     for seed in range(8 if isinstance(student, GaussianNB) and n_rare == 1 else 1):
         distilled = DistilledClassifier(
             GaussianNB(), student, pilot=pilot, n_synthetic=520, random_state=seed
@@ -321,7 +307,7 @@ def test_what_parameters_leave_open_is_tried(data, params, ways, temperatures):
     assert again.pilots_ == distilled.pilots_
 
 
-def test_a_teacher_that_knows_labels_by_heart_is_not_blended(data):
+def test_labels_of_a_teacher_that_memorised_them_are_not_blended(data):
     """Half of the true labels and half of the same are no other choice."""
     X, y = data
     distilled = DistilledClassifier(
@@ -349,69 +335,22 @@ def test_rows_that_a_fold_trains_and_tests_decide_nothing(data):
     assert len(Spy.fits) == 1
 
 
-def make_pilots(*losses):
-    candidates = [
-        Candidate("transfer set", Munge(), 1.0, 1.0),
-        Candidate("training rows", None, 1.0, 1.0),
-        Candidate("true labels", None, 0.0, 1.0),
-    ]
-    return [
-        Pilot(
-            candidate,
-            np.asarray(loss),
-            np.ones(len(loss), dtype=bool),
-            np.full((len(loss), 2), 0.5),
-            to_end=False,
-        )
-        for candidate, loss in zip(candidates, losses, strict=True)
-    ]
+class Watching(TransformerMixin, BaseEstimator):
+    """A first step that notes the rows it is fitted on, and those it transforms."""
 
+    fits = []
 
-@pytest.mark.parametrize(
-    ("student", "stays"),
-    [
-        (MLPClassifier(), "transfer set"),
-        (DecisionTreeClassifier(), "true labels"),
-        (MLPClassifier(solver="lbfgs"), "true labels"),
-    ],
-)
-def test_two_standard_errors_decide(student, stays):
-    """100 judges: the mean of the differences has a standard error of .02."""
-    noise = 0.2 * np.tile([1.0, -1.0], 50)
-    base = np.full(100, 0.5)
-    for lead, chosen in ((0.04 - 1e-3, stays), (0.04 + 1e-3, "training rows")):
-        pilots = make_pilots(base, base + noise - lead, base)
-        problem = SimpleNamespace(
-            weight=None, pilot=(None, np.arange(100)), student=student
-        )
-        assert choose_candidate(problem, pilots).name == chosen
-    # Weights count: where the rows that gain weigh next to nothing, nothing is won.
-    weight = np.where(noise < 0, 1e-6, 1.0)
-    problem = SimpleNamespace(
-        weight=weight, pilot=(None, np.arange(100)), student=student
-    )
-    pilots = make_pilots(base, base + noise - 0.1, base)
-    assert choose_candidate(problem, pilots).name == stays
+    def fit_transform(self, X, y=None):
+        self.seen_ = []
+        Watching.fits.append((numbers(X), self.seen_))
+        return X
 
+    def fit(self, X, y=None):
+        raise AssertionError("fit_transform is what is called")
 
-@pytest.mark.parametrize(
-    ("params", "lead", "chosen"),
-    [
-        ({}, 1e-3, "transfer set"),
-        ({}, -1e-3, "true labels"),
-        # Leaves that can't be moved: trees with and without the set have little in
-        # common.
-        ({"linear_tree": True}, 1e-3, "true labels"),
-    ],
-)
-def test_where_only_leaves_move_the_better_one_is_taken(params, lead, chosen):
-    base = np.full(100, 0.5)
-    noise = 0.2 * np.tile([1.0, -1.0], 50)
-    problem = SimpleNamespace(
-        weight=None, pilot=(None, np.arange(100)), student=LGBMClassifier(**params)
-    )
-    pilots = make_pilots(base + noise - lead, base - noise - 0.03, base)
-    assert choose_candidate(problem, pilots).name == chosen
+    def transform(self, X):
+        self.seen_.append(numbers(X))
+        return X
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -419,63 +358,28 @@ def test_pilots_of_a_network_stop_on_rows_of_their_own(
     data, early_stopping, monkeypatch
 ):
     X, y = data
-    parts = []
-
-    def note(student, train, transfer=None, validation=None, temperature=1.0):
-        parts.append((train, validation, transfer))
-        return fit_student(student, train, transfer, validation, temperature)
-
-    fit_student = _steps.fit_student
-    for module in (_study, _steps):
-        monkeypatch.setattr(module, "fit_student", note)
-    DistilledClassifier(
-        GaussianNB(),
-        MLPClassifier((2,), max_iter=3, early_stopping=early_stopping),
-        n_synthetic=520,
-        random_state=0,
-    ).fit(X, y)
-    assert len(parts) == 5
-    for train, validation, _ in parts:
-        if early_stopping:
-            assert validation is not None
-        if validation is not None:
-            assert not np.intersect1d(numbers(train.X), numbers(validation.X)).size
-
-
-def test_of_a_far_transfer_set_the_student_learns_no_row_known_by_heart(
-    data, monkeypatch
-):
-    X, y = data
-    seen = {}
-
-    def note(student, train, transfer=None, validation=None, temperature=1.0):
-        seen.update(train=train, transfer=transfer)
-        return fit_student(student, train, transfer, validation, temperature)
-
-    def choose(problem, pilots):
-        return pilots[2].candidate
-
-    fit_student = _steps.fit_student
-    monkeypatch.setattr(_steps, "fit_student", note)
-    monkeypatch.setattr(_study, "choose_candidate", choose)
-    scaled = make_pipeline(StandardScaler(), MLPClassifier((2,), max_iter=2))
-    teacher = DecisionTreeClassifier(random_state=0)
+    echo_rows(monkeypatch, Munge, Spunge)
+    Watching.fits.clear()
+    network = MLPClassifier((2,), max_iter=3, early_stopping=early_stopping)
     distilled = DistilledClassifier(
-        teacher, scaled, n_synthetic=520, calibrate=False, random_state=0
+        GaussianNB(), make_pipeline(Watching(), network), random_state=0
     ).fit(X, y)
-    assert isinstance(distilled.augmenter_, Spunge)
-    train = seen["train"]
-    # The steps before the network see every row.
-    np.testing.assert_array_equal(numbers(train.X), np.arange(520))
-    assert distilled.student_[0].n_samples_seen_ == 520
-    np.testing.assert_allclose(distilled.student_[0].mean_, X.mean(axis=0))
-    # It learns those that the teacher of the pilot did not see, by its labels.
-    honest = train.labelled
-    assert len(honest) == 104
-    others = np.setdiff1d(np.arange(520), honest)
-    first = DecisionTreeClassifier(random_state=distilled.teacher_.random_state)
-    proba = first.fit(X[others], y[others]).predict_proba(X[honest])
-    expected = 0.999 * proba + 0.001 * np.bincount(y) / 520
-    np.testing.assert_allclose(train.targets[honest], expected, atol=1e-12)
-    assert seen["transfer"].n_samples == 520
-    assert distilled.student_[-1].t_ == distilled.student_[-1].n_iter_ * 624
+    assert [pilot["learns from"] for pilot in distilled.pilots_] == NET_WAYS
+    *pilots, (final, others) = Watching.fits
+    assert len(pilots) == 4
+    held_out = np.setdiff1d(np.arange(520), np.concatenate([r for r, _ in pilots[:3]]))
+    assert len(held_out) == 104
+    for way, (train, (*seen, asked)) in zip(NET_WAYS, pilots, strict=True):
+        np.testing.assert_array_equal(asked, held_out)
+        validation = [rows for rows in seen if not np.isin(rows, train).all()]
+        for rows in validation:
+            assert not np.intersect1d(rows, train).size
+        assert len(validation) == (early_stopping or way == "true labels")
+        # Those on true labels are not compared on the rows that ended their fit.
+        if way == "true labels":
+            assert not np.intersect1d(validation[0], held_out).size
+        assert len(seen) - len(validation) == (way != "true labels")
+    validation = [rows for rows in others if not np.isin(rows, final).all()]
+    assert len(validation) == early_stopping
+    for rows in validation:
+        assert not np.intersect1d(rows, final).size

@@ -1,14 +1,31 @@
-"""What decides between the lessons of the pilots, and what they learn."""
+"""What decides between the candidates, and what the student then learns."""
+
+import warnings
 
 import numpy as np
 import pytest
-from _lessons import WAYS
+from _core import (
+    NET_WAYS,
+    WAYS,
+    Table,
+    add_numbers,
+    clip,
+    echo_rows,
+    fit_calibration,
+    soften,
+)
 from _samplers import Counting, Echo, Spy, forget_fits, number_rows
+from lightgbm import LGBMClassifier
+from sklearn.datasets import make_classification
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill._labels._calibration import fit_calibration
+from skdistill.transfer import Munge, Spunge
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
@@ -30,38 +47,35 @@ def test_learned_labels_are_out_of_fold_and_calibrated(data):
     X, y = data
     cv = KFold(3, shuffle=True, random_state=0)
     distilled = DistilledClassifier(
-        GaussianNB(), Spy(), cv=cv, augmenter=None, random_state=0
+        GaussianNB(), Table(), cv=cv, augmenter=None, random_state=0
     ).fit(X, y)
     proba = cross_val_predict(GaussianNB(), X, y, cv=cv, method="predict_proba")
-    clipped = 0.999 * proba + 0.001 * np.bincount(y) / 520
-    student = distilled.student_
+    clipped = clip(proba, y)
+    scalar, _ = fit_calibration(clipped, y)
     np.testing.assert_allclose(
-        student.mass_[np.argsort(student.rows_[:, 4])],
-        fit_calibration(clipped, y).apply(clipped),
-        atol=1e-6,
+        distilled.student_.mass_, soften(clipped, scalar), atol=1e-5
     )
     assert distilled.pilots_ == []
 
 
 def test_pilots_learn_out_of_fold_labels_where_there_are_any(data, monkeypatch):
     X, y = data
-    monkeypatch.setattr("skdistill.transfer._transfer_set.Munge", Echo)
+    echo_rows(monkeypatch, Munge)
     cv = KFold(3, shuffle=True, random_state=0)
     DistilledClassifier(
         GaussianNB(), Spy(), cv=cv, calibrate=False, random_state=0
     ).fit(X, y)
     tried, _ = next(cv.split(X))
     proba = cross_val_predict(GaussianNB(), X, y, cv=cv, method="predict_proba")
-    clipped = 0.999 * proba + 0.001 * np.bincount(y) / 520
     pilot = Spy.fits[WAYS.index("training rows")]
     np.testing.assert_allclose(
-        pilot.mass_[np.argsort(pilot.rows_[:, 4])], clipped[tried], atol=1e-12
+        pilot.mass_[np.argsort(pilot.rows_[:, 4])], clip(proba, y)[tried], atol=1e-12
     )
 
 
 def test_without_a_pilot_nothing_is_tried(data, monkeypatch):
     X, y = data
-    monkeypatch.setattr("skdistill.transfer._transfer_set.Munge", Echo)
+    echo_rows(monkeypatch, Munge, Spunge)
     distilled = DistilledClassifier(
         Counting(), Spy(), pilot=0, calibrate=False, random_state=0
     ).fit(X, y)
@@ -75,7 +89,7 @@ def test_without_a_pilot_nothing_is_tried(data, monkeypatch):
 @pytest.mark.parametrize("pilot", [0.08, 0.15, 0.3, 5.0])
 def test_rows_that_pilots_learn_are_bounded(data, pilot, monkeypatch):
     X, y = data
-    monkeypatch.setattr("skdistill.transfer._transfer_set.Munge", Echo)
+    echo_rows(monkeypatch, Munge, Spunge)
     DistilledClassifier(
         GaussianNB(), Spy(), pilot=pilot, n_synthetic=5200, random_state=0
     ).fit(X, y)
@@ -90,3 +104,224 @@ def test_rows_that_pilots_learn_are_bounded(data, pilot, monkeypatch):
     np.testing.assert_allclose(rows[0], 3 * rows[2], rtol=0.02)
     np.testing.assert_allclose(rows[1], 2 * rows[2], rtol=0.02)
     assert rows[2] == pytest.approx(rows[4])
+
+
+class Script:
+    """Log losses that pilots are to have on the held-out rows, one array a pilot.
+
+    Of 100 rows, it takes the place of the `predict_proba` of the students. The last
+    column of X numbers the rows.
+    """
+
+    def __init__(self, monkeypatch, kind, y, losses):
+        self.y = y
+        self.losses = iter(losses)
+        original = kind.predict_proba
+
+        def predict_proba(student, X, *args, **kwargs):
+            # A student that stops early is asked about other rows as well.
+            if len(X) == 100:
+                return self.serve(X)
+            return original(student, X, *args, **kwargs)
+
+        monkeypatch.setattr(kind, "predict_proba", predict_proba)
+
+    def serve(self, X):
+        rows = X[:, -1].astype(int)
+        loss = next(self.losses)
+        right = np.exp(-(loss(rows) if callable(loss) else loss))
+        proba = np.column_stack([1 - right, right])
+        return np.where(self.y[rows, None] == 1, proba, proba[:, ::-1])
+
+
+#: 500 rows, of which pilots are compared on 100.
+X500, Y500 = make_classification(500, 4, random_state=0)
+X500 = add_numbers(X500)
+
+BASE = np.full(100, 0.5)
+#: The mean over the 100 rows has a standard error of .02.
+NOISE = 0.2 * np.tile([1.0, -1.0], 50)
+
+
+def choose(monkeypatch, student, ways, losses, weight=None):
+    """Return the name of the candidate that is chosen by these losses."""
+    script = [losses.get(way, BASE) for way in ways]
+    Script(monkeypatch, type(student), Y500, script)
+    distilled = DistilledClassifier(
+        GaussianNB(), student, calibrate=False, n_synthetic=50, random_state=0
+    ).fit(X500, Y500, sample_weight=weight)
+    assert [pilot["learns from"] for pilot in distilled.pilots_] == ways
+    for pilot, loss in zip(distilled.pilots_, script, strict=True):
+        if not callable(loss):
+            assert pilot["log_loss"] == pytest.approx(loss.mean())
+    (chosen,) = (pilot for pilot in distilled.pilots_ if pilot["chosen"])
+    assert chosen["alpha"] == distilled.alpha_
+    return chosen["learns from"]
+
+
+NETWORK = MLPClassifier((2,), max_iter=2)
+RULES = [
+    (NETWORK, NET_WAYS, "transfer set", "true labels"),
+    (DecisionTreeClassifier(max_depth=2), WAYS, "true labels", "training rows"),
+    (DecisionTreeClassifier(max_depth=2), WAYS, "true labels", "far transfer set"),
+    (
+        MLPClassifier((2,), solver="lbfgs", max_iter=2),
+        WAYS,
+        "true labels",
+        "training rows",
+    ),
+]
+
+
+@pytest.mark.parametrize(("student", "ways", "stays", "better"), RULES)
+def test_two_standard_errors_decide(student, ways, stays, better, monkeypatch):
+    for lead, chosen in ((0.04 - 1e-3, stays), (0.04 + 1e-3, better)):
+        losses = {better: BASE + NOISE - lead}
+        assert choose(monkeypatch, student, ways, losses) == chosen
+
+
+@pytest.mark.parametrize(("student", "ways", "stays", "better"), RULES)
+def test_weights_count_in_the_choice(student, ways, stays, better, monkeypatch):
+    """Where the rows that gain weigh next to nothing, nothing is won."""
+    weight = np.where(np.arange(500) % 2, 1e-6, 1.0)
+
+    def gain_on_odd_rows(rows):
+        return 0.5 - 0.1 + np.where(rows % 2, -0.2, 0.2)
+
+    losses = {better: gain_on_odd_rows} | {
+        way: lambda rows: np.full(len(rows), 0.5) for way in ways if way != better
+    }
+    assert choose(monkeypatch, student, ways, losses, weight) == stays
+    assert choose(monkeypatch, student, ways, losses, weight[::-1]) == better
+
+
+def test_a_network_takes_the_best_of_its_transfer_sets(monkeypatch):
+    for way in NET_WAYS[:3]:
+        losses = {way: BASE + NOISE - 1e-3, "true labels": BASE - 0.01}
+        assert choose(monkeypatch, NETWORK, NET_WAYS, losses) == way
+
+
+BOOSTED_WAYS = ["transfer set", "training rows", "half true labels", "true labels"]
+
+
+@pytest.mark.parametrize(
+    ("params", "ways", "lead", "chosen"),
+    [
+        ({}, BOOSTED_WAYS, 1e-3, "transfer set"),
+        ({}, BOOSTED_WAYS, -1e-3, "true labels"),
+        # Leaves that cannot be refitted: trees with and without the set have little in
+        # common.
+        ({"linear_tree": True}, WAYS, 1e-3, "true labels"),
+    ],
+)
+def test_where_leaves_are_refitted_the_better_one_is_taken(
+    params, ways, lead, chosen, monkeypatch
+):
+    student = LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1, **params)
+    losses = {
+        "transfer set": BASE + NOISE - lead,
+        "training rows": BASE - NOISE - 0.03,
+    }
+    assert choose(monkeypatch, student, ways, losses) == chosen
+
+
+@pytest.mark.parametrize(
+    ("losses", "warning"),
+    [
+        ({"true labels": BASE - 0.49}, "no better than the student trained directly"),
+        ({"true labels": BASE + 2}, "labels do not help this student"),
+        ({"true labels": BASE + 2, "training rows": BASE - 0.1}, None),
+    ],
+)
+def test_a_warning_says_where_the_teacher_brings_nothing(losses, warning, monkeypatch):
+    """The teacher is better than the student on true labels where that is bad."""
+    losses = dict.fromkeys(WAYS, BASE + 2) | losses
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        choose(monkeypatch, DecisionTreeClassifier(max_depth=2), WAYS, losses)
+    found = [str(w.message) for w in caught if "The teacher" in str(w.message)]
+    assert len(found) == (warning is not None)
+    assert all(warning in message for message in found)
+
+
+def drop_number(X):
+    return X[:, :-1]
+
+
+class Marking:
+    """Methods of a sampler that gives rows back in turn, their numbers raised."""
+
+    def fit(self, X):
+        self.X_ = X
+        return self
+
+    def sample_with_parents(self, n_samples, random_state=None):
+        parents = np.arange(n_samples) % len(self.X_)
+        rows = self.X_[parents]
+        rows[:, -1] += 1000
+        return rows, parents
+
+
+class Preferring(Table):
+    """The second student that is fitted serves the truth, as no other does."""
+
+    n_fits = 0
+
+    def fit(self, X, y, sample_weight=None):
+        Preferring.n_fits += 1
+        self.serves_truth_ = Preferring.n_fits == 2
+        return super().fit(X, y, sample_weight)
+
+    def predict_proba(self, X):
+        truth = np.eye(2)[Y500[X[:, -1].astype(int) % 1000]]
+        return truth if self.serves_truth_ else np.full(truth.shape, 0.5)
+
+
+def test_a_far_transfer_set_goes_without_in_sample_labels(monkeypatch):
+    """Real rows beside it are those that a teacher did not see, with its labels."""
+    monkeypatch.setattr(Preferring, "n_fits", 0)
+    for name in ("fit", "sample_with_parents"):
+        monkeypatch.setattr(Spunge, name, vars(Marking)[name])
+    tree = DecisionTreeClassifier(random_state=0)
+    teacher = make_pipeline(FunctionTransformer(drop_number), tree)
+    distilled = DistilledClassifier(
+        teacher, Preferring(), n_synthetic=500, calibrate=False, random_state=0
+    ).fit(X500, Y500)
+    assert isinstance(distilled.augmenter_, Spunge)
+    student = distilled.student_
+    # All rows in turn, by the labels of the teacher that is fitted on all.
+    np.testing.assert_allclose(
+        student.mass_[1000:], clip(distilled.teacher_.predict_proba(X500), Y500)
+    )
+    out_of_fold = student.rows_[student.rows_ < 1000]
+    assert len(out_of_fold) == 100
+    others = np.setdiff1d(np.arange(500), out_of_fold)
+    proba = teacher.fit(X500[others], Y500[others]).predict_proba(X500[out_of_fold])
+    np.testing.assert_allclose(student.mass_[out_of_fold], clip(proba, Y500))
+
+
+def test_a_network_learns_a_far_transfer_set_behind_steps_that_see_every_row(
+    monkeypatch,
+):
+    calls = iter(range(4))
+
+    def predict_proba(network, X):
+        proba = original(network, X)
+        return proba if len(X) < 100 or next(calls) == 2 else np.full(proba.shape, 0.5)
+
+    original = MLPClassifier.predict_proba
+    monkeypatch.setattr(MLPClassifier, "predict_proba", predict_proba)
+    network = MLPClassifier((4,), max_iter=50, learning_rate_init=0.01)
+    distilled = DistilledClassifier(
+        DecisionTreeClassifier(max_depth=4),
+        make_pipeline(StandardScaler(), network),
+        n_synthetic=500,
+        calibrate=False,
+        random_state=0,
+    ).fit(X500, Y500)
+    scaler, network = distilled.student_
+    assert isinstance(distilled.augmenter_, Spunge)
+    assert scaler.n_samples_seen_ == 500
+    np.testing.assert_allclose(scaler.mean_, X500.mean(axis=0))
+    # 500 rows that were made, and the 100 that a teacher did not see.
+    assert network.t_ == network.n_iter_ * 600
