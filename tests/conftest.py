@@ -1,7 +1,13 @@
-"""What the tests of chunks share."""
+"""Fixtures of the tests of chunks, and the number of threads of a test worker."""
 
 import gc
+import os
 import tempfile
+
+# Workers of pytest-xdist share the cores: more threads inside each slow them all down.
+# Set before NumPy is imported, which reads it once.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from sklearn.datasets import make_classification
