@@ -6,16 +6,26 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._fit import label_rows, make_plan, soften, teach
-from ._problem import pose_problem
-from ._progress import CallbackSupportMixin, Progress, raise_interrupts, with_callbacks
+from ._fit import (
+    cross_fit,
+    fit_calibration,
+    fit_student,
+    fit_teacher,
+    list_steps,
+    make_soft_data,
+)
+from ._parts import clone_parts
+from ._progress import Progress, raise_interrupts
+from ._selection import choose, draw_splits, sample_candidates
 from ._students import read_labels
+from ._validation import check_training_data
 
 
 class DistilledClassifier(
@@ -23,9 +33,9 @@ class DistilledClassifier(
 ):
     """Distil a classifier with `predict_proba` into a small student.
 
-    The teacher is fitted (or taken as it is), its probabilities on the training
-    rows become soft targets, and the student learns those. What is served and
-    deployed is `student_`, a stock estimator.
+    The teacher is fitted (or taken as it is), its probabilities become soft targets,
+    and the student learns those. What is served and deployed is `student_`, a stock
+    estimator.
 
     Parameters
     ----------
@@ -40,8 +50,9 @@ class DistilledClassifier(
     temperature : float > 0 or "auto", default="auto"
         Softens the targets while the student learns; the student's logits are
         multiplied by it afterwards, so that it serves at temperature 1. Other
-        values than 1 need a student with logits (MLP, logistic regression, most
-        nets). "auto": 3 for networks that learn the training rows alone, else 1.
+        values than 1 need a student whose logits can be multiplied (MLP, logistic
+        regression, LightGBM, most nets). "auto": 3 for networks that learn the
+        training rows alone, else 1.
     alpha : float in [0, 1] or "auto", default="auto"
         Weight of the teacher's probabilities against the true labels, on rows that
         have one. "auto": 1, unless pilots choose less (see Notes).
@@ -49,37 +60,36 @@ class DistilledClassifier(
         Makes rows beyond the training rows for the teacher to label: an object with
         `fit(X)` and `sample(n_samples, random_state)`, such as those of
         :mod:`skdistill.transfer`. "auto": MUNGE or SPUNGE, as pilots find that they
-        help, and nothing below 500 rows.
+        help, and none below 500 rows.
     n_synthetic : int or "auto", default="auto"
-        Number of rows that the augmenter makes. "auto": 5 for each real one, up to 20
-        where there are few or where a network learns few classes, at most 500,000.
+        Number of rows that the augmenter makes. "auto": 4 for each real one, up to 20
+        where there are few rows or a network learns few classes, at most 500,000.
     cv : int, splitter, iterable or None, default=None
         None: the teacher labels the rows that it was fitted on. Otherwise every
-        row is labelled by a teacher that did not see it; `teacher_` is fitted on
-        all rows as well.
+        row has an out-of-fold label; `teacher_` is fitted on all rows as well.
     calibrate : bool or "auto", default="auto"
-        Whether the labels are calibrated by one scalar, fitted on rows that the
-        teacher did not see: those of `cv`, or a fifth that a further teacher is
-        fitted without. A teacher that weighs classes (`class_weight` and the like)
-        gets a term a class as well, which gives classes their share of the rows
-        back; with False the student serves the shifted probabilities. "auto": True,
-        but for frozen teachers, stored probabilities and less than 500 rows.
+        Whether the labels are calibrated by one scalar, fitted on out-of-fold labels:
+        those of `cv`, or of a fifth of the rows that a further teacher is fitted
+        without. A teacher that weighs classes (`class_weight` and the like) gets a
+        shift a class as well, which gives classes their share of the rows back; with
+        False the student serves the shifted probabilities. "auto": True, but for
+        frozen teachers, stored probabilities and less than 500 rows.
     fine_tune : int, default=0
-        Passes over the true labels after distillation (boosted students: rounds), at
+        Epochs over the true labels after distillation (boosted students: rounds), at
         a tenth of the student's learning rate. A tenth of the rows is held out and
         decides whether the result is kept.
     pilot : float, default=0.3
         The share of the final fit that the pilots of "auto" may take together: for a
-        network of the rows it visits in all passes, for other students of the rows
+        network of the rows it visits in all epochs, for other students of the rows
         labelled and learned. 0: no pilots.
     memory : str, path-like, joblib.Memory or None, default=None
         Where fitted teachers and their labels are kept, so that a search over
         student, temperature and alpha fits each teacher once a training split, and a
         fit that was killed repeats no teacher, fold or chunk of labels it had done.
-        Teachers are recognised again only with a fixed `random_state`.
+        Teachers are found again only with a fixed `random_state`.
     n_jobs : int or None, default=None
-        Folds of `cv`, chunks of rows to label and pilots of "auto" that are worked at
-        the same time, through joblib: :func:`joblib.parallel_config` says where. The
+        Folds of `cv`, chunks of rows to label and pilots that are worked on at the
+        same time, through joblib: :func:`joblib.parallel_config` decides where. The
         result does not depend on it. While several are at work, `n_jobs` inside the
         teacher shares the cores with them.
     random_state : int, RandomState instance or None, default=None
@@ -105,15 +115,15 @@ class DistilledClassifier(
         teacher is underconfident. None: the labels were learned as they are.
     student_calibration_ : float
         The scalar by which the student's logits were divided, where the pilot of a
-        student with logits that learns in one go (linear, LightGBM) asked for one by
-        more than two standard errors; else 1.
+        student with logits that does not learn in epochs (linear, LightGBM) asked for
+        one by more than two standard errors; else 1.
     memorization_ : dict or None
-        `accuracy_in_sample` and `entropy_in_sample` of a teacher on rows that it was
-        fitted on, `accuracy_out_of_fold` and `entropy_out_of_fold` on other rows: how
-        much of its labels of its own rows is memorised.
+        `accuracy_in_sample` and `entropy_in_sample` (nats) of a teacher on rows that
+        it was fitted on, `accuracy_out_of_fold` and `entropy_out_of_fold` on other
+        rows: how far its labels of its own rows are memorised.
     pilots_ : list of dict
-        What "auto" tried, with log loss and accuracy on the held-out rows, and which
-        it chose.
+        The pilots: what each learned from, with log loss (nats) and accuracy on the
+        held-out rows, and whether it was chosen.
     fine_tune_ : dict or None
         `kept`, and the log loss on the held-out rows `before` and `after`.
     n_features_in_ : int
@@ -133,42 +143,30 @@ class DistilledClassifier(
     b = alpha p + (1 - alpha) y; q = softmax(log b / T); the student minimises
     cross-entropy against q and its logits are multiplied by T.
 
-    "auto" sets a fifth of the rows aside (or the first fold of `cv`), fits a teacher
-    without them, and tries the student on transfer sets at several distances from the
-    rows behind them and on true labels; students other than networks also on the
-    training rows and on half true labels. What a teacher says close to its own rows is
-    half their labels, known by heart: the best of lessons where labels are certain, and
-    the worst where they are noisy. Of the sets further away (MUNGE among ten
-    neighbours at p=.5; SPUNGE at p=.5) the student learns, of the real rows, only those
-    that a teacher labelled without having seen them. Students that learn in one go take
-    the true labels unless another lesson is better by two standard errors; an
+    "auto" holds out a fifth of the rows (or the first fold of `cv`), fits a teacher
+    without them, and fits pilots, short fits of the student, on several candidates:
+    transfer sets at several distances from the rows behind them, and true labels; for
+    students other than networks also the training rows and half true labels. Near its
+    training rows an overfitted teacher mostly repeats their labels: that is best where
+    labels are certain, and worst where they are noisy. The candidates with synthetic
+    rows further away (MUNGE among ten neighbours at p=.5; SPUNGE at p=.5) therefore use
+    out-of-fold labels of real rows alone. A student whose pilots are as long as its fit
+    takes the true labels unless another candidate is better by two standard errors; an
     LGBMClassifier, whose trees are much the same with and without a transfer set, the
-    better of the two. The pilot of a network is short: it takes the best of the
-    transfer sets unless the true labels are better by two standard errors.
+    better of the two. The pilot of a network is short: the network takes the best of
+    the transfer sets unless the true labels are better by two standard errors.
     ``benchmarks/quality.py`` has the figures.
 
-    An MLPClassifier with Adam learns a transfer set at a step that begins at four
-    times `learning_rate_init` (at most .004) and falls to 0 along half a cosine, over
-    at least 20 passes and 20,000 updates, if `max_iter` allows. Leave `early_stopping`
-    off there: it is done as asked, but the teacher knows the rows that end it by heart,
-    and the small steps come last. The trees of an
-    LGBMClassifier grow as asked for on the real rows (with `X_unlabeled` on all), and
-    all of their leaves are found again together on the transfer set, which is a convex
-    problem.
+    An MLPClassifier with Adam learns a transfer set at a learning rate that begins at
+    four times `learning_rate_init` (at most .004) and falls to 0 along half a cosine,
+    over at least 20 epochs and 20,000 updates, if `max_iter` allows. Leave
+    `early_stopping` off there: the rows that end the fit have in-sample labels, and the
+    small learning rates come last. The trees of an LGBMClassifier grow as asked for on
+    the real rows (with `X_unlabeled` on all), and all of their leaves are refitted
+    together on the transfer set, which is a convex problem.
 
-    Temperature, alpha and clipping on the training rows alone were chosen by
-    ``benchmarks/defaults.py`` (five data sets, five seeds, at most 800 rows; held-out
-    rows, variant less default, mean):
-
-    ========================================  ========  ========
-    student                                   accuracy  log loss
-    ========================================  ========  ========
-    labels of `cv=5`                          -0.0158   +0.027
-    `temperature=5`                           -0.0040   +0.014
-    `temperature=1`                           -0.0013   -0.001
-    `alpha=.5`                                +0.0011   +0.011
-    e = 1e-5 instead of 1e-3                  -0.0011   +0.007
-    ========================================  ========  ========
+    Temperature, alpha and e on the training rows alone were chosen by
+    ``benchmarks/defaults.py``.
 
     References
     ----------
@@ -264,9 +262,9 @@ class DistilledClassifier(
             a Parquet or CSV path or folder, a pyarrow Dataset, a Dask DataFrame, a
             memory-mapped array, or an iterable of chunks of X's kind that starts over.
             They are read twice (checked before any work, then learned), the sampler is
-            fitted on each block of them, and "auto" tries the first block alone. MLP,
-            SGD and nets learn them in passes over buffers; other students from
-            files that are mapped into memory, and what they copy is theirs.
+            fitted on each block of them, and pilots learn the first block alone. MLP,
+            SGD and nets learn them in epochs over buffers; other students from files
+            that are mapped into memory; their own copies come on top.
         **params : dict
             Metadata for teacher, student and splitter; needs metadata routing.
 
@@ -283,18 +281,32 @@ class DistilledClassifier(
         ValueError
             Bad rows, labels, weights, probabilities or parameters.
         """
-        problem = pose_problem(
-            self, X, y, sample_weight, teacher_proba, X_unlabeled, params
-        )
-        progress = Progress(self, problem.steps)
+        data = check_training_data(self, X, y, sample_weight)
+        parts = clone_parts(self, data, teacher_proba, X_unlabeled, params)
+        splits = draw_splits(self, parts, data)
+        progress = Progress(self, list_steps(parts, splits))
         with raise_interrupts():
-            plan = make_plan(problem, progress)
-            teacher, proba, transfer = label_rows(problem, plan, progress)
-            lesson = soften(problem, plan, proba, transfer)
-            with progress.step("student") as context:
-                student, tuned = teach(problem, plan, lesson, context)
+            candidates = sample_candidates(self, parts, data, splits)
+            oof = cross_fit(parts, data, splits, candidates, progress)
+            calibration = fit_calibration(parts, data, splits, oof)
+            choice = choose(parts, data, splits, candidates, oof, calibration, progress)
+            teacher = fit_teacher(parts, data, progress)
+            train, transfer, validation = make_soft_data(
+                parts, data, splits, choice, teacher, oof, calibration, progress
+            )
+            student, tuned = fit_student(
+                parts, choice, train, transfer, validation, progress
+            )
         progress.finish()
-        return self._keep(problem, plan, teacher, student, tuned)
+        self._set_fitted(
+            parts.teacher if teacher is None else teacher.teacher,
+            student,
+            data,
+            choice,
+            calibration,
+            tuned,
+        )
+        return self
 
     def predict_proba(self, X):
         """Return probabilities of the classes, at temperature 1.
@@ -380,7 +392,7 @@ class DistilledClassifier(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # What is no estimator is named by `fit`, not here.
+        # `fit` raises the error for what is no estimator.
         given = [p for p in (self.teacher, self.student) if hasattr(p, "fit")]
         parts = [get_tags(part) for part in given]
         inputs = tags.input_tags
@@ -401,26 +413,24 @@ class DistilledClassifier(
             check_is_fitted(self)
         return self.student_
 
-    def _keep(self, problem, plan, teacher, student, tuned):
+    def _set_fitted(self, teacher, student, data, choice, calibration, tuned):
         """Replace the whole fitted state at once."""
-        state = {
-            "teacher_": teacher,
-            "student_": student,
-            "classes_": problem.classes,
-            "temperature_": plan.candidate.temperature,
-            "alpha_": float(plan.candidate.alpha),
-            "augmenter_": plan.transfer and plan.transfer.sampler,
-            "student_calibration_": plan.scale,
-            "calibration_": plan.calibration and plan.calibration.temperature,
-            "memorization_": plan.memorization,
-            "pilots_": plan.pilots,
-            "fine_tune_": tuned,
-            **problem.names,
-        }
-        # Names of an earlier fit must not outlive it.
-        stale = {"n_features_in_", "feature_names_in_"} & set(vars(self)) - set(state)
-        for name in stale:
-            delattr(self, name)
-        for name, value in state.items():
-            setattr(self, name, value)
-        return self
+        candidate = choice.candidate
+        if candidate.alpha == 0 and candidate.rows is None:
+            # No label of the teacher was learned.
+            calibration = None
+        for name in ("n_features_in_", "feature_names_in_"):
+            if name in vars(self):
+                delattr(self, name)
+        validate_data(self, data.X, skip_check_array=True)
+        self.teacher_ = teacher
+        self.student_ = student
+        self.classes_ = data.classes
+        self.temperature_ = candidate.temperature
+        self.alpha_ = candidate.alpha
+        self.augmenter_ = candidate.rows and candidate.rows.sampler
+        self.calibration_ = calibration and calibration.temperature
+        self.student_calibration_ = choice.student_calibration
+        self.memorization_ = choice.memorization
+        self.pilots_ = choice.pilots
+        self.fine_tune_ = tuned

@@ -1,318 +1,222 @@
-"""The steps of `fit` after the checks: plan, label, soften, teach."""
+"""The stages of `fit` that tie rooms together, in the order of the method."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
 
-from ._labels import _teacher
-from ._labels._calibration import Calibration
-from ._outofcore import Chunks
+from ._dataset import Dataset
+from ._labels import _cross_fit, _teacher
+from ._labels._calibration import Calibration, calibrate_labels
+from ._labels._cross_fit import OutOfFold
+from ._labels._teacher import Labeller
 from ._outofcore._spill import SoftStream
 from ._outofcore._transfer_stream import TransferStream
-from ._problem import Problem, Split
-from ._progress import Progress
-from ._selection import _pilots as _study
-from ._selection._candidates import (
-    Candidate,
-    list_candidates,
-    soften_labels,
-    soften_transfer_set,
-    stops_early,
-)
+from ._parts import Parts
+from ._progress import Progress, propagate
+from ._selection._candidates import Candidate, soften_rows, soften_transfer_set
+from ._selection._choice import Choice
+from ._selection._hold_outs import Splits
+from ._selection._sampling import pilot_tables, student_split
 from ._soft_data import SoftDataset
-from ._students import fine_tune_student, fit_student, scale_logits, seed_torch
-from ._typing import FloatArray
-from ._unseen import Unseen, calibrate_teacher, measure_memorization
-from .transfer._transfer_set import TransferSet, make_rows
+from ._students import fine_tune_student, scale_logits, seed_torch
+from ._students import fit_student as fit_soft
+from ._typing import FloatArray, IndexArray
+from .transfer._transfer_set import TransferSet
 
-#: Parts of a transfer set, each with its labels.
-Labelled = Iterator[tuple[TransferSet, FloatArray]]
-
-#: Parts that each worker labels before the student is given them.
+#: Parts of a transfer set that each worker labels before the student is given them.
 _PARTS_EACH = 4
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What the student learns, and the figures that decided it.
+def list_steps(parts: Parts, splits: Splits) -> tuple[str, ...]:
+    """Names of the steps that take time."""
+    steps = {
+        "folds": parts.refits and splits.folds,
+        "pilots": splits.chooses,
+        "teacher": parts.refits,
+        "label": parts.stored is None,
+        "student": True,
+    }
+    return tuple(name for name, runs in steps.items() if runs)
 
-    Attributes
-    ----------
-    candidate : Candidate
-        Rows, labels and temperature.
-    transfer : TransferSet, TransferStream or None
-        Rows beyond the training rows.
-    calibration : Calibration or None
-        Of the labels.
-    unseen : ndarray of shape (n_samples, n_classes) or None
-        Labels by teachers that did not see the row, if those are to be learned; NaN
-        where there is none.
-    memorization, pilots
-        As in DistilledClassifier.
-    scale : float
-        By which the student's logits are divided in the end.
+
+def cross_fit(
+    parts: Parts,
+    data: Dataset,
+    splits: Splits,
+    candidates: list[Candidate],
+    progress: Progress,
+) -> OutOfFold | None:
+    """Label rows by teachers that were not fitted on them; None where none is fitted.
+
+    The first of them labels the rows of the pilots as well.
     """
-
-    candidate: Candidate
-    transfer: TransferSet | TransferStream | None
-    calibration: Calibration | None
-    unseen: FloatArray | None
-    memorization: dict[str, float] | None
-    pilots: list[dict[str, Any]]
-    scale: float
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """Training rows, rows held out and rows of the transfer set, with soft targets."""
-
-    train: SoftDataset
-    held_out: SoftDataset | None
-    extra: SoftDataset | SoftStream | None
-
-
-def make_plan(problem: Problem, progress: Progress) -> Plan:
-    """Ask rows that a teacher did not see: how to calibrate, and what to learn."""
-    pilot_sets, candidates = _study.make_pilot_sets(problem, list_candidates(problem))
-    transfer = None
-    if len(candidates) == 1:
-        # A sampler that fails must do so before a teacher is fitted.
-        transfer = _make_transfer_set(problem, candidates[0])
-    unseen = _label_unseen(problem, pilot_sets, progress)
-    calibration = memorization = None
-    if unseen is not None:
-        if problem.calibrate:
-            calibration = calibrate_teacher(problem, unseen)
-        if problem.pilot_split is not None:
-            memorization = measure_memorization(problem, unseen)
-            candidates = _study.drop_needless(candidates, memorization)
-    candidate, report, scale = candidates[0], [], 1.0
-    if len(candidates) > 1:
-        with progress.step("pilots"):
-            pilots = _try_candidates(
-                problem, candidates, unseen, pilot_sets, calibration
-            )
-            advantage = None
-            if unseen is not None:
-                advantage = _study.find_advantage(
-                    problem, pilots, unseen.proba, calibration
-                )
-            candidate = _study.choose_candidate(problem, pilots)
-            report = _study.report_pilots(problem, pilots, candidate)
-            scale = _study.calibrate_student(problem, pilots, candidate)
-            _study.warn_of_harm(advantage, candidate)
-        transfer = _make_transfer_set(problem, candidate)
-    honest = None
-    if unseen is not None and (problem.splits or not candidate.in_sample):
-        honest = unseen.proba
-    if candidate.alpha == 0 and transfer is None:
-        calibration = None
-    return Plan(candidate, transfer, calibration, honest, memorization, report, scale)
-
-
-def _label_unseen(
-    problem: Problem, pilot_sets: list[TransferSet], progress: Progress
-) -> Unseen | None:
-    """Label rows by teachers that did not see them."""
-    splits = problem.splits
-    if splits is None and problem.pilot_split is not None:
-        splits = [problem.pilot_split]
-    if splits is None or not problem.refits:
+    folds = splits.folds
+    if not (folds and parts.refits):
         return None
-    with progress.step("folds", n_subtasks=len(splits)) as context:
-        proba, firsts = _teacher.cross_label(
-            clone(problem.teacher),
-            problem.X,
-            problem.y,
-            splits,
-            problem.teacher_params,
-            problem.classes,
-            others=tuple(rows.X for rows in pilot_sets),
-            work=problem.work,
+    with progress.step("folds", n_subtasks=len(folds)) as context:
+        return _cross_fit.cross_fit(
+            clone(parts.teacher),
+            data,
+            folds,
+            parts.teacher_params,
+            pilot_tables(candidates),
+            tasks=parts.tasks,
             context=context,
         )
-    return Unseen(proba, firsts[0], firsts[1:])
 
 
-def _try_candidates(
-    problem: Problem,
-    candidates: list[Candidate],
-    unseen: Unseen | None,
-    pilot_sets: list[TransferSet],
+def fit_calibration(
+    parts: Parts, data: Dataset, splits: Splits, oof: OutOfFold | None
+) -> Calibration | None:
+    """Fit the calibration on the rows with an out-of-fold label, if it is asked for."""
+    if oof is None or not splits.calibrate:
+        return None
+    return calibrate_labels(data, oof, parts.teacher)
+
+
+def fit_teacher(parts: Parts, data: Dataset, progress: Progress) -> Labeller | None:
+    """Fit the teacher, or take it as it is; None where probabilities are stored."""
+    if parts.stored is not None:
+        return None
+    given = (parts.teacher, data.X, data.y, parts.teacher_params, data.classes)
+    if not parts.refits:
+        return _teacher.fit_teacher(*given, tasks=parts.tasks)
+    with progress.step("teacher") as context:
+        return _teacher.fit_teacher(*given, tasks=parts.tasks, context=context)
+
+
+def make_soft_data(
+    parts: Parts,
+    data: Dataset,
+    splits: Splits,
+    choice: Choice,
+    teacher: Labeller | None,
+    oof: OutOfFold | None,
     calibration: Calibration | None,
-) -> list[_study.Pilot]:
-    assert problem.pilot_split is not None
-    tried, judges = problem.pilot_split
-    if unseen is not None:
-        # Out-of-fold labels, where there are any, are what the student will learn.
-        own = unseen.proba[tried] if problem.splits else unseen.own
-        labels, added = unseen.proba, unseen.extra
-    else:
-        stored = problem.stored
-        labels = _label_frozen(problem, problem.X) if stored is None else stored
-        own = labels[tried]
-        added = [_label_frozen(problem, rows.X) for rows in pilot_sets]
-    extra = list(zip(pilot_sets, added, strict=True))
-    return _study.run_pilots(
-        problem, candidates, own, labels[judges], extra, calibration
-    )
+    progress: Progress,
+) -> tuple[SoftDataset, SoftDataset | SoftStream | None, SoftDataset | None]:
+    """Label the rows; clip, calibrate, blend and soften the labels.
 
-
-def label_rows(
-    problem: Problem, plan: Plan, progress: Progress
-) -> tuple[Any, FloatArray, tuple[TransferSet, FloatArray] | Labelled | None]:
-    """Fit or take the teacher, and label the training rows and the transfer set.
-
-    A transfer set that is made block by block is labelled as it is learned.
+    Returns
+    -------
+    train : SoftDataset
+        Training rows.
+    transfer : SoftDataset, SoftStream or None
+        Rows beyond the training rows; those that are made block by block are labelled
+        as they are learned.
+    validation : SoftDataset or None
+        Training rows that are held out of the student's fit.
     """
-    if problem.stored is not None:
-        return problem.teacher, problem.stored, None
-    transfer = plan.transfer
-    tables = [problem.X]
-    if isinstance(transfer, TransferSet):
-        tables.append(transfer.X)
-    with progress.step("teacher" if problem.refits else "label") as context:
-        teacher, name = _take_teacher(problem, context)
-        labels = [_label(problem, teacher, X, name) for X in tables]
-    proba = labels[0]
-    if plan.unseen is not None:
-        proba = np.where(np.isnan(plan.unseen), proba, plan.unseen)
-    if isinstance(transfer, TransferStream):
-        return teacher, proba, _label_stream(problem, teacher, transfer, name)
-    return teacher, proba, None if transfer is None else (transfer, labels[1])
+    candidate = choice.candidate
+    proba: Any = parts.stored
+    labelled = None
+    if teacher is not None:
+        with progress.step("label"):
+            proba = _label_training_rows(data, splits, candidate, teacher, oof)
+            labelled = _label_transfer_set(candidate, teacher)
+    settings = (candidate, calibration)
+
+    def soften(rows: IndexArray) -> SoftDataset:
+        return soften_rows(data, rows, proba[rows], *settings, parts.student_params)
+
+    rows, validation = np.arange(data.n_samples), None
+    split = student_split(candidate, parts, splits)
+    if split is not None:
+        rows, validation = split[0], soften(split[1])
+    train = soften(rows)
+    if not candidate.in_sample:
+        known = np.arange(0) if oof is None else oof.rows
+        train = replace(train, labelled=np.flatnonzero(np.isin(rows, known)))
+    if labelled is None:
+        return train, None, validation
+    weighted = "sample_weight" in parts.student_params
+    softened = (
+        soften_transfer_set(data, *part, *settings, weighted=weighted)
+        for part in labelled
+    )
+    if isinstance(candidate.rows, TransferStream):
+        return train, SoftStream(softened), validation
+    return train, next(softened), validation
 
 
-def _take_teacher(problem: Problem, context: Any) -> tuple[Any, str | None]:
-    """Fit the teacher, find it in the memory, or take it as it is."""
-    teacher, work = problem.teacher, problem.work
-    if isinstance(teacher, FrozenEstimator):
-        return teacher, work.name(teacher)
-    given = (teacher, problem.X, problem.y, problem.teacher_params)
-    return _teacher.fit_teacher(*given, work=work, context=context)
+def _label_training_rows(
+    data: Dataset,
+    splits: Splits,
+    candidate: Candidate,
+    teacher: Labeller,
+    oof: OutOfFold | None,
+) -> FloatArray:
+    """Return out-of-fold labels where `cv` asks for them; else the teacher's.
+
+    A candidate that does without in-sample labels has out-of-fold labels where there
+    are any.
+    """
+    if oof is not None and splits.cv:
+        return oof.proba
+    proba = teacher.label(data.X)
+    if oof is not None and not candidate.in_sample:
+        proba[oof.rows] = oof.proba
+    return proba
+
+
+def _label_transfer_set(
+    candidate: Candidate, teacher: Labeller
+) -> Iterator[tuple[TransferSet, FloatArray]] | None:
+    """Return the parts of the transfer set with their labels."""
+    rows = candidate.rows
+    if isinstance(rows, TransferStream):
+        return _label_stream(rows, teacher)
+    return None if rows is None else iter([(rows, teacher.label(rows.X))])
 
 
 def _label_stream(
-    problem: Problem, teacher: Any, parts: TransferStream, name: str | None
-) -> Labelled:
-    """Yield each part of the transfer set with its labels."""
+    parts: TransferStream, teacher: Labeller
+) -> Iterator[tuple[TransferSet, FloatArray]]:
     rest = iter(parts)
     # Some parts at a time: workers that are done would go on to draw more of them,
     # however far behind the student is.
-    n_parts = _PARTS_EACH * effective_n_jobs(problem.work.n_jobs)
+    n_parts = _PARTS_EACH * effective_n_jobs(teacher.tasks.n_jobs)
     while group := list(islice(rest, n_parts)):
-        labels = _teacher.label_chunks(
-            teacher,
-            [part.X for part in group],
-            work=problem.work,
-            name=name,
-            n_chunks=len(group),
-        )
-        for part, proba in zip(group, labels, strict=True):
-            yield part, _teacher.align(proba, teacher.classes_, problem.classes)
+        labels = teacher.label_chunks([part.X for part in group], len(group))
+        yield from zip(group, labels, strict=True)
 
 
-def _label_frozen(problem: Problem, X: Any) -> FloatArray:
-    teacher = problem.teacher
-    return _label(problem, teacher, X, problem.work.name(teacher))
-
-
-def _label(problem: Problem, teacher: Any, X: Any, name: str | None) -> FloatArray:
-    proba = _teacher.label_rows(teacher, X, work=problem.work, name=name)
-    return _teacher.align(proba, teacher.classes_, problem.classes)
-
-
-def _make_transfer_set(
-    problem: Problem, candidate: Candidate
-) -> TransferSet | TransferStream | None:
-    """Build on training rows alone: rows that are held out must be no parents."""
-    held_out = _hold_out(problem, candidate)
-    data = problem if held_out is None else problem.take(held_out[0])
-    make = TransferStream if isinstance(problem.X_unlabeled, Chunks) else make_rows
-    return make(
-        None if candidate.sampler is None else clone(candidate.sampler),
-        data.X,
-        data.weight,
-        problem.X_unlabeled,
-        problem.n_synthetic,
-        problem.seeds.sampler,
-        problem.ratio,
-    )
-
-
-def _hold_out(problem: Problem, candidate: Candidate) -> Split | None:
-    """Rows to learn from, and rows that end or judge the student's fit."""
-    needed = problem.fine_tune or stops_early(problem, candidate)
-    return problem.held_out if needed else None
-
-
-def soften(
-    problem: Problem,
-    plan: Plan,
-    proba: FloatArray,
-    transfer: tuple[TransferSet, FloatArray] | Labelled | None,
-) -> Lesson:
-    """Clip, calibrate, blend and soften the labels."""
-
-    def read(rows: NDArray[np.intp]) -> SoftDataset:
-        labels = proba[rows]
-        return soften_labels(problem, rows, labels, plan.candidate, plan.calibration)
-
-    rows, held_out = np.arange(len(problem.y)), None
-    split = _hold_out(problem, plan.candidate)
-    if split is not None:
-        rows, held_out = split[0], read(split[1])
-    train = read(rows)
-    if not plan.candidate.in_sample:
-        train = replace(train, labelled=_find_unseen(plan, rows))
-    settings = (plan.candidate, plan.calibration)
-    if transfer is None:
-        return Lesson(train, held_out, None)
-    if isinstance(transfer, tuple):
-        extra = soften_transfer_set(problem, *transfer, *settings)
-        return Lesson(train, held_out, extra)
-    stream = SoftStream(
-        soften_transfer_set(problem, *part, *settings) for part in transfer
-    )
-    return Lesson(train, held_out, stream)
-
-
-def _find_unseen(plan: Plan, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Positions among the rows of those that some teacher did not see."""
-    if plan.unseen is None:
-        return np.arange(0)
-    return np.flatnonzero(~np.isnan(plan.unseen[rows, 0]))
-
-
-def teach(
-    problem: Problem, plan: Plan, lesson: Lesson, context: Any
+def fit_student(
+    parts: Parts,
+    choice: Choice,
+    train: SoftDataset,
+    transfer: SoftDataset | SoftStream | None,
+    validation: SoftDataset | None,
+    progress: Progress,
 ) -> tuple[Any, dict[str, Any] | None]:
-    """Fit the student, served at temperature 1, and tune it where asked to."""
-    student = problem.student
-    stops = stops_early(problem, plan.candidate)
+    """Fit the student, served at temperature 1, and tune it where that is asked for.
+
+    Returns
+    -------
+    student : classifier
+        A stock estimator.
+    tuned : dict or None
+        As `fine_tune_` in DistilledClassifier.
+    """
+    student, candidate = parts.student, choice.candidate
     with (
-        seed_torch(student, problem.seeds.net),
-        _teacher.propagate(context, student),
+        progress.step("student") as context,
+        seed_torch(student, parts.seeds.torch),
+        propagate(context, student),
     ):
-        student = fit_student(
-            student,
-            lesson.train,
-            lesson.extra,
-            lesson.held_out if stops else None,
-            plan.candidate.temperature,
-        )
-        scale_logits(student, 1 / plan.scale)
-        if not problem.fine_tune or lesson.held_out is None:
+        ends = validation if candidate.stops_early else None
+        student = fit_soft(student, train, transfer, ends, candidate.temperature)
+        scale_logits(student, 1 / choice.student_calibration)
+        if not parts.fine_tune or validation is None:
             return student, None
         student, kept, (before, after) = fine_tune_student(
-            student, lesson.train, lesson.held_out, problem.fine_tune
+            student, train, validation, parts.fine_tune
         )
-    return student, {"kept": kept, "before": before, "after": after}
+        return student, {"kept": kept, "before": before, "after": after}

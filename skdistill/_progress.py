@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 try:
@@ -31,6 +31,7 @@ except ImportError:
 __all__ = [
     "CallbackSupportMixin",
     "Progress",
+    "propagate",
     "raise_interrupts",
     "show_progress",
     "with_callbacks",
@@ -63,6 +64,13 @@ def show_progress(estimator: Any) -> None:
         estimator.set_params(verbose=True)
     else:
         estimator.set_callbacks(bar)
+
+
+def propagate(context: Any, estimator: Any) -> Any:
+    """Hand the caller's callbacks on to an estimator that takes callbacks."""
+    if context is None or not hasattr(estimator, "set_callbacks"):
+        return nullcontext()
+    return context.propagate_callback_context(estimator)
 
 
 class Progress:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._frames import concat_rows, take_rows
@@ -141,39 +140,3 @@ def weigh_classes(
 
 def _weight_of(data: SoftDataset) -> NDArray[np.float64]:
     return np.ones(data.n_samples) if data.weight is None else data.weight
-
-
-def split_rows(
-    codes: NDArray[np.intp], fraction: float, seed: Any
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split row numbers into training and validation rows, stratified where possible.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n_samples,)
-        Class of each row.
-    fraction : float
-        Share of validation rows.
-    seed : int or RandomState
-        Draws the rows.
-
-    Raises
-    ------
-    ValueError
-        There are too few rows to validate on.
-    """
-    n_val = int(np.ceil(fraction * len(codes)))
-    counts = np.bincount(codes)
-    n_classes = (counts > 0).sum()
-    if n_val < 2 or len(codes) - n_val < 1:
-        raise ValueError(
-            "Early stopping needs at least 2 validation rows and 1 training row; "
-            f"{fraction:g} of {len(codes)} rows leaves {n_val}. Raise the student's "
-            "validation_fraction, pass more rows, or switch early_stopping off."
-        )
-    enough = counts[counts > 0].min() >= 2
-    stratify = codes if enough and n_val >= n_classes else None
-    train, held_out = train_test_split(
-        np.arange(len(codes)), test_size=n_val, random_state=seed, stratify=stratify
-    )
-    return np.sort(train), np.sort(held_out)

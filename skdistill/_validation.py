@@ -1,4 +1,4 @@
-"""Checks of what a user passed, one a kind of input."""
+"""Every check of what `fit` is given, once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._dataset import Dataset
 from ._frames import is_missing
 from ._typing import FloatArray
 
@@ -44,14 +45,14 @@ def check_parameters(estimator: Any) -> None:
     if not _is_number(estimator.pilot) or not 0 <= estimator.pilot < np.inf:
         raise ValueError(
             "pilot must be a number of at least 0, the share of the student's final "
-            f"fit that may go into pilots; received {estimator.pilot!r}. 0 tries "
-            "nothing."
+            f"fit that may go into pilots; received {estimator.pilot!r}. 0 fits "
+            "none."
         )
-    passes = estimator.fine_tune
-    if not isinstance(passes, Integral) or isinstance(passes, bool) or passes < 0:
+    epochs = estimator.fine_tune
+    if not isinstance(epochs, Integral) or isinstance(epochs, bool) or epochs < 0:
         raise ValueError(
-            "fine_tune must be an integer of at least 0, the passes over the true "
-            f"labels; received {passes!r}. 0 does without."
+            "fine_tune must be an integer of at least 0, the epochs over the true "
+            f"labels; received {epochs!r}. 0 does without."
         )
     n_jobs = estimator.n_jobs
     if n_jobs is not None and (
@@ -67,10 +68,22 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
-def check_rows(
-    estimator: Any, X: Any, y: Any
-) -> tuple[Any, NDArray[Any], dict[str, Any]]:
-    """Rows as they came, labels as a vector, and what is known of the columns."""
+def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Dataset:
+    """Check parameters, rows, labels and weights.
+
+    Parameters
+    ----------
+    estimator : DistilledClassifier
+        Its parameters are checked; nothing is set.
+    X, y, sample_weight
+        As in its `fit`.
+
+    Returns
+    -------
+    data : Dataset
+        Rows as they came, labels as a vector.
+    """
+    check_parameters(estimator)
     owner = type(estimator).__name__
     if y is None:
         raise ValueError(
@@ -78,6 +91,26 @@ def check_rows(
             "true label of each row."
         )
     y = column_or_1d(y, warn=True)
+    _check_labels(y)
+    (X,) = indexable(X)
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc":
+        raise ValueError(
+            "X must hold one row a sample. Expected 2D array, got 1D array instead: "
+            f"shape {X.shape}. Use X.reshape(-1, 1) for a single column."
+        )
+    # A blank estimator takes the names, so that a failed fit changes nothing.
+    validate_data(BaseEstimator(), X, skip_check_array=True)
+    check_consistent_length(X, y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{owner} needs at least two classes in y, received one class: "
+            f"{classes.tolist()}. Pass rows of every class."
+        )
+    return Dataset(X, y, classes, codes, check_weight(sample_weight, len(y)))
+
+
+def _check_labels(y: NDArray[Any]) -> None:
     if y.dtype.kind == "O":
         missing = np.flatnonzero([is_missing(label) for label in y])
     else:
@@ -88,17 +121,6 @@ def check_rows(
             f"the first in row {missing[0]}. Leave those rows out."
         )
     check_classification_targets(y)
-    (X,) = indexable(X)
-    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc":
-        raise ValueError(
-            "X must hold one row a sample. Expected 2D array, got 1D array instead: "
-            f"shape {X.shape}. Use X.reshape(-1, 1) for a single column."
-        )
-    # The shell takes the names, so that a failed fit leaves the estimator alone.
-    shell = BaseEstimator()
-    validate_data(shell, X, skip_check_array=True)
-    check_consistent_length(X, y)
-    return X, y, vars(shell)
 
 
 def check_weight(sample_weight: Any, n_samples: int) -> FloatArray | None:

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from .._labels._defaults import default_student, prepare_columns
-from .._problem import PILOT_ROWS
+from ..transfer._transfer_set import PILOT_ROWS
 
 
 def _make_mlp(X: Any) -> None:

@@ -1,4 +1,4 @@
-"""Calibrated labels: one scalar, fitted on rows that the teacher did not see.
+"""Calibrated labels: one scalar, fitted on out-of-fold labels.
 
 Averaged forests are underconfident, networks overconfident; a scalar temperature
 on the logarithms of the probabilities mends either without changing what is
@@ -15,14 +15,15 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from .._typing import FloatArray
+from .._dataset import Dataset
+from .._typing import FloatArray, IndexArray
+from ._cross_fit import OutOfFold
+from ._soft_targets import clip_probabilities
 
-#: A scalar beyond these bounds says more of the rows it was fitted on than of the
-#: teacher.
+#: A scalar beyond these bounds is fitted to few rows rather than to the teacher.
 _BOUNDS = (0.25, 4.0)
 
 #: Parameters by which a classifier gives classes other weights than their shares.
@@ -56,14 +57,35 @@ class Calibration:
         return softmax(logits if self.shift is None else logits + self.shift, axis=1)
 
 
+def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration:
+    """Fit the calibration on every row that has an out-of-fold label.
+
+    Parameters
+    ----------
+    data : Dataset
+        Training rows.
+    oof : OutOfFold
+        Their out-of-fold labels.
+    teacher : estimator
+        Whose parameters show whether it gives classes other weights than their
+        shares.
+    """
+    return fit_calibration(
+        clip_probabilities(oof.proba, data.priors),
+        data.codes[oof.rows],
+        None if data.weight is None else data.weight[oof.rows],
+        shifted=weighs_classes(teacher),
+    )
+
+
 def fit_calibration(
     proba: FloatArray,
-    codes: NDArray[np.intp],
+    codes: IndexArray,
     weight: FloatArray | None = None,
     *,
     shifted: bool = False,
 ) -> Calibration:
-    """Minimise the log loss on rows that the teacher did not see.
+    """Minimise the log loss of the true labels.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The arithmetic of soft targets: clip, blend, soften, serve.
 
-One definition for every student (see the README for the formulas). The
-functions take and return arrays and know nothing of estimators.
+One definition for every student (see the README for the formulas), as functions of
+arrays alone.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 
-from .._typing import FloatArray
+from .._typing import FloatArray, IndexArray
 
 #: Share of the class priors mixed into the teacher's probabilities. A teacher's
 #: zero has no logarithm, and how small the mixture is decides what a high
@@ -23,15 +22,7 @@ from .._typing import FloatArray
 EPSILON = 1e-3
 
 
-def class_priors(
-    codes: NDArray[np.intp], n_classes: int, weight: FloatArray | None
-) -> FloatArray:
-    """Weighted frequency of each class, shape (n_classes,), summing to 1."""
-    counts = np.bincount(codes, weights=weight, minlength=n_classes)
-    return counts / counts.sum()
-
-
-def one_hot(codes: NDArray[np.intp], n_classes: int) -> FloatArray:
+def one_hot(codes: IndexArray, n_classes: int) -> FloatArray:
     """Indicator matrix of shape (n_samples, n_classes)."""
     return np.eye(n_classes)[codes]
 
@@ -63,7 +54,7 @@ def serve(softened: FloatArray, temperature: float) -> FloatArray:
 
 def soft_targets(
     proba: FloatArray,
-    codes: NDArray[np.intp],
+    codes: IndexArray,
     *,
     prior: FloatArray,
     alpha: float,

@@ -3,7 +3,7 @@
 The first block is built on the training rows and the first unlabelled ones, each other
 block on unlabelled rows alone: a sampler is fitted on every block, so that neighbours
 are sought within one. Where all rows fit into one block, it is the transfer set of
-`make_rows`, to the byte.
+`make_transfer_set`, to the byte.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..transfer._transfer_set import (
     RATIO,
     TransferSet,
     count_rows,
-    make_rows,
+    make_transfer_set,
     sample_rows,
 )
 from . import Chunks
@@ -95,7 +95,7 @@ class TransferStream:
             n_made += n_due
             sampler = clone(self._blank) if n_due else None
             if number == 0:
-                block = make_rows(sampler, X, self._weight, rows, n_due, seed)
+                block = make_transfer_set(sampler, X, self._weight, rows, n_due, seed)
                 assert block is not None
                 yield block
                 continue

@@ -1,1 +1,7 @@
 """What the student learns from: hold-outs, candidates, pilots and the choice."""
+
+from ._choice import choose
+from ._hold_outs import draw_splits
+from ._sampling import sample_candidates
+
+__all__ = ["choose", "draw_splits", "sample_candidates"]

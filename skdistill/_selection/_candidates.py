@@ -1,17 +1,17 @@
-"""What the student learns: which rows, whose labels, at what temperature."""
+"""What the student may learn from: which rows, whose labels, at what temperature."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from .._dataset import Dataset
 from .._frames import take_rows
 from .._labels._calibration import Calibration
-from .._labels._soft_targets import class_priors, soft_targets
-from .._problem import Problem
+from .._labels._memorization import repeats_labels
+from .._labels._soft_targets import soft_targets
+from .._outofcore._transfer_stream import TransferStream
+from .._parts import Parts
 from .._sklearn import _safe_indexing
 from .._soft_data import SoftDataset
 from .._students import (
@@ -21,14 +21,15 @@ from .._students import (
     refits_leaves,
     validation_fraction,
 )
-from .._typing import FloatArray
+from .._typing import FloatArray, IndexArray
 from ..transfer import Munge, Spunge
 from ..transfer._transfer_set import TransferSet
+from ._hold_outs import Splits
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to teach the student.
+    """One soft dataset that the student may learn from.
 
     Attributes
     ----------
@@ -39,7 +40,12 @@ class Candidate:
     alpha, temperature : float
         As in DistilledClassifier.
     in_sample : bool
-        Whether the teacher's labels of the rows that it was fitted on are learned.
+        Whether rows are learned with the labels of a teacher that was fitted on them.
+    stops_early : bool
+        Whether validation rows end the student's fit.
+    rows : TransferSet, TransferStream or None
+        Rows beyond the training rows: those of the pilot where pilots choose, else
+        those that the student learns.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Candidate:
     alpha: float
     temperature: float
     in_sample: bool = True
+    stops_early: bool = False
+    rows: TransferSet | TransferStream | None = None
 
     @property
     def augmented(self) -> bool:
@@ -54,130 +62,143 @@ class Candidate:
         return self.sampler is not None
 
 
-def _list_transfer_sets(problem: Problem) -> list[tuple[str, Any, bool]]:
-    """Name, sampler, and whether the teacher's own rows are learned as well.
-
-    How far from its parents a row should be depends on the noise. The teacher knows
-    the labels of its rows by heart, and what it says of rows close by is half those
-    labels: the best lesson where they are certain, and the worst where they are not.
-    """
-    if not problem.chooses:
-        return [("transfer set", problem.sampler, True)]
-    sets = [
-        ("transfer set", problem.sampler, True),
-        ("wide transfer set", Munge(p=0.5, n_neighbors=10), False),
-        ("far transfer set", Spunge(p=0.5), False),
+def list_candidates(
+    estimator: Any, parts: Parts, data: Dataset, splits: Splits
+) -> list[Candidate]:
+    """Return the candidates that the parameters leave open, the preferred one first."""
+    student = parts.student
+    alpha = 1.0 if estimator.alpha == "auto" else float(estimator.alpha)
+    given = estimator.temperature
+    # A transfer set shows the teacher's function where no label could, and needs no
+    # softening for it (`benchmarks/quality.py`).
+    synthetic = 1.0 if given == "auto" else float(given)
+    plain = (
+        choose_temperature(student, data.n_classes) if given == "auto" else synthetic
+    )
+    stops = validation_fraction(student, data.n_samples) is not None
+    candidates = [
+        Candidate(name, sampler, alpha, synthetic, in_sample, stops)
+        for name, sampler, in_sample in _list_samplers(estimator, parts, splits)
     ]
-    if learns_in_epochs(problem.student):
-        return sets
-    # The pilots of other students are as long as their fits. Trees that grow on real
-    # rows take no harm from how close the others are.
-    return sets[:1] if refits_leaves(problem.student) else [sets[0], sets[2]]
-
-
-def list_candidates(problem: Problem) -> list[Candidate]:
-    """Return the ways that the parameters leave open, the preferred one first."""
-    free = problem.chooses
-    augmented = problem.sampler is not None and (free or problem.augmenter != "auto")
-    alpha = 1.0 if problem.alpha == "auto" else float(problem.alpha)
-
-    def soften(rows_added: bool) -> float:
-        if problem.temperature != "auto":
-            return float(problem.temperature)
-        # A transfer set tells the teacher's function where no label could, and needs
-        # no softening for it (`benchmarks/quality.py`).
-        if rows_added:
-            return 1.0
-        return choose_temperature(problem.student, len(problem.classes))
-
-    candidates = []
-    if augmented:
-        candidates = [
-            Candidate(name, sampler, alpha, soften(True), in_sample)
-            for name, sampler, in_sample in _list_transfer_sets(problem)
-        ]
-    blends = free and problem.alpha == "auto" and blends_labels(problem.student)
-    # Of a network's short pilots each costs the others part of their length.
-    short = augmented and blends and learns_in_epochs(problem.student)
-    if not augmented or (free and not short):
-        candidates.append(Candidate("training rows", None, alpha, soften(False)))
+    blends = splits.chooses and estimator.alpha == "auto" and blends_labels(student)
+    # Of the short pilots of a network each costs the others part of their length.
+    network = learns_in_epochs(student)
+    short = bool(candidates) and blends and network
+    if not candidates or (splits.chooses and not short):
+        candidates.append(Candidate("training rows", None, alpha, plain, True, stops))
     if blends and not short:
-        candidates.append(Candidate("half true labels", None, 0.5, soften(False)))
+        candidates.append(Candidate("half true labels", None, 0.5, plain, True, stops))
     if blends:
-        candidates.append(Candidate("true labels", None, 0.0, 1.0))
+        # The longer a network learns true labels, the worse it becomes.
+        ends = stops or network
+        candidates.append(Candidate("true labels", None, 0.0, 1.0, True, ends))
     return candidates
 
 
-def stops_early(problem: Problem, candidate: Candidate) -> bool:
-    """Whether rows are held out of the student's fit, and end it.
+def _list_samplers(
+    estimator: Any, parts: Parts, splits: Splits
+) -> list[tuple[str, Any, bool]]:
+    """Name, sampler, and whether in-sample labels are learned as well.
 
-    They are where the student asks for it. A network that learns the true labels also
-    stops early, for the longer it learns them, the worse.
+    The best distance of synthetic rows from their parents depends on the noise of the
+    labels. Near its training rows an ensemble repeats their labels, which is best
+    where labels are certain and worst where they are noisy. So the candidates with
+    rows further away do not learn in-sample labels either.
     """
-    student = problem.student
-    return validation_fraction(student, len(problem.y)) is not None or (
-        problem.chooses
-        and candidate.alpha == 0
-        and not candidate.augmented
-        and learns_in_epochs(student)
-    )
+    if parts.sampler is None:
+        return []
+    near = ("transfer set", parts.sampler, True)
+    if not splits.chooses:
+        return [] if estimator.augmenter == "auto" else [near]
+    wide = ("wide transfer set", Munge(p=0.5, n_neighbors=10), False)
+    far = ("far transfer set", Spunge(p=0.5), False)
+    if learns_in_epochs(parts.student):
+        return [near, wide, far]
+    # Pilots of other students are as long as their fits. Trees that grow on real rows
+    # take no harm from how near the others are.
+    return [near] if refits_leaves(parts.student) else [near, far]
 
 
-def soften_labels(
-    problem: Problem,
-    rows: NDArray[np.intp],
+def drop_needless(
+    candidates: list[Candidate], memorization: dict[str, float] | None
+) -> list[Candidate]:
+    """Leave out the blend where the teacher's in-sample labels are the true ones."""
+    if not repeats_labels(memorization):
+        return candidates
+    return [candidate for candidate in candidates if candidate.alpha in (0.0, 1.0)]
+
+
+def soften_rows(
+    data: Dataset,
+    rows: IndexArray,
     proba: FloatArray,
     candidate: Candidate,
     calibration: Calibration | None,
+    params: dict[str, Any],
 ) -> SoftDataset:
-    """Turn the labels of some training rows into what the student learns."""
-    targets = _soften(problem, proba, problem.codes[rows], candidate, calibration)
-    n_samples = len(problem.y)
-    params = {
-        name: take_rows(value, rows, n_samples)
-        for name, value in problem.student_params.items()
-    }
-    weight = params.pop("sample_weight", None)
-    X = problem.X if len(rows) == n_samples else _safe_indexing(problem.X, rows)
-    return SoftDataset(X, targets, problem.classes, problem.y[rows], weight, params)
+    """Turn labels of training rows into what the student learns.
+
+    Parameters
+    ----------
+    data : Dataset
+        Training rows.
+    rows : ndarray of int
+        The rows that are labelled.
+    proba : ndarray of shape (n_rows, n_classes)
+        Their labels.
+    candidate : Candidate
+        Alpha and temperature.
+    calibration : Calibration or None
+        Of the labels.
+    params : dict
+        What the student's `fit` is called with, for all training rows.
+    """
+    targets = soft_targets(
+        proba,
+        data.codes[rows],
+        prior=data.priors,
+        alpha=candidate.alpha,
+        temperature=candidate.temperature,
+        calibrate=None if calibration is None else calibration.apply,
+    )
+    own = {k: take_rows(value, rows, data.n_samples) for k, value in params.items()}
+    weight = own.pop("sample_weight", None)
+    X = data.X if len(rows) == data.n_samples else _safe_indexing(data.X, rows)
+    return SoftDataset(X, targets, data.classes, data.y[rows], weight, own)
 
 
 def soften_transfer_set(
-    problem: Problem,
+    data: Dataset,
     transfer: TransferSet,
     proba: FloatArray,
     candidate: Candidate,
     calibration: Calibration | None,
+    *,
+    weighted: bool,
 ) -> SoftDataset:
-    """As for training rows, but there are no true labels to blend in."""
+    """Turn labels of a transfer set into what the student learns.
+
+    As `soften_rows`, but there are no true labels to blend in.
+
+    Parameters
+    ----------
+    weighted : bool
+        Whether the student is to have row weights at all.
+    """
     codes = proba.argmax(axis=1)
-    unblended = replace(candidate, alpha=1.0)
-    targets = _soften(problem, proba, codes, unblended, calibration)
-    # Weights that the student was not to have must not come in by this door.
-    weighted = "sample_weight" in problem.student_params
-    weight = transfer.weight if weighted else None
+    targets = soft_targets(
+        proba,
+        codes,
+        prior=data.priors,
+        alpha=1.0,
+        temperature=candidate.temperature,
+        calibrate=None if calibration is None else calibration.apply,
+    )
     return SoftDataset(
         transfer.X,
         targets,
-        problem.classes,
-        problem.classes[codes],
-        weight,
+        data.classes,
+        data.classes[codes],
+        transfer.weight if weighted else None,
         synthetic=transfer.synthetic,
-    )
-
-
-def _soften(
-    problem: Problem,
-    proba: FloatArray,
-    codes: NDArray[np.intp],
-    candidate: Candidate,
-    calibration: Calibration | None,
-) -> FloatArray:
-    return soft_targets(
-        proba,
-        codes,
-        prior=class_priors(problem.codes, len(problem.classes), problem.weight),
-        alpha=candidate.alpha,
-        temperature=candidate.temperature,
-        calibrate=None if calibration is None else calibration.apply,
     )

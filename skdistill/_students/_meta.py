@@ -208,7 +208,7 @@ class _StandIn(BaseEstimator):
 def _teach(student: Any, data: SoftDataset) -> Any:
     """Fit a part, which holds out rows of its own where it stops early."""
     # The families are listed above this module.
-    from .._soft_data import split_rows
+    from .._dataset import split_rows
     from ._dispatch import (
         _last_step,
         check_part,

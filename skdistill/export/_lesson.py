@@ -10,13 +10,14 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from .._classifier import DistilledClassifier
+from .._dataset import class_priors
 from .._frames import concat_rows
 from .._labels._calibration import Calibration, weighs_classes
-from .._labels._soft_targets import class_priors, clip_probabilities, soft_targets
-from .._labels._teacher import align
+from .._labels._probabilities import align
+from .._labels._soft_targets import clip_probabilities, soft_targets
 from .._sklearn import BaseSearchCV
 from .._typing import FloatArray
-from ..transfer._transfer_set import make_rows
+from ..transfer._transfer_set import make_transfer_set
 
 
 def make_lesson(
@@ -56,7 +57,7 @@ def make_lesson(
     if estimator.augmenter_ is None:
         return X, targets
     sampler, count = clone(estimator.augmenter_), estimator.n_synthetic
-    made = make_rows(sampler, X, None, None, count, random_state)
+    made = make_transfer_set(sampler, X, None, None, count, random_state)
     assert made is not None
     labels = ask_teacher(estimator, made.X)
     added = soft_targets(labels, labels.argmax(axis=1), alpha=1.0, **settings)

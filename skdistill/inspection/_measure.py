@@ -21,7 +21,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import log_loss
 
 from .. import __version__
-from .._labels._teacher import align
+from .._labels._probabilities import align
 from .._typing import FloatArray
 from ..metrics import (
     agreement_score,

@@ -7,14 +7,16 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import validate_data
 
 from .._frames import concat_rows
 from .._sklearn import _num_samples, _safe_indexing
-from .._typing import FloatArray
+from .._typing import FloatArray, IndexArray
 from . import Munge
+
+#: With fewer rows "auto" makes none: a fifth of them decides nothing.
+PILOT_ROWS = 500
 
 #: Synthetic rows for each real one, at least; beyond the cap, more rows changed
 #: nothing in the literature.
@@ -120,13 +122,26 @@ def _check_same_table(name: str, X: Any, rows: Any) -> None:
         )
 
 
-def choose_ratio(passes: bool, n_classes: int) -> int:
+def makes_rows(augmenter: Any, pilot: float, n_samples: int) -> bool:
+    """Whether the parameters of a DistilledClassifier have rows made, or tried."""
+    if augmenter == "auto":
+        return n_samples >= PILOT_ROWS and pilot > 0
+    return augmenter is not None
+
+
+def choose_ratio(in_epochs: bool, n_classes: int) -> int:
     """Synthetic rows for each real one, where real ones are not few.
 
-    A network makes a fixed number of updates, so that more rows cost it their labels
-    alone; those cost an ensemble the more, the more classes there are.
+    Parameters
+    ----------
+    in_epochs : bool
+        Whether the student is a network that makes a fixed number of updates: more
+        rows cost their labels alone, which cost an ensemble the more, the more
+        classes there are.
+    n_classes : int
+        Number of classes.
     """
-    if not passes:
+    if not in_epochs:
         return RATIO
     return max(RATIO, min(_MOST_RATIO, _MOST_LABELS // n_classes))
 
@@ -139,7 +154,7 @@ def count_rows(n_real: int, n_synthetic: int | str, ratio: int = RATIO) -> int:
     return min(max(ratio * n_real, few), _MOST)
 
 
-def make_rows(
+def make_transfer_set(
     sampler: Any,
     X: Any,
     weight: FloatArray | None,
@@ -200,9 +215,7 @@ def take_part(
     return part, proba[rows]
 
 
-def sample_rows(
-    sampler: Any, X: Any, n_rows: int, seed: Any
-) -> tuple[Any, NDArray[np.intp]]:
+def sample_rows(sampler: Any, X: Any, n_rows: int, seed: Any) -> tuple[Any, IndexArray]:
     """Fit, and return rows and their parents; -1 where the sampler knows none."""
     # scikit-learn's mixtures draw by a parameter of theirs, in `fit` as well.
     own = "random_state" in sampler.get_params()
@@ -220,7 +233,7 @@ def sample_rows(
     return rows, np.full(_num_samples(rows), -1)
 
 
-def _weigh(weight: FloatArray, parents: NDArray[np.intp], n_rows: int) -> FloatArray:
+def _weigh(weight: FloatArray, parents: IndexArray, n_rows: int) -> FloatArray:
     """Weights of the parents; without parents, the mean."""
     if (parents < 0).any():
         return np.full(n_rows, weight.mean())

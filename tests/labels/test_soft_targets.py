@@ -8,9 +8,9 @@ from hypothesis.extra.numpy import arrays
 
 # The only tests of the core that name a private module: what a student learns at a
 # temperature other than 1 can be seen in no public attribute.
+from skdistill._dataset import class_priors
 from skdistill._labels._soft_targets import (
     blend_targets,
-    class_priors,
     clip_probabilities,
     cross_entropy,
     one_hot,

@@ -27,8 +27,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from skorch import NeuralNetClassifier
 
+from skdistill._dataset import split_rows
 from skdistill._labels._soft_targets import cross_entropy, soften
-from skdistill._soft_data import SoftDataset, split_rows
+from skdistill._soft_data import SoftDataset
 from skdistill._students import (
     _expansion,
     _mlp,

@@ -9,8 +9,8 @@ from _trees import BOOSTING, CASES, fit_copies, make_hard, make_soft
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from skdistill._dataset import split_rows
 from skdistill._labels._soft_targets import cross_entropy
-from skdistill._soft_data import split_rows
 from skdistill._students import _hist, _trees, fit_student, validation_fraction
 
 

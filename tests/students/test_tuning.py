@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from test_students import make_soft
 
-from skdistill._soft_data import SoftDataset, split_rows
+from skdistill._dataset import split_rows
+from skdistill._soft_data import SoftDataset
 from skdistill._students import check_fine_tuning, fine_tune_student, fit_student
 from skdistill._students._linear import _current_rate
 

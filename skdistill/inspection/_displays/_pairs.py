@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ..._labels._teacher import align
+from ..._labels._probabilities import align
 from ..._typing import FloatArray
 
 

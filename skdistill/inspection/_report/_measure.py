@@ -15,13 +15,13 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from ..._paired import paired_difference
 from ..._typing import FloatArray
 from ...metrics import (
     agreement_score,
     expected_calibration_error,
     kl_divergence,
 )
-from ...metrics._paired import paired_difference
 from ...metrics._scorers import _cut_batches, size_scorer, time_calls
 from ._parameters import count_parameters
 

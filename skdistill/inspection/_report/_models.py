@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..._labels._teacher import align
+from ..._labels._probabilities import align
 from ..._nested import weight_params
 from ..._progress import raise_interrupts
 from ..._students._skorch import predicts_positions

@@ -1,0 +1,107 @@
+"""Training rows: what every stage of `fit` reads, and how rows are held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
+
+from ._typing import FloatArray, IndexArray, Split
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training rows with their labels, as `fit` was given them.
+
+    Attributes
+    ----------
+    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+        Rows, in the user's container.
+    y : ndarray of shape (n_samples,)
+        Labels.
+    classes : ndarray of shape (n_classes,)
+        The labels that occur, sorted.
+    codes : ndarray of int of shape (n_samples,)
+        Position of each label in `classes`.
+    weight : ndarray of shape (n_samples,) or None
+        Row weights.
+    """
+
+    X: Any
+    y: NDArray[Any]
+    classes: NDArray[Any]
+    codes: IndexArray
+    weight: FloatArray | None
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.y)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def priors(self) -> FloatArray:
+        """Weighted frequency of each class, summing to 1."""
+        return class_priors(self.codes, self.n_classes, self.weight)
+
+    def take(self, rows: IndexArray) -> Dataset:
+        """Return some of the rows; the classes stay."""
+        weight = None if self.weight is None else self.weight[rows]
+        X = _safe_indexing(self.X, rows)
+        return replace(self, X=X, y=self.y[rows], codes=self.codes[rows], weight=weight)
+
+
+def class_priors(
+    codes: IndexArray, n_classes: int, weight: FloatArray | None
+) -> FloatArray:
+    """Weighted frequency of each class, shape (n_classes,), summing to 1."""
+    counts = np.bincount(codes, weights=weight, minlength=n_classes)
+    return counts / counts.sum()
+
+
+def split_rows(codes: IndexArray, fraction: float, seed: Any) -> Split:
+    """Split row numbers into training and validation rows, stratified where possible.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,)
+        Class of each row.
+    fraction : float
+        Share of validation rows.
+    seed : int or RandomState
+        Draws the rows.
+
+    Returns
+    -------
+    train, validation : ndarrays of int
+        Row numbers, ascending.
+
+    Raises
+    ------
+    ValueError
+        There are too few rows to validate on.
+    """
+    n_validation = int(np.ceil(fraction * len(codes)))
+    counts = np.bincount(codes)
+    n_classes = (counts > 0).sum()
+    if n_validation < 2 or len(codes) - n_validation < 1:
+        raise ValueError(
+            "Early stopping needs at least 2 validation rows and 1 training row; "
+            f"{fraction:g} of {len(codes)} rows leaves {n_validation}. Raise the "
+            "student's validation_fraction, pass more rows, or switch early_stopping "
+            "off."
+        )
+    enough = counts[counts > 0].min() >= 2
+    train, validation = train_test_split(
+        np.arange(len(codes)),
+        test_size=n_validation,
+        random_state=seed,
+        stratify=codes if enough and n_validation >= n_classes else None,
+    )
+    return np.sort(train), np.sort(validation)

@@ -1,0 +1,136 @@
+"""Out-of-fold labels: what teachers predict for rows that they were not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from .._dataset import Dataset
+from .._frames import take_rows
+from .._sklearn import _safe_indexing
+from .._tasks import Shared, Tasks, share_cores
+from .._typing import FloatArray, IndexArray, Split
+from ._teacher import UNNAMED, Labeller, fit_clone
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Labels by teachers that were not fitted on the row.
+
+    Attributes
+    ----------
+    rows : ndarray of int of shape (n_labelled,)
+        The rows that have such a label, ascending.
+    proba : ndarray of shape (n_labelled, n_classes)
+        Their labels; the mean of the folds where several test a row.
+    in_sample : ndarray of shape (n_train, n_classes)
+        Labels that the teacher of the first fold gives its own training rows.
+    transfer : list of ndarrays of shape (n_rows, n_classes)
+        Labels that it gives the rows of each transfer set.
+    """
+
+    rows: IndexArray
+    proba: FloatArray
+    in_sample: FloatArray
+    transfer: list[FloatArray]
+
+    def take(self, rows: IndexArray) -> FloatArray:
+        """Return the labels of some of the rows."""
+        return self.proba[np.searchsorted(self.rows, rows)]
+
+
+def cross_fit(
+    teacher: Any,
+    data: Dataset,
+    folds: list[Split],
+    params: dict[str, Any],
+    transfer_rows: Sequence[Any] = (),
+    *,
+    tasks: Tasks,
+    context: Any = None,
+) -> OutOfFold:
+    """Fit a clone of the teacher for each fold, and label the rows it did not see.
+
+    Parameters
+    ----------
+    teacher : estimator
+        Unfitted.
+    data : Dataset
+        Training rows.
+    folds : list of pairs of ndarrays
+        Rows to fit a teacher on, and rows that it labels.
+    params : dict
+        What `fit` is called with, cut to the rows of the fold.
+    transfer_rows : sequence of tables
+        Rows that the teacher of the first fold labels as well.
+    tasks : Tasks
+        Memory and workers.
+    context : callback context or None
+        Of the caller's progress.
+    """
+    n_threads = tasks.count_threads(len(folds))
+    inner = tasks if n_threads is None else replace(tasks, n_jobs=1)
+    name = tasks.name(teacher, data.X, data.y, params)
+    given = Shared((teacher, data.X, data.y, data.classes, params))
+
+    def list_calls() -> Iterator[Any]:
+        for number, (train, test) in enumerate(folds):
+            others = tuple(transfer_rows) if number == 0 else None
+            names: tuple[str | None, str | None] = (None, None)
+            if name is not None:
+                names = (
+                    tasks.name(name, train, test, others),
+                    tasks.name(name, train),
+                )
+            progress = context and context.subcontext(task_name="fold", task_id=number)
+            rows = (train, test, Shared(others))
+            yield *names, given, *rows, inner, n_threads, progress
+
+    label = tasks.memory.cache(_label_fold, ignore=_UNNAMED_FOLD)
+    answers = list(tasks.run(label, list_calls(), len(folds)))
+    total = np.zeros((data.n_samples, data.n_classes))
+    counts = np.zeros(data.n_samples)
+    for (_, test), (proba, *_) in zip(folds, answers, strict=True):
+        np.add.at(total, test, proba)
+        np.add.at(counts, test, 1)
+    rows = np.flatnonzero(counts)
+    _, in_sample, *transfer = answers[0]
+    return OutOfFold(rows, total[rows] / counts[rows, None], in_sample, transfer)
+
+
+def _label_fold(
+    name: str | None,
+    fit_name: str | None,
+    given: Shared,
+    train: IndexArray,
+    test: IndexArray,
+    others: Shared,
+    tasks: Tasks,
+    n_threads: int | None,
+    context: Any,
+) -> list[FloatArray]:
+    """Fit a clone on one part of the rows, and label the other.
+
+    With `others`, its own rows and those as well. The names stand for all of it.
+    """
+    teacher, X, y, classes, params = given.value
+    params = {k: take_rows(v, train, len(y)) for k, v in params.items()}
+    own = _safe_indexing(X, train)
+    fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
+    fitted = fit(fit_name, clone(teacher), own, y[train], params, n_threads, context)
+    tables = [_safe_indexing(X, test)]
+    if others.value is not None:
+        tables += [own, *others.value]
+    fitted = share_cores(fitted, n_threads)
+    labeller = Labeller(fitted, classes, tasks, fit_name)
+    return [labeller.label(table) for table in tables]
+
+
+#: What `joblib.Memory` need not look at to recognise a fold.
+_UNNAMED_FOLD = [
+    "fit_name", "given", "train", "test", "others", "tasks", "n_threads", "context",
+]  # fmt: skip

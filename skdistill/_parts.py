@@ -1,0 +1,263 @@
+"""The estimators of one fit: clones of teacher, student and sampler, seeded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state, indexable
+from sklearn.utils.metadata_routing import process_routing
+
+from ._dataset import Dataset
+from ._labels._defaults import default_student, default_teacher
+from ._labels._probabilities import check_stored
+from ._labels._teacher import (
+    can_refit,
+    check_frozen_classes,
+    check_takes_weight,
+    check_teacher,
+)
+from ._nested import weight_params
+from ._outofcore import is_chunked, open_chunks
+from ._students import check_fine_tuning, check_student, learns_in_epochs
+from ._tasks import Tasks, read_tasks
+from ._typing import FloatArray
+from ._validation import check_stands_alone
+from .transfer._transfer_set import (
+    check_augmenter,
+    check_unlabeled,
+    choose_ratio,
+    makes_rows,
+)
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What each draw is seeded with: an int, the global generator, or None."""
+
+    split: Any
+    pilots: Any
+    sampler: Any
+    torch: int | None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a fit works with, besides its rows.
+
+    Attributes
+    ----------
+    teacher, student : estimators
+        Clones; the teacher is None where there are stored probabilities alone.
+    sampler : estimator or None
+        Unfitted; None: no row is to be made.
+    X_unlabeled : rows, Chunks or None
+        Rows without labels.
+    stored : ndarray of shape (n_samples, n_classes) or None
+        Probabilities that stand in for a teacher.
+    teacher_params, student_params, splitter_params : dict
+        What `fit` and `split` are called with.
+    n_synthetic : int or "auto"
+        Number of rows to make.
+    ratio : int
+        Rows to make for each real one, where that is "auto".
+    pilot : float
+        Share of the student's final fit that pilots may take.
+    fine_tune : int
+        Epochs over the true labels in the end.
+    seeds : Seeds
+        For every draw.
+    tasks : Tasks
+        Memory and workers.
+    """
+
+    teacher: Any
+    student: Any
+    sampler: Any
+    X_unlabeled: Any
+    stored: FloatArray | None
+    teacher_params: dict[str, Any]
+    student_params: dict[str, Any]
+    splitter_params: dict[str, Any]
+    n_synthetic: int | str
+    ratio: int
+    pilot: float
+    fine_tune: int
+    seeds: Seeds
+    tasks: Tasks
+
+    @property
+    def refits(self) -> bool:
+        """Whether there is a teacher that can be fitted."""
+        return self.stored is None and can_refit(self.teacher)
+
+
+def clone_parts(
+    estimator: Any,
+    data: Dataset,
+    teacher_proba: Any,
+    X_unlabeled: Any,
+    metadata: dict[str, Any],
+) -> Parts:
+    """Check what the parameters name, and clone it.
+
+    Parameters
+    ----------
+    estimator : DistilledClassifier
+        Its parameters are read.
+    data : Dataset
+        Training rows.
+    teacher_proba, X_unlabeled, metadata
+        As in its `fit`.
+
+    Raises
+    ------
+    TypeError
+        A teacher, student or sampler that cannot do its part.
+    ValueError
+        Parts that contradict each other, or bad stored probabilities.
+    """
+    if not is_chunked(data.X, X_unlabeled):
+        (X_unlabeled,) = indexable(X_unlabeled)
+    stored = None
+    if teacher_proba is not None:
+        check_stands_alone(estimator)
+        stored = check_stored(teacher_proba, data.codes, data.classes)
+    teacher = _clone_teacher(estimator, data, stored)
+    student = _clone_student(estimator, data, stored)
+    sampler = _clone_sampler(estimator, data.X, X_unlabeled, stored)
+    seeds = _seed_parts(estimator, teacher, student)
+    routed = _route(estimator, teacher, data.weight, metadata)
+    if is_chunked(data.X, X_unlabeled):
+        # All of it is read, so the rest is checked before.
+        X_unlabeled = open_chunks(X_unlabeled, data.X)
+    return Parts(
+        teacher=teacher,
+        student=student,
+        sampler=sampler,
+        X_unlabeled=X_unlabeled,
+        stored=stored,
+        teacher_params=routed["teacher"],
+        student_params=routed["student"],
+        splitter_params=routed["splitter"],
+        n_synthetic=estimator.n_synthetic,
+        ratio=choose_ratio(learns_in_epochs(student), data.n_classes),
+        pilot=estimator.pilot,
+        fine_tune=estimator.fine_tune,
+        seeds=seeds,
+        tasks=read_tasks(estimator),
+    )
+
+
+def _clone_teacher(estimator: Any, data: Dataset, stored: FloatArray | None) -> Any:
+    teacher = estimator.teacher
+    if teacher is None:
+        return default_teacher(data.X) if stored is None else None
+    check_teacher(teacher)
+    if isinstance(teacher, FrozenEstimator):
+        if estimator.cv is not None:
+            raise ValueError(
+                "Out-of-fold labels need a teacher that can be refitted; received cv="
+                f"{estimator.cv!r} with a FrozenEstimator. Set cv=None, or pass the "
+                "teacher unfrozen."
+            )
+        check_frozen_classes(teacher, data.classes)
+    return clone(teacher)
+
+
+def _clone_student(estimator: Any, data: Dataset, stored: FloatArray | None) -> Any:
+    if estimator.student is None:
+        makes = makes_rows(estimator.augmenter, estimator.pilot, data.n_samples)
+        stops = stored is not None or not makes
+        student = default_student(data.X, data.n_samples, stops=stops)
+    else:
+        student = clone(estimator.student, safe=False)
+    alpha = 1.0 if estimator.alpha == "auto" else estimator.alpha
+    check_student(student, estimator.temperature, data.n_classes, data.n_samples, alpha)
+    if estimator.fine_tune:
+        check_fine_tuning(student)
+    return student
+
+
+def _clone_sampler(
+    estimator: Any, X: Any, X_unlabeled: Any, stored: FloatArray | None
+) -> Any:
+    """Return an unfitted sampler; None where no row is to be made."""
+    augmenter = estimator.augmenter
+    sampler = check_augmenter(augmenter, estimator.n_synthetic)
+    if stored is not None:
+        beyond = "X_unlabeled" if X_unlabeled is not None else "an augmenter"
+        if X_unlabeled is not None or augmenter not in (None, "auto"):
+            raise ValueError(
+                f"teacher_proba labels the training rows only; received {beyond}, "
+                "whose rows nobody could label. Leave it out, or pass the teacher."
+            )
+        return None
+    if X_unlabeled is not None and not is_chunked(X, X_unlabeled):
+        check_unlabeled(X, X_unlabeled)
+    return sampler
+
+
+def _seed_parts(estimator: Any, teacher: Any, student: Any) -> Seeds:
+    """Give every `random_state` that is None a seed drawn from the estimator's.
+
+    The teacher comes first: its seed, and with it a cached fit, must not depend
+    on which student is tried.
+    """
+    rng = check_random_state(estimator.random_state)
+    if estimator.random_state is None:
+        return Seeds(rng, rng, rng, None)
+    top = np.iinfo(np.int32).max
+    seeds = rng.randint(top, size=6).tolist()
+    for part, seed in zip((teacher, student), seeds, strict=False):
+        if part is None:
+            continue
+        own = np.random.RandomState(seed)
+        params = part.get_params()
+        names = sorted(n for n in params if n.split("__")[-1] == "random_state")
+        drawn = {n: int(own.randint(top)) for n in names}
+        part.set_params(**{n: drawn[n] for n in names if params[n] is None})
+    return Seeds(*seeds[2:])
+
+
+def _route(
+    estimator: Any, teacher: Any, weight: FloatArray | None, metadata: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return what teacher, student and splitter are each called with."""
+    if get_config()["enable_metadata_routing"]:
+        return _route_metadata(estimator, teacher, weight, metadata)
+    if metadata:
+        raise ValueError(
+            f"Metadata {sorted(metadata)} needs metadata routing. Enable it with "
+            "sklearn.set_config(enable_metadata_routing=True) and request it with "
+            "set_fit_request(...) on the part that takes it."
+        )
+    given: dict[str, dict[str, Any]] = {"teacher": {}, "student": {}, "splitter": {}}
+    if weight is not None:
+        given["student"] = {"sample_weight": weight}
+        if can_refit(teacher):
+            check_takes_weight(teacher)
+            given["teacher"] = weight_params(teacher, weight)
+    return given
+
+
+def _route_metadata(
+    estimator: Any, teacher: Any, weight: FloatArray | None, metadata: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    routed = process_routing(estimator, "fit", sample_weight=weight, **metadata)
+    given = {
+        "teacher": dict(routed.get("teacher", {}).get("fit", {})),
+        "student": dict(routed.get("student", {}).get("fit", {})),
+        "splitter": dict(routed.get("splitter", {}).get("split", {})),
+    }
+    if weight is not None:
+        # The defaults take weights, and nobody could have asked on their behalf.
+        if estimator.student is None:
+            given["student"]["sample_weight"] = weight
+        if estimator.teacher is None and can_refit(teacher):
+            given["teacher"]["sample_weight"] = weight
+    return given

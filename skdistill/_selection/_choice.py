@@ -1,0 +1,219 @@
+"""What pilots decide: the candidate, and the scale of the student's logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .._dataset import Dataset
+from .._labels._calibration import Calibration, fit_calibration
+from .._labels._cross_fit import OutOfFold
+from .._labels._memorization import measure_memorization
+from .._labels._soft_targets import clip_probabilities
+from .._paired import paired_difference
+from .._parts import Parts
+from .._progress import Progress
+from .._students import can_scale_logits, learns_in_epochs, refits_leaves
+from .._typing import FloatArray
+from .._warnings import warn_caller
+from ._candidates import Candidate, drop_needless
+from ._hold_outs import Splits
+from ._pilots import Pilot, label_pilots, run_pilots, score_rows
+from ._sampling import sample_rows_of
+
+#: Standard errors by which held-out rows must speak against what does no harm.
+_CERTAIN = 2
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the student learns, and the figures that decided it.
+
+    Attributes
+    ----------
+    candidate : Candidate
+        What the student learns from.
+    memorization : dict or None
+        As in DistilledClassifier.
+    student_calibration : float
+        By which its logits are divided in the end.
+    pilots : list of dict
+        As in DistilledClassifier.
+    """
+
+    candidate: Candidate
+    memorization: dict[str, float] | None
+    student_calibration: float = 1.0
+    pilots: list[dict[str, Any]] = field(default_factory=list)
+
+
+def choose(
+    parts: Parts,
+    data: Dataset,
+    splits: Splits,
+    candidates: list[Candidate],
+    oof: OutOfFold | None,
+    calibration: Calibration | None,
+    progress: Progress,
+) -> Choice:
+    """Return the only candidate, or the one whose pilot held-out rows prefer.
+
+    Warn where the teacher has no advantage, or none that the student can take.
+    """
+    memorization = None
+    if oof is not None and splits.pilot is not None:
+        memorization = measure_memorization(data, splits.pilot, oof)
+    if len(candidates) == 1:
+        return Choice(candidates[0], memorization)
+    assert splits.pilot is not None
+    with progress.step("pilots"):
+        labels = label_pilots(parts, data, splits, candidates, oof)
+        pilots = run_pilots(
+            parts,
+            data,
+            splits,
+            drop_needless(candidates, memorization),
+            labels,
+            calibration,
+        )
+        scores = _Scores(data, splits.pilot[1])
+        chosen = choose_pilot(pilots, parts.student, scores.weight)
+        if oof is not None:
+            _warn_of_harm(chosen, pilots, scores, labels.held_out, calibration)
+        return Choice(
+            sample_rows_of(chosen.candidate, parts, data, splits),
+            memorization,
+            _calibrate_student(chosen, parts, splits, scores),
+            [_report(pilot, scores.weight, pilot is chosen) for pilot in pilots],
+        )
+
+
+class _Scores:
+    """The rows that score: their codes, weights and class priors."""
+
+    def __init__(self, data: Dataset, rows: Any) -> None:
+        self.codes = data.codes[rows]
+        self.weight = None if data.weight is None else data.weight[rows]
+        self.priors = data.priors
+
+    def clip(self, proba: FloatArray) -> FloatArray:
+        return clip_probabilities(proba, self.priors)
+
+    def compare(self, first: FloatArray, second: FloatArray) -> tuple[float, float]:
+        return paired_difference(first, second, self.weight)
+
+    def describe(self, losses: FloatArray, hits: Any) -> str:
+        accuracy = np.average(hits, weights=self.weight)
+        loss = np.average(losses, weights=self.weight)
+        return f"accuracy {accuracy:.4f} and log loss {loss:.4f}"
+
+
+def choose_pilot(
+    pilots: list[Pilot], student: Any, weight: FloatArray | None = None
+) -> Pilot:
+    """Return the pilot that the held-out rows prefer, in log loss.
+
+    One candidate stays unless another is better by two standard errors: of several
+    that are no better, the best seems so by one. For a student whose pilots were as
+    long as its fit it is the true labels, with which distillation does no harm. Where
+    only leaves are refitted, the trees are nearly the same, and it is the better of
+    transfer set and true labels. The pilot of a network ends long before a transfer
+    set has paid, but for the true labels: it is the best of the transfer sets.
+
+    Parameters
+    ----------
+    pilots : list of Pilot
+        At least one.
+    student : estimator
+        What the pilots are short fits of.
+    weight : ndarray of shape (n_rows,) or None
+        Weights of the held-out rows.
+    """
+
+    def find_best(some: list[Pilot]) -> Pilot:
+        return min(some, key=lambda pilot: np.average(pilot.losses, weights=weight))
+
+    best, direct = find_best(pilots), _find_direct(pilots)
+    augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
+    if learns_in_epochs(student):
+        stays = find_best(augmented or pilots[:1])
+    elif refits_leaves(student):
+        stays = find_best(augmented + ([] if direct is None else [direct]) or pilots)
+    else:
+        stays = direct or best
+    lead, error = paired_difference(stays.losses, best.losses, weight)
+    return best if lead > _CERTAIN * error else stays
+
+
+def _find_direct(pilots: list[Pilot]) -> Pilot | None:
+    """The student that learned the true labels."""
+    return next((pilot for pilot in pilots if pilot.candidate.alpha == 0), None)
+
+
+def _calibrate_student(
+    pilot: Pilot, parts: Parts, splits: Splits, scores: _Scores
+) -> float:
+    """Return the scalar that calibrates the student as it was in its pilot.
+
+    A student of few rounds is underconfident whatever its labels are. 1 where the
+    logits cannot be divided, where the pilot was a short one, and where the scalar
+    does not help by more than two standard errors.
+    """
+    divisible = can_scale_logits(parts.student, len(scores.priors))
+    if not (splits.calibrate and pilot.to_end and divisible):
+        return 1.0
+    proba = scores.clip(pilot.proba)
+    found = fit_calibration(proba, scores.codes, scores.weight)
+    losses, _ = score_rows(found.apply(proba), scores.codes)
+    lead, error = scores.compare(pilot.losses, losses)
+    return found.temperature if lead > _CERTAIN * error else 1.0
+
+
+def _warn_of_harm(
+    chosen: Pilot,
+    pilots: list[Pilot],
+    scores: _Scores,
+    labels: FloatArray,
+    calibration: Calibration | None,
+) -> None:
+    """Compare the calibrated teacher with the student that learned the true labels.
+
+    The teacher has an advantage where it is better, in log loss or accuracy, by more
+    than a standard error.
+    """
+    direct = _find_direct(pilots)
+    if direct is None:
+        return
+    proba = scores.clip(labels)
+    proba = proba if calibration is None else calibration.apply(proba)
+    losses, hits = score_rows(proba, scores.codes)
+    lead, error = scores.compare(direct.losses, losses)
+    gain, noise = scores.compare(hits.astype(float), direct.hits.astype(float))
+    if lead <= error and gain <= noise:
+        finding = "The teacher is no better than the student trained directly"
+        fix = "Consider a better teacher, or the student alone."
+    elif chosen.candidate.alpha == 0:
+        finding = "The teacher's labels do not help this student"
+        fix = "Consider a larger student."
+    else:
+        return
+    warn_caller(
+        f"{finding}, on {len(losses)} rows that neither saw: "
+        f"{scores.describe(losses, hits)} of the teacher, "
+        f"{scores.describe(direct.losses, direct.hits)} of the student. The student "
+        f"learns from: {chosen.candidate.name}. {fix}"
+    )
+
+
+def _report(pilot: Pilot, weight: FloatArray | None, is_chosen: bool) -> dict[str, Any]:
+    """Return the figures behind the choice."""
+    return {
+        "learns from": pilot.candidate.name,
+        "temperature": pilot.candidate.temperature,
+        "alpha": pilot.candidate.alpha,
+        "log_loss": float(np.average(pilot.losses, weights=weight)),
+        "accuracy": float(np.average(pilot.hits, weights=weight)),
+        "chosen": is_chosen,
+    }

@@ -1,0 +1,113 @@
+"""Candidates with the rows that their samplers make, for pilots or for the student."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sklearn.base import clone
+
+from .._dataset import Dataset
+from .._outofcore import Chunks
+from .._outofcore._transfer_stream import TransferStream
+from .._parts import Parts
+from .._students import learns_in_epochs
+from .._typing import Split
+from .._warnings import warn_caller
+from ..transfer._transfer_set import TransferSet, count_rows, make_transfer_set
+from ._candidates import Candidate, list_candidates
+from ._hold_outs import Splits
+
+#: Synthetic rows in a pilot: for each real one, or for networks, of which a row is
+#: visited many times, a share of those in the final fit.
+PILOT_RATIO, _PILOT_SHARE = 2, 1 / 6
+
+
+def sample_candidates(
+    estimator: Any, parts: Parts, data: Dataset, splits: Splits
+) -> list[Candidate]:
+    """Return the candidates with the rows that they need before a teacher is fitted.
+
+    They are the rows of the pilots; no held-out row is a parent. An only candidate
+    gets those that the student learns: a sampler that fails must do so early. Where
+    the samplers of "auto" cannot work on the rows, the candidates are those without
+    synthetic rows.
+    """
+    candidates = list_candidates(estimator, parts, data, splits)
+    if len(candidates) > 1:
+        try:
+            return _sample_pilot_rows(parts, data, splits, candidates)
+        except (TypeError, ValueError) as error:
+            warn_caller(
+                'augmenter="auto" makes no synthetic rows, for these cannot be built '
+                f"on: {error} Set augmenter=None to do without, or pass a sampler of "
+                "your own."
+            )
+            parts = replace(parts, sampler=None)
+            candidates = list_candidates(estimator, parts, data, splits)
+    if len(candidates) > 1:
+        return candidates
+    return [sample_rows_of(candidates[0], parts, data, splits)]
+
+
+def pilot_tables(candidates: list[Candidate]) -> list[Any]:
+    """Return the tables that pilots learn beyond the training rows, in order."""
+    if len(candidates) == 1:
+        return []
+    return [c.rows.X for c in candidates if isinstance(c.rows, TransferSet)]
+
+
+def sample_rows_of(
+    candidate: Candidate, parts: Parts, data: Dataset, splits: Splits
+) -> Candidate:
+    """Return a candidate with the transfer set that the student learns.
+
+    No row that is held out of the student's fit is a parent.
+    """
+    split = student_split(candidate, parts, splits)
+    own = data if split is None else data.take(split[0])
+    make = (
+        TransferStream if isinstance(parts.X_unlabeled, Chunks) else make_transfer_set
+    )
+    rows = make(
+        None if candidate.sampler is None else clone(candidate.sampler),
+        own.X,
+        own.weight,
+        parts.X_unlabeled,
+        parts.n_synthetic,
+        parts.seeds.sampler,
+        parts.ratio,
+    )
+    return replace(candidate, rows=rows)
+
+
+def student_split(candidate: Candidate, parts: Parts, splits: Splits) -> Split | None:
+    """Rows of the student's fit, and rows that end it or decide on its tuning."""
+    needed = parts.fine_tune or candidate.stops_early
+    return splits.validation if needed else None
+
+
+def _sample_pilot_rows(
+    parts: Parts, data: Dataset, splits: Splits, candidates: list[Candidate]
+) -> list[Candidate]:
+    assert splits.pilot is not None
+    own = data.take(splits.pilot[0])
+    final = count_rows(own.n_samples, parts.n_synthetic, parts.ratio)
+    if learns_in_epochs(parts.student):
+        count = max(1, round(_PILOT_SHARE * final))
+    else:
+        count = min(final, PILOT_RATIO * own.n_samples)
+    unlabeled = parts.X_unlabeled
+    if isinstance(unlabeled, Chunks):
+        unlabeled = unlabeled.first
+
+    def sample(sampler: Any) -> TransferSet | None:
+        given = (own.X, own.weight, unlabeled, count, parts.seeds.sampler)
+        return make_transfer_set(clone(sampler), *given)
+
+    return [
+        replace(candidate, rows=sample(candidate.sampler))
+        if candidate.augmented
+        else candidate
+        for candidate in candidates
+    ]
