@@ -23,7 +23,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill._labels import _teacher
 
 X, y = make_classification(640, n_informative=6, random_state=0)
 PAUSE = 0.01
@@ -51,11 +50,11 @@ class SlowTeacher(LogisticRegression):
 
 
 def fit(folder, log):
-    _teacher._CHUNK = 100
     return DistilledClassifier(
         SlowTeacher(str(log)),
         DecisionTreeClassifier(max_depth=4),
-        cv=3,
+        alpha=1.0,
+        cv=5,
         memory=str(folder / "memory"),
         random_state=0,
     ).fit(X, y)
@@ -88,7 +87,7 @@ def main_kill(folder, seed):
     with open(folder / "ends", "w") as ends:
         ended = 0
         while not ended:
-            wanted, child = count_lines(log) + rng.randint(1, 8), start(folder)
+            wanted, child = count_lines(log) + rng.randint(1, 5), start(folder)
             while count_lines(log) < wanted and not ended:
                 time.sleep(PAUSE / 10)
                 ended, status = os.waitpid(child, os.WNOHANG)

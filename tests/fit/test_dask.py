@@ -8,14 +8,14 @@ import time
 import joblib
 import numpy as np
 import pytest
+from _core import Table, add_numbers, clip
 from sklearn.datasets import make_classification
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 
 from skdistill import DistilledClassifier
-from skdistill._labels import _teacher
-from skdistill._tasks import Tasks
 
 distributed = pytest.importorskip(
     "distributed", reason='needs the extra "dask": pip install "skdistill[dask]"'
@@ -100,17 +100,20 @@ class Traveller(LogisticRegression):
 
 
 def test_the_teacher_travels_to_each_worker_once(client, tmp_path):
-    teacher = Traveller(tmp_path).fit(X, y)
-    chunks = [X[start : start + 50] for start in range(0, 900, 50)]
+    # Labels are made in four chunks.
+    rows = add_numbers(np.random.default_rng(0).normal(size=(180_500, 2)))
+    labels = (rows[:, 0] > 0).astype(int)
+    teacher = Traveller(tmp_path).fit(rows[:300], labels[:300])
+    # Dask takes what is small along with each task.
+    teacher.large_ = np.ones(10_000)
+    distilled = DistilledClassifier(FrozenEstimator(teacher), Table(), augmenter=None)
     with joblib.parallel_config(backend="dask"):
-        labels = list(_teacher.label_chunks(teacher, chunks, work=Tasks()))
-    assert (
-        np.concatenate(labels).tobytes()
-        == np.concatenate([teacher.predict_proba(chunk) for chunk in chunks]).tobytes()
-    )
+        found = distilled.fit(rows, labels).student_.mass_
     workers = list_workers(tmp_path, "labelled")
     assert len(set(workers)) == 2
     assert sorted(list_workers(tmp_path, "arrived")) == sorted(set(workers))
+    expected = clip(teacher.predict_proba(rows), labels)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 class Victim(LogisticRegression):

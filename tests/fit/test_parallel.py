@@ -11,17 +11,16 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from _core import Table, add_numbers, clip
 from lightgbm import LGBMClassifier
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
-from skorch import NeuralNetClassifier
 
 from skdistill import DistilledClassifier
-from skdistill._labels import _teacher
-from skdistill._tasks import Shared, Tasks, share_cores
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -36,87 +35,139 @@ VOTE = VotingClassifier(
     voting="soft",
 )
 
-BACKENDS = ["sequential", "threading", "loky"]
+BACKENDS = ["threading", "loky"]
 
 
-def label(teacher, table, work=None):
-    return _teacher.label_rows(teacher, table, work=work or Tasks(joblib.Memory(None)))
+#: So many rows that their labels are made in three chunks.
+MANY = add_numbers(np.random.default_rng(0).normal(size=(100_500, 2)))
+MANY_Y = np.arange(len(MANY)) % 2
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("kind", ["C", "F", "frame", "list"])
-def test_labels_do_not_depend_on_where_they_are_made(backend, kind, monkeypatch):
+def learn(teacher, rows=MANY, **params):
+    """Return what a student learns from a frozen teacher."""
+    distilled = DistilledClassifier(
+        FrozenEstimator(teacher), Table(), augmenter=None, **params
+    )
+    return distilled.fit(rows, MANY_Y[: len(rows)]).student_.mass_
+
+
+@pytest.mark.parametrize(
+    ("kind", "backend"),
+    [
+        ("C", "threading"),
+        ("F", "threading"),
+        ("frame", "threading"),
+        ("list", "threading"),
+        ("C", "loky"),
+        ("frame", "loky"),
+    ],
+)
+def test_labels_do_not_depend_on_where_they_are_made(backend, kind):
     """They are `predict_proba`'s own answers, and the same bytes everywhere."""
-    monkeypatch.setattr(_teacher, "_CHUNK", 200)
     table = {
-        "C": X,
-        "F": np.asfortranarray(X),
-        "frame": pd.DataFrame(X).set_axis(list("abcdefghijklmnopqrst"), axis=1),
-        "list": X.tolist(),
+        "C": MANY,
+        "F": np.asfortranarray(MANY),
+        "frame": pd.DataFrame(MANY, columns=list("abc")),
+        "list": MANY.tolist(),
     }[kind]
-    fitted = VOTE.fit(table, y)
-    with joblib.parallel_config(backend=backend, n_jobs=2):
-        found = label(fitted, table)
-    assert found.tobytes() == label(fitted, table).tobytes()
-    whole = fitted.predict_proba(X if kind == "list" else table)
-    np.testing.assert_allclose(found, whole, rtol=1e-12)
+    fitted = VOTE.fit(table[:300], MANY_Y[:300])
+    alone = learn(fitted, table)
+    with joblib.parallel_config(backend=backend):
+        assert learn(fitted, table, n_jobs=2).tobytes() == alone.tobytes()
+    whole = fitted.predict_proba(MANY if kind == "list" else table)
+    np.testing.assert_allclose(alone, clip(whole, MANY_Y), rtol=1e-12)
 
 
-def test_a_shared_travels_with_its_arrays_beside_it():
-    fitted = VOTE.fit(X, y)
-    shared = Shared({"rows": X, "teacher": fitted, "empty": np.empty((0, 3))})
-    arrays = []
-    data = pickle.dumps(shared, protocol=5, buffer_callback=arrays.append)
-    assert len(data) < X.nbytes / 10
-    again = pickle.loads(data, buffers=arrays).value
-    np.testing.assert_array_equal(again["rows"], X)
-    assert (
-        again["teacher"].predict_proba(X).tobytes() == VOTE.predict_proba(X).tobytes()
-    )
-    # Packed once: every task gets the same arrays, which joblib recognises.
-    assert all(
-        one is two
-        for one, two in zip(
-            shared.__reduce__()[1][0], shared.__reduce__()[1][0], strict=True
+class Large(GaussianNB):
+    """A teacher with a large array, which leaves a file where that is writeable."""
+
+    def __init__(self, folder=None):
+        super().__init__()
+        self.folder = folder
+
+    def fit(self, X, y):
+        self.large_ = np.ones(500_000)
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        kind = "copied" if self.large_.flags.writeable else "mapped"
+        (self.folder / f"{kind}-{os.getpid()}-{len(X)}-{X[0, -1]:.0f}").touch()
+        return super().predict_proba(X)
+
+
+def test_large_arrays_of_a_teacher_are_mapped_by_processes_not_copied(tmp_path):
+    teacher = Large(tmp_path).fit(MANY[:300], MANY_Y[:300])
+    learn(teacher, n_jobs=2)
+    files = [path.name for path in tmp_path.iterdir()]
+    assert len(files) == 3
+    assert all(name.startswith("mapped") for name in files)
+    assert all(str(os.getpid()) not in name for name in files)
+
+
+class Noting(VotingClassifier):
+    """Notes `n_jobs` of its parts whenever it is fitted or asked."""
+
+    notes = []
+
+    def fit(self, X, y, sample_weight=None):
+        Noting.notes.append(
+            ("fit", len(X), [part.n_jobs for _, part in self.estimators])
         )
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        n_jobs = [part.n_jobs for part in self.estimators_]
+        Noting.notes.append(("ask", len(X), n_jobs))
+        return super().predict_proba(X)
+
+
+def make_noting():
+    return Noting(
+        [
+            ("forest", RandomForestClassifier(3, n_jobs=-1, random_state=0)),
+            ("boosted", LGBMClassifier(n_estimators=2, verbose=-1)),
+            ("one", RandomForestClassifier(2, random_state=0)),
+        ],
+        voting="soft",
     )
-    assert shared.__sizeof__() > X.nbytes
-
-
-def list_n_jobs(vote):
-    """Of the parts that were fitted, those that a fit clones, and the whole."""
-    parts = [*vote.estimators_, *(part for _, part in vote.estimators), vote]
-    return [part.n_jobs for part in parts]
 
 
 def test_parts_share_the_cores_in_a_copy():
-    vote = VotingClassifier(
-        [
-            ("forest", RandomForestClassifier(3, n_jobs=-1)),
-            ("boosted", LGBMClassifier(n_estimators=2, verbose=-1)),
-            ("one", RandomForestClassifier(2)),
-        ],
-        voting="soft",
-    ).fit(X, y)
-    before = [-1, None, None] * 2 + [None]
-    assert list_n_jobs(vote) == before
-    assert list_n_jobs(share_cores(vote, 1)) == [1, 1, None] * 2 + [None]
-    assert list_n_jobs(share_cores(vote, 1, alone=True)) == [1, 1, 1] * 2 + [1]
-    assert list_n_jobs(share_cores(vote, None, alone=True)) == [-1, None, 1] * 2 + [1]
-    assert share_cores(vote, None) is vote
-    # A frozen teacher may be at work in another thread meanwhile.
-    assert list_n_jobs(vote) == before
-    limited = share_cores(FrozenEstimator(vote), 1)
-    assert (
-        limited.estimator.estimators_[0].estimators_ is vote.estimators_[0].estimators_
+    rows, labels = add_numbers(X[:, :4]), y
+    distilled = DistilledClassifier(
+        make_noting(), Table(), cv=2, n_jobs=2, augmenter=None, calibrate=False
     )
-    np.testing.assert_allclose(limited.predict_proba(X), vote.predict_proba(X))
+    Noting.notes.clear()
+    with joblib.parallel_config(backend="threading"):
+        distilled.fit(rows, labels)
+    share = max(1, joblib.cpu_count() // 2)
+    # Where one core is all there is, one of two tasks asks for no less.
+    limited = [share, share] if joblib.cpu_count() > 1 else [-1, None]
+    for what, n_rows, n_jobs in Noting.notes:
+        if n_rows == 450:
+            # scikit-learn's None is 1 where the result would depend on threads.
+            assert n_jobs == [*limited, None if what == "fit" else 1]
+        else:
+            # The teacher on all rows has the machine to itself.
+            assert n_rows == 900
+            assert n_jobs == [-1, None, None if what == "fit" else 1]
+    assert len(Noting.notes) >= 6
+    vote = distilled.teacher_
+    assert [part.n_jobs for part in vote.estimators_] == [-1, None, None]
+    # A frozen teacher may be at work in another thread meanwhile.
+    again = DistilledClassifier(FrozenEstimator(vote), Table(), n_jobs=2)
+    again.set_params(augmenter=None).fit(rows, labels)
+    assert again.teacher_.estimator is vote
+    assert [part.n_jobs for part in vote.estimators_] == [-1, None, None]
+    assert [part.n_jobs for _, part in vote.estimators] == [-1, None, None]
 
 
 def test_an_estimator_that_holds_itself_is_walked_once():
-    forest = RandomForestClassifier(3, n_jobs=-1)
-    forest.me = [forest]
-    assert share_cores(forest, 1).n_jobs == 1
+    forest = RandomForestClassifier(3, n_jobs=-1, random_state=0)
+    forest.fit(MANY[:300], MANY_Y[:300]).me = [forest]
+    rows = MANY[:300]
+    expected = clip(forest.predict_proba(rows), MANY_Y[:300])
+    np.testing.assert_allclose(learn(forest, rows, n_jobs=2), expected)
 
 
 PARTS = {
@@ -131,7 +182,7 @@ def distil(name, **params):
 
 
 @pytest.mark.parametrize("name", PARTS)
-@pytest.mark.parametrize("backend", BACKENDS[1:])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_fit_gives_the_same_bytes_everywhere(name, backend):
     """Folds, chunks and pilots, by workers and without."""
     given = {"X": X[:700], "y": y[:700], "X_unlabeled": X[700:]}
@@ -145,41 +196,51 @@ def test_a_fit_gives_the_same_bytes_everywhere(name, backend):
     assert together.predict_proba(X).tobytes() == alone.predict_proba(X).tobytes()
 
 
+def fit_folds(teacher=None, **params):
+    rows = MANY[:600]
+    distilled = DistilledClassifier(
+        teacher or GaussianNB(), Table(), cv=8, augmenter=None, **params
+    )
+    return distilled.fit(rows, MANY_Y[:600]).student_.mass_.tobytes()
+
+
 def test_backends_that_give_all_answers_at_once_do_too():
-    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
-        calls = ((number,) for number in range(-9, 1))
-        assert list(Tasks().run(abs, calls)) == list(range(9, -1, -1))
+    alone = fit_folds()
+    with joblib.parallel_config(backend="multiprocessing"):
+        assert fit_folds(n_jobs=2) == alone
+
+
+class Losing(GaussianNB):
+    """Is cancelled as often as its fits, told by their last row, are to be lost."""
+
+    lost = {}
+
+    def fit(self, X, y, sample_weight=None):
+        fold = int(X[-1, -1])
+        if Losing.lost.get(fold, 0):
+            Losing.lost[fold] -= 1
+            raise CancelledError
+        return super().fit(X, y)
 
 
 def test_answers_that_got_lost_are_asked_for_again():
     """As where a worker of a cluster takes with it what was scattered to it."""
-    lost, answered = {3: 2, 17: 1, 18: 1}, []
-
-    def answer(number):
-        assert number not in answered
-        if lost.get(number, 0):
-            lost[number] -= 1
-            raise CancelledError
-        return number
-
-    def run():
-        answered.clear()
-        with joblib.parallel_config(backend="threading", n_jobs=2):
-            calls = ((number,) for number in range(30))
-            for number in Tasks().run(answer, calls):
-                answered.append(number)
-
-    run()
-    assert answered == list(range(30))
-    assert not any(lost.values())
-    lost[3] = 100
-    with pytest.raises(CancelledError):
-        run()
+    alone = fit_folds()
+    Losing.lost.update({599: 2})
+    with joblib.parallel_config(backend="threading"):
+        assert fit_folds(Losing(), n_jobs=2) == alone
+        assert Losing.lost == {599: 0}
+        Losing.lost[599] = 100
+        with pytest.raises(CancelledError):
+            fit_folds(Losing(), n_jobs=2)
+    Losing.lost.clear()
 
 
 def test_nets_take_turns_at_torchs_generator():
     """Threads share it, and each pilot of a net must draw what it would alone."""
     torch = pytest.importorskip("torch")
+    # Imported here, for workers import this file.
+    from skorch import NeuralNetClassifier
 
     class Module(torch.nn.Sequential):
         def __init__(self):
@@ -212,40 +273,40 @@ import joblib, numpy as np
 from lightgbm import LGBMClassifier
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
-from sklearn.model_selection import KFold
+from sklearn.frozen import FrozenEstimator
+from sklearn.naive_bayes import GaussianNB
 from threadpoolctl import threadpool_info
-from skdistill import DistilledClassifier, _teacher
-from skdistill._tasks import Tasks
+from skdistill import DistilledClassifier
 
 class Witness(VotingClassifier):
-    def note(self, what, parts):
+    def note(self, what, parts, n_rows):
         pools = [pool["num_threads"] for pool in threadpool_info()]
         jobs = [joblib.effective_n_jobs(part.n_jobs or -1) for part in parts]
         with open("log", "a") as log:
-            log.write(json.dumps([what, max(jobs), max(pools)]) + "\\n")
+            log.write(json.dumps([what, n_rows, max(jobs), max(pools)]) + "\\n")
 
     def fit(self, X, y):
-        self.note("fit", [part for _, part in self.estimators])
+        self.note("fit", [part for _, part in self.estimators], len(X))
         return super().fit(X, y)
 
     def predict_proba(self, X):
-        self.note("label", self.estimators_)
+        self.note("label", self.estimators_, len(X))
         return super().predict_proba(X)
 
-X, y = make_classification(400, random_state=0)
+X, y = make_classification(400, 4, random_state=0)
 parts = RandomForestClassifier(2, n_jobs=-1), LGBMClassifier(n_estimators=2, verbose=-1)
 witness = Witness([("forest", parts[0]), ("boosted", parts[1])], voting="soft")
-witness.note("alone", parts)
-_teacher._CHUNK = 100
+witness.note("alone", parts, 0)
+given = dict(student=GaussianNB(), augmenter=None, calibrate=False, n_jobs=2)
 with joblib.parallel_config(backend=sys.argv[1]):
-    splits = list(KFold(2).split(X))
-    _teacher.cross_label(witness, X, y, splits, {}, np.unique(y), work=Tasks(n_jobs=2))
-    fitted = VotingClassifier.fit(witness, X, y)
-    _teacher.label_rows(fitted, X, work=Tasks(n_jobs=2))
+    DistilledClassifier(witness, cv=2, **given).fit(X, y)
+    fitted = FrozenEstimator(VotingClassifier.fit(witness, X, y))
+    many = np.resize(X, (100_500, 4))
+    DistilledClassifier(fitted, **given).fit(many, np.arange(len(many)) % 2)
 """
 
 
-@pytest.mark.parametrize("backend", BACKENDS[1:])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_two_tasks_ask_for_half_of_the_cores_each(backend, tmp_path):
     """Of forests, LightGBM, OpenMP and BLAS, each of which would take all."""
     # Two of the cores, as many threads as anything wants.
@@ -257,12 +318,16 @@ def test_two_tasks_ask_for_half_of_the_cores_each(backend, tmp_path):
         env=env | {"LOKY_MAX_CPU_COUNT": "2"},
         check=True,
     )
-    (_, jobs, pools), *tasks = map(json.loads, (tmp_path / "log").open())
+    (_, _, jobs, pools), *tasks = map(json.loads, (tmp_path / "log").open())
     if os.cpu_count() > 1:
         assert jobs == 2
         assert pools > 1
-    kinds = [what for what, *_ in tasks]
-    assert kinds.count("fit") == 2
-    # Of the two folds, and of the four chunks.
-    assert kinds.count("label") > 6
-    assert {(jobs, pools) for _, jobs, pools in tasks} == {(1, 1)}
+    # The teacher on all 400 rows has the machine to itself.
+    shared = [task for task in tasks if task[1] != 400]
+    kinds = [(what, n_rows) for what, n_rows, *_ in shared]
+    # Two folds, and three chunks of many rows.
+    assert kinds.count(("fit", 200)) == 2
+    assert kinds.count(("label", 200)) >= 2
+    assert kinds.count(("label", 50_000)) == 2
+    assert kinds.count(("label", 500)) == 1
+    assert {(jobs, pools) for *_, jobs, pools in shared} == {(1, 1)}

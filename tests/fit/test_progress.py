@@ -1,7 +1,13 @@
 """Progress of long work: `verbose`, and scikit-learn's callbacks."""
 
+import _thread
+import signal
 import subprocess
 import sys
+import threading
+import time
+import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -15,8 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier, _classifier
-from skdistill._progress import raise_interrupts
+from skdistill import DistilledClassifier
 
 X, y = make_classification(80, random_state=0)
 
@@ -118,42 +123,74 @@ def test_verbose_prints_a_line_a_step(capsys, teacher, given, steps):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("what", ["teacher", "student"])
-def test_an_interrupt_that_a_network_swallows_ends_the_fit(what, monkeypatch):
+@contextmanager
+def interrupt(after=0.5, again=5.0):
+    """Press Ctrl-C, and again for as long as it has no effect; yield the times."""
+    times, ended = [], threading.Event()
+
+    def press():
+        wait = after
+        while not ended.wait(wait):
+            times.append(time.monotonic())
+            _thread.interrupt_main()
+            wait = again
+
+    # Workers of pytest-xdist ignore it.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    thread = threading.Thread(target=press)
+    thread.start()
+    try:
+        yield times
+    finally:
+        ended.set()
+        thread.join()
+        signal.signal(signal.SIGINT, handler)
+
+
+def make_endless():
     """MLPClassifier turns Ctrl-C into a warning and keeps half-trained weights."""
+    return MLPClassifier((4,), max_iter=10**7, n_iter_no_change=10**7)
 
-    def interrupt(*args, **kwargs):
-        raise KeyboardInterrupt
 
+@pytest.mark.parametrize("what", ["teacher", "student"])
+def test_an_interrupt_that_a_network_swallows_ends_the_fit(what):
     parts = {"teacher": LogisticRegression(), "student": LogisticRegression()}
     est = DistilledClassifier(**parts).fit(X, y)
     before = est.predict_proba(X)
-    est.set_params(**{what: MLPClassifier((4,))})
-    monkeypatch.setattr(MLPClassifier, "_backprop", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    est.set_params(**{what: make_endless()})
+    with interrupt() as times, pytest.raises(KeyboardInterrupt):
         est.fit(X, y)
+    assert len(times) == 1
     np.testing.assert_array_equal(est.predict_proba(X), before)
 
 
-def test_an_interrupt_in_a_pilot_ends_the_fit(monkeypatch):
+def test_an_interrupt_in_a_pilot_ends_the_fit():
     """Warnings of a pilot are not shown, but this one is no warning."""
-
-    def interrupt(*args, **kwargs):
-        raise KeyboardInterrupt
-
     rows, labels = make_classification(600, random_state=0)
-    est = DistilledClassifier(LogisticRegression(), MLPClassifier((4,)))
-    monkeypatch.setattr(MLPClassifier, "_backprop", interrupt)
-    monkeypatch.setattr(
-        _classifier, "teach", lambda *args: pytest.fail("no pilot ended it")
-    )
-    with pytest.raises(KeyboardInterrupt):
+    recorder = Recorder()
+    est = DistilledClassifier(LogisticRegression(), make_endless())
+    est.set_callbacks(recorder)
+    with interrupt(after=2.0) as times, pytest.raises(KeyboardInterrupt):
         est.fit(rows, labels)
+    assert len(times) == 1
+    assert names(recorder)[-1] == "pilots"
+    assert not hasattr(est, "student_")
+
+
+class Warner(LogisticRegression):
+    def fit(self, X, y, sample_weight=None):
+        warnings.warn("mine", UserWarning, stacklevel=1)
+        return super().fit(X, y, sample_weight)
 
 
 def test_other_warnings_stay_what_they_are():
-    with pytest.raises(UserWarning, match="mine"), raise_interrupts():
-        raise UserWarning("mine")
+    est = DistilledClassifier(Warner(), LogisticRegression())
+    with pytest.warns(UserWarning, match="mine"):
+        est.fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        with pytest.raises(UserWarning, match="mine"):
+            est.fit(X, y)
 
 
 #: The package is loaded anew where scikit-learn has no callbacks.
