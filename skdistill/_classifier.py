@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
@@ -22,7 +21,7 @@ from ._fit import (
     make_soft_data,
 )
 from ._parts import clone_parts
-from ._progress import Progress, raise_interrupts
+from ._progress import CallbackSupportMixin, Progress, raise_interrupts, with_callbacks
 from ._selection import choose, draw_splits, sample_candidates
 from ._students import read_labels
 from ._validation import check_training_data
