@@ -56,7 +56,7 @@ def test_every_step_begins_and_ends(cv):
     recorder = Recorder()
     est = DistilledClassifier(DecisionTreeClassifier(), DecisionTreeClassifier(), cv=cv)
     est.set_callbacks(recorder).fit(X, y)
-    steps = ["fit"] + (["folds"] if cv else []) + ["teacher", "student"]
+    steps = ["fit", *(["folds"] if cv else []), "teacher", "label", "student"]
     assert names(recorder) == steps
     assert recorder.events[0] == "setup"
     assert recorder.events[-1] == "teardown"
@@ -105,7 +105,7 @@ def test_progress_bar_alone(capfd):
 @pytest.mark.parametrize(
     ("teacher", "given", "steps"),
     [
-        (LogisticRegression(), {}, ["teacher", "student"]),
+        (LogisticRegression(), {}, ["teacher", "label", "student"]),
         (FrozenEstimator(LogisticRegression().fit(X, y)), {}, ["label", "student"]),
         (None, {"teacher_proba": np.eye(2)[y]}, ["student"]),
     ],
