@@ -1,11 +1,11 @@
-"""How near a student is to its teacher, and how far its probabilities can be trusted.
+"""Metrics of a student: against its teacher, against the labels, and its cost.
 
-Plain functions of arrays: `agreement_score` and `kl_divergence` compare a student
-with its teacher, `gap_recovered` compares both with a baseline, and
-`expected_calibration_error` compares probabilities with what happened.
+`agreement_score` and `kl_divergence` compare a student with its teacher,
+`gap_recovered` compares both with a baseline, and `expected_calibration_error`
+compares probabilities with true labels.
 
-Scorers for a search: `latency_scorer` and `size_scorer` say what a model costs to
-serve, `within_budget` chooses the best that costs no more than it may.
+`latency_scorer` and `size_scorer` score the cost of serving a model in a search, and
+`within_budget` chooses the best candidate whose cost is within limits.
 """
 
 from ._budget import within_budget

@@ -35,7 +35,7 @@ def within_budget(
     Parameters
     ----------
     score : str, default="neg_log_loss"
-        Key in the `scoring` of the search of what is to be best; greater is better.
+        Key in the `scoring` of the search of the score to maximise.
     max_latency_us : float, default=None
         Largest latency allowed, in microseconds a row. None: any.
     max_bytes : float, default=None
@@ -56,7 +56,7 @@ def within_budget(
     Raises
     ------
     TypeError
-        A limit is no number.
+        A limit is not a number.
     ValueError
         There is no limit, one is not above 0, or two keys are the same.
 
@@ -67,9 +67,9 @@ def within_budget(
 
     Notes
     -----
-    The figures are those of models fitted on the training splits. A tree or a
-    forest that is refitted on all rows may come out larger and slower:
-    ``size_scorer(search.best_estimator_, X)`` tells.
+    The costs are those of models fitted on the training splits. A tree or a forest
+    that is refitted on all rows may be larger and slower: measure it with
+    ``size_scorer(search.best_estimator_, X)``.
 
     A search with a callable `refit` has no `best_score_`; read
     ``search.cv_results_["mean_test_neg_log_loss"][search.best_index_]``.

@@ -1,27 +1,17 @@
-"""Scorers of what a model costs to serve: its time for a row and its size."""
+"""Scorers of what a model costs to serve: the time of a row, and the size."""
 
 from __future__ import annotations
 
 import math
-import pickle
-import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._nested import find_deployed
-from .._sklearn import _safe_indexing
+from ._costs import dump_deployed, time_predictions
 
-#: The first calls pay for caches, thread pools and lazy imports.
-_WARM_UP_CALLS = 5
-#: Different batches taken in turn, so that no single one decides a latency.
-_N_BATCHES = 50
 _MIN_CALLS = 20
-_MAX_CALLS = 1000
 #: A search measures every candidate on every split, so each gets only this long.
 _SECONDS = 0.2
 
@@ -48,13 +38,12 @@ def latency_scorer(percentile: float = 50, batch_size: int = 1) -> _LatencyScore
     -------
     scorer : callable
         ``scorer(estimator, X, y=None)`` returns minus the percentile, in
-        microseconds a row: greater is better. `y` and `sample_weight` do not
-        matter to it.
+        microseconds a row: greater is better. `y` and `sample_weight` are not used.
 
     Raises
     ------
     TypeError
-        A parameter is no number; or, on scoring, the estimator does not predict.
+        A parameter is not a number; or, on scoring, the estimator does not predict.
     ValueError
         A parameter is out of range; or, on scoring, there are no rows.
 
@@ -68,13 +57,13 @@ def latency_scorer(percentile: float = 50, batch_size: int = 1) -> _LatencyScore
     -----
     Five calls to warm up are not counted. Then calls are timed one by one with
     :func:`time.perf_counter_ns` for 0.2 seconds, but at least 20 calls, and at
-    least as many as it takes for one of them to lie above the percentile (100 for
-    the 99th); at most 1000, if that is enough.
+    least as many as put one of them above the percentile (100 for the 99th); at
+    most 1000, if that is enough.
 
     Times hold for the machine, and for the threads that the model may use. With
     ``n_jobs`` above 1 a search times candidates while others are being fitted on
-    the same cores, so latencies come out too long: time once more, alone, what the
-    decision hangs on.
+    the same cores, so latencies come out too long: measure the finalists again,
+    alone.
 
     Examples
     --------
@@ -133,11 +122,14 @@ class _LatencyScorer(_CostScorer):
     def __call__(
         self, estimator: Any, X: Any, y: Any = None, *, sample_weight: Any = None
     ) -> float:
-        predict = _find_method(find_deployed(estimator))
-        batches = _cut_batches(X, int(self.batch_size))
         calls_above = math.ceil(1 / (1 - self.percentile / 100))
-        min_calls = max(_MIN_CALLS, calls_above)
-        times = time_calls(predict, batches, min_calls=min_calls, seconds=_SECONDS)
+        times = time_predictions(
+            estimator,
+            X,
+            batch_size=int(self.batch_size),
+            min_calls=max(_MIN_CALLS, calls_above),
+            seconds=_SECONDS,
+        )
         nanoseconds = np.percentile(times, self.percentile)
         return -float(nanoseconds) / 1000 / self.batch_size
 
@@ -156,7 +148,7 @@ class _SizeScorer(_CostScorer):
     estimator : estimator
         Fitted.
     X, y, sample_weight : object, default=None
-        As every scorer takes them; they do not matter to this one.
+        Not used; part of the signature of every scorer.
 
     Returns
     -------
@@ -170,7 +162,7 @@ class _SizeScorer(_CostScorer):
 
     See Also
     --------
-    latency_scorer : Scorer of the time that a row takes.
+    latency_scorer : Scorer of the time of a row.
     within_budget : Chooses the best candidate of a search that is fast and small
         enough.
 
@@ -192,67 +184,7 @@ class _SizeScorer(_CostScorer):
     def __call__(
         self, estimator: Any, X: Any = None, y: Any = None, *, sample_weight: Any = None
     ) -> float:
-        deployed = find_deployed(estimator)
-        try:
-            return -float(len(pickle.dumps(deployed, pickle.HIGHEST_PROTOCOL)))
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise TypeError(
-                "The size is that of the pickle; a part of this "
-                f"{type(deployed).__name__} can't be pickled: {error}. Define "
-                "functions and classes at the top of a module instead of inside a "
-                "function."
-            ) from error
+        return -float(len(dump_deployed(estimator)))
 
 
 size_scorer = _SizeScorer()
-
-
-def time_calls(
-    predict: Callable[[Any], Any],
-    batches: Sequence[Any],
-    *,
-    min_calls: int,
-    seconds: float,
-) -> NDArray[np.int64]:
-    """Nanoseconds of each call, the batches taken in turn.
-
-    Calls are made for `seconds`, but at least `min_calls` of them, and no more than
-    `_MAX_CALLS` unless `min_calls` is more.
-    """
-    for k in range(_WARM_UP_CALLS):
-        predict(batches[k % len(batches)])
-    times: list[int] = []
-    end = time.perf_counter_ns() + round(seconds * 1e9)
-    while len(times) < max(min_calls, _MAX_CALLS):
-        batch = batches[len(times) % len(batches)]
-        start = time.perf_counter_ns()
-        if start > end and len(times) >= min_calls:
-            break
-        predict(batch)
-        times.append(time.perf_counter_ns() - start)
-    return np.array(times, dtype=np.int64)
-
-
-def _cut_batches(X: Any, batch_size: int) -> list[Any]:
-    """Batches of consecutive rows; after the last row comes the first again."""
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-    if n_rows < 1:
-        raise ValueError(
-            "There must be at least one row to time a prediction with; got none. "
-            "Pass rows like those that the model will serve."
-        )
-    # Cut beforehand: taking a row out of a frame is not the model's time.
-    starts = range(0, n_rows, batch_size)[:_N_BATCHES]
-    return [
-        _safe_indexing(X, (start + np.arange(batch_size)) % n_rows) for start in starts
-    ]
-
-
-def _find_method(estimator: Any) -> Callable[[Any], Any]:
-    for name in ("predict_proba", "predict"):
-        if hasattr(estimator, name):
-            return getattr(estimator, name)
-    raise TypeError(
-        "Only an estimator with predict_proba or predict can be timed; "
-        f"{type(estimator).__name__} has neither. Pass a classifier or a regressor."
-    )

@@ -15,8 +15,8 @@ from ._validation import (
     check_proba,
     check_same_shape,
     check_scores,
-    check_weight,
     match_labels,
+    weigh_rows,
 )
 
 
@@ -47,13 +47,13 @@ def agreement_score(
     Raises
     ------
     ValueError
-        If the two can't be compared row by row, or a probability or a weight is
-        not one.
+        If shapes or types of the two differ, or a probability or a weight is out
+        of range.
 
     References
     ----------
     Stanton, Izmailov, Kirichenko, Alemi and Wilson, "Does Knowledge Distillation
-    Really Tasks?", NeurIPS 2021: the average top-1 agreement.
+    Really Work?", NeurIPS 2021: the average top-1 agreement.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def agreement_score(
     else:
         check_labels(teacher_array, "teacher")
         check_comparable(teacher_array, student_array, "teacher", "student")
-    weight = check_weight(sample_weight, len(teacher_array))
+    weight = weigh_rows(sample_weight, len(teacher_array))
     return float(np.average(teacher_array == student_array, weights=weight))
 
 
@@ -93,7 +93,7 @@ def kl_divergence(
 
     The weighted mean over the rows of
     :math:`\sum_k p_k \log(p_k / q_k)`, with the teacher's probabilities *p* and the
-    student's *q*: what it costs to take the student's word for the teacher's.
+    student's *q*.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def kl_divergence(
     p = check_proba(np.asarray(teacher_proba), "teacher_proba")
     q = check_proba(np.asarray(student_proba), "student_proba")
     check_same_shape(p, q, "teacher_proba", "student_proba")
-    weight = check_weight(sample_weight, len(p))
+    weight = weigh_rows(sample_weight, len(p))
     # Rounded rows that sum to 0.9999999 would make equal distributions differ.
     p, q = p / p.sum(axis=1, keepdims=True), q / q.sum(axis=1, keepdims=True)
     q = (1 - epsilon) * q + epsilon / q.shape[1]
@@ -176,14 +176,14 @@ def gap_recovered(
     teacher_score, baseline_score, student_score : float or array-like
         One score, or one for each seed or data set, in arrays of one shape (a
         single score goes with each of them). The result is then the ratio of the
-        summed differences: a mean of ratios would be ruled by the seeds on which
-        the advantage is almost nothing.
+        summed differences: in a mean of ratios, seeds with almost no advantage
+        would outweigh all others.
     noise : float, default=0.0
-        In units of the score: the mean advantage up to which there is nothing to
-        recover, for example twice its standard error over the seeds.
+        In units of the score: the largest mean advantage that counts as none, for
+        example twice its standard error over the seeds.
     greater_is_better : bool, default=True
-        False for a loss or an error. The ratio is the same either way; which sign
-        of the difference is an advantage is not.
+        False for a loss or an error. It decides which sign of the difference is an
+        advantage; the ratio is the same either way.
 
     Returns
     -------
@@ -220,7 +220,7 @@ def gap_recovered(
     teacher, baseline, student = (float(np.mean(score)) for score in scores)
     sign = 1.0 if greater_is_better else -1.0
     advantage = sign * (teacher - baseline)
-    # 0.1 + 0.2 has an advantage of 6e-17 over 0.3, and no student has a share of that.
+    # 0.1 + 0.2 exceeds 0.3 by 6e-17: a difference within rounding is no advantage.
     rounding = 16 * np.finfo(np.float64).eps * max(abs(teacher), abs(baseline))
     if advantage <= max(noise, rounding):
         warnings.warn(
@@ -301,7 +301,7 @@ def expected_calibration_error(
         )
     proba = check_proba(np.asarray(y_proba), "y_proba")
     matches = match_labels(np.asarray(y_true), labels, proba.shape)
-    weight = check_weight(sample_weight, len(proba))
+    weight = weigh_rows(sample_weight, len(proba))
     predicted, confidence = proba.argmax(axis=1), proba.max(axis=1)
     excess = confidence - matches[np.arange(len(proba)), predicted]
     bins = _bin_equal_mass(confidence, weight, int(n_bins))
@@ -317,7 +317,7 @@ def _bin_equal_mass(
     mass = np.bincount(group, weights=weight)
     # A group goes where the middle of its mass lies, whatever its size.
     position = (np.cumsum(mass) - mass / 2) / mass.sum() * n_bins
-    # Weights sum with a rounding that depends on their order; a middle that falls
-    # on an advantage must not go left or right by it.
-    edges_up = np.floor(position + 1e-9).astype(np.intp)
-    return np.minimum(edges_up, n_bins - 1)[group]
+    # The sums' rounding depends on the order of the rows; it must not move a middle
+    # that lies on the border of two bins.
+    bins = np.floor(position + 1e-9).astype(np.intp)
+    return np.minimum(bins, n_bins - 1)[group]

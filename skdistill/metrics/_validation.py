@@ -1,4 +1,4 @@
-"""What the metrics ask of their input, each with the error that says so."""
+"""Checks of the arrays that the metrics take."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._typing import FloatArray
+from .._validation import check_weight
 
 #: Far above the rounding of float32 and float16 probabilities, far below a mistake.
 _SUM_TOLERANCE = 1e-3
@@ -102,23 +103,10 @@ def check_same_shape(
         )
 
 
-def check_weight(sample_weight: ArrayLike | None, n_samples: int) -> FloatArray:
-    """Weights as float64 of shape (n_samples,), or a ValueError."""
-    if sample_weight is None:
-        return np.ones(n_samples)
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must have one entry a row, shape ({n_samples},); got shape "
-            f"{weight.shape}. Pass the weights of these rows, or None."
-        )
-    if not np.isfinite(weight).all() or weight.min() < 0 or weight.sum() <= 0:
-        raise ValueError(
-            "sample_weight must be finite and at least 0, with a positive sum; got "
-            f"values from {weight.min()} to {weight.max()}. Give a row that should not "
-            "count the weight 0, and at least one row more than that."
-        )
-    return weight
+def weigh_rows(sample_weight: ArrayLike | None, n_samples: int) -> FloatArray:
+    """Weights as float64 of shape (n_samples,), ones for None, or a ValueError."""
+    weight = check_weight(sample_weight, n_samples)
+    return np.ones(n_samples) if weight is None else weight
 
 
 def check_scores(*scores: ArrayLike) -> list[FloatArray]:

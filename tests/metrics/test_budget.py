@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from _clock import hurry
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -14,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill.metrics import _scorers, latency_scorer, size_scorer, within_budget
+from skdistill.metrics import latency_scorer, size_scorer, within_budget
 
 X, Y = make_classification(n_samples=120, n_features=6, random_state=0)
 
@@ -184,8 +185,8 @@ def test_refuses_bad_limits_before_the_search(params, error, message):
 
 
 @pytest.fixture
-def hurry(monkeypatch):
-    monkeypatch.setattr(_scorers, "_SECONDS", 0.0)
+def hurried(monkeypatch):
+    hurry(monkeypatch)
 
 
 def _make_search(refit, teacher=None):
@@ -203,7 +204,7 @@ def _make_search(refit, teacher=None):
     return GridSearchCV(distilled, grid, scoring=scoring, refit=refit, cv=2)
 
 
-@pytest.mark.usefixtures("hurry")
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("teacher", [None, LogisticRegression()])
 def test_search_refits_the_best_inside(teacher):
     free = _make_search(False, teacher).fit(X, Y).cv_results_
@@ -220,13 +221,13 @@ def test_search_refits_the_best_inside(teacher):
     assert search.predict(X).shape == Y.shape
 
 
-@pytest.mark.usefixtures("hurry")
+@pytest.mark.usefixtures("hurried")
 def test_search_with_nothing_inside_raises():
     with pytest.raises(ValueError, match="'student__max_leaf_nodes': 2"):
         _make_search(within_budget(max_bytes=10)).fit(X, Y)
 
 
-@pytest.mark.usefixtures("hurry")
+@pytest.mark.usefixtures("hurried")
 def test_search_can_be_cloned():
     search = clone(_make_search(within_budget(max_bytes=1e9))).fit(X, Y)
     losses = search.cv_results_["mean_test_neg_log_loss"]

@@ -391,12 +391,12 @@ def test_weights_of_one_are_none(metric):
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        (np.ones(59), r"sample_weight must .*\(60,\); got shape \(59,\)"),
-        (np.ones((60, 1)), r"sample_weight must .*got shape \(60, 1\)"),
-        (np.zeros(60), r"positive sum; got values from 0.0 to 0.0"),
-        (np.linspace(-1, 2, 60), r"at least 0.*got values from -1.0 to 2.0"),
-        (np.full(60, np.nan), r"must be finite .*got values from nan"),
-        (np.full(60, np.inf), r"must be finite .*got values from inf"),
+        (np.ones(59), r"sample_weight must .*\(60,\).*\(59,\)"),
+        (np.ones((60, 1)), r"sample_weight must .*\(60, 1\)"),
+        (np.zeros(60), r"sample_weight must .* from 0 to 0"),
+        (np.linspace(-1, 2, 60), r"sample_weight must .* from -1 to 2"),
+        (np.full(60, np.nan), "sample_weight contains NaN"),
+        (np.full(60, np.inf), "sample_weight contains infinity"),
     ],
 )
 def test_weight_errors(metric, weight, message):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from _clock import hurry, tick
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
@@ -20,15 +21,21 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill.metrics import _scorers, latency_scorer, size_scorer
+from skdistill.metrics import latency_scorer, size_scorer
 
 X, Y = make_classification(n_samples=120, n_features=6, random_state=0)
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch):
-    """The fewest calls that a percentile allows."""
-    monkeypatch.setattr(_scorers, "_SECONDS", 0.0)
+def _hurry(request, monkeypatch):
+    """The fewest calls that a percentile allows, where times do not matter."""
+    if "real_time" not in request.fixturenames:
+        hurry(monkeypatch)
+
+
+@pytest.fixture
+def real_time():
+    """Leave the clock alone."""
 
 
 class Sleeper(ClassifierMixin, BaseEstimator):
@@ -67,6 +74,7 @@ def _count_bytes(model):
 # --- latency -------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("real_time")
 def test_latency_is_minus_microseconds_a_row():
     sleeper = Sleeper(seconds=0.002).fit(X, Y)
 
@@ -75,6 +83,7 @@ def test_latency_is_minus_microseconds_a_row():
     assert -2_000 < latency_scorer(batch_size=10)(sleeper, X, Y) <= -200
 
 
+@pytest.mark.usefixtures("real_time")
 def test_latency_takes_the_percentile_of_the_calls():
     # One call in ten takes 20 ms instead of 1 ms.
     sleeper = Sleeper(seconds=0.001, slow_every=10).fit(X, Y)
@@ -84,38 +93,37 @@ def test_latency_takes_the_percentile_of_the_calls():
     assert median > -20_000
 
 
-def test_latency_equals_the_percentile_of_the_clock(monkeypatch):
-    # Each call takes one microsecond more than the one before.
-    clock = iter(np.cumsum(np.repeat(np.arange(5000), 2) * 1000).tolist())
-    monkeypatch.setattr(_scorers.time, "perf_counter_ns", lambda: next(clock))
+@pytest.mark.parametrize("percentile", [0, 50, 90, 98])
+def test_latency_equals_the_percentile_of_the_clock(monkeypatch, percentile):
+    """One reading is later than the one before by ever more: 1 us, 2 us, ..."""
+    tick(monkeypatch, nanoseconds=2_000_000, step=1000)
     sleeper = Sleeper().fit(X, Y)
+    sleeper.predict_proba = sleeper.calls_.append
+    latency = -latency_scorer(percentile)(sleeper, X[:1])
 
-    times = _scorers.time_calls(
-        sleeper.predict_proba, [X[:1]], min_calls=30, seconds=1e-9
-    )
-
-    assert len(times) == 30
-    assert (np.diff(times) == 1000).all()
-    assert len(sleeper.calls_) == 30 + _scorers._WARM_UP_CALLS
+    n_calls = len(sleeper.calls_) - 5
+    # The second of the readings around each call.
+    times = 2000 + np.arange(3, 2 * n_calls + 3, 2) - 1
+    assert latency == pytest.approx(np.percentile(times, percentile))
 
 
 @pytest.mark.parametrize(("percentile", "least"), [(50, 20), (99, 100), (99.5, 200)])
 def test_latency_makes_enough_calls_for_its_percentile(monkeypatch, percentile, least):
-    seen = {}
+    tick(monkeypatch, nanoseconds=10**9)
+    sleeper = Sleeper().fit(X, Y)
+    sleeper.predict_proba = sleeper.calls_.append
+    latency_scorer(percentile)(sleeper, X)
 
-    def count(predict, batches, *, min_calls, seconds):
-        seen["calls"] = min_calls
-        return np.ones(1)
-
-    monkeypatch.setattr(_scorers, "time_calls", count)
-    latency_scorer(percentile)(Sleeper().fit(X, Y), X)
-
-    assert seen["calls"] == least
+    # Five calls to warm up.
+    assert len(sleeper.calls_) == least + 5
 
 
-def test_calls_stop_at_the_most_there_may_be():
-    times = _scorers.time_calls(lambda batch: None, [0], min_calls=1, seconds=60.0)
-    assert len(times) == _scorers._MAX_CALLS
+def test_calls_stop_at_the_most_there_may_be(monkeypatch):
+    tick(monkeypatch, nanoseconds=1)
+    sleeper = Sleeper().fit(X, Y)
+    sleeper.predict_proba = sleeper.calls_.append
+    latency_scorer()(sleeper, X)
+    assert len(sleeper.calls_) == 1005
 
 
 def test_latency_takes_different_rows_in_turn():

@@ -15,14 +15,14 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from ..._paired import paired_difference
 from ..._typing import FloatArray
 from ...metrics import (
     agreement_score,
     expected_calibration_error,
     kl_divergence,
 )
-from ...metrics._scorers import _cut_batches, size_scorer, time_calls
+from ...metrics._costs import count_rows, dump_deployed, time_predictions
+from ...metrics._paired import paired_difference
 from ._parameters import count_parameters
 
 #: The models, in the order in which they stand side by side.
@@ -124,20 +124,15 @@ def _measure_auc(
 
 def measure_costs(model: Any, X: Any) -> Figures:
     """Size and speed of what would be deployed."""
-    predict = model.predict_proba
-    times = time_calls(
-        predict, _cut_batches(X, 1), min_calls=_MIN_CALLS, seconds=_SECONDS
+    times = time_predictions(
+        model, X, batch_size=1, min_calls=_MIN_CALLS, seconds=_SECONDS
     )
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-    size = min(n_rows, _BATCH_ROWS)
-    batch_times = time_calls(
-        predict,
-        _cut_batches(X, size),
-        min_calls=_MIN_BATCHES,
-        seconds=_BATCH_SECONDS,
+    size = min(count_rows(X), _BATCH_ROWS)
+    batch_times = time_predictions(
+        model, X, batch_size=size, min_calls=_MIN_BATCHES, seconds=_BATCH_SECONDS
     )
     return {
-        "bytes": _measure_bytes(model),
+        "bytes": _count_bytes(model),
         "parameters": count_parameters(model),
         "latency_p50_us": float(np.percentile(times, 50)) / 1000,
         "latency_p99_us": float(np.percentile(times, 99)) / 1000,
@@ -146,11 +141,11 @@ def measure_costs(model: Any, X: Any) -> Figures:
     }
 
 
-def _measure_bytes(model: Any) -> int | None:
+def _count_bytes(model: Any) -> int | None:
     try:
-        return int(-size_scorer(model))
+        return len(dump_deployed(model))
     except TypeError:
-        # The report says in words that it can't be pickled.
+        # One of the report's warnings is that it can't be pickled.
         return None
 
 
