@@ -6,13 +6,13 @@ import sys
 import joblib
 import numpy as np
 import pandas as pd
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
-from skdistill._cli import main
-from skdistill._labels._defaults import prepare_columns
-from skdistill.inspection import _measure
-from skdistill.inspection._measure import BASELINE, DISTILLED, TEACHER
+from skdistill.__main__ import main
 
 N_ROWS = 160
 
@@ -33,6 +33,17 @@ def make_frame(seed=0, n_rows=N_ROWS):
     frame.loc[frame.index[::9], "size"] = np.nan
     frame.loc[frame.index[::11], "colour"] = None
     return frame
+
+
+def prepare_columns():
+    """Take numbers, text and gaps."""
+    return make_column_transformer(
+        (SimpleImputer(), make_column_selector(dtype_include="number")),
+        (
+            OneHotEncoder(handle_unknown="ignore"),
+            make_column_selector(dtype_exclude="number"),
+        ),
+    )
 
 
 def run(*arguments):
@@ -56,14 +67,16 @@ def write_teacher(path):
     """A teacher that is quick to run, fitted on other rows."""
     frame = make_frame(seed=1)
     X, y = frame.drop(columns="label"), frame["label"].to_numpy(dtype=str)
-    model = make_pipeline(prepare_columns(X), RandomForestClassifier(10)).fit(X, y)
+    model = make_pipeline(prepare_columns(), RandomForestClassifier(10)).fit(X, y)
     joblib.dump(model, path)
     return path
 
 
-def shorten_times(monkeypatch):
-    monkeypatch.setattr(_measure, "_LATENCY_SECONDS", 0.01)
-    monkeypatch.setattr(_measure, "_BATCH_SECONDS", 0.001)
-    monkeypatch.setattr(
-        _measure, "_MIN_REPEATS", dict.fromkeys((TEACHER, BASELINE, DISTILLED), 3)
-    )
+def shrink_default_teacher(monkeypatch, forest=RandomForestClassifier):
+    """Several fits of the real one would take the time of all other tests."""
+
+    def make(X, *args, **kwargs):
+        columns = prepare_columns() if hasattr(X, "columns") else SimpleImputer()
+        return make_pipeline(columns, forest(10))
+
+    monkeypatch.setattr("skdistill._problem.default_teacher", make)

@@ -1,4 +1,4 @@
-"""Reports on models that say what they are told."""
+"""Reports on models with given probabilities."""
 
 import copy
 import functools
@@ -11,7 +11,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
 from skdistill.inspection import distillation_report
-from skdistill.inspection._report import _measure
 
 NAMES = np.array(["high", "low", "mid"])
 X, CODES = make_classification(
@@ -36,7 +35,7 @@ def report_on(estimator, X=X_TEST, y=Y_TEST, **params):
 
 
 class Told(ClassifierMixin, BaseEstimator):
-    """A classifier that says what it was told to."""
+    """A classifier with the given probability of each row."""
 
     def __init__(self, proba, classes=NAMES):
         self.proba, self.classes = proba, classes
@@ -58,7 +57,7 @@ def distil_once():
 
 
 def stage(student, teacher, y, *, baseline=None, **params):
-    """The report on models that say what they are told, row by row."""
+    """The report on models with these probabilities, row by row."""
     model = copy.copy(distil_once())
     model.student_, model.teacher_ = Told(student), Told(teacher)
     rows = np.arange(len(y))[:, None]
@@ -91,10 +90,3 @@ def report_on_groups(distilled):
     return report_on(
         distilled, groups=groups, baseline="fit", train=TRAIN, random_state=0
     )
-
-
-def shorten_times(monkeypatch):
-    """Times are not what most tests are about."""
-    for name in ("_SECONDS", "_BATCH_SECONDS"):
-        monkeypatch.setattr(_measure, name, 0.0)
-    monkeypatch.setattr(_measure, "_MIN_CALLS", 2)

@@ -1,4 +1,4 @@
-"""The students that the command line knows by name."""
+"""The students that the command line names, and the candidates for a budget."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ STUDENTS: dict[str, Callable[[Any], Pipeline | None]] = {
 }
 
 
-# Of a budget: small ones, and without an imputer where nothing is missing, which
-# alone takes longer for one row than any of these models.
+# Candidates for a budget. They have no imputer where no value is missing, because it
+# takes longer for one row than any of these models.
 
 
 def _make_small_logistic(X: Any) -> Pipeline:
@@ -62,7 +62,7 @@ def _make_small_logistic(X: Any) -> Pipeline:
 
 def _make_small_tree(X: Any) -> DecisionTreeClassifier | Pipeline:
     tree = DecisionTreeClassifier(max_leaf_nodes=64, min_samples_leaf=5)
-    # It needs no scaling, and knows missing values.
+    # It needs no scaling, and takes missing values.
     return tree if is_array(X) else _prepend_columns(X, tree)
 
 

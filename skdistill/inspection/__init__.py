@@ -1,15 +1,18 @@
-"""Seeing whether a student may replace its teacher.
+"""Inspection of a distilled student.
 
-`distillation_report` puts the student beside its teacher and a baseline: scores,
-fidelity, calibration, classes and groups, size and speed, and what to beware of.
+`distillation_report` compares the student with its teacher and a baseline: scores,
+fidelity, calibration, classes and groups, size and speed, with warnings.
 
 Displays in scikit-learn's convention, drawn with matplotlib: `FidelityDisplay`
 compares the student with its teacher row by row, `ReliabilityDisplay` compares both
-with what happened, and `TradeoffDisplay` compares scores with what they cost.
+with the true labels, and `TradeoffDisplay` compares scores with costs.
 """
 
-from ._displays import FidelityDisplay, ReliabilityDisplay, TradeoffDisplay
-from ._report import DistillationReport, distillation_report
+from ._distillation_report import distillation_report
+from ._fidelity import FidelityDisplay
+from ._reliability import ReliabilityDisplay
+from ._report import DistillationReport
+from ._tradeoff import TradeoffDisplay
 
 __all__ = [
     "DistillationReport",

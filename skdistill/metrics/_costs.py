@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import _safe_indexing
 
 from .._nested import find_deployed
+from .._sklearn import _num_samples, _safe_indexing
 
 #: The first calls pay for caches, thread pools and lazy imports.
 _WARM_UP_CALLS = 5
@@ -97,13 +97,9 @@ def _time_calls(
     return np.array(times, dtype=np.int64)
 
 
-def count_rows(X: Any) -> int:
-    return int(X.shape[0] if hasattr(X, "shape") else len(X))
-
-
 def _cut_batches(X: Any, batch_size: int) -> list[Any]:
     """Batches of consecutive rows; after the last row comes the first again."""
-    n_rows = count_rows(X)
+    n_rows = _num_samples(X)
     if n_rows < 1:
         raise ValueError(
             "There must be at least one row to time a prediction with; got none. "

@@ -1,8 +1,8 @@
-"""The command line: what it prints, writes and refuses."""
+"""The command line: what it prints and writes."""
 
-import io
 import json
 import os
+import pickle
 import subprocess
 import sys
 import warnings
@@ -10,33 +10,29 @@ import warnings
 import joblib
 import numpy as np
 import pytest
+from _clock import hurry
 from _command import (
     N_ROWS,
     call_module,
     make_frame,
+    prepare_columns,
     run,
     run_quickly,
-    shorten_times,
+    shrink_default_teacher,
     write_teacher,
 )
-from sklearn.datasets import load_digits
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.exceptions import ConvergenceWarning
+from sklearn import datasets
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 
-from skdistill._cli import _csv as _tables
-from skdistill._cli import _main as _cli
-from skdistill._labels._defaults import prepare_columns
-from skdistill.inspection import _measure
-from skdistill.inspection._measure import BASELINE, DISTILLED, TEACHER
+STUDENTS = "mlp", "logistic", "tree", "forest", "lightgbm"
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    shorten_times(monkeypatch)
+    hurry(monkeypatch)
 
 
 @pytest.fixture
@@ -50,14 +46,20 @@ def teacher(data):
     return write_teacher(data.with_name("teacher.joblib"))
 
 
+def read_report():
+    with open("report.json") as file:
+        return json.load(file)
+
+
 def test_bundled_example(capsys, monkeypatch, tmp_path):
-    X, y = load_digits(return_X_y=True)
-    monkeypatch.setattr(_tables, "load_digits", lambda return_X_y: (X[::4], y[::4] % 3))
+    X, y = datasets.load_digits(return_X_y=True)
+    monkeypatch.setattr(
+        datasets, "load_digits", lambda return_X_y: (X[::4], y[::4] % 3)
+    )
     assert run() == 0
     out, err = capsys.readouterr()
-    table = [line for line in out.splitlines() if line.startswith((TEACHER, "hard-"))]
-    assert len(table) == 2
-    assert "distilled student" in out
+    heads = [line.split() for line in out.splitlines()]
+    assert ["teacher", "baseline", "student"] in heads
     assert "times smaller" in out
     assert "joblib.load('student.joblib')" in out
     assert max(map(len, out.splitlines())) <= 80
@@ -66,11 +68,7 @@ def test_bundled_example(capsys, monkeypatch, tmp_path):
 
 
 def test_csv_file(capsys, data, monkeypatch):
-    def make_forest(X, *args, **kwargs):
-        return make_pipeline(prepare_columns(X), RandomForestClassifier(10))
-
-    # Three fits of the real one are the time of all other tests.
-    monkeypatch.setattr("skdistill._problem.default_teacher", make_forest)
+    shrink_default_teacher(monkeypatch)
     status = run(
         *(data, "--target", "label", "--student", "logistic", "--cv", 2),
         *("--temperature", 2, "--alpha", 0.8, "--seed", 3, "--test-size", 0.3),
@@ -78,19 +76,19 @@ def test_csv_file(capsys, data, monkeypatch):
     )
     assert status == 0
     out, _ = capsys.readouterr()
-    report = json.loads(data.with_name("report.json").read_text())
-    assert report["parameters"]["temperature"] == 2
-    assert report["parameters"]["alpha"] == 0.8
-    assert report["parameters"]["cv"] == 2
-    assert report["seed"] == report["parameters"]["random_state"] == 3
-    assert report["n_test_rows"] == 48
+    record = read_report()
+    assert record["parameters"]["temperature"] == 2
+    assert record["parameters"]["alpha"] == 0.8
+    assert record["parameters"]["cv"] == 2
+    assert record["seed"] == record["parameters"]["random_state"] == 3
+    assert record["versions"]["scikit-learn"]
+    assert record["student_parameters"]["classifier__max_iter"] == 1000
+    report = record["report"]
+    assert report["n_rows"] == 48
     assert report["classes"] == ["bad", "good"]
-    assert report["versions"]["scikit-learn"]
-    assert report["student_parameters"]["classifier__max_iter"] == 1000
-    figures = report["models"][DISTILLED]
-    assert figures["bytes_on_disk"] == os.path.getsize("small.joblib")
-    assert figures["repeats"] >= 3
-    assert f"{figures['accuracy']:.4f}" in out
+    # The size of the report is that of the file.
+    assert report["models"]["student"]["bytes"] == os.path.getsize("small.joblib")
+    assert report["models"]["student"]["timed_calls"] >= 20
     assert "report.json" in out
     model = joblib.load("small.joblib")
     rows = make_frame().drop(columns="label")
@@ -106,7 +104,7 @@ def test_same_seed_same_student(teacher):
     np.testing.assert_array_equal(*probas)
 
 
-@pytest.mark.parametrize("name", sorted({*_cli.STUDENTS} - {"mlp"}))
+@pytest.mark.parametrize("name", sorted({*STUDENTS} - {"mlp"}))
 def test_students(name, capsys, teacher):
     assert run_quickly("--student", name) == 0
     out, _ = capsys.readouterr()
@@ -114,16 +112,43 @@ def test_students(name, capsys, teacher):
     assert f"with {library} alone" in out
 
 
+def test_the_report_is_printed_and_written(capsys, teacher):
+    assert run_quickly("--json", "report.json") == 0
+    words = " ".join(capsys.readouterr().out.split())
+    report = read_report()["report"]
+    assert report["n_rows"] == 40
+    for key, spec in (("accuracy", ".4f"), ("log_loss", ".4f"), ("bytes", ",d")):
+        row = [format(figures[key], spec) for figures in report["models"].values()]
+        assert " ".join(row) in words
+    assert report["warnings"]
+    for line in report["warnings"]:
+        assert line in words
+    gain = report["against_teacher"]["accuracy"]["gain"]
+    assert f"Student minus teacher, accuracy: {gain:+.4f}" in words
+
+
+def test_says_that_there_is_no_advantage(capsys, data):
+    frame = make_frame().drop(columns="label")
+    labels = make_frame()["label"].to_numpy(dtype=str)
+    joblib.dump(DummyClassifier().fit(frame, labels), "teacher.joblib")
+    assert run_quickly("--json", "report.json") == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "in accuracy and log loss: there is no advantage to hand on." in words
+    shares = read_report()["report"]["share_recovered"]
+    assert shares["accuracy"]["share"] is shares["log_loss"]["share"] is None
+
+
 def test_fitted_teacher_is_measured_and_warned_of(capsys, teacher):
     assert run_quickly("--json", "report.json") == 0
     out, _ = capsys.readouterr()
     assert "optimistic" in out
-    report = json.loads(teacher.with_name("report.json").read_text())
-    assert report["models"][TEACHER]["agreement"] == 1
-    assert report["teacher_file"] == "teacher.joblib"
+    record = read_report()
+    figures = record["report"]["models"]["teacher"]
+    assert figures["agreement"] == 1
+    assert record["teacher_file"] == "teacher.joblib"
     # Trees number what they hold afresh on each dump, hence the tolerance.
-    size = os.path.getsize("teacher.joblib")
-    assert abs(report["models"][TEACHER]["bytes_on_disk"] - size) < 0.02 * size
+    size = len(pickle.dumps(joblib.load(teacher), pickle.HIGHEST_PROTOCOL))
+    assert abs(figures["bytes"] - size) < 0.02 * size
 
 
 def test_test_file(capsys, teacher):
@@ -132,9 +157,9 @@ def test_test_file(capsys, teacher):
     frame["colour"] = 7
     frame.assign(more=1).to_csv("test.csv", index=False)
     assert run_quickly("--test", "test.csv", "--json", "report.json") == 0
-    report = json.loads(teacher.with_name("report.json").read_text())
-    assert (report["n_rows"], report["n_test_rows"]) == (N_ROWS, N_ROWS)
-    assert report["test_size"] is None
+    record = read_report()
+    assert (record["n_rows"], record["report"]["n_rows"]) == (N_ROWS, N_ROWS)
+    assert record["test_size"] is None
     assert "160 to test on" in capsys.readouterr().out
 
 
@@ -144,7 +169,7 @@ def test_labels_keep_their_type(kind, data):
     labels = (frame.pop("label") == "good").astype(kind)
     frame.assign(label=labels).to_csv(data, index=False)
     joblib.dump(
-        make_pipeline(prepare_columns(frame), LogisticRegression()).fit(frame, labels),
+        make_pipeline(prepare_columns(), LogisticRegression()).fit(frame, labels),
         "teacher.joblib",
     )
     frame.assign(label=labels).to_csv("test.csv", index=False)
@@ -158,16 +183,12 @@ def test_text_labels_of_digits_in_the_test_file(capsys, data):
     frame.assign(label=labels).to_csv(data, index=False)
     frame[labels == "1"].assign(label=1).to_csv("test.csv", index=False)
     X = frame.drop(columns="label")
-    teacher = make_pipeline(prepare_columns(X), LogisticRegression())
+    teacher = make_pipeline(prepare_columns(), LogisticRegression())
     joblib.dump(teacher.fit(X, labels.to_numpy(dtype=str)), "teacher.joblib")
     assert run_quickly("--test", "test.csv") == 0
 
 
-def test_loads_without_the_package(teacher, monkeypatch):
-    network = MLPClassifier((8,), max_iter=20)
-    monkeypatch.setitem(
-        _cli.STUDENTS, "mlp", lambda X: make_pipeline(prepare_columns(X), network)
-    )
+def test_loads_without_the_package(teacher):
     assert run_quickly("--student", "mlp") == 0
     frame = make_frame(seed=5).drop(columns="label")
     joblib.dump(frame, "rows.joblib")
@@ -188,7 +209,7 @@ def test_help_is_short():
     assert len(done.stdout.splitlines()) <= 12
     for action in ("--target", "--teacher", "--student", "--out", "--json", "--test"):
         assert action in done.stdout
-    for name in _cli.STUDENTS:
+    for name in STUDENTS:
         assert name in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 81
 
@@ -202,107 +223,15 @@ def test_lines_without_rich(capsys, teacher, monkeypatch):
 
 
 def test_warnings_are_summed_up(capsys, teacher, monkeypatch):
-    monkeypatch.setitem(
-        _cli.STUDENTS,
-        "logistic",
-        lambda X: make_pipeline(prepare_columns(X), LogisticRegression(max_iter=1)),
-    )
+    fit = LogisticRegression.fit
+
+    def warn_and_fit(self, X, y, sample_weight=None):
+        for text in ("one", "two", "X does not have valid feature names, but", "one"):
+            warnings.warn(text, RuntimeWarning, stacklevel=1)
+        warnings.warn("later", FutureWarning, stacklevel=1)
+        return fit(self, X, y, sample_weight)
+
+    monkeypatch.setattr(LogisticRegression, "fit", warn_and_fit)
     assert run_quickly() == 0
     notes = [x for x in capsys.readouterr().err.splitlines() if x.startswith("Note")]
-    assert len(notes) == 1
-    assert ConvergenceWarning.__name__ in notes[0]
-
-
-def test_several_warnings_make_one_line(capsys):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for text in ("one", "two", "X does not have valid feature names, but", "one"):
-            warnings.warn(text, UserWarning, stacklevel=1)
-        warnings.warn("later", FutureWarning, stacklevel=1)
-    _cli._note_warnings(caught)
-    assert capsys.readouterr().err == "Note: UserWarning: one (and 1 more)\n"
-
-
-def make_figures(teacher, baseline, student):
-    """Figures with given (right rows of 100, log loss) for each of the three."""
-
-    def make(scores):
-        n_right, loss = scores
-        correct = np.arange(100) < n_right
-        return _measure.Figures(
-            *(n_right / 100, loss, 1.0, 0.0, 0.0, 1000, 10.0, 20.0, 200, 5e4),
-            correct=correct,
-        )
-
-    names = (TEACHER, BASELINE, DISTILLED)
-    return dict(zip(names, map(make, (teacher, baseline, student)), strict=True))
-
-
-def report_on(*scores):
-    figures = make_figures(*scores)
-    return _measure.format_report(figures, _measure.compare_models(figures))
-
-
-def test_report_of_an_advantage():
-    text = report_on((90, 0.2), (70, 0.6), (85, 0.3))
-    assert "accuracy  75%  (an advantage of 20 of 100 test rows)" in text
-    assert "log loss  75%" in text
-    assert "no advantage" not in text
-    assert "worse" not in text
-    assert "1.0 times smaller" in text
-
-
-def test_report_says_an_advantage_is_within_chance():
-    assert "2 of 100 test rows, within chance" in report_on(
-        (90, 0.2), (88, 0.6), (89, 0.3)
-    )
-
-
-def test_report_says_there_is_no_advantage():
-    text = report_on((80, 0.5), (80, 0.4), (90, 0.3))
-    assert text.count("undefined (no advantage)") == 2
-    assert "no better than the hard-label student in accuracy and log loss" in text
-
-
-def test_report_says_the_student_is_worse():
-    text = report_on((90, 0.2), (80, 0.4), (70, 0.3))
-    assert "-100%" in text
-    assert "distilled student is worse than the hard-label student in accuracy." in text
-
-
-def test_ratios_are_said_the_right_way_round():
-    assert _measure._format_ratio(0.5, "faster", "slower") == "2.0 times slower"
-    assert _measure._format_ratio(1234.5, "faster", "slower") == "1,234 times faster"
-
-
-def test_json_has_no_nan():
-    record = {"a": [float("nan"), (float("inf"), 1.5)], "b": {"c": None, "d": object}}
-    text = _measure.encode_json(record)
-    loaded = json.load(io.BytesIO(text))
-    assert loaded["a"] == [None, [None, 1.5]]
-    assert loaded["b"]["c"] is None
-
-
-def test_versions_of_what_is_installed(monkeypatch):
-    def lack(name):
-        raise _measure.PackageNotFoundError
-
-    monkeypatch.setattr(_measure, "version", lack)
-    assert sorted(_measure.list_versions()) == ["python", "skdistill"]
-
-
-def test_latency_is_bounded_by_time_and_repeats(monkeypatch):
-    monkeypatch.setattr(_measure, "_MAX_REPEATS", 7)
-    monkeypatch.setattr(_measure, "_LATENCY_SECONDS", 60)
-    shapes = []
-    times = _measure.time_single_rows(
-        lambda row: shapes.append(row.shape), np.zeros((4, 3)), 2
-    )
-    assert len(times) == 7
-    assert set(shapes) == {(1, 3)}
-
-
-def test_long_errors_are_cut():
-    assert len(_tables.one_line(ValueError("word " * 1000))) == 400
-    assert _tables.one_line(ValueError("a b\nc d e"), 6) == "a b..."
-    assert _tables.one_line(ValueError()) == "ValueError"
+    assert notes == ["Note: RuntimeWarning: one (and 1 more)"]

@@ -7,17 +7,14 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from _clock import hurry
+from _command import run as run_command
+from _command import shrink_default_teacher
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.pipeline import make_pipeline
 
 from skdistill import DistilledClassifier
-from skdistill._cli import _budget as _cli_budget
-from skdistill._cli import main
 from skdistill._cli._students import CANDIDATES
-from skdistill._labels._defaults import prepare_columns
-from skdistill.inspection import _measure
-from skdistill.inspection._measure import BASELINE, DISTILLED, TEACHER
 
 FITS: list[int] = []
 
@@ -33,15 +30,8 @@ class CountedForest(RandomForestClassifier):
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_measure, "_LATENCY_SECONDS", 0.01)
-    monkeypatch.setattr(_measure, "_BATCH_SECONDS", 0.001)
-    names = TEACHER, BASELINE, DISTILLED
-    monkeypatch.setattr(_measure, "_MIN_REPEATS", dict.fromkeys(names, 3))
-    monkeypatch.setattr("skdistill.metrics._scorers._SECONDS", 0.01)
-    monkeypatch.setattr(
-        "skdistill._problem.default_teacher",
-        lambda X: make_pipeline(prepare_columns(X), CountedForest(10)),
-    )
+    hurry(monkeypatch)
+    shrink_default_teacher(monkeypatch, CountedForest)
 
 
 @pytest.fixture
@@ -61,7 +51,7 @@ def frame():
 
 
 def run(*arguments):
-    return main(["data.csv", "--target", "label", *map(str, arguments)])
+    return run_command("data.csv", "--target", "label", *arguments)
 
 
 def read_report():
@@ -73,18 +63,18 @@ def test_best_inside_the_budget(capsys, frame):
     limits = "--max-latency-us", 10**9, "--max-bytes", 9_000
     assert run(*limits, "--json", "report.json") == 0
     out, _ = capsys.readouterr()
-    report = read_report()
-    pilots = {pilot["name"]: pilot for pilot in report["candidates"]}
-    assert list(pilots) == list(CANDIDATES)
-    inside = [name for name, pilot in pilots.items() if pilot["bytes"] <= 9_000]
-    assert 0 < len(inside) < len(pilots)
-    best = min(inside, key=lambda name: pilots[name]["log_loss"])
-    assert [name for name, pilot in pilots.items() if pilot["chosen"]] == [best]
-    assert report["student"] == best
-    assert report["parameters"]["memory"] is None
+    record = read_report()
+    tried = {candidate["name"]: candidate for candidate in record["candidates"]}
+    assert list(tried) == list(CANDIDATES)
+    inside = [name for name, found in tried.items() if found["bytes"] <= 9_000]
+    assert 0 < len(inside) < len(tried)
+    best = min(inside, key=lambda name: tried[name]["log_loss"])
+    assert [name for name, found in tried.items() if found["chosen"]] == [best]
+    assert record["student"] == best
+    assert record["parameters"]["memory"] is None
     line = next(line for line in out.splitlines() if line.endswith("chosen"))
     assert line.startswith(best)
-    assert f"{pilots[best]['log_loss']:.3f}" in line
+    assert f"{tried[best]['log_loss']:.3f}" in line
     assert max(map(len, out.splitlines())) <= 80
     # What was chosen is what was written.
     student = joblib.load("student.joblib")
@@ -127,7 +117,7 @@ def test_one_teacher_a_split(frame):
     FITS.clear()
     assert run("--max-bytes", 10**9) == 0
     n_rows = 180
-    splits = [n_rows * 2 // 3] * _cli_budget._N_SPLITS
+    splits = [n_rows * 2 // 3] * 3
     assert sorted(FITS) == [*splits, n_rows]
 
 
@@ -156,12 +146,20 @@ def test_refused_without_a_candidate(capsys, frame):
     assert "Traceback" not in err
 
 
-@pytest.mark.usefixtures("few")
 def test_says_when_the_refitted_student_outgrew_the_budget(capsys, frame, monkeypatch):
-    monkeypatch.setattr(_measure, "dump_bytes", lambda model: bytes(10_000))
-    assert run("--max-bytes", 9_000) == 0
+    """Of all rows a tree is larger than of two thirds of them."""
+    for name in [name for name in CANDIDATES if name != "tree"]:
+        monkeypatch.delitem(CANDIDATES, name)
+    assert run("--max-bytes", 10**9, "--json", "report.json") == 0
+    record = read_report()
+    (tree,) = record["candidates"]
+    limit = int(tree["bytes"]) + 1
+    size = record["report"]["models"]["student"]["bytes"]
+    assert size > limit
+    assert "over the budget" not in capsys.readouterr().out
+    assert run("--max-bytes", limit) == 0
     out, _ = capsys.readouterr()
-    assert "Fitted on all rows it is over the budget: 10,000 bytes instead of" in out
+    assert f"over the budget: {size:,} bytes instead of {limit:,}" in out
 
 
 @pytest.mark.parametrize(

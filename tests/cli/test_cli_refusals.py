@@ -6,26 +6,22 @@ import sys
 import joblib
 import numpy as np
 import pytest
+from _clock import hurry
 from _command import (
     call_module,
     make_frame,
     run,
     run_quickly,
-    shorten_times,
     write_teacher,
 )
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-
-from skdistill._cli import _main as _cli
-from skdistill._labels._defaults import prepare_columns
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    shorten_times(monkeypatch)
+    hurry(monkeypatch)
 
 
 @pytest.fixture
@@ -170,6 +166,22 @@ def test_refused_teachers(capsys, data, teacher):
     assert "can't predict rows of data.csv" in refuse(capsys, runner=run_quickly)
 
 
+class Broken(LogisticRegression):
+    def predict_proba(self, X):
+        raise ValueError("several\nwords " * 1000)
+
+
+def test_long_errors_are_cut(capsys, data, teacher):
+    X, y = np.arange(20.0)[:, None], np.arange(20) % 2
+    joblib.dump(Broken().fit(X, y), teacher)
+    line = refuse(capsys, runner=run_quickly)
+    start = "can't predict rows of data.csv: "
+    text = line[line.index(start) + len(start) :]
+    assert len(text) == 400
+    assert text.startswith("several words several")
+    assert text.endswith("...")
+
+
 def test_refused_temperature_of_a_tree(capsys, teacher):
     arguments = ["--student", "tree", "--temperature", "2"]
     assert "temperature" in refuse(capsys, *arguments, runner=run_quickly)
@@ -184,7 +196,7 @@ def test_refused_read_only_folder(capsys, monkeypatch):
     def refuse_to_write(dir):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_cli.tempfile, "TemporaryFile", refuse_to_write)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse_to_write)
     assert "Permission denied" in refuse(capsys)
 
 
@@ -192,16 +204,16 @@ def test_full_disk_leaves_nothing_behind(capsys, teacher, monkeypatch):
     def fail(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_cli.os, "replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     assert "No space left" in refuse(capsys, runner=run_quickly)
 
 
 def test_interrupt(capsys, teacher, monkeypatch):
-    def interrupt(*args):
+    def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
     before = sorted(os.listdir())
-    monkeypatch.setattr(_cli, "measure_models", interrupt)
+    monkeypatch.setattr(LogisticRegression, "fit", interrupt)
     assert run_quickly() == 130
     out, err = capsys.readouterr()
     assert out == ""
@@ -215,10 +227,6 @@ def test_interrupt_of_a_network(capsys, teacher, monkeypatch):
 
     # scikit-learn catches it there, keeps the half-trained network and warns.
     monkeypatch.setattr(MLPClassifier, "_update_no_improvement_count", interrupt)
-    network = MLPClassifier((4,), max_iter=5)
-    monkeypatch.setitem(
-        _cli.STUDENTS, "mlp", lambda X: make_pipeline(prepare_columns(X), network)
-    )
     assert run_quickly("--student", "mlp") == 130
     assert "nothing was written" in capsys.readouterr().err
     assert not os.path.exists("student.joblib")

@@ -1,9 +1,11 @@
-"""The report shows scikit-learn's figures, and says in words what they hide."""
+"""The figures of the report are scikit-learn's."""
 
+import functools
 import pickle
 
 import numpy as np
 import pytest
+from _clock import hurry, tick
 from _reports import (
     CODES,
     NAMES,
@@ -12,13 +14,13 @@ from _reports import (
     X_TRAIN,
     Y_TEST,
     Y_TRAIN,
+    Told,
     X,
     Y,
     distil,
     report_on,
     report_on_groups,
     say,
-    shorten_times,
     stage,
 )
 from scipy import sparse
@@ -49,8 +51,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill.inspection._report import _measure
-from skdistill.inspection._report._parameters import count_parameters
 
 pd = pytest.importorskip("pandas")
 
@@ -60,7 +60,7 @@ WEIGHT = np.random.default_rng(0).integers(0, 4, size=300).astype(float)
 
 @pytest.fixture(autouse=True)
 def time_briefly(monkeypatch):
-    shorten_times(monkeypatch)
+    hurry(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -274,14 +274,14 @@ def test_a_fitted_baseline_may_have_missed_a_class(distilled):
         (
             {"baseline": GaussianNB().fit(X_TRAIN, CODES[:200])},
             ValueError,
-            "baseline must know no other classes",
+            "classes of the baseline must be among",
         ),
         ({"baseline": StandardScaler().fit(X)}, TypeError, "needs predict_proba"),
         ({"groups": "g"}, ValueError, "X has no column names"),
         ({"groups": [1, 2]}, ValueError, "one value for each of the 300 rows; got 2"),
         ({"groups": X_TEST[:, 0]}, ValueError, "at most 100 groups; got 300"),
         ({"n_bootstrap": 0}, ValueError, "n_bootstrap must be"),
-        ({"sample_weight": -WEIGHT}, ValueError, "sample_weight must be finite"),
+        ({"sample_weight": -WEIGHT}, ValueError, "sample_weight must"),
         ({"teacher_proba": np.ones((300, 1))}, ValueError, "teacher_proba must have"),
         (
             {"teacher_proba": np.full((300, 2), 0.5)},
@@ -379,20 +379,37 @@ def test_sparse_rows():
 # --- costs ---------------------------------------------------------------------
 
 
-def test_times_are_those_of_the_calls(monkeypatch, distilled):
-    calls = []
+class Recorder(Told):
+    """Notes the number of rows of each call."""
 
-    def count(predict, batches, *, min_calls, seconds):
-        calls.append((len(batches[0]), min_calls))
-        return np.array([1_000, 2_000, 3_000, 4_000, 100_000])
+    def predict_proba(self, X):
+        self.calls = [*getattr(self, "calls", []), len(X)]
+        return super().predict_proba(X)
 
-    monkeypatch.setattr(_measure, "time_calls", count)
-    found = report_on(distilled).models["student"]
-    assert found["latency_p50_us"] == 3
-    assert found["latency_p99_us"] == pytest.approx(96.16)  # .96 of the way to 100
-    assert found["timed_calls"] == 5
-    assert found["rows_per_second"] == pytest.approx(300 / 3e-6)
-    assert calls == [(1, 2), (300, 3)] * 2
+
+def test_times_are_those_of_the_calls(monkeypatch):
+    # Each reading of the clock is later than the one before by ever more.
+    tick(monkeypatch, nanoseconds=10**9, step=10**6)
+    model = distil()
+    model.student_, model.teacher_ = Recorder(say(Y_TEST)), Told(say(Y_TEST))
+    found = report_on(model, np.arange(300)[:, None]).models["student"]
+
+    assert model.student_.calls == [300, *[1] * 25, *[300] * 8]
+    # The clock is read 50 times for the teacher, and once before each loop.
+    times = 10**9 + 10**6 * (52 + 2 * np.arange(20))
+    assert found["latency_p50_us"] == pytest.approx(np.percentile(times, 50) / 1000)
+    assert found["latency_p99_us"] == pytest.approx(np.percentile(times, 99) / 1000)
+    assert found["timed_calls"] == 20
+    batch = 10**9 + 10**6 * 96
+    assert found["rows_per_second"] == pytest.approx(300 / (batch / 1e9))
+
+
+def test_batches_have_1000_rows_at_most():
+    model = distil()
+    model.student_ = Recorder(np.tile(say(Y_TEST), (4, 1)))
+    model.teacher_ = Told(model.student_.proba)
+    report_on(model, np.arange(1200)[:, None], np.tile(Y_TEST, 4))
+    assert set(model.student_.calls) == {1200, 1, 1000}
 
 
 def test_a_size_that_is_not_known_is_said_so(distilled):
@@ -401,7 +418,7 @@ def test_a_size_that_is_not_known_is_said_so(distilled):
     found = report_on(model)
     assert found.models["teacher"]["bytes"] is None
     assert found.ratios["smaller"] is None
-    assert "The teacher can't be pickled, so its size is not known." in found.warnings
+    assert "The teacher can't be pickled, so its size is unknown." in found.warnings
 
 
 def test_a_student_that_costs_more_is_said_so():
@@ -411,13 +428,24 @@ def test_a_student_that_costs_more_is_said_so():
     assert any("larger than the teacher" in line for line in found.warnings)
 
 
+def count_parameters(model):
+    """The report's figure of a model that was fitted on codes."""
+    model = report_on(distil_codes(), y=CODES[200:], baseline=model, n_bootstrap=1)
+    return model.models["baseline"]["parameters"]
+
+
+@functools.cache
+def distil_codes():
+    return distil(y=CODES[:200])
+
+
 def test_parameters():
     mlp = MLPClassifier((4, 3), max_iter=5).fit(X[:50], CODES[:50])
     n_mlp = (6 * 4 + 4) + (4 * 3 + 3) + (3 * 3 + 3)
     line = LogisticRegression().fit(X, CODES)
     tree = DecisionTreeClassifier(max_depth=1).fit(X, CODES)
     assert count_parameters(mlp) == n_mlp
-    assert count_parameters(make_pipeline(StandardScaler(), mlp)) == n_mlp
+    assert count_parameters(make_pipeline(StandardScaler(), mlp).fit(X, CODES)) == n_mlp
     assert count_parameters(line) == 3 * 6 + 3
     assert count_parameters(tree) == 1 + 2 * 3  # a threshold, two leaves of three
     assert count_parameters(FrozenEstimator(tree)) == 7
@@ -441,7 +469,7 @@ def test_parameters_of_boosted_trees():
     lightgbm = pytest.importorskip("lightgbm")
     model = lightgbm.LGBMClassifier(n_estimators=4, num_leaves=2, verbose=-1)
     assert count_parameters(model.fit(X, CODES)) == 4 * 3 * 3
-    assert count_parameters(distil(student=model)) == 4 * 3 * 3
+    assert count_parameters(distil(y=CODES[:200], student=model)) == 4 * 3 * 3
     xgboost = pytest.importorskip("xgboost")
     model = xgboost.XGBClassifier(n_estimators=4, max_depth=1, n_jobs=1)
     assert count_parameters(model.fit(X, CODES)) == 4 * 3 * 3
@@ -466,15 +494,15 @@ def test_the_memorization(seen, cv, alpha, said):
     found = report_on(model)
     assert found.memorization == model.memorization_
     assert found.memorization is not model.memorization_
-    assert any("by heart" in line for line in found.warnings) is said
+    assert any("memorised" in line for line in found.warnings) is said
     assert "entropy 0.050 nats" in str(found)
 
 
 def test_pilots_and_calibration_are_shown():
     model = distil(X, Y, alpha=1.0)
     assert len(model.pilots_) == 3
-    text = str(report_on(model))
+    text = " ".join(str(report_on(model)).split())
     for pilot in model.pilots_:
         assert f"{pilot['log_loss']:.4f}" in text
     assert text.count("chosen") == 1
-    assert f"calibrated (by {model.calibration_:.3g})" in text
+    assert f"calibrated probabilities (temperature {model.calibration_:.3g})" in text

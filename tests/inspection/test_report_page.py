@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from _clock import hurry
 from _reports import (
     CODES,
     X_TRAIN,
@@ -17,19 +18,17 @@ from _reports import (
     make_hits,
     report_on,
     report_on_groups,
-    shorten_times,
     stage,
 )
 
 from skdistill.inspection import DistillationReport
-from skdistill.inspection._report import _html
 
 pytest.importorskip("pandas")
 
 
 @pytest.fixture(autouse=True)
 def time_briefly(monkeypatch):
-    shorten_times(monkeypatch)
+    hurry(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +210,6 @@ def test_a_page_that_fails_leaves_the_old_one(report, tmp_path, monkeypatch):
     def fail(*args):
         raise OSError("disk full")
 
-    monkeypatch.setattr(_html, "_draw_pictures", lambda report: [])
     monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         report.to_html(page)

@@ -1,7 +1,8 @@
-"""The report says in words what the figures hide: edges, chance and failures."""
+"""The intervals and the warnings of the report."""
 
 import numpy as np
 import pytest
+from _clock import hurry
 from _reports import (
     NAMES,
     Told,
@@ -9,7 +10,6 @@ from _reports import (
     make_hits,
     report_on,
     say,
-    shorten_times,
     stage,
 )
 from joblib import parallel_config
@@ -21,7 +21,7 @@ from skdistill.inspection import distillation_report
 
 @pytest.fixture(autouse=True)
 def time_briefly(monkeypatch):
-    shorten_times(monkeypatch)
+    hurry(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,57 @@ def test_intervals_are_those_of_a_paired_bootstrap():
     width = expected.high - expected.low
     assert own["low"] == pytest.approx(expected.low, abs=0.1 * width)
     assert own["high"] == pytest.approx(expected.high, abs=0.1 * width)
+
+
+def hit_first(*counts, n_rows=200):
+    """Labels, and models that are right on the first rows."""
+    y = np.full(n_rows, "low")
+    rows = np.arange(n_rows)
+    return y, *(say(np.where(rows < count, "low", "mid")) for count in counts)
+
+
+@pytest.mark.parametrize("advantage", [8, 10, 16])
+def test_a_small_advantage_beyond_chance_has_a_share(advantage):
+    """Of .04 to .08 in accuracy, on rows that the baseline gets wrong."""
+    y, teacher, baseline, student = hit_first(
+        100 + advantage, 100, 100 + advantage // 2
+    )
+    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    share = found.share_recovered["accuracy"]
+    assert (
+        0
+        < share["advantage_low"]
+        < share["advantage"]
+        == pytest.approx(advantage / 200)
+    )
+    assert share["share"] == pytest.approx(0.5)
+    assert 0 <= share["low"] < 0.5 < share["high"] <= 1
+
+
+def test_draws_without_an_advantage_leave_an_interval():
+    """Of 5 rows of 200, a draw takes none once in 150 times: 6 or 7 draws of 1000."""
+    y, teacher, baseline, student = hit_first(105, 100, 103)
+    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    share = found.share_recovered["accuracy"]
+    assert share["share"] == pytest.approx(3 / 5)
+    assert 0 <= share["low"] < 3 / 5 < share["high"] <= 1
+
+    # The student is right where the teacher is wrong, too: its share of no advantage
+    # is infinite, and its interval ends above.
+    teacher[150:], student[150:] = say(["mid"] * 50), say(["low"] * 50)
+    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    share = found.share_recovered["accuracy"]
+    assert share["share"] == pytest.approx(53 / 5)
+    assert share["low"] > 1
+    assert share["high"] > 25
+
+
+def test_a_student_below_the_baseline_has_a_negative_share():
+    y, teacher, baseline, student = hit_first(105, 100, 60)
+    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    share = found.share_recovered["accuracy"]
+    assert share["share"] == pytest.approx(-8)
+    assert share["low"] < share["share"] < share["high"] < 0
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
@@ -181,5 +232,5 @@ def test_no_advantage_after_calibration_says_what_was_measured():
     model.calibration_ = 0.5
     rows = np.arange(len(y))[:, None]
     found = distillation_report(model, rows, y, baseline=Told(baseline))
-    assert any("The teacher is measured as it is" in line for line in found.warnings)
+    assert any("measured without calibration" in line for line in found.warnings)
     assert "underconfident" in str(found)

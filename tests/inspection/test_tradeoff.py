@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from _clock import hurry
 from _drawn import (
     COSTS,
     MODELS,
@@ -22,8 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
 from skdistill.inspection import TradeoffDisplay, distillation_report
-from skdistill.inspection._displays._tradeoff import find_front
-from skdistill.metrics import _scorers, latency_scorer, size_scorer, within_budget
+from skdistill.metrics import latency_scorer, size_scorer, within_budget
 
 pytest.importorskip("matplotlib").use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -64,15 +64,14 @@ def test_tradeoff_marks_the_front():
     assert display.ax_.get_xscale() == "log"
 
 
-def test_front_agrees_with_one_by_hand():
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        # Few values, so that there are equal scores and costs.
-        costs, scores = rng.integers(1, 6, 9), rng.integers(0, 5, 9)
-        on_front = find_front(costs, scores)
-        found = zip(costs[on_front].tolist(), scores[on_front].tolist(), strict=True)
-        points = list(zip(costs.tolist(), scores.tolist(), strict=True))
-        assert set(found) == _find_front_by_hand(points)
+@pytest.mark.parametrize("seed", range(10))
+def test_front_agrees_with_one_by_hand(seed):
+    # Few values, so that there are equal scores and costs.
+    rng = np.random.default_rng(seed)
+    costs, scores = rng.integers(1, 6, 9), rng.integers(0, 5, 9)
+    display = TradeoffDisplay.from_results(map(str, range(9)), scores, costs)
+    points = list(zip(costs.tolist(), scores.tolist(), strict=True))
+    assert set(map(tuple, display.front_.tolist())) == _find_front_by_hand(points)
 
 
 def test_tradeoff_of_losses_has_the_lower_front():
@@ -82,23 +81,46 @@ def test_tradeoff_of_losses_has_the_lower_front():
     np.testing.assert_array_equal(display.front_, [(1, 0.5), (2, 0.3)])
 
 
-def test_tradeoff_writes_names_that_hide_nothing():
+def _find_boxes(display):
+    display.figure_.canvas.draw()
+    return [text.get_window_extent() for text in display.texts_]
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["score", "loss"])
+def test_tradeoff_writes_names_that_hide_nothing(sign):
     display = TradeoffDisplay.from_results(
-        MODELS, SCORES, COSTS, teacher=(0.97, 9000), score_name="accuracy"
+        MODELS,
+        sign * np.array(SCORES),
+        COSTS,
+        teacher=(sign * 0.97, 9000),
+        score_name="accuracy",
+        greater_is_better=sign > 0,
     )
-    assert [text.get_text() for text in display.texts_] == MODELS
+    assert sorted(text.get_text() for text in display.texts_) == sorted(MODELS)
     assert display.ax_.get_ylabel() == "accuracy"
 
-    from matplotlib.text import Text
-
-    display.figure_.canvas.draw()
-    boxes = [Text.get_window_extent(text) for text in display.texts_]
-    dots = display.ax_.transData.transform(list(zip(COSTS, SCORES, strict=True)))
+    boxes = _find_boxes(display)
+    dots = display.ax_.transData.transform(
+        np.column_stack([COSTS, sign * np.array(SCORES)])
+    )
     for k, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[:k])
         assert not any(box.contains(*dot) for dot in dots)
         assert (box.min >= display.ax_.bbox.min).all()
         assert (box.max <= display.ax_.bbox.max).all()
+
+
+@pytest.mark.parametrize("n_models", range(3, 11))
+def test_tradeoff_names_never_overlap(n_models):
+    rng = np.random.default_rng(n_models)
+    costs = np.exp(rng.uniform(3, 6, n_models))
+    display = TradeoffDisplay.from_results(
+        [f"student {k}" for k in range(n_models)], rng.uniform(size=n_models), costs
+    )
+    boxes = _find_boxes(display)
+    assert boxes
+    for k, box in enumerate(boxes):
+        assert not box.count_overlaps(boxes[:k])
 
 
 def test_tradeoff_of_many_names_only_those_on_the_front():
@@ -153,7 +175,7 @@ def test_tradeoff_refuses_bad_figures(changes, message):
 @pytest.fixture(scope="module")
 def search():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_scorers, "_SECONDS", 0.0)
+        hurry(patch)
         model = DistilledClassifier(
             RandomForestClassifier(10, random_state=0),
             DecisionTreeClassifier(random_state=0),
@@ -234,8 +256,7 @@ def reports():
         )
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("_SECONDS", "_BATCH_SECONDS"):
-            patch.setattr(f"skdistill.inspection._report._measure.{name}", 0.0)
+        hurry(patch)
         return {"flat": report(1), "deep": report(6)}
 
 

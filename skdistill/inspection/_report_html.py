@@ -1,21 +1,28 @@
-"""The report in HTML: a piece for a notebook, and a page with its pictures."""
+"""The report in HTML: a fragment for a notebook, and a page with pictures."""
 
 from __future__ import annotations
 
 import base64
 import io
-import os
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from ... import __version__
-from .._displays import FidelityDisplay, ReliabilityDisplay, TradeoffDisplay
-from .._displays._axes import require_matplotlib
-from ._measure import BASELINE, N_BINS, STUDENT, TEACHER
-from ._sections import SIDE_BY_SIDE, Section, make_sections, make_title
+from .. import __version__
+from ._evaluation_rows import BASELINE, STUDENT, TEACHER
+from ._fidelity import FidelityDisplay
+from ._figures import N_BINS
+from ._plotting import require_matplotlib
+from ._reliability import ReliabilityDisplay
+from ._report_sections import (
+    SIDE_BY_SIDE,
+    WARNINGS,
+    Section,
+    make_sections,
+    make_title,
+)
+from ._tradeoff import TradeoffDisplay
 
-#: Colours are the surroundings' own, so that it fits any theme of a notebook.
+#: Colours are inherited, so that it fits any theme of a notebook.
 _STYLE = """
 .skdistill-report h2 { font-size: 1.1em; margin: 1.2em 0 .3em; }
 .skdistill-report table { border-collapse: collapse; margin: .4em 0 1em;
@@ -35,7 +42,7 @@ _STYLE = """
   background: rgba(213, 94, 0, .10); }
 """
 
-#: Pictures are drawn for white paper; turned over, blue stays blue in the dark.
+#: Pictures are drawn on white; in the dark they are inverted, hues kept.
 _PAGE_STYLE = """
 :root { color-scheme: light dark; }
 body { margin: 2em auto; max-width: 64em; padding: 0 1em; color: #1b1b1b;
@@ -53,7 +60,7 @@ img { width: 100%; height: auto; }
 
 
 def format_fragment(report: Any) -> str:
-    """Tables and sentences, for a cell of a notebook."""
+    """Return tables and sentences for a cell of a notebook."""
     body = "\n".join(_format_section(section) for section in make_sections(report))
     return (
         f'<div class="skdistill-report"><style>{_STYLE}</style>\n'
@@ -62,11 +69,11 @@ def format_fragment(report: Any) -> str:
 
 
 def format_page(report: Any) -> str:
-    """A page that needs nothing beside it: style and pictures are part of it."""
+    """Return a page that holds its style and its pictures."""
     title = escape(make_title(report))
     sections = make_sections(report)
     parts = [_format_section(section) for section in sections]
-    # After what all of it comes to, before the details.
+    # Between the summary and the details.
     place = [section.title for section in sections].index(SIDE_BY_SIDE) + 1
     parts.insert(place, _format_pictures(report))
     body = "\n".join(parts)
@@ -86,7 +93,7 @@ def _format_section(section: Section) -> str:
     else:
         items = "".join(f"<li>{escape(line)}</li>" for line in section.lines)
         lines = f"<ul>{items}</ul>"
-    if section.title == "Warnings":
+    if section.title == WARNINGS:
         lines = f'<div class="warnings">{lines}</div>'
     return f"<h2>{escape(section.title)}</h2>\n{lines}{_format_table(section)}"
 
@@ -124,7 +131,7 @@ def _format_pictures(report: Any) -> str:
 
 
 def _draw_pictures(report: Any) -> list[tuple[str, str]]:
-    """What each picture shows, and the picture, as SVG in base 64."""
+    """The caption of each picture, and the picture as SVG in base 64."""
     rows = report._rows
     probas, classes = rows.probas, rows.classes
     once = " Each row counts once, whatever its weight." if report.weighted else ""
@@ -140,16 +147,15 @@ def _draw_pictures(report: Any) -> list[tuple[str, str]]:
             probas[TEACHER],
             probas[STUDENT],
             classes=classes,
-            # As many as the calibration error of the tables has.
-            n_bins=N_BINS,
+            n_bins=N_BINS,  # those of the calibration error in the tables
             ax=ax,
         )
 
     pictures = [
-        ("Does the student serve what its teacher would?" + once, draw_fidelity),
-        ("Can the probabilities of both be trusted?" + once, draw_reliability),
+        ("Student against teacher, row by row." + once, draw_fidelity),
+        ("Predicted probabilities against what happened." + once, draw_reliability),
         *(
-            (f"What the score costs: log loss against {words}.", draw)
+            (f"Log loss against {words}.", draw)
             for words, draw in _list_tradeoffs(report)
         ),
     ]
@@ -157,7 +163,7 @@ def _draw_pictures(report: Any) -> list[tuple[str, str]]:
 
 
 def _list_tradeoffs(report: Any) -> list[tuple[str, Any]]:
-    """One for the time and one for the size, where the student's is known."""
+    """One picture for the time and one for the size, where the student's is known."""
 
     def make(key: str, words: str) -> Any:
         def pair(name: str) -> tuple[float, float] | None:
@@ -191,7 +197,7 @@ def _list_tradeoffs(report: Any) -> list[tuple[str, Any]]:
 
 
 def _draw(draw: Any, salt: str) -> str:
-    """The picture in matplotlib's own style, with the same bytes every time."""
+    """The picture in matplotlib's default style, the same bytes every time."""
     require_matplotlib("DistillationReport.to_html")
     from matplotlib import rc_context, style
     from matplotlib.figure import Figure
@@ -202,15 +208,3 @@ def _draw(draw: Any, salt: str) -> str:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return base64.b64encode(buffer.getvalue()).decode()
-
-
-def write_page(report: Any, path: Any) -> None:
-    """Write the page, or nothing: beside its place first, then moved there."""
-    content = format_page(report).encode()
-    place = Path(os.fspath(path)).resolve()
-    part = place.with_name(f".{place.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, place)
-    finally:
-        part.unlink(missing_ok=True)

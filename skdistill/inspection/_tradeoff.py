@@ -1,12 +1,13 @@
-"""TradeoffDisplay: what a better score costs."""
+"""TradeoffDisplay: scores against costs."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
 
-from ._axes import (
+from ._plotting import (
     MUTED_COLOR,
     STUDENT_COLOR,
     TEACHER_COLOR,
@@ -16,12 +17,17 @@ from ._axes import (
     require_matplotlib,
     set_log_ticks,
 )
-from ._label_layout import place_labels
-from ._results import check_figures, name_candidates, read_reports, read_results
+from ._tradeoff_figures import (
+    check_figures,
+    name_candidates,
+    read_reports,
+    read_results,
+)
 
-#: Up to so many names of so many characters in all are written; of more, only those
-#: on the front.
+#: With more names, or more characters in all, only those on the front are written.
 _MAX_NAMES, _MAX_CHARACTERS = 8, 150
+#: Of a name, in characters and lines.
+_NAME_WIDTH, _NAME_LINES = 30, 2
 _COST_NAMES = {"latency": "microseconds a row", "bytes": "bytes"}
 
 
@@ -29,9 +35,9 @@ class TradeoffDisplay:
     """Scores against costs, with the Pareto front.
 
     Make one with :meth:`from_results`, :meth:`from_search` or :meth:`from_reports`;
-    the parameters are kept as attributes. The cost has a logarithmic axis. On the
-    front are the models of which no other is at least as good and as cheap, and
-    better in one of both.
+    the parameters are kept as attributes. The cost has a logarithmic axis. A model is
+    on the front if no other is at least as good and as cheap, and better in one of
+    the two.
 
     Parameters
     ----------
@@ -60,11 +66,11 @@ class TradeoffDisplay:
     line_ : matplotlib Line2D
         The front.
     scatter_ : list of matplotlib PathCollection
-        The models on the front and the others, as far as there are any.
+        The models on the front and the others, without empty ones.
     teacher_, baseline_, chosen_ : matplotlib PathCollection or None
         Their marks.
     texts_ : list of matplotlib Annotation
-        The names.
+        The names, as far as they do not overlap.
 
     See Also
     --------
@@ -219,7 +225,7 @@ class TradeoffDisplay:
         Raises
         ------
         TypeError
-            It is no fitted search.
+            It is not a fitted search.
         ValueError
             A key is missing, or a mean score is not finite.
         """
@@ -265,8 +271,8 @@ class TradeoffDisplay:
         Raises
         ------
         ValueError
-            There is no report, they are of different numbers of rows, there is no
-            such score or cost, or a student has none.
+            There is no report, the reports differ in their number of rows, or the
+            score or cost is unknown or missing for a student.
         """
         require_matplotlib(f"{cls.__name__}.from_reports")
         given = read_reports(reports, score, cost)
@@ -366,34 +372,64 @@ class TradeoffDisplay:
         few = len(self.names) <= _MAX_NAMES
         shown = on_front | (few and len("".join(self.names)) <= _MAX_CHARACTERS)
         models = points[: len(self.names)]
-        names, places = _join_equal(np.asarray(self.names)[shown], models[shown])
-        self.texts_ = place_labels(
-            ax, names, places, obstacles=points, line=_list_corners(self.front_)
-        )
+        self.texts_ = self._write_names(ax, models[shown], shown, on_front)
+
+    def _write_names(self, ax, points, shown, on_front):
+        """Annotate points on the side that the front leaves free.
+
+        A name that would overlap another is left out, first those off the front.
+        """
+        # The layout decides which names overlap; the canvas also leads to the figure
+        # from a part of a figure.
+        ax.figure.canvas.figure.draw_without_rendering()
+        names, on_front = np.asarray(self.names)[shown], on_front[shown]
+        up = 1 if self.greater_is_better else -1
+        texts: list[Any] = []
+        groups = sorted(_group_equal(points), key=lambda members: ~on_front[members[0]])
+        for first, *equal in groups:
+            name = names[first] + (f" (+{len(equal)}\u00a0equal)" if equal else "")
+            point = points[first]
+            place = ax.transAxes.inverted().transform(ax.transData.transform(point))
+            # The front passes to the right of its points and below them.
+            right = place[0] < 0.5
+            above = up if on_front[first] and not right else -up
+            text = ax.annotate(
+                _wrap(name),
+                point,
+                xytext=(7 if right else -7, 4 * above),
+                textcoords="offset points",
+                ha="left" if right else "right",
+                va="bottom" if above > 0 else "top",
+                fontsize="small",
+                zorder=4,
+            )
+            written = [other.get_window_extent() for other in texts]
+            if text.get_window_extent().count_overlaps(written):
+                text.remove()
+            else:
+                texts.append(text)
+        return texts
 
 
 def find_front(cost, benefit):
-    """Where no other point is as cheap and as good, and better in one of both."""
+    """Mask of the points that no other point dominates."""
     as_cheap = cost[None, :] <= cost[:, None]
     as_good = benefit[None, :] >= benefit[:, None]
     better = (cost[None, :] < cost[:, None]) | (benefit[None, :] > benefit[:, None])
     return ~(as_cheap & as_good & better).any(axis=1)
 
 
-def _list_corners(front):
-    """Vertices of the steps through the points of a front."""
-    corners = np.column_stack([front[1:, 0], front[:-1, 1]])
-    return np.vstack([front[:1], *zip(corners, front[1:], strict=True)])
+def _group_equal(points):
+    """Positions of the models at each different point, from left to right."""
+    places, group = np.unique(points, axis=0, return_inverse=True)
+    return [np.flatnonzero(group.ravel() == k) for k in range(len(places))]
 
 
-def _join_equal(names, points):
-    """One name for each place: models with equal figures share a point."""
-    places, group, counts = np.unique(
-        points, axis=0, return_inverse=True, return_counts=True
+def _wrap(name):
+    return textwrap.fill(
+        name,
+        _NAME_WIDTH,
+        max_lines=_NAME_LINES,
+        placeholder=" ...",
+        break_on_hyphens=False,
     )
-    firsts = [names[np.argmax(group == k)] for k in range(len(places))]
-    joined = [
-        name if count == 1 else f"{name} (+{count - 1}\u00a0equal)"
-        for name, count in zip(firsts, counts, strict=True)
-    ]
-    return joined, places

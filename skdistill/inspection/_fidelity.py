@@ -1,4 +1,4 @@
-"""FidelityDisplay: does the student serve what its teacher would?"""
+"""FidelityDisplay: the student's probabilities against the teacher's."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...metrics import agreement_score, kl_divergence
-from ._axes import (
+from ..metrics import agreement_score, kl_divergence
+from ._plotting import (
     STUDENT_COLOR,
     TEACHER_COLOR,
     draw_diagonal,
@@ -17,7 +17,7 @@ from ._axes import (
     merge_scatter_style,
     require_matplotlib,
 )
-from ._pairs import find_column, list_classes, predict_both
+from ._predictions import find_column, list_classes, predict_both
 
 #: Above this many rows points hide each other, and cells are counted instead.
 _MAX_POINTS = 1000
@@ -28,10 +28,9 @@ class FidelityDisplay:
     """The student's probability of each row against the teacher's.
 
     Make one with :meth:`from_estimator` or :meth:`from_predictions`; the parameters
-    are kept as attributes. On the diagonal the student serves what the teacher
-    would. Few rows are drawn as points, with a mark of their own where teacher and
-    student predict different labels; many rows as cells that are the darker the
-    more rows they hold, on a logarithmic scale.
+    are kept as attributes. On the diagonal the two are equal. Few rows are
+    drawn as points, with another marker where teacher and student predict different
+    labels; many rows as cells, darker with more rows on a logarithmic scale.
 
     Parameters
     ----------
@@ -57,16 +56,16 @@ class FidelityDisplay:
     line_ : matplotlib Line2D
         The diagonal.
     scatter_ : list of matplotlib PathCollection or None
-        Rows on which the labels agree, then rows on which they do not, as far as
-        there are any; None when the rows are drawn as a density.
+        Rows with the same label, then rows with different labels, without empty
+        ones; None when the rows are drawn as a density.
     density_ : matplotlib PolyCollection or None
         The cells; None when the rows are drawn as points.
     colorbar_ : matplotlib Colorbar or None
-        What the darkness of the cells means.
+        The scale of the cells.
 
     See Also
     --------
-    ReliabilityDisplay : Compares both with what happened.
+    ReliabilityDisplay : Compares both with the true labels.
     TradeoffDisplay : Compares scores with costs.
 
     Examples
@@ -120,7 +119,7 @@ class FidelityDisplay:
         X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
             Rows, better not those of `fit`.
         y : object, default=None
-            Not used: fidelity is to the teacher. Taken for the convention's sake.
+            Not used, present for API consistency.
         label, kind, ax, **kwargs
             As in :meth:`from_predictions`.
 
@@ -179,8 +178,7 @@ class FidelityDisplay:
         Raises
         ------
         ValueError
-            The probabilities do not fit together, or a parameter is no possible
-            one.
+            The probabilities differ in shape, or a parameter is invalid.
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
         agreement = agreement_score(teacher_proba, student_proba)

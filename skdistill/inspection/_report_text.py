@@ -5,35 +5,40 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from ._sections import Section, make_sections, make_title
+from ._report_sections import Section, make_sections, make_title
 
 _WIDTH = 100
 _MAX_PARTS = 20
 _MIN_NAME = 12
 
 
-def format_text(report: Any) -> str:
+def format_text(
+    report: Any, width: int = _WIDTH, sections: tuple[str, ...] | None = None
+) -> str:
+    """Return the report, or the sections of these titles, in plain text."""
     title = make_title(report)
     lines = [title, "=" * len(title)]
     for section in make_sections(report, _MAX_PARTS):
+        if sections is not None and section.title not in sections:
+            continue
         lines += ["", section.title, "-" * len(section.title)]
-        lines += _format_lines(section.lines)
-        lines += _format_table(section)
+        lines += _format_lines(section.lines, width)
+        lines += _format_table(section, width)
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _format_lines(lines: list[str]) -> list[str]:
+def _format_lines(lines: list[str], page: int) -> list[str]:
     return [
         wrapped
         for line in lines
         for wrapped in textwrap.wrap(
-            line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False
+            line, page, subsequent_indent="  ", break_on_hyphens=False
         )
     ]
 
 
-def _format_table(section: Section) -> list[str]:
-    """Names to the left, figures to the right; names give way where it is tight."""
+def _format_table(section: Section, page: int) -> list[str]:
+    """Names to the left, figures to the right; long names are cut to fit."""
     if not section.table:
         return []
     heads = [cell.split("\n") for cell in section.header]
@@ -41,11 +46,10 @@ def _format_table(section: Section) -> list[str]:
     heads = [[""] * (depth - len(head)) + head for head in heads]
     table = [*map(list, zip(*heads, strict=True)), *section.table]
     widths = [max(len(row[k]) for row in table) for k in range(len(heads))]
-    # A class of 80 letters must not push the figures off the page.
     rest = sum(widths[1:]) + 2 * len(widths[1:])
-    widths[0] = min(widths[0], max(_WIDTH - rest, _MIN_NAME))
-    room = (_WIDTH - widths[0]) // len(widths[1:]) - 2
-    if sum(widths) + 2 * len(widths[1:]) > _WIDTH:
+    widths[0] = min(widths[0], max(page - rest, _MIN_NAME))
+    room = (page - widths[0]) // len(widths[1:]) - 2
+    if sum(widths) + 2 * len(widths[1:]) > page:
         widths[1:] = [min(width, room) for width in widths[1:]]
     return [
         "  ".join(

@@ -1,4 +1,4 @@
-"""Where the figures of a trade-off come from: given, of a search, or of reports."""
+"""The figures of a trade-off: as given, of a search, or of reports."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_results(search, keys):
 
 
 def name_candidates(params):
-    """`max_depth=3, alpha=1.0`: the last part of each name that varies."""
+    """Names such as "max_depth=3, alpha=1.0", of the parameters that vary."""
     varying = [
         key
         for key in dict.fromkeys(key for given in params for key in given)

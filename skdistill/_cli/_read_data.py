@@ -1,4 +1,4 @@
-"""The rows that `python -m skdistill` works on: a CSV file, or a bundled example."""
+"""The rows of a run: from a CSV file, or a bundled example."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
+from sklearn import datasets
 from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import type_of_target
 
-#: Rows to learn from, for each class: fewer leave nothing to stop early on.
+from ._errors import Refusal, one_line
+
+#: Rows to learn from, for each class: fewer do not allow for early stopping.
 _MIN_ROWS_PER_CLASS = 10
 #: More values than this in a column of decimal numbers are not classes.
 _MAX_FLOAT_CLASSES = 50
-
-
-class Refusal(Exception):
-    """What the user can put right; its text is one line."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +32,9 @@ class Rows:
     y_test: NDArray[Any]
 
 
-def one_line(error: BaseException, length: int = 400) -> str:
-    """What an error says, without its line breaks and at a readable length."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= length else f"{text[: length - 3]}..."
-
-
 def read_rows(options: Namespace) -> Rows:
     if options.data is None:
-        X, y = load_digits(return_X_y=True)
+        X, y = datasets.load_digits(return_X_y=True)
         return _split_rows(options, "digits, from scikit-learn", X, y)
     X, y = _read_table(options.data, options.target)
     if all(X[name].nunique(dropna=False) <= 1 for name in X.columns):
@@ -101,8 +93,7 @@ def _read_table(path: Path, target: str, dtype: Any = None) -> tuple[Any, NDArra
             f"the target {target!r} is missing in {n_missing} rows of {path}; leave "
             "them out."
         )
-    # Text of a fixed width, whatever pandas keeps it in, so that no label in the
-    # student's file depends on pandas.
+    # pandas' own types of text would make the student's file depend on pandas.
     y = column.to_numpy()
     y = y if y.dtype.kind in "iufb" else np.array([str(label) for label in y])
     _check_labels(y, target, path)
@@ -139,7 +130,7 @@ def _read_csv(path: Path, dtype: Any = None) -> Any:
     except ValueError as error:
         raise Refusal(f"{path} is not a CSV file: {one_line(error)}") from error
     if not isinstance(frame.index, pd.RangeIndex):
-        # pandas would take the first fields for names of rows and shift the rest.
+        # pandas takes the first fields for names of rows, and shifts the others.
         raise Refusal(f"{path} has rows with more fields than its first line names.")
     return frame
 
@@ -164,9 +155,9 @@ def _read_test(options: Namespace, X: Any, y: NDArray[Any]) -> tuple[Any, NDArra
                 f"column {name!r} holds numbers in {options.data}, and text in "
                 f"{options.test}."
             )
-    unseen = sorted(set(y_test.tolist()) - set(y.tolist()), key=str)
-    if unseen:
-        raise Refusal(f"{options.test} has labels {options.data} lacks: {unseen}.")
+    unknown = sorted(set(y_test.tolist()) - set(y.tolist()), key=str)
+    if unknown:
+        raise Refusal(f"{options.test} has labels {options.data} lacks: {unknown}.")
     return X_test[X.columns], y_test
 
 

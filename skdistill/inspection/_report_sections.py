@@ -1,12 +1,11 @@
-"""The report as tables and sentences, whatever they are written in."""
+"""The sections of a report: tables and sentences, for text and HTML alike."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._measure import _format_ratio
-from ._measure import BASELINE, STUDENT, TEACHER
+from ._evaluation_rows import BASELINE, STUDENT, TEACHER
 
 #: Key, words, format; in the order of the table.
 _QUALITY = (
@@ -28,8 +27,8 @@ _COSTS = (
     ("rows_per_second", "rows a second, in batches", ",.0f"),
 )
 _UNKNOWN = "-"
-#: The title of the table that the pictures follow.
-SIDE_BY_SIDE = "Side by side"
+#: Titles. The pictures follow the table of models.
+WARNINGS, IN_SHORT, SIDE_BY_SIDE = "Warnings", "In short", "Side by side"
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,10 @@ def make_title(report: Any) -> str:
 
 
 def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
-    """All that the report says, the warnings first."""
+    """Return all sections, the warnings first."""
     sections = [
-        Section("Warnings", lines=report.warnings),
-        Section("In short", lines=list_findings(report)),
+        Section(WARNINGS, lines=report.warnings),
+        Section(IN_SHORT, lines=list_findings(report)),
         _compare_models(report),
         _show_parts("class", report.by_class, report, max_parts),
         _show_parts("group", report.by_group, report, max_parts),
@@ -79,7 +78,7 @@ def _compare_models(report: Any) -> Section:
 
 
 def list_findings(report: Any) -> list[str]:
-    """What was gained and what it cost, with 95 % intervals."""
+    """Gains, shares and ratios, with 95 % intervals."""
     lines = []
     for kind, words in (("accuracy", "accuracy"), ("log_loss", "log loss")):
         for other in (TEACHER, BASELINE):
@@ -93,7 +92,7 @@ def list_findings(report: Any) -> list[str]:
 
 
 def _describe_difference(other: str, words: str, gain: dict[str, float]) -> str:
-    """In the direction of the score, in which a lower loss is a minus."""
+    """The difference of the scores: negative where the student's loss is lower."""
     sign = 1 if words == "accuracy" else -1
     low, high = sorted((sign * gain["low"], sign * gain["high"]))
     return (
@@ -105,12 +104,9 @@ def _describe_difference(other: str, words: str, gain: dict[str, float]) -> str:
 def _describe_share(words: str, share: dict[str, Any]) -> str:
     text = f"Share of the teacher's advantage recovered, {words}"
     if share["share"] is None:
-        reason = (
-            "the advantage is within chance"
-            if share["advantage"] > 0
-            else "there is none"
-        )
-        return f"{text}: undefined, for {reason} ({share['advantage']:+.4f})."
+        within = share["advantage"] > 0
+        reason = "the advantage is within chance" if within else "there is none"
+        return f"{text}: undefined, {reason} ({share['advantage']:+.4f})."
     return (
         f"{text}: {share['share']:.0%} "
         f"(95% interval {share['low']:.0%} to {share['high']:.0%})."
@@ -124,11 +120,18 @@ def _describe_ratios(ratios: dict[str, Any]) -> list[str]:
         ("faster_batch", ("faster", "slower"), " on many rows at once"),
     )
     parts = [
-        f"{_format_ratio(ratios[name], *pair)}{where}"
+        f"{format_ratio(ratios[name], *pair)}{where}"
         for name, pair, where in words
         if ratios[name] is not None
     ]
     return [f"Student against teacher: {', '.join(parts)}."] if parts else []
+
+
+def format_ratio(ratio: float, more: str, less: str) -> str:
+    """Return "12 times smaller"; of a ratio below 1, "3.0 times larger"."""
+    word = more if ratio >= 1 else less
+    ratio = max(ratio, 1 / ratio)
+    return f"{ratio:,.0f} times {word}" if ratio >= 10 else f"{ratio:.1f} times {word}"
 
 
 def _show_parts(
@@ -138,8 +141,8 @@ def _show_parts(
     shown, lines = _choose_parts(parts, limit), []
     if len(shown) < len(parts):
         lines.append(
-            f"The {len(shown)} on which the student falls back most, of {len(parts)}; "
-            f'all: to_frame(by="{kind}").'
+            f"The {len(shown)} of {len(parts)} on which the student loses most "
+            f'accuracy; for all: to_frame(by="{kind}").'
         )
     table = [
         [
@@ -166,7 +169,7 @@ def _show_parts(
 def _choose_parts(
     parts: list[dict[str, Any]], limit: int | None
 ) -> list[dict[str, Any]]:
-    """In their own order while all are shown, otherwise the worst first."""
+    """All in their own order, or as many as may be shown, the worst first."""
     if limit is None or len(parts) <= limit:
         return parts
 
@@ -205,15 +208,14 @@ def _describe_candidate(report: Any) -> list[str]:
     if calibration is not None:
         kind = "under" if calibration < 1 else "over"
         lines.append(
-            f"The teacher was found {kind}confident, and its labels were calibrated "
-            f"(by {calibration:.3g}): the student is not meant to have its "
-            "probabilities, but the calibrated ones."
+            f"The teacher was {kind}confident, and the student learned its calibrated "
+            f"probabilities (temperature {calibration:.3g})."
         )
     if memorization is not None:
         lines.append(
-            f"The teacher on rows it was fitted on: accuracy "
+            "The teacher in-sample: accuracy "
             f"{memorization['accuracy_in_sample']:.3f}, entropy "
-            f"{memorization['entropy_in_sample']:.3f} nats; on others: "
+            f"{memorization['entropy_in_sample']:.3f} nats; out-of-fold: "
             f"{memorization['accuracy_out_of_fold']:.3f} and "
             f"{memorization['entropy_out_of_fold']:.3f}."
         )

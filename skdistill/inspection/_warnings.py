@@ -1,4 +1,4 @@
-"""What a hurried reader of the figures would miss, in sentences."""
+"""The warnings of a report: what its figures alone do not show."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ from typing import Any
 
 import numpy as np
 
-from ._measure import STUDENT, TEACHER, Rows
+from ._evaluation_rows import STUDENT, TEACHER, EvaluationRows
 
 _MIN_ROWS = 200
 _MAX_PARTS = 5
-#: The teacher nearly certain of rows it was fitted on, and right more often there.
+#: A teacher that memorised its rows is right more often on them, by this accuracy,
+#: and less uncertain, by this factor of the entropy.
 _MEMORIZATION_ACCURACY, _MEMORIZATION_ENTROPY = 0.03, 0.5
-#: In calibration error: below it, bins alone explain a difference.
+#: Smaller differences in calibration error can come from the bins.
 _MIN_MISCALIBRATION = 0.02
 _KINDS = {"accuracy": "accuracy", "log_loss": "log loss"}
 
 
-def list_warnings(report: Any, rows: Rows, distilled: Any) -> list[str]:
-    """Sentences, those that question the comparison itself first."""
+def list_warnings(report: Any, rows: EvaluationRows, distilled: Any) -> list[str]:
+    """Return the warnings; first those about the comparison itself."""
     return [
-        *_doubt_rows(report, rows),
-        *_judge_baseline(report),
-        *_judge_student(report),
-        *_judge_costs(report),
-        *_judge_parts("class", report.by_class),
-        *_judge_parts("group", report.by_group),
-        *_judge_memorization(report, distilled),
+        *_check_rows(report, rows),
+        *_check_baseline(report),
+        *_check_student(report),
+        *_check_costs(report),
+        *_check_parts("class", report.by_class),
+        *_check_parts("group", report.by_group),
+        *_check_memorization(report, distilled),
     ]
 
 
-def _doubt_rows(report: Any, rows: Rows) -> list[str]:
+def _check_rows(report: Any, rows: EvaluationRows) -> list[str]:
     lines = []
     if report.n_rows < _MIN_ROWS:
         lines.append(
@@ -41,16 +42,16 @@ def _doubt_rows(report: Any, rows: Rows) -> list[str]:
     absent = np.setdiff1d(np.arange(len(rows.classes)), rows.codes)
     if len(absent):
         names = _join([repr(label) for label in rows.classes[absent].tolist()])
-        lines.append(f"No row is of class {names}: nothing is known of it.")
+        lines.append(f"No row is of class {names}, so it is not evaluated.")
     if report.models[TEACHER]["accuracy"] == 1.0:
         lines.append(
             "The teacher is right on every row. If it was fitted on these rows, the "
-            "report says nothing of new ones: pass rows that nothing was fitted on."
+            "figures do not hold for new ones: pass rows that no model was fitted on."
         )
     return lines
 
 
-def _judge_baseline(report: Any) -> list[str]:
+def _check_baseline(report: Any) -> list[str]:
     shares = report.share_recovered
     lines = []
     without = [_KINDS[kind] for kind, s in shares.items() if s["advantage"] <= 0]
@@ -58,7 +59,7 @@ def _judge_baseline(report: Any) -> list[str]:
         lines.append(
             "The teacher is no better than the student trained directly (the "
             f"baseline) in {' and '.join(without)}: there is no advantage to hand on."
-            + _excuse_calibration(report, without)
+            + _mention_calibration(report, without)
         )
     unsure = [
         f"{_KINDS[kind]} ({s['advantage']:+.4f}, 95% interval "
@@ -75,21 +76,21 @@ def _judge_baseline(report: Any) -> list[str]:
     if worse:
         lines.append(
             "The student is worse than the student trained directly (the baseline), "
-            f"beyond chance: {worse}. Here the distillation did harm."
+            f"beyond chance: {worse}. Distillation harmed it."
         )
     return lines
 
 
-def _excuse_calibration(report: Any, without: list[str]) -> str:
+def _mention_calibration(report: Any, without: list[str]) -> str:
     if "log loss" not in without or report.candidate["calibration"] is None:
         return ""
     return (
-        " The teacher is measured as it is; the student learned its probabilities "
-        "after calibration."
+        " The teacher is measured without calibration; the student learned its "
+        "calibrated probabilities."
     )
 
 
-def _judge_student(report: Any) -> list[str]:
+def _check_student(report: Any) -> list[str]:
     teacher, student = report.models[TEACHER], report.models[STUDENT]
     lines = []
     behind = _list_losses(report.against_teacher)
@@ -98,7 +99,7 @@ def _judge_student(report: Any) -> list[str]:
     excess = student["calibration_error"] - teacher["calibration_error"]
     if excess > _MIN_MISCALIBRATION:
         lines.append(
-            "The student's probabilities can be trusted less than the teacher's: "
+            "The student's probabilities are less calibrated than the teacher's: "
             f"calibration error {student['calibration_error']:.3f} against "
             f"{teacher['calibration_error']:.3f}."
         )
@@ -106,7 +107,7 @@ def _judge_student(report: Any) -> list[str]:
 
 
 def _list_losses(gains: dict[str, Any]) -> str:
-    """Where the whole interval of the gain lies below 0."""
+    """The scores whose gain has its whole interval below 0."""
     return " and ".join(
         f"{_KINDS[kind]} by {-gain['gain']:.4f} (95% interval {-gain['high']:.4f} to "
         f"{-gain['low']:.4f})"
@@ -115,9 +116,9 @@ def _list_losses(gains: dict[str, Any]) -> str:
     )
 
 
-def _judge_costs(report: Any) -> list[str]:
+def _check_costs(report: Any) -> list[str]:
     lines = [
-        f"The {name} can't be pickled, so its size is not known."
+        f"The {name} can't be pickled, so its size is unknown."
         for name, figures in report.models.items()
         if figures["bytes"] is None and figures["timed_calls"] is not None
     ]
@@ -136,7 +137,7 @@ def _judge_costs(report: Any) -> list[str]:
     return lines
 
 
-def _judge_parts(kind: str, parts: list[dict[str, Any]]) -> list[str]:
+def _check_parts(kind: str, parts: list[dict[str, Any]]) -> list[str]:
     behind = [part for part in parts if part["behind"]]
     lines = [
         f"The student is right less often than the teacher on {kind} "
@@ -150,28 +151,25 @@ def _judge_parts(kind: str, parts: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _judge_memorization(report: Any, distilled: Any) -> list[str]:
-    """Only where the student learned labels of rows that the teacher had seen."""
-    memorization = report.memorization
-    if (
-        memorization is None
-        or distilled.cv is not None
-        or distilled.augmenter_ is not None
-    ):
+def _check_memorization(report: Any, distilled: Any) -> list[str]:
+    """Warn where the student learned labels of rows that the teacher memorised."""
+    found = report.memorization
+    in_sample = distilled.cv is None and distilled.augmenter_ is None
+    if found is None or not in_sample or report.candidate["alpha"] == 0:
         return []
-    gap = memorization["accuracy_in_sample"] - memorization["accuracy_out_of_fold"]
+    gap = found["accuracy_in_sample"] - found["accuracy_out_of_fold"]
     certain = (
-        memorization["entropy_in_sample"]
-        < _MEMORIZATION_ENTROPY * memorization["entropy_out_of_fold"]
+        found["entropy_in_sample"]
+        < _MEMORIZATION_ENTROPY * found["entropy_out_of_fold"]
     )
-    if gap < _MEMORIZATION_ACCURACY or not certain or report.candidate["alpha"] == 0:
+    if gap < _MEMORIZATION_ACCURACY or not certain:
         return []
     return [
-        "The teacher knows the rows that it was fitted on by heart (right on "
-        f"{memorization['accuracy_in_sample']:.1%} of them, on "
-        f"{memorization['accuracy_out_of_fold']:.1%} of others), and the student "
-        "learned its labels of those rows: they say little that the true labels do "
-        "not. cv=5 or an augmenter makes labels that say more."
+        "The teacher memorised the rows that it was fitted on (accuracy "
+        f"{found['accuracy_in_sample']:.1%} on them, "
+        f"{found['accuracy_out_of_fold']:.1%} on others), and the student learned its "
+        "labels of those rows, which add little to the true labels. Set cv=5 or an "
+        "augmenter."
     ]
 
 

@@ -1,4 +1,4 @@
-"""The best of a few small students inside a budget, for the command line."""
+"""A search for the best small student within a budget."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from .._classifier import DistilledClassifier
-from ..inspection._measure import Figures
+from ..inspection import DistillationReport
 from ..metrics import latency_scorer, size_scorer, within_budget
-from ._csv import Refusal, Rows
+from ._errors import Refusal
+from ._read_data import Rows
 from ._students import CANDIDATES
 
 #: Splits of the rows to learn from; the teacher is fitted anew for each.
@@ -28,8 +29,8 @@ _SCORING = {
 
 
 @dataclass(frozen=True)
-class Pilot:
-    """One candidate: means over the splits, and whether it was chosen."""
+class Candidate:
+    """Means over the splits, and whether it was chosen."""
 
     name: str
     log_loss: float
@@ -54,19 +55,19 @@ def search_students(
     rows: Rows,
     options: Namespace,
     fit: Callable[[Any, Rows], None],
-) -> tuple[DistilledClassifier, list[Pilot]]:
-    """Search the candidates, with the best inside of the budget refitted on all rows.
+) -> tuple[DistilledClassifier, list[Candidate]]:
+    """Search the candidates by GridSearchCV, and refit the best within the budget.
 
-    The search is scikit-learn's own. `fit` fits it, and shows how far it has come.
+    `fit` fits the search and shows its progress.
 
     Raises
     ------
     Refusal
-        No candidate is inside, and which are the nearest.
+        No candidate is within the budget; it names the nearest.
     """
     with TemporaryDirectory() as folder:
         search = GridSearchCV(
-            # What is kept there saves the teacher of a split for the next candidate.
+            # The cache spares the next candidates the teacher of the split.
             clone(distilled).set_params(memory=folder),
             {"student": [make(rows.X) for make in CANDIDATES.values()]},
             scoring=_SCORING,
@@ -76,31 +77,32 @@ def search_students(
         )
         fit(search, rows)
     best = search.best_estimator_.set_params(memory=None)
-    return best, _list_pilots(search)
+    return best, _list_candidates(search)
 
 
-def format_pilots(
-    pilots: list[Pilot], options: Namespace, figures: Figures
+def format_candidates(
+    candidates: list[Candidate], options: Namespace, report: DistillationReport
 ) -> list[str]:
-    """A table of the candidates, and a warning where the refitted one outgrew it."""
-    if not pilots:
+    """Return a table of the candidates; warn if the refitted one is over the budget."""
+    if not candidates:
         return []
     lines = [
         "",
         f"Students tried, means over {_N_SPLITS} splits of the rows to learn from:",
         f"{'':15}log loss  microseconds/row     bytes",
     ]
-    for pilot in pilots:
+    for candidate in candidates:
         figure = (
-            f"{pilot.name:15}{pilot.log_loss:8.3f}{pilot.latency_us:18,.0f}"
-            f"{pilot.bytes:10,.0f}"
+            f"{candidate.name:15}{candidate.log_loss:8.3f}{candidate.latency_us:18,.0f}"
+            f"{candidate.bytes:10,.0f}"
         )
-        lines.append(figure + ("  chosen" if pilot.chosen else ""))
+        lines.append(figure + ("  chosen" if candidate.chosen else ""))
+    figures = report.models["student"]
     over = [
         f"{cost:,.0f} {unit} instead of {limit:,.0f}"
         for cost, limit, unit in (
-            (figures.median_us, options.max_latency_us, "microseconds a row"),
-            (figures.bytes_on_disk, options.max_bytes, "bytes"),
+            (figures["latency_p50_us"], options.max_latency_us, "microseconds a row"),
+            (figures["bytes"], options.max_bytes, "bytes"),
         )
         if limit is not None and cost > limit
     ]
@@ -129,10 +131,10 @@ def _make_refit(options: Namespace) -> Callable[[Mapping[str, Any]], int]:
     return refit
 
 
-def _list_pilots(search: GridSearchCV) -> list[Pilot]:
+def _list_candidates(search: GridSearchCV) -> list[Candidate]:
     results, best = search.cv_results_, search.best_index_
     loss, latency, size = (-results[f"mean_test_{key}"] for key in _SCORING)
     return [
-        Pilot(name, float(loss[k]), float(latency[k]), float(size[k]), k == best)
+        Candidate(name, float(loss[k]), float(latency[k]), float(size[k]), k == best)
         for k, name in enumerate(CANDIDATES)
     ]

@@ -1,4 +1,4 @@
-"""What the pictures have in common: matplotlib, axes, colours."""
+"""Helpers of the displays: matplotlib, axes, colours, ticks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_axes(display: Any, ax: Any) -> Any:
 
 
 def draw_diagonal(ax: Any, label: str) -> Any:
-    """A dashed line that is seen on white and on the darkest cells."""
+    """Draw a dashed line with an outline, visible on white and on dark cells."""
     from matplotlib import patheffects
 
     outline = patheffects.withStroke(linewidth=2.5, foreground="white")
@@ -48,12 +48,12 @@ def draw_diagonal(ax: Any, label: str) -> Any:
 
 
 def frame_unit_square(ax: Any) -> None:
-    # A little room, so that probabilities of 0 and 1 are not cut in half.
+    # A margin, so that markers at 0 and 1 are not cut.
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
 
 
 def merge_scatter_style(style: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Defaults and what a caller gives; any colour replaces those of the defaults."""
+    """Merge a caller's style into the defaults; any colour replaces all of theirs."""
     colors = {"c", "color", "facecolor", "facecolors", "edgecolor", "edgecolors"}
     if colors & set(given):
         style = {name: value for name, value in style.items() if name not in colors}
@@ -61,7 +61,7 @@ def merge_scatter_style(style: dict[str, Any], given: dict[str, Any]) -> dict[st
 
 
 def draw_legend(ax: Any) -> None:
-    """In rows above the axes, where it hides nothing."""
+    """Draw the legend in rows above the axes."""
     ax.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1),

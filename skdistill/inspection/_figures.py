@@ -1,8 +1,7 @@
-"""What is measured of each model, of each class and of each group."""
+"""The figures of each model, of each class and of each group."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,68 +14,46 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from ..._typing import FloatArray
-from ...metrics import (
+from .._nested import split_pipeline
+from .._sklearn import _num_samples
+from .._typing import FloatArray
+from ..metrics import (
     agreement_score,
     expected_calibration_error,
     kl_divergence,
 )
-from ...metrics._costs import count_rows, dump_deployed, time_predictions
-from ...metrics._paired import paired_difference
-from ._parameters import count_parameters
-
-#: The models, in the order in which they stand side by side.
-TEACHER, BASELINE, STUDENT = "teacher", "baseline", "student"
+from ..metrics._costs import dump_deployed, time_predictions
+from .._paired import paired_difference
+from ._evaluation_rows import STUDENT, TEACHER, EvaluationRows
+from ._parameter_count import count_parameters
 
 #: Of the calibration error.
 N_BINS = 15
 _SECONDS = 0.5
-#: Of a slow teacher; a quick model is called as often as the time allows.
+#: Of a slow model; a quick one is called as often as the time allows.
 _MIN_CALLS = 20
-_BATCH_ROWS, _BATCH_SECONDS = 1000, 0.2
-_MIN_BATCHES = 3
+_BATCH_ROWS, _BATCH_SECONDS, _MIN_BATCHES = 1000, 0.2, 3
 
 Figures = dict[str, float | int | None]
 
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a report, and what the models say of them.
-
-    Attributes
-    ----------
-    codes : ndarray of shape (n_samples,)
-        Position of the true label in `classes`.
-    probas : dict of str to ndarray of shape (n_samples, n_classes)
-        By model.
-    groups : tuple of (ndarray of shape (n_samples,), list of str) or None
-        Position of each row's group, and the names of the groups.
-    """
-
-    codes: NDArray[np.intp]
-    classes: NDArray[Any]
-    weight: FloatArray
-    probas: dict[str, FloatArray]
-    groups: tuple[NDArray[np.intp], list[str]] | None
-
-    def hits(self, name: str) -> NDArray[np.bool_]:
-        """Whether the label of the largest probability is the true one."""
-        return np.asarray(self.probas[name].argmax(axis=1) == self.codes)
-
-    def losses(self, name: str) -> FloatArray:
-        """Log loss of each row, cut off where scikit-learn's is."""
-        own = self.probas[name][np.arange(len(self.codes)), self.codes]
-        return -np.log(np.clip(own, np.finfo(np.float64).eps, None))
+_COSTS = (
+    "bytes",
+    "parameters",
+    "latency_p50_us",
+    "latency_p99_us",
+    "timed_calls",
+    "rows_per_second",
+)
 
 
-def measure_quality(rows: Rows, name: str) -> Figures:
+def measure_quality(rows: EvaluationRows, name: str) -> Figures:
     """Score one model against the labels and against the teacher."""
     proba, teacher = rows.probas[name], rows.probas[TEACHER]
     codes, weight = rows.codes, rows.weight
     labels = np.arange(len(rows.classes))
     predicted = proba.argmax(axis=1)
     scores = proba[:, 1] if len(labels) == 2 else proba
-    missed = ~rows.hits(TEACHER)
+    missed = rows.hits(TEACHER) == 0
     return {
         "accuracy": float(np.average(predicted == codes, weights=weight)),
         # Over the classes that occur; balanced_accuracy_score warns of others.
@@ -122,12 +99,14 @@ def _measure_auc(
     return float(np.mean(areas)) if areas else float("nan")
 
 
-def measure_costs(model: Any, X: Any) -> Figures:
-    """Size and speed of what would be deployed."""
+def measure_costs(model: Any | None, X: Any) -> Figures:
+    """Measure size and speed of what is deployed; None: all costs are unknown."""
+    if model is None:
+        return dict.fromkeys(_COSTS)
     times = time_predictions(
         model, X, batch_size=1, min_calls=_MIN_CALLS, seconds=_SECONDS
     )
-    size = min(count_rows(X), _BATCH_ROWS)
+    size = min(_num_samples(X), _BATCH_ROWS)
     batch_times = time_predictions(
         model, X, batch_size=size, min_calls=_MIN_BATCHES, seconds=_BATCH_SECONDS
     )
@@ -149,28 +128,32 @@ def _count_bytes(model: Any) -> int | None:
         return None
 
 
-#: Costs of a teacher of which there are only probabilities.
-NO_COSTS: Figures = dict.fromkeys(
-    (
-        "bytes",
-        "parameters",
-        "latency_p50_us",
-        "latency_p99_us",
-        "timed_calls",
-        "rows_per_second",
-    )
-)
+def compare_costs(teacher: Figures, student: Figures) -> dict[str, float | None]:
+    """Return how many times the student is smaller and faster."""
+
+    def divide(first: Any, second: Any) -> float | None:
+        return None if first is None or second is None else first / second
+
+    return {
+        "smaller": divide(teacher["bytes"], student["bytes"]),
+        "faster_one_row": divide(teacher["latency_p50_us"], student["latency_p50_us"]),
+        "faster_batch": divide(student["rows_per_second"], teacher["rows_per_second"]),
+    }
+
+
+def name_classifier(model: Any) -> str:
+    """Return the class of the classifier itself; "stored" where there is none."""
+    return "stored" if model is None else type(split_pipeline(model)[1]).__name__
 
 
 def measure_parts(
-    rows: Rows, codes: NDArray[np.intp], names: list[Any]
+    rows: EvaluationRows, codes: NDArray[np.intp], names: list[Any]
 ) -> list[dict[str, Any]]:
-    """Every class or group: its rows, and how each model serves it.
+    """Measure each model on each class or group.
 
-    `behind` says whether the student is right less often than the teacher by more
-    than chance: the mean of the paired differences lies that many standard errors
-    below 0 which one of all the parts would reach once in 40 reports of equal
-    models (Bonferroni).
+    `behind`: whether the student is right less often than the teacher by more than
+    chance. The paired difference is tested at 2.5 %, one-sided, with Bonferroni's
+    correction for the number of parts.
     """
     limit = float(norm.isf(0.025 / max(len(names), 1)))
     return [
@@ -180,7 +163,7 @@ def measure_parts(
 
 
 def _measure_part(
-    rows: Rows, members: NDArray[np.intp], limit: float
+    rows: EvaluationRows, members: NDArray[np.intp], limit: float
 ) -> dict[str, Any]:
     part: dict[str, Any] = {"n_rows": len(members)}
     teacher = rows.probas[TEACHER][members]
@@ -198,13 +181,9 @@ def _measure_part(
                 ),
             }
         part[name] = figures
-    part["behind"] = len(members) > 1 and _is_behind(rows, members, limit)
+    part["behind"] = False
+    if len(members) > 1:
+        student, teacher_hits = rows.hits(STUDENT)[members], rows.hits(TEACHER)[members]
+        gain, error = paired_difference(student, teacher_hits, weight)
+        part["behind"] = gain < 0 and gain + limit * error < 0
     return part
-
-
-def _is_behind(rows: Rows, members: NDArray[np.intp], limit: float) -> bool:
-    student, teacher = (
-        rows.hits(name)[members].astype(float) for name in (STUDENT, TEACHER)
-    )
-    mean, error = paired_difference(student, teacher, rows.weight[members])
-    return mean < 0 and mean + limit * error < 0

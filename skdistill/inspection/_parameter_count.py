@@ -1,4 +1,4 @@
-"""How many numbers a fitted model predicts with."""
+"""The number of parameters that a fitted model predicts with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 from typing import Any
 
 import numpy as np
+
+from .._nested import list_members
 
 
 def count_parameters(model: Any) -> int | None:
@@ -15,37 +17,15 @@ def count_parameters(model: Any) -> int | None:
     training needs. A split counts as one, its threshold; a leaf as many as it holds
     values.
     """
-    inner = _find_inner(model)
-    if inner is not None:
-        counts = [count_parameters(part) for part in inner]
+    members = list_members(model)
+    if members is not None:
+        counts = [count_parameters(member) for member in members]
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
     for count in (_count_weights, _count_tree, _count_boosted, _count_net):
         number = count(model)
         if number is not None:
             return number
-    return None
-
-
-def _find_inner(model: Any) -> list[Any] | None:
-    """The fitted classifiers that a meta-estimator asks; None where it is none."""
-    if hasattr(model, "steps"):
-        return [model.steps[-1][1]]
-    for name in ("best_estimator_", "student_"):
-        if hasattr(model, name):
-            return [getattr(model, name)]
-    if type(model).__module__.startswith("sklearn.frozen"):
-        return [model.estimator]
-    if hasattr(model, "calibrated_classifiers_"):
-        return [member.estimator for member in model.calibrated_classifiers_]
-    if hasattr(model, "estimators_"):
-        # Gradient boosting keeps an array of trees, one column a class. A list must
-        # not become one: NumPy would take Pipelines and forests for sequences.
-        members = model.estimators_
-        members = members.ravel() if isinstance(members, np.ndarray) else members
-        members = list(members)
-        final = getattr(model, "final_estimator_", None)
-        return members if final is None else [*members, final]
     return None
 
 

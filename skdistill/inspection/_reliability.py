@@ -1,19 +1,19 @@
-"""ReliabilityDisplay: can the probabilities of teacher and student be trusted?"""
+"""ReliabilityDisplay: calibration curves of teacher and student."""
 
 from __future__ import annotations
 
 import numpy as np
 from sklearn.calibration import CalibrationDisplay, calibration_curve
 
-from ...metrics import expected_calibration_error
-from ._axes import (
+from ..metrics import expected_calibration_error
+from ._plotting import (
     STUDENT_COLOR,
     TEACHER_COLOR,
     frame_unit_square,
     make_axes,
     require_matplotlib,
 )
-from ._pairs import find_column, list_classes, predict_both
+from ._predictions import find_column, list_classes, predict_both
 
 
 class ReliabilityDisplay:
@@ -21,8 +21,8 @@ class ReliabilityDisplay:
 
     Make one with :meth:`from_estimator` or :meth:`from_predictions`; the parameters
     are kept as attributes. Each curve is scikit-learn's
-    :class:`~sklearn.calibration.CalibrationDisplay`. On the diagonal what was
-    predicted with a probability of .7 happened in 7 of 10 rows.
+    :class:`~sklearn.calibration.CalibrationDisplay`. On the diagonal, of
+    the rows with a predicted probability of .7, 7 in 10 are of the class.
 
     Parameters
     ----------
@@ -156,8 +156,7 @@ class ReliabilityDisplay:
         Raises
         ------
         ValueError
-            Labels and probabilities do not fit together, or a parameter is no
-            possible one.
+            Labels and probabilities differ in shape, or a parameter is invalid.
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
         y_true = np.asarray(y_true)
@@ -221,18 +220,17 @@ class ReliabilityDisplay:
                 xlabel=f"mean predicted probability of class {self.label}",
                 ylabel=f"share of class {self.label}",
             )
-        # The curves leave a corner free; where, depends on which side they err.
         ax.legend(loc="best", fontsize="small")
         return self
 
 
 def _make_curve(y_true, proba, classes, column, n_bins, strategy):
-    """Undrawn curve of one model."""
+    """Make the curve of one model without drawing it."""
     if column is None:
-        happened, predicted = classes[proba.argmax(axis=1)] == y_true, proba.max(axis=1)
+        is_class, predicted = classes[proba.argmax(axis=1)] == y_true, proba.max(axis=1)
     else:
-        happened, predicted = y_true == classes[column], proba[:, column]
+        is_class, predicted = y_true == classes[column], proba[:, column]
     share, mean = calibration_curve(
-        happened, predicted, n_bins=n_bins, strategy=strategy, pos_label=True
+        is_class, predicted, n_bins=n_bins, strategy=strategy, pos_label=True
     )
     return CalibrationDisplay(share, mean, predicted)

@@ -1,4 +1,8 @@
-"""The share of the teacher's advantage that the student recovers, with interval."""
+"""What the student gains on the other models, and the share of the advantage.
+
+All intervals are of 95 %, by the paired percentile bootstrap: every draw of rows
+serves all models.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
-from ..._tasks import Tasks
-from ..._typing import FloatArray
-from ...metrics import gap_recovered
-from ._measure import BASELINE, STUDENT, TEACHER, Rows
+from .._tasks import Tasks
+from .._typing import FloatArray
+from ..metrics import gap_recovered
+from ._evaluation_rows import BASELINE, STUDENT, TEACHER, EvaluationRows
 
 _TAIL = 0.025
 
@@ -20,47 +24,41 @@ _TAIL = 0.025
 _BLOCK = 50
 
 
-def measure_shares(
-    rows: Rows,
+def measure_gains(
+    rows: EvaluationRows,
     n_bootstrap: int,
     rng: np.random.RandomState,
     n_jobs: int | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Gains on teacher and baseline, and the share recovered, with intervals.
-
-    All intervals are of 95 %, from the same resampled rows, so that differences
-    between models are paired.
+    """Measure what the student gains on teacher and baseline.
 
     Returns
     -------
     against_teacher, against_baseline : dict
-        By metric: what the student gains; empty without a baseline.
+        By score: the gain and its interval; empty without a baseline.
     shares : dict
-        By metric; empty without a baseline.
+        By score: the share of the teacher's advantage that the student recovers;
+        empty without a baseline.
     """
-    kinds = {
-        "accuracy": (
-            1.0,
-            {name: rows.hits(name).astype(float) for name in rows.probas},
-        ),
-        "log_loss": (-1.0, {name: rows.losses(name) for name in rows.probas}),
-    }
     names = list(rows.probas)
-    table = np.column_stack([kinds[kind][1][n] for kind in kinds for n in names])
-    means = _resample_means(table, rows.weight, n_bootstrap, rng, n_jobs)
-    against_teacher, against_baseline, shares = {}, {}, {}
-    for k, (kind, (sign, values)) in enumerate(kinds.items()):
-        drawn = dict(zip(names, means.T[k * len(names) :], strict=False))
-        scores = {
-            n: float(np.average(v, weights=rows.weight)) for n, v in values.items()
-        }
-        against_teacher[kind] = _describe_gain(scores, drawn, STUDENT, TEACHER, sign)
-        if BASELINE in values:
-            against_baseline[kind] = _describe_gain(
-                scores, drawn, STUDENT, BASELINE, sign
-            )
-            shares[kind] = _measure_share(scores, drawn, sign)
-    return against_teacher, against_baseline, shares
+    kinds = {"accuracy": (1.0, rows.hits), "log_loss": (-1.0, rows.losses)}
+    table = np.column_stack([read(n) for _, read in kinds.values() for n in names])
+    means = np.average(table, axis=0, weights=rows.weight)
+    drawn = _resample_means(table, rows.weight, n_bootstrap, rng, n_jobs)
+    against: dict[str, dict[str, Any]] = {TEACHER: {}, BASELINE: {}}
+    shares = {}
+    for k, (kind, (sign, _)) in enumerate(kinds.items()):
+        columns = range(k * len(names), (k + 1) * len(names))
+        scores = {n: float(means[j]) for n, j in zip(names, columns, strict=True)}
+        draws = {n: drawn[:, j] for n, j in zip(names, columns, strict=True)}
+        for other in against:
+            if other in names:
+                against[other][kind] = _describe_gain(
+                    scores, draws, STUDENT, other, sign
+                )
+        if BASELINE in names:
+            shares[kind] = _measure_share(scores, draws, sign)
+    return against[TEACHER], against[BASELINE], shares
 
 
 def _resample_means(
@@ -103,7 +101,7 @@ def _describe_gain(
     second: str,
     sign: float,
 ) -> dict[str, float]:
-    """By how much the first is better than the second, in the units of the score."""
+    """The amount by which the first is better, in units of the score."""
     gains = sign * (drawn[first] - drawn[second])
     low, high = np.quantile(gains, [_TAIL, 1 - _TAIL])
     return {
@@ -118,10 +116,10 @@ def _measure_share(
 ) -> dict[str, float | None]:
     """The share and its interval; None where the advantage is within chance."""
     advantage = _describe_gain(scores, drawn, TEACHER, BASELINE, sign)
-    # Below it the ratio is wild, and the sentence about it says more.
+    # A ratio to an advantage within chance has no meaning.
     noise = 0.0 if advantage["low"] > 0 else np.finfo(np.float64).max
     with warnings.catch_warnings():
-        # It warns where there is no advantage; the report says so in words.
+        # It warns where there is no advantage; so does the report.
         warnings.simplefilter("ignore", UserWarning)
         share = gap_recovered(
             scores[TEACHER],
@@ -143,17 +141,16 @@ def _measure_share(
 
 
 def _find_interval(drawn: dict[str, NDArray[Any]], sign: float) -> tuple[float, float]:
-    """Percentiles of the ratio of two differences of the same resampled rows.
+    """Percentiles of the share over the draws.
 
-    The few draws in which the teacher has no advantage (fewer than the tail holds, or
-    there would be no interval) count as beyond every ratio, on the side on which
-    the student lies.
+    In a draw without an advantage of the teacher (a smaller part of the draws than
+    the tail) the share counts as infinite, with the sign of the student's gain.
     """
-    edges = sign * (drawn[TEACHER] - drawn[BASELINE])
+    advantages = sign * (drawn[TEACHER] - drawn[BASELINE])
     gains = sign * (drawn[STUDENT] - drawn[BASELINE])
     ratios = np.where(gains > 0, np.inf, -np.inf)
-    np.divide(gains, edges, out=ratios, where=edges > 0)
-    # Without interpolation: between a number and infinity there is nothing.
+    np.divide(gains, advantages, out=ratios, where=advantages > 0)
+    # A number and infinity can't be interpolated.
     low = np.quantile(ratios, _TAIL, method="inverted_cdf")
     high = np.quantile(ratios, 1 - _TAIL, method="inverted_cdf")
     return float(low), float(high)

@@ -1,7 +1,8 @@
-"""The rows of a report as they were passed: labels, weights, groups."""
+"""The rows of a report: labels, weights, groups and each model's probabilities."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,22 +10,67 @@ from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
-from ..._frames import is_missing
-from ..._sklearn import _safe_indexing
-from ...metrics._validation import check_weight
+from .._frames import is_missing
+from .._sklearn import _safe_indexing
+from .._typing import FloatArray
+from ..metrics._validation import check_proba, weigh_rows
+from ._predictions import normalize
 
-#: More than this are not groups but a measurement.
+#: The models, in the order in which they stand side by side.
+TEACHER, BASELINE, STUDENT = "teacher", "baseline", "student"
+
+#: A column of more values is a measurement rather than a grouping.
 _MAX_GROUPS = 100
 _NOT_GIVEN = "(missing)"
 
 
-def read_rows(
+@dataclass(frozen=True)
+class EvaluationRows:
+    """The rows of a report, and what the models predict for them.
+
+    Attributes
+    ----------
+    codes : ndarray of shape (n_samples,)
+        Position of the true label in `classes`.
+    classes : ndarray of shape (n_classes,)
+    weight : ndarray of shape (n_samples,)
+    probas : dict of str to ndarray of shape (n_samples, n_classes)
+        By model.
+    groups : tuple of (ndarray of shape (n_samples,), list of str) or None
+        Position of each row's group, and the names of the groups.
+    """
+
+    codes: NDArray[np.intp]
+    classes: NDArray[Any]
+    weight: FloatArray
+    probas: dict[str, FloatArray]
+    groups: tuple[NDArray[np.intp], list[str]] | None
+
+    def hits(self, name: str) -> FloatArray:
+        """1 where the label of the largest probability is the true one, else 0."""
+        return (self.probas[name].argmax(axis=1) == self.codes).astype(np.float64)
+
+    def losses(self, name: str) -> FloatArray:
+        """Log loss of each row, clipped as scikit-learn clips it."""
+        own = self.probas[name][np.arange(len(self.codes)), self.codes]
+        return -np.log(np.clip(own, np.finfo(np.float64).eps, None))
+
+
+def check_rows(
     X: Any, y: Any, sample_weight: Any, teacher_proba: Any, groups: Any
-) -> tuple[Any, NDArray[Any], NDArray[Any], Any, Any]:
-    """Rows that count, and the groups as codes and names."""
+) -> tuple[Any, NDArray[Any], FloatArray, Any, Any]:
+    """Check what a report is given, and leave out rows of weight 0.
+
+    Returns
+    -------
+    X, y, weight, teacher_proba : as given
+        Of the rows with a weight above 0.
+    groups : tuple of (ndarray of shape (n_samples,), list of str) or None
+        Position of each row's group, and the names of the groups.
+    """
     y = column_or_1d(y)
     check_consistent_length(X, y, teacher_proba)
-    weight = check_weight(sample_weight, len(y))
+    weight = weigh_rows(sample_weight, len(y))
     if groups is not None:
         groups = _read_groups(groups, X, len(y))
     if weight.min() > 0:
@@ -37,10 +83,22 @@ def read_rows(
     return _safe_indexing(X, kept), y[kept], weight[kept], teacher_proba, groups
 
 
+def check_teacher_proba(proba: Any, shape: tuple[int, int]) -> FloatArray:
+    """Stored probabilities of the teacher, one row a row of X."""
+    checked = check_proba(np.asarray(proba), "teacher_proba")
+    if checked.shape != shape:
+        raise ValueError(
+            "teacher_proba must hold the teacher's probabilities of the rows of the "
+            f"report, shape {shape}; got {checked.shape}. Pass one row for each row "
+            "of X and one column for each of classes_."
+        )
+    return normalize(checked)
+
+
 def _read_groups(
     groups: Any, X: Any, n_samples: int
 ) -> tuple[NDArray[np.intp], list[str]]:
-    """Position of each row's group, and the names in order."""
+    """Position of each row's group, and the names of the groups in order."""
     if isinstance(groups, str):
         names = [str(name) for name in getattr(X, "columns", ())]
         if groups not in names:
@@ -77,6 +135,7 @@ def _read_groups(
 
 
 def find_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the position of each label among the classes."""
     position = {label: k for k, label in enumerate(classes.tolist())}
     unknown = [label for label in dict.fromkeys(y.tolist()) if label not in position]
     if unknown:

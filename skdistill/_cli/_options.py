@@ -1,0 +1,111 @@
+"""The options of the command, and the checks that need no data."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from ._budget_search import has_budget
+from ._errors import Refusal
+from ._students import STUDENTS
+
+_HELP = """\
+usage: python -m skdistill [data.csv --target COLUMN] [options]
+Distils a slow, accurate classifier into a small, fast one, compares the two, and
+writes a model that scikit-learn alone loads. Without a file: a bundled example.
+  --teacher FILE   a fitted classifier (joblib) that you trust; default: fit one
+  --student NAME   mlp (default), logistic, tree, forest or lightgbm
+  --max-latency-us U, --max-bytes B   instead: the best inside this budget of
+                   logistic, tree, mlp-16, mlp-32, mlp-64-32, lightgbm-50x7
+  --temperature T, --alpha A, --cv K, --seed S   as in DistilledClassifier
+  --test-size F    share of rows kept to test on (default 0.25); or --test FILE
+  --out FILE       where the student goes (default student.joblib)
+  --json FILE      write every figure to a file as well
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line and whose help is ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Refusal(f"{message} (see python -m skdistill --help)")
+
+    def format_help(self) -> str:
+        return _HELP
+
+
+def parse_options(argv: list[str] | None) -> argparse.Namespace:
+    parser = _Parser(prog="python -m skdistill", allow_abbrev=False)
+    parser.add_argument("data", nargs="?", type=Path)
+    parser.add_argument("--target")
+    parser.add_argument("--teacher", type=Path)
+    parser.add_argument("--student", choices=sorted(STUDENTS))
+    parser.add_argument("--max-latency-us", type=_number(float, 0, math.inf, "()"))
+    parser.add_argument("--max-bytes", type=_number(int, 1, math.inf, "[)"))
+    parser.add_argument("--temperature", type=_number(float, 0, math.inf, "()"))
+    parser.add_argument("--alpha", type=_number(float, 0, 1, "[]"))
+    parser.add_argument("--cv", type=_number(int, 2, math.inf, "[)"))
+    parser.add_argument("--seed", type=_number(int, 0, 2**32, "[)"), default=0)
+    parser.add_argument("--test-size", type=_number(float, 0, 1, "()"))
+    parser.add_argument("--test", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("student.joblib"))
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(argv)
+    if options.data is None and (options.target or options.test):
+        parser.error("--target and --test need a CSV file as the first argument")
+    if options.data is not None and options.target is None:
+        parser.error(f"{options.data} needs --target, the column to predict")
+    if options.test is not None and options.test_size is not None:
+        parser.error("give either --test or --test-size, not both")
+    if options.teacher is not None and options.cv is not None:
+        parser.error("--cv refits the teacher, and --teacher is never refitted")
+    if has_budget(options) and options.student is not None:
+        parser.error("a budget chooses the student itself: leave out --student")
+    options.test_size = options.test_size or 0.25
+    return options
+
+
+def _number(
+    kind: type, low: float, high: float, brackets: str
+) -> Callable[[str], float]:
+    """A reader of numbers in an interval; round brackets leave the end out."""
+    what = "a whole number" if kind is int else "a number"
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        above = value >= low if brackets[0] == "[" else value > low
+        below = value <= high if brackets[1] == "]" else value < high
+        if above and below:
+            return value
+        interval = f"{brackets[0]}{low}, {high}{brackets[1]}"
+        raise argparse.ArgumentTypeError(
+            f"must be {what} in {interval}, received {text!r}"
+        )
+
+    return read
+
+
+def check_outputs(options: argparse.Namespace) -> None:
+    """Refuse before the work what could not be written after it."""
+    outputs = [path for path in (options.out, options.json) if path is not None]
+    taken = {p.resolve() for p in (options.data, options.test, options.teacher) if p}
+    for path in outputs:
+        if path.resolve() in taken:
+            raise Refusal(f"{path} is used twice; choose another name to write to.")
+        taken.add(path.resolve())
+        if path.exists() and not path.is_file():
+            raise Refusal(f"can't write to {path}: it is not a file.")
+        if not path.parent.is_dir():
+            raise Refusal(f"can't write to {path}: no folder {path.parent}.")
+        try:
+            # Asking for permissions is not enough: disks are mounted read-only.
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            raise Refusal(f"can't write to {path}: {error.strerror}.") from error

@@ -1,0 +1,105 @@
+"""The baseline: the same student, fitted without a teacher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from .._nested import (
+    last_step,
+    replace_distilled,
+    transform_before,
+    weight_params,
+)
+from .._progress import raise_interrupts
+from .._students._skorch import predicts_positions
+
+_TRAIN = (
+    "Pass train=(X_train, y_train), the rows that the estimator was fitted on; or "
+    "baseline=model, fitted on them; or baseline=None."
+)
+
+
+def make_baseline(
+    baseline: Any, estimator: Any, distilled: Any, train: Any, random_state: Any
+) -> tuple[Any, NDArray[Any] | None]:
+    """Return the baseline and the classes of its columns, or (None, None)."""
+    if isinstance(baseline, str) and baseline == "fit":
+        return _fit_baseline(estimator, distilled, train, random_state)
+    if train is not None:
+        raise ValueError(
+            "train is for baseline='fit', which fits the student on its labels; got "
+            f"train with baseline={_describe(baseline)}. Leave out train, or set "
+            "baseline='fit'."
+        )
+    if baseline is None:
+        return None, None
+    if not hasattr(baseline, "fit") or isinstance(baseline, type):
+        raise ValueError(
+            "baseline must be 'fit', a fitted classifier with predict_proba, or None; "
+            f"got {baseline!r}. {_TRAIN}"
+        )
+    check_is_fitted(baseline)
+    if not hasattr(baseline, "predict_proba"):
+        raise TypeError(
+            "A baseline needs predict_proba; got "
+            f"{type(baseline).__name__} without it. Wrap it in a "
+            "CalibratedClassifierCV."
+        )
+    return baseline, np.asarray(baseline.classes_)
+
+
+def _describe(baseline: Any) -> str:
+    return "None" if baseline is None else f"{type(baseline).__name__}(...)"
+
+
+def _fit_baseline(
+    estimator: Any, distilled: Any, train: Any, random_state: Any
+) -> tuple[Any, NDArray[Any]]:
+    """Fit the same student by its own `fit` on the true labels alone."""
+    X, y, weight = _read_train(train)
+    given = distilled.student
+    student = clone(distilled.student_ if given is None else given)
+    _copy_seeds(student, distilled.student_, random_state)
+    classes = distilled.classes_
+    unknown = set(np.unique(y).tolist()) ^ set(classes.tolist())
+    if unknown:
+        raise ValueError(
+            f"y_train must hold the classes of the student, "
+            f"{classes.tolist()}; they differ in {sorted(unknown, key=str)}. {_TRAIN}"
+        )
+    if predicts_positions(last_step(student)):
+        y = np.searchsorted(classes, y)
+    rows = transform_before(estimator, X)
+    with raise_interrupts():
+        student.fit(rows, y, **weight_params(student, weight))
+    return replace_distilled(estimator, student), classes
+
+
+def _read_train(train: Any) -> tuple[Any, NDArray[Any], Any]:
+    if not isinstance(train, tuple | list) or len(train) not in (2, 3):
+        received = "None" if train is None else type(train).__name__
+        raise ValueError(
+            "baseline='fit' fits the student on the true labels, and needs the rows "
+            f"to do so; got train={received}. {_TRAIN}"
+        )
+    X, y, weight = (*train, None)[:3]
+    return X, np.asarray(y), weight
+
+
+def _copy_seeds(student: Any, fitted: Any, random_state: Any) -> None:
+    """Take the seeds of the distilled student; draw those that it has not."""
+    rng = check_random_state(random_state)
+    given, params = fitted.get_params(), student.get_params()
+    for name in sorted(params):
+        if name.split("__")[-1] != "random_state":
+            continue
+        drawn = int(rng.randint(np.iinfo(np.int32).max))
+        if params[name] is None:
+            seed = drawn if given.get(name) is None else given[name]
+            student.set_params(**{name: seed})

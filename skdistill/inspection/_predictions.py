@@ -1,0 +1,114 @@
+"""Probabilities of the models that are compared, with the same columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from .._labels._probabilities import align
+from .._nested import find_distilled, transform_before
+from .._typing import FloatArray
+from ..metrics._validation import check_proba
+
+
+def predict_aligned(
+    model: Any, X: Any, classes: NDArray[Any], name: str, known: Any = None
+) -> FloatArray:
+    """Return a model's probabilities, columns in the order of `classes`.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted.
+    X : array-like of shape (n_samples, n_features)
+    classes : ndarray of shape (n_classes,)
+    name : str
+        What errors call the model.
+    known : ndarray of shape (n_known,), default=None
+        The classes of the model's columns; None: its `classes_`.
+
+    Raises
+    ------
+    ValueError
+        The model has other classes, or its output is not probabilities.
+    """
+    known = np.asarray(model.classes_ if known is None else known)
+    unknown = set(known.tolist()) - set(classes.tolist())
+    if unknown:
+        raise ValueError(
+            f"The classes of the {name} must be among those of the student, "
+            f"{classes.tolist()}; got {sorted(unknown, key=str)} as well. Fit both on "
+            "the same labels."
+        )
+    proba = check_proba(np.asarray(model.predict_proba(X)), f"the {name}'s output")
+    return normalize(align(proba, known, classes))
+
+
+def normalize(proba: FloatArray) -> FloatArray:
+    # Sums of float32 are off by 1e-7, of which log_loss would warn.
+    return proba / proba.sum(axis=1, keepdims=True)
+
+
+def predict_both(
+    estimator: Any, X: Any, display: str
+) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
+    """Return the teacher's and the student's probabilities, and their classes.
+
+    Raises
+    ------
+    TypeError
+        The estimator has no teacher.
+    """
+    check_is_fitted(estimator)
+    distilled = find_distilled(estimator)
+    if getattr(distilled, "teacher_", None) is None:
+        raise TypeError(
+            f"{display}.from_estimator needs a fitted DistilledClassifier that has a "
+            f"teacher_; got {type(estimator).__name__} without one. Where only the "
+            f"probabilities are at hand, pass them to {display}.from_predictions."
+        )
+    rows, classes = transform_before(estimator, X), distilled.classes_
+    teacher = distilled.teacher_
+    proba = align(teacher.predict_proba(rows), teacher.classes_, classes)
+    return proba, distilled.predict_proba(rows), classes
+
+
+def find_column(label: Any, classes: NDArray[Any]) -> int | None:
+    """Return the column of a class; of None the second of two, or None of more.
+
+    Raises
+    ------
+    ValueError
+        There is no such class.
+    """
+    if label is None:
+        return 1 if len(classes) == 2 else None
+    positions = np.flatnonzero(classes == label)
+    if len(positions) != 1:
+        raise ValueError(
+            f"label must be one of the classes {classes.tolist()}; got {label!r}. "
+            "Pass one of them, or None."
+        )
+    return int(positions[0])
+
+
+def list_classes(classes: Any, n_columns: int) -> NDArray[Any]:
+    """Return the classes of the columns; of None 0, 1, ...
+
+    Raises
+    ------
+    ValueError
+        There is not one for each column.
+    """
+    if classes is None:
+        return np.arange(n_columns)
+    classes = np.asarray(classes)
+    if classes.shape != (n_columns,):
+        raise ValueError(
+            f"classes must name the {n_columns} columns of the probabilities; got "
+            f"{classes.tolist()}. Pass classes=distilled.classes_."
+        )
+    return classes
