@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from .._labels._probabilities import check_stored
 from .._nested import find_deployed, find_distilled, replace_distilled
 from ._baseline import make_baseline
 from ._evaluation_rows import (
@@ -17,7 +18,6 @@ from ._evaluation_rows import (
     TEACHER,
     EvaluationRows,
     check_rows,
-    check_teacher_proba,
     find_codes,
 )
 from ._figures import (
@@ -28,9 +28,9 @@ from ._figures import (
     name_classifier,
 )
 from ._intervals import measure_gains
-from ._predictions import predict_aligned
+from ._predictions import normalize, predict_aligned
 from ._report import DistillationReport
-from ._warnings import list_warnings
+from ._report_warnings import list_warnings
 
 
 def distillation_report(
@@ -158,7 +158,7 @@ def distillation_report(
     classes = distilled.classes_
     codes = find_codes(y, classes)
     if teacher_proba is not None:
-        proba = check_teacher_proba(teacher_proba, (len(codes), len(classes)))
+        proba = normalize(check_stored(teacher_proba, codes, classes))
     else:
         proba = predict_aligned(teacher, X, classes, TEACHER)
     base, base_classes = make_baseline(baseline, estimator, distilled, train, rng)

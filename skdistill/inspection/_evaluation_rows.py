@@ -13,8 +13,7 @@ from sklearn.utils.validation import check_consistent_length
 from .._frames import is_missing
 from .._sklearn import _safe_indexing
 from .._typing import FloatArray
-from ..metrics._validation import check_proba, weigh_rows
-from ._predictions import normalize
+from ..metrics._validation import weigh_rows
 
 #: The models, in the order in which they stand side by side.
 TEACHER, BASELINE, STUDENT = "teacher", "baseline", "student"
@@ -81,18 +80,6 @@ def check_rows(
     if groups is not None:
         groups = groups[0][kept], groups[1]
     return _safe_indexing(X, kept), y[kept], weight[kept], teacher_proba, groups
-
-
-def check_teacher_proba(proba: Any, shape: tuple[int, int]) -> FloatArray:
-    """Stored probabilities of the teacher, one row a row of X."""
-    checked = check_proba(np.asarray(proba), "teacher_proba")
-    if checked.shape != shape:
-        raise ValueError(
-            "teacher_proba must hold the teacher's probabilities of the rows of the "
-            f"report, shape {shape}; got {checked.shape}. Pass one row for each row "
-            "of X and one column for each of classes_."
-        )
-    return normalize(checked)
 
 
 def _read_groups(

@@ -15,6 +15,7 @@ from sklearn.metrics import (
 )
 
 from .._nested import split_pipeline
+from .._paired import paired_difference
 from .._sklearn import _num_samples
 from .._typing import FloatArray
 from ..metrics import (
@@ -23,7 +24,6 @@ from ..metrics import (
     kl_divergence,
 )
 from ..metrics._costs import dump_deployed, time_predictions
-from .._paired import paired_difference
 from ._evaluation_rows import STUDENT, TEACHER, EvaluationRows
 from ._parameter_count import count_parameters
 

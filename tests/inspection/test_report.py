@@ -286,7 +286,7 @@ def test_a_fitted_baseline_may_have_missed_a_class(distilled):
         (
             {"teacher_proba": np.full((300, 2), 0.5)},
             ValueError,
-            r"teacher_proba must hold .* shape \(300, 3\); got \(300, 2\)",
+            r"teacher_proba must have .* shape \(300, 3\), received \(300, 2\)",
         ),
         ({"teacher_proba": np.ones((3, 3))}, ValueError, "inconsistent numbers"),
     ],
