@@ -213,5 +213,5 @@ print(hasattr(model, "set_callbacks"), model.fit(X, y).score(X, y) > 0.9)
 def test_without_the_experimental_callbacks_it_imports_and_fits():
     run = [sys.executable, "-c", WITHOUT_CALLBACKS]
     lines = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-    assert "step 1 of 3" in lines
+    assert "step 1 of 4" in lines
     assert lines.splitlines()[-1] == "False True"
