@@ -143,6 +143,7 @@ def test_onnx_serves_the_same_probabilities(name, n_classes):
     assert label.tolist() == distilled.predict(X[TEST]).tolist()
 
 
+@pytest.mark.slow
 def test_all_load_where_skdistill_is_not_installed(tmp_path):
     served = {}
     for name in FAMILIES:

@@ -42,7 +42,14 @@ def make_distilled(solver="adam", **params):
     return DistilledClassifier(RandomForestClassifier(20), student, **params).fit(X, Y)
 
 
-@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize(
+    "solver",
+    [
+        pytest.param("adam", marks=pytest.mark.slow),
+        pytest.param("sgd", marks=pytest.mark.slow),
+        "lbfgs",
+    ],
+)
 def test_units_of_a_network_are_removed(solver):
     distilled = make_distilled(solver=solver)
     before = pickle.dumps(distilled.student_)
@@ -100,7 +107,9 @@ class Turned(GaussianNB):
         return np.roll(super().predict_proba(X), 1, axis=1)
 
 
-@pytest.mark.parametrize("augmenter", [None, "munge"])
+@pytest.mark.parametrize(
+    "augmenter", [None, pytest.param("munge", marks=pytest.mark.slow)]
+)
 def test_the_teacher_makes_the_targets_again(augmenter):
     """With a teacher that contradicts the student, training follows the teacher."""
     distilled = make_distilled(augmenter=augmenter)

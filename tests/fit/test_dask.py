@@ -132,6 +132,7 @@ class Victim(LogisticRegression):
         return super().fit(X, y, sample_weight)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_a_retry(client, tmp_path):
     def fit(name):
         (tmp_path / name).mkdir()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("resource", reason="the kernel of this system kills by no limits")
+pytestmark = pytest.mark.slow
 
 SCRIPT = Path(__file__).parents[1] / "_resumed.py"
 

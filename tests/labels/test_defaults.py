@@ -255,12 +255,14 @@ def test_few_rows_are_not_split_to_stop_early(n_samples, stops):
 @pytest.mark.parametrize(
     ("n_samples", "params", "stored", "stops"),
     [
-        (500, {}, False, False),
+        pytest.param(500, {}, False, False, marks=pytest.mark.slow),
         (500, {}, True, True),
         (499, {}, False, True),
         (500, {"pilot": 0}, False, True),
         (500, {"augmenter": None}, False, True),
-        (300, {"augmenter": "munge"}, False, False),
+        pytest.param(
+            *(300, {"augmenter": "munge"}, False, False), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_the_default_student_stops_early_where_no_row_is_made(
