@@ -22,7 +22,7 @@ from skdistill._labels._soft_targets import (
     soften,
 )
 from skdistill._outofcore import Chunks, _source, _spill, _transfer_stream
-from skdistill._soft_data import SoftData
+from skdistill._soft_data import SoftDataset
 from skdistill._students import _mlp, fit_student
 from skdistill._students._expansion import expand_rows
 from skdistill._tasks import Tasks
@@ -31,7 +31,7 @@ from skdistill.transfer._transfer_set import choose_ratio, count_rows
 
 __all__ = [
     "STAGES",
-    "SoftData",
+    "SoftDataset",
     "choose_ratio",
     "class_priors",
     "clip_at",

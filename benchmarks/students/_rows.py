@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from .._data import CACHE, Offline, split_data
 from .._measure import fit_quietly, score
-from .._private import SoftData, class_priors, fit_student, soft_targets
+from .._private import SoftDataset, class_priors, fit_student, soft_targets
 from ._families import make_students, make_teacher
 
 DATA = {"letter": 26, "magic": 2}
@@ -77,13 +77,13 @@ def _label(teacher: Any, split: Any, n_folds: int, seed: int) -> dict[str, Any]:
     }
 
 
-def make_soft(X, y, proba, n_rows: int | None = None) -> SoftData:
+def make_soft(X, y, proba, n_rows: int | None = None) -> SoftDataset:
     """The targets that `DistilledClassifier` makes at temperature 1."""
     X, y, proba = X[:n_rows], y[:n_rows], proba[:n_rows]
     n_classes = proba.shape[1]
     prior = class_priors(y, n_classes, None)
     targets = soft_targets(proba, y, prior=prior, alpha=1.0, temperature=1.0)
-    return SoftData(X, targets, np.arange(n_classes), y)
+    return SoftDataset(X, targets, np.arange(n_classes), y)
 
 
 def make_student(name: str, X, n_classes: int, seed: int, smoke: bool) -> Any:
@@ -97,11 +97,11 @@ def list_students(smoke: bool) -> list[str]:
     return list(make_students((2, 2), 0, extras=not smoke))
 
 
-def fit_hard(student: Any, data: SoftData) -> Any:
+def fit_hard(student: Any, data: SoftDataset) -> Any:
     return fit_quietly(clone(student), data.X, data.y)
 
 
-def fit_soft(student: Any, data: SoftData) -> Any:
+def fit_soft(student: Any, data: SoftDataset) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return fit_student(clone(student), data)

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from .._measure import added_megabytes, run_fresh
-from .._private import SoftData
+from .._private import SoftDataset
 from .._results import Results, find_missing, make_runs, read_arguments
 from .._tables import print_table, sort_like
 from ._families import (
@@ -68,7 +68,7 @@ MEMORY_LIMIT = 2.0
 FLOOR = 1.0
 
 
-def time_fits(student: Any, data: SoftData, repeats: int) -> dict:
+def time_fits(student: Any, data: SoftDataset, repeats: int) -> dict:
     """Seconds of both routes, in alternating order; slow fits are repeated less."""
     seconds: dict[str, list[float]] = {"hard": [], "soft": []}
     epochs = {}
@@ -92,13 +92,13 @@ def time_fits(student: Any, data: SoftData, repeats: int) -> dict:
     }
 
 
-def take_few(data: SoftData) -> SoftData:
+def take_few(data: SoftDataset) -> SoftDataset:
     n = 208 // len(data.classes)
     rows = [np.flatnonzero(data.y == k)[:n] for k in data.classes]
     return data.take(np.concatenate(rows))
 
 
-def measure_memory(student: Any, data: SoftData, route: str) -> float:
+def measure_memory(student: Any, data: SoftDataset, route: str) -> float:
     """MB that a fit adds at its peak, after a small one that loads the libraries."""
     ROUTES[route](student, take_few(data))
     return added_megabytes(partial(ROUTES[route], student, data))

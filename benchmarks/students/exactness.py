@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from .._measure import fit_quietly
-from .._private import SoftData, cross_entropy, expand_rows
+from .._private import SoftDataset, cross_entropy, expand_rows
 from .._results import Results, find_missing, make_runs, read_arguments
 from .._tables import print_table, sort_like
 from ._families import (
@@ -87,7 +87,7 @@ AGAINST = {
 }
 
 
-def fit_copies(name: str, student: Any, data: SoftData) -> Any:
+def fit_copies(name: str, student: Any, data: SoftDataset) -> Any:
     """Fit on weighted copies by the library's own means."""
     X, y, weight, _ = expand_rows(data)
     if len(y) != data.n_samples * len(data.classes):

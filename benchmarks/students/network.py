@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from skdistill import DistilledClassifier
 
 from .._measure import fit_quietly
-from .._private import SoftData, expand_rows
+from .._private import SoftDataset, expand_rows
 from .._results import Results, find_missing, make_runs, read_arguments
 from .._tables import print_table
 
@@ -66,7 +66,7 @@ def fit_native(student, X, y, proba):
 
 
 def fit_expanded(student, X, y, proba):
-    data = SoftData(X, proba, np.unique(y), y)
+    data = SoftDataset(X, proba, np.unique(y), y)
     copies, labels, weight, _ = expand_rows(data)
     batch = round(BATCH * len(labels) / len(y))
     student = clone(student).set_params(batch_size=batch)
