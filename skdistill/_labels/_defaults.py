@@ -1,7 +1,7 @@
 """The default teacher and student, built for the columns at hand.
 
 What is built are stock scikit-learn and LightGBM objects, so that the fitted
-student loads without this package. `benchmarks/defaults.py` holds what was
+student loads without this package. `benchmarks/quality/defaults.py` holds what was
 compared to choose them.
 """
 

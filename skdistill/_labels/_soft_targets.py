@@ -18,7 +18,7 @@ from .._typing import FloatArray, IndexArray
 #: temperature makes of it: for p = (1, 0, 0) at T = 3 the top class of the
 #: softened target under equal priors is .88, .97 and .994 at 1e-3, 1e-5, 1e-7. The
 #: largest of these served best, most of all under teachers that are certain of their
-#: training rows (`benchmarks/defaults.py`).
+#: training rows (`benchmarks/quality/defaults.py`).
 EPSILON = 1e-3
 
 

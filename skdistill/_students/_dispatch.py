@@ -50,8 +50,8 @@ FAMILIES: tuple[ModuleType, ...] = (
 )
 
 #: The temperature of networks on the training rows alone, when none is given;
-#: `benchmarks/defaults.py` holds the comparison. A linear model cannot match the
-#: teacher's logits, and at a high temperature would try.
+#: `benchmarks/quality/defaults.py` holds the comparison. A linear model cannot match
+#: the teacher's logits, and at a high temperature would try.
 AUTO_TEMPERATURE = 3.0
 
 
