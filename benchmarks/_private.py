@@ -1,3 +1,4 @@
+# ruff: noqa: F401
 """All that the benchmarks use of the package's private side."""
 
 from __future__ import annotations
@@ -28,28 +29,6 @@ from skdistill._students._expansion import expand_rows
 from skdistill._tasks import Tasks
 from skdistill.transfer import _transfer_set
 from skdistill.transfer._transfer_set import choose_ratio, count_rows
-
-__all__ = [
-    "STAGES",
-    "SoftDataset",
-    "choose_ratio",
-    "class_priors",
-    "clip_at",
-    "clip_probabilities",
-    "count_rows",
-    "cross_entropy",
-    "default_student",
-    "default_teacher",
-    "expand_rows",
-    "fit_calibration",
-    "fit_student",
-    "label_rows",
-    "prepare_columns",
-    "small_blocks",
-    "small_buffers",
-    "soft_targets",
-    "soften",
-]
 
 #: Functions that do the work of each stage of a fit that is made block by block.
 STAGES: dict[str, list[tuple[Any, str]]] = {

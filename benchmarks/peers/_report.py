@@ -103,7 +103,7 @@ def compare_to_rivals(students: Students, metric: str) -> dict | None:
     sign = SIGNS[metric]
     best = max(rivals, key=lambda name: sign * np.mean(list(rivals[name].values())))
     lead, error = compare(ours, rivals[best], sign)
-    result = "level" if abs(lead) <= error else "ahead" if lead > 0 else "behind"
+    result = "tie" if abs(lead) <= error else "ahead" if lead > 0 else "behind"
     # Of one seed there is no error to give.
     error_text = f" ± {error:.4f}" if error else " (one seed)"
     return {"rival": best, "lead": lead, "error": error_text, "result": result}

@@ -10,7 +10,7 @@
 - Each has an environment of its own in the folder `--envs`, made when it is missing
   (AutoGluon, TabTune and deepbridge take gigabytes). One that can't be made is left
   out, and the reason printed.
-- `--seconds` is the time for one peer's fit, as far as it knows such a limit; what it
+- `--seconds` is the time for one peer's fit, where it has such a limit; what it
   took is in the table, from the training rows to the student, its teacher included.
 - All run on one core, the last that the process may use; `taskset` gives two pieces
   that run at the same time different ones. Nothing else should run beside them, since

@@ -50,7 +50,7 @@ def make_table():
     table = pd.DataFrame(X, columns=[f"x{k}" for k in range(12)])
     for k in range(4):
         bins = pd.qcut(table[f"x{k}"], 4 + 3 * k, labels=False)
-        table[f"x{k}"] = "level " + bins.astype(str)
+        table[f"x{k}"] = "category " + bins.astype(str)
     missing = np.random.default_rng(7).random(table.shape) < 0.05
     return table.mask(missing, np.nan), y
 

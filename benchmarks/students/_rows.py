@@ -1,8 +1,8 @@
 """Rows, labels and students that the benchmarks of families share.
 
 The teacher is the soft vote of LightGBM, a random forest, extra trees and a network,
-fitted on 4,000 rows of letter (26 classes) and magic (2). What it says of the rows of
-one seed is kept in the cache of the data.
+fitted on 4,000 rows of letter (26 classes) and magic (2). Its labels for one seed
+are kept in the cache of the data.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """deepbridge-distillation: its students are fitted on the true labels.
 
 The teacher decides nothing but which of a few random settings of the student is
-kept. Its default of 50 of them is cut to 5, since it knows no limit of time.
+kept. Its default of 50 of them is cut to 5, since it has no limit of time.
 """
 
 from __future__ import annotations
