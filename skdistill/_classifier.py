@@ -154,7 +154,7 @@ class DistilledClassifier(
     LGBMClassifier, whose trees are much the same with and without a transfer set, the
     better of the two. The pilot of a network is short: the network takes the best of
     the transfer sets unless the true labels are better by two standard errors.
-    ``benchmarks/quality.py`` has the figures.
+    ``benchmarks/quality/quality.py`` has the figures.
 
     An MLPClassifier with Adam learns a transfer set at a learning rate that begins at
     four times `learning_rate_init` (at most .004) and falls to 0 along half a cosine,
@@ -165,7 +165,7 @@ class DistilledClassifier(
     together on the transfer set, which is a convex problem.
 
     Temperature, alpha and e on the training rows alone were chosen by
-    ``benchmarks/defaults.py``.
+    ``benchmarks/quality/defaults.py``.
 
     References
     ----------

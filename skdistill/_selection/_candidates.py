@@ -70,7 +70,7 @@ def list_candidates(
     alpha = 1.0 if estimator.alpha == "auto" else float(estimator.alpha)
     given = estimator.temperature
     # A transfer set shows the teacher's function where no label could, and needs no
-    # softening for it (`benchmarks/quality.py`).
+    # softening for it (`benchmarks/quality/quality.py`).
     synthetic = 1.0 if given == "auto" else float(given)
     plain = (
         choose_temperature(student, data.n_classes) if given == "auto" else synthetic
