@@ -15,13 +15,7 @@ from skdistill._labels._defaults import (
     default_teacher,
     prepare_columns,
 )
-from skdistill._labels._soft_targets import (
-    class_priors,
-    clip_probabilities,
-    cross_entropy,
-    soft_targets,
-    soften,
-)
+from skdistill._labels._soft_targets import clip_probabilities, soften
 from skdistill._outofcore import Chunks, _source, _spill, _transfer_stream
 from skdistill._soft_data import SoftDataset
 from skdistill._students import _mlp, fit_student
@@ -42,7 +36,8 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
 
 def label_rows(teacher: Any, table: Any, n_jobs: int) -> Any:
     """Label a table as `fit` does, with so many workers."""
-    return _teacher.label_rows(teacher, table, work=Tasks(n_jobs=n_jobs))
+    tasks = Tasks(n_jobs=n_jobs)
+    return _teacher.Labeller(teacher, teacher.classes_, tasks, None).label(table)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from .._data import CACHE, Offline, split_data
 from .._measure import fit_quietly, score
-from .._private import SoftDataset, class_priors, fit_student, soft_targets
+from .._private import SoftDataset, clip_probabilities, fit_student, soften
 from ._families import make_students, make_teacher
 
 DATA = {"letter": 26, "magic": 2}
@@ -81,8 +81,8 @@ def make_soft(X, y, proba, n_rows: int | None = None) -> SoftDataset:
     """The targets that `DistilledClassifier` makes at temperature 1."""
     X, y, proba = X[:n_rows], y[:n_rows], proba[:n_rows]
     n_classes = proba.shape[1]
-    prior = class_priors(y, n_classes, None)
-    targets = soft_targets(proba, y, prior=prior, alpha=1.0, temperature=1.0)
+    prior = np.bincount(y, minlength=n_classes) / len(y)
+    targets = soften(clip_probabilities(proba, prior), 1.0)
     return SoftDataset(X, targets, np.arange(n_classes), y)
 
 

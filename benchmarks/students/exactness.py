@@ -16,13 +16,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from .._measure import fit_quietly
-from .._private import SoftDataset, cross_entropy, expand_rows
+from .._private import SoftDataset, expand_rows
 from .._results import Results, find_missing, make_runs, read_arguments
 from .._tables import print_table, sort_like
 from ._families import (
@@ -126,6 +127,12 @@ def fit_weighted_net(net: Any, X, y, weight) -> Any:
     return weighted.fit({"X": X, "weight": weight}, y)
 
 
+def cross_entropy(targets, proba) -> float:
+    """Mean soft cross-entropy, in nats."""
+    floor = np.finfo(float).tiny
+    return float(-(targets * np.log(np.maximum(proba, floor))).sum(axis=1).mean())
+
+
 def compare_routes(data: str, student: str, smoke: bool) -> list[dict]:
     """Cross-entropy of one family after either route."""
     labels, n_rows = label_rows(data, 0, smoke), SMOKE_ROWS if smoke else N_ROWS
@@ -134,7 +141,7 @@ def compare_routes(data: str, student: str, smoke: bool) -> list[dict]:
     model.set_params(**ALIKE.get(student, {}))
     fitted = fit_soft(model, soft), fit_copies(student, clone(model), soft)
     route, copies = (
-        float(cross_entropy(soft.targets, m.predict_proba(soft.X))) for m in fitted
+        cross_entropy(soft.targets, m.predict_proba(soft.X)) for m in fitted
     )
     return [
         {
