@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import narwhals.stable.v2 as nw
-import numpy as np
 from scipy.sparse import csr_matrix, issparse, sparray
 from sklearn import get_config
 from sklearn.base import clone
@@ -26,10 +25,10 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from .._frames import is_missing
+from .._frames import find_kind, list_columns
 
-#: Levels of one column that get a column of their own; the rest share one.
-_MAX_LEVELS = 32
+#: Categories of one column that get a column of their own; the rest share one.
+_MAX_CATEGORIES = 32
 
 #: Below this many rows a validation split is too small to stop on.
 _FEW_ROWS = 200
@@ -102,7 +101,7 @@ def prepare_columns(X: Any) -> Any:
     """An unfitted transformer that makes one dense, scaled matrix of X.
 
     Numbers are imputed by their median (with an indicator) and standardised;
-    strings, categories and booleans become indicators, missing being a level.
+    strings, categories and booleans become indicators, missing values being a category.
 
     Raises
     ------
@@ -113,23 +112,23 @@ def prepare_columns(X: Any) -> Any:
     """
     if issparse(X):
         return MaxAbsScaler()
-    numeric, levels, texts = _split_columns(X)
+    numeric, categories, texts = _split_columns(X)
     impute = SimpleImputer(
         strategy="median", add_indicator=True, keep_empty_features=True
     )
     scale = make_pipeline(impute, _request_weights(StandardScaler(), False))
-    if not levels and not texts:
+    if not categories and not texts:
         return scale
     encode = OneHotEncoder(
         handle_unknown="infrequent_if_exist",
-        max_categories=_MAX_LEVELS,
+        max_categories=_MAX_CATEGORIES,
         sparse_output=False,
     )
-    parts = [("numbers", scale, numeric), ("levels", encode, levels)]
+    parts = [("numbers", scale, numeric), ("levels", encode, categories)]
     if texts:
         import pandas as pd
 
-        # OneHotEncoder sorts the levels, and pandas.NA has no order among strings.
+        # OneHotEncoder sorts the categories, and pandas.NA has no order among strings.
         fill = SimpleImputer(
             missing_values=pd.NA,
             strategy="constant",
@@ -148,63 +147,33 @@ def _request_weights(part: Any, wanted: bool) -> Any:
 
 
 def _split_columns(X: Any) -> tuple[list[Any], list[Any], list[Any]]:
-    """Names (or positions) of numbers, of levels, and of texts marked with NA."""
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    if isinstance(frame, nw.DataFrame):
-        names = frame.columns
-        # ColumnTransformer reads integers as positions, whatever the names are.
-        keys = names if all(isinstance(n, str) for n in names) else range(len(names))
-        kinds = {
-            key: _kind_of_column(column)
-            for key, column in zip(keys, frame.iter_columns(), strict=True)
-        }
-    else:
-        array = np.asarray(X)
-        if array.ndim != 2:
-            raise ValueError(
-                "The default teacher and student take a table. Expected 2D array, got "
-                f"{array.ndim}D array instead. Reshape X to (n_samples, n_features)."
-            )
-        kinds = {k: _kind_of_values(array[:, k]) for k in range(array.shape[1])}
-    strange = [name for name, kind in kinds.items() if kind == "other"]
-    if strange:
+    """Names (or positions) of numbers, of categories, and of strings that hold NA."""
+    names, columns = list_columns(X)
+    # ColumnTransformer reads integers as positions, whatever the names are.
+    keys = names if all(isinstance(n, str) for n in names) else list(range(len(names)))
+    kinds: dict[Any, list[Any]] = {
+        kind: [] for kind in ("number", "category", "text", "other")
+    }
+    for key, column in zip(keys, columns, strict=True):
+        kinds[_find_part(column)].append(key)
+    if kinds["other"]:
         raise TypeError(
             "The default teacher and student take numbers, booleans, strings and "
-            f"categories; columns {strange} hold something else. Convert them (dates "
-            "to numbers, say), or pass a teacher and a student that take them."
+            f"categories; columns {kinds['other']} hold something else. Convert them "
+            "(dates to numbers, say), or pass a teacher and a student that take them."
         )
-    numeric = [name for name, kind in kinds.items() if kind == "number"]
-    levels = [name for name, kind in kinds.items() if kind == "level"]
-    return numeric, levels, [name for name, kind in kinds.items() if kind == "text"]
+    return kinds["number"], kinds["category"], kinds["text"]
 
 
-def _kind_of_column(column: Any) -> str:
-    dtype = column.dtype
-    if dtype.is_numeric():
-        return "number"
-    if dtype in (nw.Categorical, nw.Enum, nw.Boolean):
-        return "level"
-    if dtype in (nw.String, nw.Object):
-        return _kind_of_values(column.to_numpy())
-    return "other"
+def _find_part(column: Any) -> str:
+    """Name the part of the preprocessing that takes the column."""
+    kind = find_kind(column)
+    objects = nw.Object if isinstance(column, nw.Series) else object
+    if (kind == "string" or column.dtype == objects) and _holds_na(column):
+        return "text" if kind == "string" else "other"
+    return kind if kind in ("number", "other") else "category"
 
 
-def _kind_of_values(values: Any) -> str:
-    if values.dtype.kind in "iufc":
-        return "number"
-    if values.dtype.kind in "bUS":
-        return "level"
-    if values.dtype.kind != "O":
-        return "other"
-    present = [v for v in values if not is_missing(v)]
-    if any(type(v).__name__ == "NAType" for v in values):
-        text = all(isinstance(v, str) for v in present)
-        return "text" if text else "other"
-    if not present:
-        return "level"
-    for kind in (str, bool | np.bool_):
-        if all(isinstance(v, kind) for v in present):
-            return "level"
-    if all(isinstance(v, int | float | np.number) for v in present):
-        return "number"
-    return "other"
+def _holds_na(values: Any) -> bool:
+    """Whether pandas.NA marks missing values, which has no order among strings."""
+    return any(type(value).__name__ == "NAType" for value in values)
