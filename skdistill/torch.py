@@ -139,7 +139,9 @@ class DistillationLoss(torch.nn.CrossEntropyLoss):
 
         Parameters
         ----------
-        logits, proba, labels : tensors
+        logits, proba : tensors
+            As in `forward`.
+        labels : tensor, default=None
             As in `forward`.
 
         Returns

@@ -49,8 +49,10 @@ class TradeoffDisplay:
         Score and cost of the teacher, and of the student trained without one.
     chosen : int, default=None
         The model that was chosen.
-    score_name, cost_name : str
-        What is written at the axes.
+    score_name : str, default="score"
+        Label of the axis of scores.
+    cost_name : str, default="microseconds a row"
+        Label of the axis of costs.
     greater_is_better : bool, default=True
         False for a loss or an error.
 
@@ -145,8 +147,10 @@ class TradeoffDisplay:
             Score and cost of the teacher, and of the student trained without one.
         chosen : int, default=None
             Position of the model that was chosen.
-        score_name, cost_name : str
-            What is written at the axes.
+        score_name : str, default="score"
+            Label of the axis of scores.
+        cost_name : str, default="microseconds a row"
+            Label of the axis of costs.
         greater_is_better : bool, default=True
             False for a loss or an error.
         ax : matplotlib Axes, default=None
