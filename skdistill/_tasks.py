@@ -1,6 +1,6 @@
-"""Work that splits into tasks: who does it, what travels, what is kept.
+"""Independent calls of a fit: run by joblib, shared between workers, cached in memory.
 
-joblib does it, on the backend that `joblib.parallel_config` names.
+The backend is the one of `joblib.parallel_config`.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_limits
 
-#: Times that a task is begun whose data was lost with a worker, and again.
+#: Attempts at a call whose scattered data was lost with a worker.
 _TRIES = 4
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """How the tasks of a fit are run, and where their results are kept.
+    """How the calls of a fit are run, and where their results are cached.
 
     Attributes
     ----------
     memory : joblib.Memory
-        Results that are found there are not worked for again.
+        Results that are found there are not computed again.
     n_jobs : int or None
         As in joblib.
     """
@@ -41,9 +41,9 @@ class Tasks:
     n_jobs: int | None = None
 
     def count_threads(self, n_tasks: int | None = None) -> int | None:
-        """Return each task's share of the cores; None: it has the machine to itself.
+        """Return the threads of each task, or None where tasks run here, one by one.
 
-        One task is done here: it is worth no journey.
+        A single task is not worth sending to a worker.
         """
         n_workers = 1 if n_tasks == 1 else joblib.effective_n_jobs(self.n_jobs)
         if n_workers == 1:
@@ -56,8 +56,8 @@ class Tasks:
     ) -> Iterator[Any]:
         """Yield what the function returns for each tuple of arguments, in order.
 
-        Native threads share the cores: BLAS has one limit for a whole process, which
-        is set here, OpenMP one for each thread, which is a matter of each task.
+        Native threads share the cores. BLAS has one limit for a whole process, which is
+        set here; OpenMP has one for each thread, which each task sets.
         """
         n_threads = self.count_threads(n_tasks)
         if n_threads is None:
@@ -69,21 +69,22 @@ class Tasks:
         with threadpool_limits(n_threads, user_api="blas"):
             while not queue.done:
                 try:
-                    for answer in queue.answer(self.n_jobs):
+                    for result in queue.run(self.n_jobs):
                         tries = 0
-                        yield answer
+                        yield result
                 except CancelledError:
-                    # A machine went, and what was scattered to it alone.
+                    # A worker died with the data that was scattered to it alone. Dask
+                    # retries tasks, but cannot restore such data.
                     tries += 1
                     if tries == _TRIES:
                         raise
                     queue.put_back()
 
     def name(self, *parts: Any) -> str | None:
-        """Return a name by which the memory, if there is any, knows the parts again.
+        """Return a hash of the parts as a key of the cache; None without a cache.
 
-        Large parts are hashed once, here, and not at each look into the memory. An
-        array in a file has the name of one in memory.
+        Large parts are hashed once, here, and not at each look into the cache. A
+        memory-mapped array has the hash of an array in memory.
         """
         if getattr(self.memory, "location", "") is None:
             return None
@@ -91,7 +92,7 @@ class Tasks:
 
 
 def read_tasks(estimator: Any) -> Tasks:
-    """Return what `memory` and `n_jobs` of an estimator ask for."""
+    """Read the parameters `memory` and `n_jobs` of an estimator."""
     memory = estimator.memory
     if isinstance(memory, os.PathLike):
         memory = os.fspath(memory)
@@ -99,40 +100,40 @@ def read_tasks(estimator: Any) -> Tasks:
 
 
 class _Queue:
-    """Calls that are given out in order, and again where the answer got lost."""
+    """Calls that are sent in order, and sent again where the result got lost."""
 
     def __init__(self, function: Any, calls: Iterable[Any], n_threads: int):
         self._function = function
         self._calls = iter(calls)
         self._n_threads = n_threads
-        self._given: deque[Any] = deque()
-        self._tasks = self._give_out()
+        self._sent: deque[Any] = deque()
+        self._tasks = self._send()
         self.done = False
 
-    def answer(self, n_jobs: int | None) -> Iterator[Any]:
+    def run(self, n_jobs: int | None) -> Iterator[Any]:
         """Yield what the function returns for each call."""
-        self._tasks = self._give_out()
+        self._tasks = self._send()
         backend, _ = joblib.parallel.get_active_backend()
-        # Ray's and Spark's give all answers at once.
+        # The backends of Ray and Spark return all results at once.
         return_as = "generator" if backend.supports_return_generator else "list"
-        for answer in Parallel(n_jobs=n_jobs, return_as=return_as)(self._tasks):
-            self._given.popleft()
-            yield answer
+        for result in Parallel(n_jobs=n_jobs, return_as=return_as)(self._tasks):
+            self._sent.popleft()
+            yield result
         self.done = True
 
-    def _give_out(self) -> Generator[Any, None, None]:
+    def _send(self) -> Generator[Any, None, None]:
         run = delayed(_run_limited)
         for args in self._calls:
-            self._given.append(args)
-            # Side by side: Dask looks for what is large among the arguments, not in
+            self._sent.append(args)
+            # Unpacked: Dask looks for large values among the arguments, not inside
             # them.
             yield run(self._n_threads, self._function, *args)
 
     def put_back(self) -> None:
-        """Take all calls as not given out that have no answer yet."""
+        """Take back all calls that have no result yet."""
         self._tasks.close()
-        self._calls = chain(list(self._given), self._calls)
-        self._given.clear()
+        self._calls = chain(list(self._sent), self._calls)
+        self._sent.clear()
 
 
 def _run_limited(n_threads: int, function: Any, *args: Any) -> Any:
@@ -141,31 +142,31 @@ def _run_limited(n_threads: int, function: Any, *args: Any) -> Any:
 
 
 def share_cores(estimator: Any, n_threads: int | None, alone: bool = False) -> Any:
-    """Return an estimator that uses so many threads at most, in its parts as well.
+    """Return an estimator that uses at most so many threads, its parts included.
 
-    An `n_jobs` of -1, or LightGBM's None, would give every task all cores. What
-    changes is a copy, for threads may share an estimator; it learned the same arrays.
+    An `n_jobs` of -1, or LightGBM's None, would give every task all cores. Changed
+    parts are copies, because threads may share an estimator; arrays are not copied.
 
     Parameters
     ----------
     estimator : estimator
         Fitted or not.
     n_threads : int or None
-        None: as many as it wants.
+        None: no limit.
     alone : bool
-        Whether scikit-learn's `n_jobs` of None is to be 1, and not what
-        `joblib.parallel_config` says. Forests add up the answers of their trees in
-        the order in which threads end: one thread, and they always say the same.
+        Whether scikit-learn's `n_jobs` of None becomes 1 instead of the default of
+        `joblib.parallel_config`. A forest adds up the votes of its trees in the order
+        in which threads end; with one thread the sum is always the same.
     """
     return _cut_parts(estimator, n_threads, 1 if alone else None, {})
 
 
 def _cut_parts(value: Any, most: int | None, none: int | None, done: dict) -> Any:
-    """Return an estimator, or a container, with less `n_jobs`; itself where it can."""
+    """Return an estimator or a container with lower `n_jobs`; itself if unchanged."""
     if id(value) in done:
         return done[id(value)]
     done[id(value)] = value
-    inner = _list_inner(value)
+    inner = _list_parts(value)
     new = {key: _cut_parts(part, most, none, done) for key, part in inner.items()}
     if "n_jobs" in inner and inner is not value:
         new["n_jobs"] = _cut(value, most, none)
@@ -174,7 +175,7 @@ def _cut_parts(value: Any, most: int | None, none: int | None, done: dict) -> An
     return done[id(value)]
 
 
-def _list_inner(value: Any) -> dict[Any, Any]:
+def _list_parts(value: Any) -> dict[Any, Any]:
     if type(value) is dict:
         return value
     if type(value) in (list, tuple):
@@ -204,17 +205,17 @@ def _cut(part: Any, most: int | None, none: int | None) -> int | None:
 
 
 def _takes_all(part: Any) -> bool:
-    """Whether no `n_jobs` means all cores: elsewhere it means one."""
+    """Whether `n_jobs=None` means all cores, which in scikit-learn means one."""
     libraries = {base.__module__.split(".")[0] for base in type(part).__mro__}
     return not libraries.isdisjoint({"lightgbm", "xgboost"})
 
 
 class Shared:
-    """A large value that every task needs, and that travels to a worker once.
+    """A large value that every task needs, and that is sent to a worker once.
 
-    Threads share it. For processes it is pickled once, its arrays beside the pickle:
-    joblib maps those into the memory of each process, as it does with any large
-    array. Dask scatters what says that it is large.
+    Threads share it. For processes it is pickled once, with its arrays beside the
+    pickle: joblib maps those into the memory of each process, as it does with any
+    large array. Dask scatters values whose `__sizeof__` is large.
     """
 
     def __init__(self, value: Any):

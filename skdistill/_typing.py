@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,3 +12,5 @@ FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.intp]
 #: Rows to learn from, and rows that are held out.
 Split = tuple[IndexArray, IndexArray]
+BoolArray = NDArray[np.bool_]
+AnyArray = NDArray[Any]

@@ -12,7 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 from sklearn.datasets import make_classification
 
-from skdistill._outofcore import _source, _spill
+from skdistill._outofcore import _chunks, _spill
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def chunk_data():
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks and buffers of 500 rows, so that some thousand rows are many."""
-    monkeypatch.setattr(_source, "_BOUNDS", (500, 500))
+    monkeypatch.setattr(_chunks, "_BOUNDS", (500, 500))
     monkeypatch.setattr(_spill, "_BOUNDS", (500, 500))
 
 

@@ -1,7 +1,7 @@
 """Parquet and CSV files and pyarrow Datasets, read in batches of X's own kind.
 
-Columns are compared file by file, as pyarrow would fill a missing one with nulls and
-leave an extra one out. Types are compared as Arrow's, in which the same text may be
+Columns are compared file by file, because pyarrow fills a missing one with nulls and
+leaves an extra one out. Types are compared as Arrow's, in which the same text may be
 plain or a dictionary, and values arrive in X's own types. A CSV file has no types: its
 text is read as the types of X.
 """
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from .._frames import is_pandas, is_polars
-from ._source import Read, count_block_rows
-from ._table import check_levels, check_names, list_levels, refuse_empty
+from ._chunks import Read, count_block_rows
+from ._table import check_categories, check_names, list_categories, refuse_empty
 
 _FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 
@@ -46,7 +46,7 @@ def open_path(path: Any, X: Any) -> Read:
     reader: Any = formats.pop()
     if reader == "csv":
         reader = _read_text_as(dataset, schema, files[0])
-    # One dataset a file: of several, pyarrow would look at the first alone.
+    # One dataset a file: of several files, pyarrow would check the first alone.
     parts = [(file.name, str(file)) for file in files]
 
     def read() -> Iterator[tuple[str, Any]]:
@@ -79,7 +79,7 @@ def _list_files(path: Path) -> list[Path]:
     if path.is_file():
         files = [path]
     elif path.is_dir():
-        # Hidden files and Spark's marks are no data.
+        # Hidden files and the marker files of Spark hold no rows.
         files = [
             file
             for file in sorted(path.rglob("*"))
@@ -155,7 +155,7 @@ class _Schema:
                 )
 
     def adopt(self, received: Any, where: str) -> None:
-        """Take the names and types of the first file, for X is an array."""
+        """Take the names and types of the first file, because X is an array."""
         if len(received.names) != self.n_columns:
             raise ValueError(
                 f"{where} must have the {self.n_columns} columns of X, received "
@@ -188,10 +188,10 @@ class _Schema:
             column = frame[name]
             if column.dtype == dtype:
                 continue
-            levels = list_levels(dtype)
-            if levels is not None:
+            known = list_categories(dtype)
+            if known is not None:
                 present = column.dropna().unique().tolist()
-                check_levels(present, levels, name, where)
+                check_categories(present, known, name, where)
             try:
                 frame[name] = column.astype(dtype)
             except (TypeError, ValueError) as error:
@@ -206,10 +206,10 @@ class _Schema:
             column = frame[name]
             if column.dtype == dtype:
                 continue
-            levels = list_levels(dtype) if isinstance(dtype, polars.Enum) else None
-            if levels is not None:
+            known = list_categories(dtype) if isinstance(dtype, polars.Enum) else None
+            if known is not None:
                 present = column.cast(polars.String).drop_nulls().unique().to_list()
-                check_levels(present, levels, name, where)
+                check_categories(present, known, name, where)
             try:
                 frame = frame.with_columns(column.cast(dtype))
             except polars.exceptions.PolarsError as error:
@@ -228,7 +228,7 @@ def _read_fragments(
         file = name or Path(getattr(fragment, "path", "") or f"part {number}").name
         with _explain(file, schema):
             found = fragment.physical_schema
-        # What partitioning takes from the name of a folder is in no file.
+        # Columns that partitioning takes from names of folders are in no file.
         keys = get_partition_keys(fragment.partition_expression)
         index = (found.pandas_metadata or {}).get("index_columns", [])
         fields = [field for field in found if field.name not in index]
@@ -250,7 +250,7 @@ def _read_batches(
     fragment: Any, found: Any, schema: _Schema, file: str
 ) -> Iterator[Any]:
     with _explain(file, schema):
-        # Little is read ahead, for memory's sake.
+        # Little is read ahead, to save memory.
         yield from fragment.to_batches(
             schema=found,
             columns=found.names,
@@ -262,7 +262,7 @@ def _read_batches(
 
 @contextmanager
 def _explain(file: str, schema: _Schema) -> Iterator[None]:
-    """Say which file pyarrow could not read, and, where it tells, which column."""
+    """Name the file that pyarrow could not read, and, where it is known, the column."""
     import pyarrow
 
     try:
@@ -301,7 +301,7 @@ def _read_text_as(dataset: Any, schema: _Schema, first: Path) -> Any:
 
 
 def _strip(kind: Any) -> Any:
-    """Return the type of the values: how text is stored does not matter."""
+    """Return the type of the values, however text is stored."""
     import pyarrow
     from pyarrow import types
 
@@ -313,7 +313,7 @@ def _strip(kind: Any) -> Any:
 
 
 def _is_alike(received: Any, expected: Any) -> bool:
-    """Whether types are the same, but for the unit of moments and columns of nulls."""
+    """Whether types are the same, apart from units of time and columns of nulls."""
     from pyarrow import types
 
     if types.is_null(received) or types.is_null(expected):

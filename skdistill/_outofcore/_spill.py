@@ -1,9 +1,9 @@
 """Rows with soft targets that do not fit into memory, in a folder during a fit.
 
-Rows are written block by block, once. A student that continues (networks, SGD) reads
-them back in buffers, pass after pass: each buffer is made of short runs of rows from
-all over the file, so that rows are shuffled though they were sorted. Any other student
-is given all rows, mapped from the files.
+Rows are written block by block, once. A student that learns epoch by epoch (networks,
+SGD) reads them back in buffers. Each buffer is made of short runs of rows from all over
+the file, which shuffles rows that are sorted. Any other student learns all rows, mapped
+from the files.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from .._frames import count_columns
 from .._soft_data import SoftDataset, weigh_classes
+from .._typing import FloatArray
 from ._store import ArrayStore, open_store
 
-#: Cells of a buffer, and the fewest and most rows; runs of rows that make one up.
+#: Cells of a buffer, its fewest and most rows, and the runs of rows that make it up.
 _CELLS = 2**21
 _BOUNDS = (2**12, 2**16)
 _RUNS = 64
@@ -67,7 +68,7 @@ class Spill:
     Parameters
     ----------
     train : SoftDataset
-        What is to come is of its kind. Its metadata is for its rows alone.
+        All rows have its container and types. Its metadata belong to its rows alone.
     folder : Path
         Exists, and is empty.
     """
@@ -102,7 +103,7 @@ class Spill:
         return self._sum_weight / self.n_samples
 
     def weigh_classes(self, class_weight: dict[Any, float] | str) -> None:
-        """Let what is read have a student's `class_weight` worked into it."""
+        """Apply a student's `class_weight` to whatever is read from now on."""
         factors = weigh_classes(class_weight, self.classes, self._mass)
         self._class_weight = dict(zip(self.classes.tolist(), factors, strict=True))
 
@@ -150,9 +151,9 @@ class Spill:
     def _build(
         self,
         X: Any,
-        targets: NDArray[np.float64],
+        targets: FloatArray,
         codes: NDArray[np.int64],
-        weight: NDArray[np.float64] | None,
+        weight: FloatArray | None,
     ) -> SoftDataset:
         data = replace(
             self.train,

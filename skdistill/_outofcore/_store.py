@@ -1,7 +1,6 @@
 """Rows on disk: appended block by block, read back in slices, or mapped as a whole.
 
-Each store writes what it is given to files of a folder, and gives it back in the
-container that it came in.
+Each store writes rows to files of a folder, and returns them in their own container.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from .._frames import is_pandas, is_polars
+from .._typing import AnyArray
 
 
 def open_store(rows: Any, path: Path) -> Any:
@@ -23,7 +23,7 @@ def open_store(rows: Any, path: Path) -> Any:
     Raises
     ------
     TypeError
-        Rows that no file can hold as they are.
+        Rows of Python objects, which no file can hold as they are.
     """
     if is_pandas(rows):
         return FrameStore(rows, path, _read_pandas, _build_pandas)
@@ -37,7 +37,7 @@ def open_store(rows: Any, path: Path) -> Any:
 class ArrayStore:
     """An array of one or two dimensions, in one file."""
 
-    def __init__(self, rows: NDArray[Any], path: Path) -> None:
+    def __init__(self, rows: AnyArray, path: Path) -> None:
         if rows.dtype.hasobject:
             raise TypeError(
                 "Rows that are learned chunk by chunk must be numbers when they reach "
@@ -54,7 +54,7 @@ class ArrayStore:
             rows.tofile(file)
         self.n_rows += len(rows)
 
-    def read(self, parts: Sequence[slice]) -> NDArray[Any]:
+    def read(self, parts: Sequence[slice]) -> AnyArray:
         """Return the rows of several slices, one after the other."""
         n_rows = sum(part.stop - part.start for part in parts)
         out = np.empty((n_rows, *self.width), dtype=self.dtype)
@@ -64,16 +64,16 @@ class ArrayStore:
             for part in parts:
                 start, end = end, end + part.stop - part.start
                 file.seek(part.start * size)
-                # The view on bytes does without a copy.
+                # The view on bytes saves a copy.
                 file.readinto(out[start:end].reshape(-1).view(np.uint8).data)
         return out
 
-    def map(self) -> NDArray[Any]:
-        """Return all rows, mapped into memory; what is written there is not kept."""
+    def map(self) -> AnyArray:
+        """Return all rows, mapped into memory; writing to them changes no file."""
         shape = (self.n_rows, *self.width)
         if 0 in shape:
             return np.empty(shape, dtype=self.dtype)
-        # A plain array, for what is computed of a memmap is a memmap as well.
+        # A plain array: results of a memmap are memmaps as well.
         return np.asarray(np.memmap(self.path, self.dtype, "c", shape=shape))
 
 
@@ -87,7 +87,7 @@ class SparseStore:
         self.values = ArrayStore(empty, path.with_suffix(".values"))
         columns = np.empty(0, dtype=np.int32)
         self.columns = ArrayStore(columns, path.with_suffix(".columns"))
-        self.counts: list[NDArray[Any]] = []
+        self.counts: list[AnyArray] = []
 
     def append(self, rows: Any) -> None:
         rows = rows.tocsr()
@@ -121,25 +121,25 @@ class SparseStore:
 
 
 class FrameStore:
-    """A dataframe, in one file a column; of categories, their codes.
+    """A data frame, one file a column; categories are stored as codes.
 
     Parameters
     ----------
     frame : pandas or polars dataframe
     path : Path
-        What the files' names begin with.
+        Folder and start of the files' names.
     read : callable
-        Returns the numbers of a column, or None where it holds none.
+        Returns the numbers of a column, or None where it does not hold numbers.
     build : callable
-        Returns a frame like a given one, of the numbers of all columns.
+        Makes a frame like a given one from the numbers of all columns.
     """
 
     def __init__(
         self,
         frame: Any,
         path: Path,
-        read: Callable[[Any], NDArray[Any] | None],
-        build: Callable[[Any, list[NDArray[Any]]], Any],
+        read: Callable[[Any], AnyArray | None],
+        build: Callable[[Any, list[AnyArray]], Any],
     ) -> None:
         self._like, self._read, self._build = frame[:0], read, build
         self.columns = [
@@ -147,7 +147,7 @@ class FrameStore:
             for j, values in enumerate(self._list_values(frame[:1]))
         ]
 
-    def _list_values(self, frame: Any) -> list[NDArray[Any]]:
+    def _list_values(self, frame: Any) -> list[AnyArray]:
         values = []
         for j, name in enumerate(frame.columns):
             column = frame.iloc[:, j] if is_pandas(frame) else frame.to_series(j)
@@ -174,14 +174,14 @@ class FrameStore:
         return self._build(self._like, [column.map() for column in self.columns])
 
 
-def _read_pandas(column: Any) -> NDArray[Any] | None:
+def _read_pandas(column: Any) -> AnyArray | None:
     if hasattr(column, "cat"):
         return column.cat.codes.to_numpy()
     plain = isinstance(column.dtype, np.dtype) and not column.dtype.hasobject
     return column.to_numpy() if plain else None
 
 
-def _build_pandas(like: Any, arrays: list[NDArray[Any]]) -> Any:
+def _build_pandas(like: Any, arrays: list[AnyArray]) -> Any:
     import pandas as pd
 
     columns = {}
@@ -194,12 +194,12 @@ def _build_pandas(like: Any, arrays: list[NDArray[Any]]) -> Any:
     return frame
 
 
-def _read_polars(column: Any) -> NDArray[Any] | None:
+def _read_polars(column: Any) -> AnyArray | None:
     if column.dtype.is_float():
         return column.to_numpy()
     plain = column.dtype.is_integer() and not column.null_count()
     return column.to_numpy() if plain else None
 
 
-def _build_polars(like: Any, arrays: list[NDArray[Any]]) -> Any:
+def _build_polars(like: Any, arrays: list[AnyArray]) -> Any:
     return type(like)(dict(zip(like.columns, arrays, strict=True)), schema=like.schema)

@@ -1,4 +1,4 @@
-"""The table that every chunk must be a part of: X's kind, columns, types and levels."""
+"""Comparison of chunks with X: its container, columns, types and categories."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Table:
         TypeError
             Another container, or a column of another type.
         ValueError
-            No rows, other columns, or a level that X does not declare.
+            No rows, other columns, or a category that X does not declare.
         """
         if type(rows) is not self.kind:
             raise TypeError(
@@ -99,36 +99,36 @@ def check_names(received: Sequence[Any], expected: Sequence[Any], where: str) ->
 
 
 def check_dtype(received: Any, expected: Any, name: Any, where: str) -> None:
-    """Raise unless a column has the expected type, and no level but the declared."""
+    """Raise unless a column has the expected type, and no category but the declared."""
     if received == expected:
         return
-    levels, known = list_levels(received), list_levels(expected)
-    if levels is not None and known is not None:
-        check_levels(levels, known, name, where)
+    found, known = list_categories(received), list_categories(expected)
+    if found is not None and known is not None:
+        check_categories(found, known, name, where)
     raise TypeError(
         f"{where} must have the dtypes of X, which the teacher is fitted on; column "
         f"{name!r} is {expected} in X, received {received}. Convert it with astype."
     )
 
 
-def check_levels(
-    levels: Sequence[Any], known: Sequence[Any], name: Any, where: str
+def check_categories(
+    found: Sequence[Any], known: Sequence[Any], name: Any, where: str
 ) -> None:
-    """Raise where a level is not declared."""
+    """Raise where a category is not declared."""
     declared = set(known)
-    strangers = [level for level in levels if level not in declared]
-    if strangers:
+    undeclared = [category for category in found if category not in declared]
+    if undeclared:
         raise ValueError(
-            f"{where} must hold only levels that X declares; column {name!r} holds "
-            f"{strangers[0]!r}, which is none of {_list(known)}. Declare it in X, or "
+            f"{where} must hold only categories that X declares; column {name!r} holds "
+            f"{undeclared[0]!r}, which is none of {_list(known)}. Declare it in X, or "
             "leave those rows out."
         )
 
 
-def list_levels(dtype: Any) -> list[Any] | None:
-    """Levels of a categorical type (pandas) or an Enum (polars), or None."""
-    levels = getattr(dtype, "categories", None)
-    return None if levels is None else list(levels)
+def list_categories(dtype: Any) -> list[Any] | None:
+    """Return those of a categorical type (pandas) or an Enum (polars), or None."""
+    categories = getattr(dtype, "categories", None)
+    return None if categories is None else list(categories)
 
 
 def _list(names: Sequence[Any]) -> str:

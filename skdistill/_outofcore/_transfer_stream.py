@@ -1,9 +1,9 @@
-"""A transfer set that is made block by block, on unlabelled rows that come in chunks.
+"""A transfer set that is made block by block from unlabelled rows in chunks.
 
 The first block is built on the training rows and the first unlabelled ones, each other
-block on unlabelled rows alone: a sampler is fitted on every block, so that neighbours
-are sought within one. Where all rows fit into one block, it is the transfer set of
-`make_transfer_set`, to the byte.
+block on unlabelled rows alone. A sampler is fitted on every block, so that it searches
+neighbours within the block. Where all rows fit into one block, the result equals that
+of `make_transfer_set` to the byte.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..transfer._transfer_set import (
     make_transfer_set,
     sample_rows,
 )
-from . import Chunks
+from ._chunks import Chunks
 
 #: Rows that are labelled at a time.
 PART_ROWS = 2**14
@@ -80,7 +80,7 @@ class TransferStream:
         first, self._first = self._first, None
         if first is not None:
             yield from _split(first)
-            # It is not needed any more, and may be large.
+            # It may be large, and is not needed any more.
             del first
         for block in self._blocks:
             yield from _split(block)

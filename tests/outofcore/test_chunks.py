@@ -166,10 +166,7 @@ def test_columns_of_a_partitioned_dataset_are_columns(frame, tmp_path):
 
 
 @pytest.mark.parametrize("sizes", [[5], [1] * 40, [700, 3, 1, 2500], [1500]])
-def test_blocks_hold_all_rows_in_order(sizes, monkeypatch):
-    from skdistill._outofcore import _source
-
-    monkeypatch.setattr(_source, "_BOUNDS", (500, 500))
+def test_blocks_hold_all_rows_in_order(sizes, small_blocks):
     X = np.arange(sum(sizes), dtype=float)[:, None]
     chunks = open_chunks(cut(X, *np.cumsum(sizes)[:-1]), X)
     blocks = list(chunks.iterate_blocks())

@@ -14,7 +14,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skdistill import DistilledClassifier
-from skdistill._outofcore import _source, _spill
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +34,6 @@ def distilled(data):
 
 
 # Nets ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(_source, "_BOUNDS", (500, 500))
-    monkeypatch.setattr(_spill, "_BOUNDS", (500, 500))
 
 
 def make_net(**params):
