@@ -1,7 +1,7 @@
 """Samplers that make unlabelled rows for a teacher to label.
 
 Each is an estimator with ``fit(X)`` and ``sample(n_samples, random_state)``, as
-scikit-learn's own generative models, and returns rows of X's own container and types.
+scikit-learn's generative models, and returns rows of X's own container and types.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every sampler does: check its input, and hand out rows with their parents."""
+"""Base class of the samplers: checks of the input, and rows with their parents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
@@ -15,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._frames import is_pandas, is_polars
 from .._sklearn import _safe_indexing
-from .._typing import FloatArray
+from .._typing import BoolArray, FloatArray
 from ._dense import DenseTable
 from ._sparse import SparseTable
 
@@ -27,7 +26,7 @@ class RowSampler(ABC, BaseEstimator):
     _takes_sparse = True
 
     def fit(self, X, y=None, sample_weight=None):
-        """Learn what rows look like.
+        """Learn the distribution of rows.
 
         Parameters
         ----------
@@ -47,7 +46,7 @@ class RowSampler(ABC, BaseEstimator):
         Raises
         ------
         TypeError
-            X of a kind, or with values, that no row can be made of.
+            No row can be made of the container or the values of X.
         ValueError
             Bad parameters, weights, or rows that nothing can be sampled from.
         """
@@ -89,7 +88,7 @@ class RowSampler(ABC, BaseEstimator):
         return self.sample_with_parents(n_samples, random_state)[0]
 
     def sample_with_parents(self, n_samples=1, random_state=None):
-        """Make rows, and say which row each is built on.
+        """Make rows, and return the row that each is built on.
 
         Parameters
         ----------
@@ -103,9 +102,9 @@ class RowSampler(ABC, BaseEstimator):
         X : ndarray, dataframe or CSR of shape (n_samples, n_features)
             Rows of the container and types of the X in `fit`.
         parents : ndarray of int of shape (n_samples,)
-            Position in the X of `fit` of each row's base. Every base is used equally
-            often, but for one: a remainder is drawn at random. With weights, in
-            proportion to them, likewise rounded down or up.
+            Position in the X of `fit` of each row's base. Bases are used equally often,
+            up to a remainder that is drawn at random. With weights they are used in
+            proportion to them, rounded down or up at random.
         """
         check_is_fitted(self)
         if not _is_integer(n_samples) or n_samples < 1:
@@ -203,7 +202,7 @@ def _check_weight(sample_weight: Any, n_samples: int) -> FloatArray:
     return weight
 
 
-def _check_nominal(categorical_features: Any, X: Any) -> NDArray[np.bool_]:
+def _check_nominal(categorical_features: Any, X: Any) -> BoolArray:
     """Mask of the columns that are named categorical."""
     n_columns = X.shape[1]
     nominal = np.zeros(n_columns, dtype=bool)

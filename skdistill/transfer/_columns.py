@@ -1,9 +1,9 @@
-"""A column as the samplers see it: numbers that can be drawn, or levels that swap.
+"""Columns of a sampler: numbers that can be drawn, or categories that swap.
 
-Numbers are kept as float64. Where they lie on a grid (integers, whole floats,
-datetimes, durations) what is kept is the position on the grid, counted from the
-smallest value: whatever is drawn and rounded lies on the grid again, and dates stay
-whole days. Everything else is a level: a code for a value that occurs.
+Numbers are kept as float64. Of numbers on a grid (integers, whole floats, datetimes,
+durations) the position on the grid is kept, counted from the smallest value: drawn
+values are rounded to the grid, and dates stay whole days. Every other value is a
+category, kept as a code.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._frames import is_missing
-from .._typing import FloatArray
+from .._typing import AnyArray, BoolArray, FloatArray, IndexArray
 
 #: Above this, neighbouring integers are the same float64.
 _EXACT = 2**53
@@ -29,14 +29,14 @@ class Numbers:
     Attributes
     ----------
     values : ndarray of shape (n_rows,)
-        The numbers, or their positions on the grid. What is not finite stands for
-        itself; NaN for a missing value of any kind.
+        The numbers, or their positions on the grid. Infinities are kept; NaN for a
+        missing value of any kind.
     low, high : float
         The range seen, in the same terms.
     grid : tuple of int or None
         Smallest value and step; None for a continuous column.
     dtype : dtype
-        Of what `to_natural` returns: float64, int64 or uint64.
+        Of the numbers of `to_natural`: float64, int64 or uint64.
     """
 
     values: FloatArray
@@ -45,8 +45,8 @@ class Numbers:
     grid: tuple[int, int] | None
     dtype: np.dtype[Any]
 
-    def to_natural(self, drawn: FloatArray) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Turn drawn values into numbers of `dtype`, and say which are missing."""
+    def to_natural(self, drawn: FloatArray) -> tuple[AnyArray, BoolArray]:
+        """Return drawn values as numbers of `dtype`, and the mask of missing ones."""
         missing = np.isnan(drawn)
         if self.grid is None:
             return drawn, missing
@@ -60,34 +60,32 @@ class Numbers:
 
 
 @dataclass
-class Levels:
-    """A column of levels.
+class Categories:
+    """A column of categories.
 
     Attributes
     ----------
     codes : ndarray of int of shape (n_rows,)
-        Position of each row's level.
-    first : ndarray of int of shape (n_levels,)
-        A row in which each level occurs.
+        Position of each row's category.
+    first : ndarray of int of shape (n_categories,)
+        A row in which each category occurs.
     """
 
-    codes: NDArray[Any]
-    first: NDArray[np.intp]
+    codes: AnyArray
+    first: IndexArray
 
 
-Column = Numbers | Levels
+Column = Numbers | Categories
 
 
-def read_numbers(
-    natural: NDArray[Any], missing: NDArray[np.bool_] | None = None
-) -> Numbers | None:
-    """Read numbers as a column; None where float64 can't tell them apart.
+def read_numbers(natural: AnyArray, missing: BoolArray | None = None) -> Numbers | None:
+    """Read numbers as a column; None where float64 cannot distinguish them.
 
     Parameters
     ----------
     natural : ndarray of kind "f", "i" or "u", of shape (n_rows,)
     missing : ndarray of bool of shape (n_rows,), default=None
-        Rows whose number counts for nothing. NaN is missing anyway.
+        Rows whose number is ignored. NaN is missing in any case.
     """
     if natural.dtype.kind == "f":
         natural = natural.astype(np.float64, copy=False)
@@ -115,7 +113,7 @@ def read_numbers(
     return Numbers(values, float(low), float(high), grid, dtype)
 
 
-def _find_grid(natural: NDArray[Any]) -> tuple[int, int] | None:
+def _find_grid(natural: AnyArray) -> tuple[int, int] | None:
     """Smallest value and greatest common step of whole numbers."""
     if not len(natural):
         return 0, 1
@@ -129,18 +127,18 @@ def _find_grid(natural: NDArray[Any]) -> tuple[int, int] | None:
     return None if int(spans.max()) // step > _EXACT else (low, step)
 
 
-def _find_positions(natural: NDArray[Any], low: int, step: int) -> FloatArray:
+def _find_positions(natural: AnyArray, low: int, step: int) -> FloatArray:
     return (_subtract(natural, low) // np.uint64(step)).astype(np.float64)
 
 
-def _subtract(natural: NDArray[Any], low: int) -> NDArray[np.uint64]:
-    """Distances of whole numbers from the smallest, which no span overflows."""
+def _subtract(natural: AnyArray, low: int) -> NDArray[np.uint64]:
+    """Return distances of whole numbers from the smallest, without overflow."""
     whole = natural if natural.dtype.kind == "u" else natural.astype(np.int64)
     return whole.astype(np.uint64) - np.uint64(low % 2**64)
 
 
-def read_levels(values: Iterable[Any]) -> Levels:
-    """Give every distinct value a code; each kind of missing value is a level.
+def read_categories(values: Iterable[Any]) -> Categories:
+    """Give every distinct value a code; each kind of missing value is a category.
 
     Raises
     ------
@@ -149,19 +147,19 @@ def read_levels(values: Iterable[Any]) -> Levels:
     """
     if isinstance(values, np.ndarray) and values.dtype.kind != "O":
         _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
-        return Levels(_narrow(inverse, len(first)), first)
+        return Categories(_narrow(inverse, len(first)), first)
     seen: dict[Any, int] = {}
     first_rows: list[int] = []
     codes = []
     for row, value in enumerate(values):
-        # 1, 1.0 and True are equal, and still not the same value.
+        # 1, 1.0 and True are equal, but different values.
         key = (type(value), None if is_missing(value) else value)
         code = seen.setdefault(key, len(seen))
         if code == len(first_rows):
             first_rows.append(row)
         codes.append(code)
-    return Levels(_narrow(codes, len(seen)), np.array(first_rows, dtype=np.intp))
+    return Categories(_narrow(codes, len(seen)), np.array(first_rows, dtype=np.intp))
 
 
-def _narrow(codes: Any, n_levels: int) -> NDArray[Any]:
-    return np.asarray(codes).astype(np.min_scalar_type(max(n_levels - 1, 0)))
+def _narrow(codes: Any, n_categories: int) -> AnyArray:
+    return np.asarray(codes).astype(np.min_scalar_type(max(n_categories - 1, 0)))

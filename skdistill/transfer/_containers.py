@@ -1,6 +1,8 @@
-"""Containers of rows: how to read each of their columns, and write one of its type.
+"""Reading and writing columns of an array or data frame in their own types.
 
-Nothing here imports pandas or polars unless X is theirs.
+This is native code of pandas and polars: narwhals has one Int64 for several types of
+pandas, and no integers behind datetimes. pandas and polars are imported only where X
+is theirs.
 """
 
 from __future__ import annotations
@@ -10,13 +12,12 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._frames import is_missing, is_pandas, is_polars
+from .._typing import AnyArray, BoolArray
 
-Bools = NDArray[np.bool_]
 #: Raw numbers of a column and which of them are missing.
-Natural = tuple[NDArray[Any], Bools | None]
+Natural = tuple[AnyArray, BoolArray | None]
 
 
 def find_container(X: Any) -> Any:
@@ -27,8 +28,8 @@ def find_container(X: Any) -> Any:
     return _Array(X)
 
 
-def _objects_to_natural(values: NDArray[Any]) -> Natural | None:
-    """Numbers kept as Python objects; None where anything else is among them."""
+def _objects_to_natural(values: AnyArray) -> Natural | None:
+    """Read numbers among Python objects; None where there is any other value."""
     missing = np.array([is_missing(value) for value in values], dtype=bool)
     known = values[~missing]
     if not len(known) or not all(
@@ -47,22 +48,22 @@ def _objects_to_natural(values: NDArray[Any]) -> Natural | None:
 class _Array:
     """A NumPy array; its columns are views."""
 
-    def __init__(self, X: NDArray[Any]) -> None:
+    def __init__(self, X: AnyArray) -> None:
         self.dtype = X.dtype
 
     def name(self, j: int) -> int:
         return j
 
-    def read(self, X: NDArray[Any], j: int) -> NDArray[Any]:
+    def read(self, X: AnyArray, j: int) -> AnyArray:
         return X[:, j]
 
-    def take(self, raw: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+    def take(self, raw: AnyArray, rows: AnyArray) -> AnyArray:
         return raw[rows]
 
-    def to_values(self, raw: NDArray[Any]) -> NDArray[Any]:
+    def to_values(self, raw: AnyArray) -> AnyArray:
         return raw
 
-    def to_natural(self, raw: NDArray[Any]) -> Natural | None:
+    def to_natural(self, raw: AnyArray) -> Natural | None:
         kind = raw.dtype.kind
         if kind == "O":
             return _objects_to_natural(raw)
@@ -71,8 +72,8 @@ class _Array:
         return (raw, None) if kind in "fiu" else None
 
     def from_natural(
-        self, natural: NDArray[Any], missing: Bools, sample: NDArray[Any]
-    ) -> NDArray[Any]:
+        self, natural: AnyArray, missing: BoolArray, sample: AnyArray
+    ) -> AnyArray:
         if self.dtype.kind in "mM":
             natural[missing] = np.iinfo(np.int64).min
             return natural.view(self.dtype)
@@ -81,7 +82,7 @@ class _Array:
             column[missing] = sample[0]
         return column
 
-    def assemble(self, pieces: list[list[Any]]) -> NDArray[Any]:
+    def assemble(self, pieces: list[list[Any]]) -> AnyArray:
         n_rows = sum(len(piece) for piece in pieces[0])
         X = np.empty((n_rows, len(pieces)), dtype=self.dtype)
         for j in range(len(pieces)):
@@ -103,7 +104,7 @@ class _Pandas:
         # By position: names may be anything.
         return X.iloc[:, j].reset_index(drop=True)
 
-    def take(self, raw: Any, rows: NDArray[Any]) -> Any:
+    def take(self, raw: Any, rows: AnyArray) -> Any:
         return raw.take(rows.astype(np.intp)).reset_index(drop=True)
 
     def to_values(self, raw: Any) -> list[Any]:
@@ -134,7 +135,7 @@ class _Pandas:
             return raw.to_numpy(dtype=np.float64, na_value=np.nan), missing
         return None
 
-    def from_natural(self, natural: NDArray[Any], missing: Bools, sample: Any) -> Any:
+    def from_natural(self, natural: AnyArray, missing: BoolArray, sample: Any) -> Any:
         import pandas as pd
 
         dtype = sample.dtype
@@ -149,7 +150,7 @@ class _Pandas:
         storage = _find_arrow_storage(dtype)
         column = pd.Series(natural, copy=False)
         column = (column if storage is None else column.astype(storage)).astype(dtype)
-        # Floats say "missing" already; other types say it in their own way.
+        # Floats are NaN already; other types have their own missing value.
         gaps = missing & ~column.isna().to_numpy()
         if gaps.any():
             column[gaps] = sample.iloc[0]
@@ -189,7 +190,7 @@ class _Polars:
     def read(self, X: Any, j: int) -> Any:
         return X.to_series(j)
 
-    def take(self, raw: Any, rows: NDArray[Any]) -> Any:
+    def take(self, raw: Any, rows: AnyArray) -> Any:
         return raw.gather(rows.astype(np.uint32))
 
     def to_values(self, raw: Any) -> list[Any]:
@@ -208,7 +209,7 @@ class _Polars:
             return raw.fill_null(0).cast(pl.Int64).to_numpy(), missing
         return None
 
-    def from_natural(self, natural: NDArray[Any], missing: Bools, sample: Any) -> Any:
+    def from_natural(self, natural: AnyArray, missing: BoolArray, sample: Any) -> Any:
         pl = _polars()
         column = pl.Series(sample.name, natural)
         if missing.any() and sample.null_count():

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from .._typing import AnyArray, FloatArray, IndexArray
 from ._base import RowSampler, check_number
-from ._columns import Column, Levels
-from ._pairs import FloatArray, Rows, count_rows, draw_passes
+from ._columns import Categories, Column
+from ._pairs import count_rows, draw_rounds
 
 #: Scores that are worked on at the same time.
 CHUNK_CELLS = 2**21
-#: Nearer to 0 and 1 the normal quantile function is not finite.
+#: Distance from 0 and 1 at which the normal quantile function is still finite.
 _TINY = 1e-12
 
 
@@ -28,8 +29,8 @@ class _Margin:
     rank : ndarray of int of shape (n_rows,)
         Position of each row's value in `values`.
     values : ndarray of shape (n_values,)
-        Distinct values in order: numbers sorted, what is not finite last; codes of
-        levels from the most frequent to the rarest.
+        Distinct values in order: numbers sorted, infinite and missing ones last;
+        codes of categories from the most frequent to the rarest.
     edges : ndarray of shape (n_values + 1,)
         Cumulative frequencies: value k holds the interval from edge k to edge k + 1.
     knots : ndarray of shape (2, n_knots) or None
@@ -38,17 +39,17 @@ class _Margin:
     """
 
     rank: NDArray[np.int32]
-    values: NDArray[Any]
+    values: AnyArray
     edges: FloatArray
     knots: FloatArray | None
 
-    def to_scores(self, rows: Rows, rng: np.random.Generator) -> FloatArray:
+    def to_scores(self, rows: IndexArray, rng: np.random.Generator) -> FloatArray:
         """Draw a point in the interval of each row's value, as a normal quantile."""
         start, end = self.edges[self.rank[rows]], self.edges[self.rank[rows] + 1]
         uniform = start + (end - start) * rng.random(len(rows))
         return ndtri(np.clip(uniform, _TINY, 1 - _TINY))
 
-    def from_scores(self, scores: FloatArray) -> NDArray[Any]:
+    def from_scores(self, scores: FloatArray) -> AnyArray:
         """Return the value at each normal quantile."""
         uniform = ndtr(scores)
         rank = np.searchsorted(self.edges[1:-1], uniform, side="right")
@@ -60,29 +61,29 @@ class _Margin:
 
 
 def _read_margin(column: Column, weight: FloatArray) -> _Margin:
-    levels = isinstance(column, Levels)
-    stored = column.codes if isinstance(column, Levels) else column.values
+    categories = isinstance(column, Categories)
+    stored = column.codes if isinstance(column, Categories) else column.values
     values, rank = np.unique(stored, return_inverse=True)
     share, counts = np.bincount(rank, weights=weight), np.bincount(rank)
-    # Stable sorts: levels by falling frequency, numbers before what is not finite.
-    order = np.argsort(-share if levels else ~np.isfinite(values), kind="stable")
+    # Stable sorts: categories by falling frequency, finite numbers first.
+    order = np.argsort(-share if categories else ~np.isfinite(values), kind="stable")
     values, share, counts = values[order], share[order], counts[order]
     place = np.empty(len(order), dtype=np.int32)
     place[order] = np.arange(len(order))
     edges = np.append(0.0, np.cumsum(share)) / share.sum()
     knots = None
-    if not isinstance(column, Levels) and column.grid is None:
+    if not isinstance(column, Categories) and column.grid is None:
         knots = _place_knots(values, edges, counts)
     return _Margin(place[rank], values, edges, knots)
 
 
 def _place_knots(
-    values: FloatArray, edges: FloatArray, counts: NDArray[np.intp]
+    values: FloatArray, edges: FloatArray, counts: IndexArray
 ) -> FloatArray:
     n_numbers = int(np.isfinite(values).sum())
     start, end = edges[:n_numbers], edges[1 : n_numbers + 1]
-    # A number that occurs often (zero, say) keeps its frequency: nothing is drawn
-    # between it and its neighbours but in the intervals of those.
+    # A number that occurs often (zero, say) keeps its frequency: numbers between it and
+    # its neighbours are drawn only in the intervals of the neighbours.
     single = counts[:n_numbers] == 1
     points = np.where(single, (start + end) / 2, np.stack([start, end]))
     return np.stack([points.T.ravel(), np.repeat(values[:n_numbers], 2)])
@@ -99,7 +100,7 @@ class GaussianCopula(RowSampler):
         sqrt(1 - w**2) z + w N(0, C)
 
     carried back by the same functions. Scores keep mean, variance and correlation at
-    every width; at width 1 the row owes nothing to its base and follows the Gaussian
+    every width; at width 1 the row does not depend on its base and follows the Gaussian
     copula itself.
 
     Parameters
@@ -107,8 +108,8 @@ class GaussianCopula(RowSampler):
     width : float in (0, 1], default=0.2
         How far new rows move from their bases.
     categorical_features : array-like of int, bool or str, default=None
-        Columns whose numbers are codes of levels, by position, mask or name. Text,
-        booleans and categories are levels always.
+        Columns whose numbers are codes of categories, by position, mask or name. Text,
+        booleans and categories are categories always.
 
     Attributes
     ----------
@@ -126,8 +127,8 @@ class GaussianCopula(RowSampler):
     Notes
     -----
     Numbers of a continuous column are interpolated between neighbouring values; in
-    columns of whole numbers, and among levels, only values that occur are drawn.
-    Levels are ordered by frequency, and missing values come after the largest
+    columns of whole numbers, and among categories, only values that occur are drawn.
+    Categories are ordered by frequency, and missing values come after the largest
     number. Ties within an interval are broken at random (the distributional
     transform [2]_), once in `fit` for C, and anew in every sample. Sparse X is
     refused, as every cell would change.
@@ -179,13 +180,13 @@ class GaussianCopula(RowSampler):
         counts = count_rows(self._weight, n_samples, rng)
         n_chunk = max(1, CHUNK_CELLS // len(self._margins))
         blocks, bases = [], []
-        for rows, _ in draw_passes(counts, rng):
+        for rows, _ in draw_rounds(counts, rng):
             for part in np.array_split(rows, -(-len(rows) // n_chunk)):
                 blocks.append(self._move(part, rng))
             bases.append(rows)
         return self._table.assemble(blocks), np.concatenate(bases)
 
-    def _move(self, rows: Rows, rng: np.random.Generator) -> list[Any]:
+    def _move(self, rows: IndexArray, rng: np.random.Generator) -> list[Any]:
         """Columns of rows drawn around `rows`."""
         scores = _score(self._margins, rows, rng)
         scores *= np.sqrt(1 - self.width**2)
@@ -196,7 +197,9 @@ class GaussianCopula(RowSampler):
         ]
 
 
-def _score(margins: list[_Margin], rows: Rows, rng: np.random.Generator) -> FloatArray:
+def _score(
+    margins: list[_Margin], rows: IndexArray, rng: np.random.Generator
+) -> FloatArray:
     return np.column_stack([margin.to_scores(rows, rng) for margin in margins])
 
 

@@ -1,4 +1,4 @@
-"""Rows of columns that are arrays, dataframes included: read, exchange, write."""
+"""Rows of an array or data frame, column by column: read, exchange, write."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ._columns import Column, Levels, Numbers, read_levels, read_numbers
+from .._typing import AnyArray, BoolArray, FloatArray, IndexArray
+from ._columns import Categories, Column, Numbers, read_categories, read_numbers
 from ._containers import find_container
-from ._pairs import FloatArray, Pairs, exchange_numbers
+from ._pairs import Pairs, exchange_numbers
 
-#: Rows that are made to keys at the same time.
+#: Rows whose keys are made at the same time.
 KEY_ROWS = 4096
 
 
@@ -23,20 +23,22 @@ class DenseTable:
     ----------
     X : ndarray, pandas or polars dataframe of shape (n_rows, n_columns)
     nominal : ndarray of bool of shape (n_columns,)
-        Columns that are levels whatever their type.
+        Columns that are categories whatever their type.
     """
 
-    def __init__(self, X: Any, nominal: NDArray[np.bool_]) -> None:
+    def __init__(self, X: Any, nominal: BoolArray) -> None:
         self.container = find_container(X)
         self.n_rows, n_columns = X.shape
         self.columns: list[Column] = []
-        self.samples: list[Any] = []  # a value of every level, in X's own type
+        self.samples: list[Any] = []  # a value of every category, in X's own type
         for j in range(n_columns):
             raw = self.container.read(X, j)
             column = self._read(j, raw, bool(nominal[j]))
             self.columns.append(column)
             rows = (
-                column.first if isinstance(column, Levels) else _first_missing(column)
+                column.first
+                if isinstance(column, Categories)
+                else _first_missing(column)
             )
             self.samples.append(self.container.take(raw, rows))
 
@@ -46,7 +48,7 @@ class DenseTable:
         if column is not None:
             return column
         try:
-            return read_levels(self.container.to_values(raw))
+            return read_categories(self.container.to_values(raw))
         except TypeError as error:
             raise TypeError(
                 f"Column {self.container.name(j)!r} must hold values that can be "
@@ -54,7 +56,7 @@ class DenseTable:
                 "their own."
             ) from error
 
-    def group_rows(self) -> NDArray[np.intp]:
+    def group_rows(self) -> IndexArray:
         """Give every row the number of its distinct value."""
         return number_keys(self._make_keys())
 
@@ -62,23 +64,24 @@ class DenseTable:
         for start in range(0, self.n_rows, KEY_ROWS):
             part = slice(start, start + KEY_ROWS)
             stored = [_stored(column)[part] for column in self.columns]
-            # Adding 0 makes the two zeros the same bytes.
+            # Adding 0 turns -0.0 into 0.0, whose bytes differ.
             for row in np.column_stack(stored).astype(np.float64) + 0.0:
                 yield row.tobytes()
 
-    def read_scaled(self) -> tuple[FloatArray, NDArray[Any]]:
-        """Numbers on a common scale, and the codes of levels, for a mixed metric.
+    def read_scaled(self) -> tuple[FloatArray, AnyArray]:
+        """Numbers on a common scale, and the codes of categories, for a mixed metric.
 
         Returns
         -------
         numbers : ndarray of shape (n_rows, n_numbers)
-            Each column centred and divided by its standard deviation. What is not
-            finite lies at the mean, and 1 away from every number in a further column.
-        codes : ndarray of int of shape (n_rows, n_levels)
+            Each column centred and divided by its standard deviation. Infinite
+            and missing ones lie at the mean, and 1 away from every number in a further
+            column.
+        codes : ndarray of int of shape (n_rows, n_categories)
         """
         numbers, codes = [], []
         for column in self.columns:
-            if isinstance(column, Levels):
+            if isinstance(column, Categories):
                 codes.append(column.codes)
                 continue
             finite = np.isfinite(column.values)
@@ -103,11 +106,11 @@ class DenseTable:
 
     def _exchange_column(
         self, column: Column, pairs: Pairs, noise: float, rng: np.random.Generator
-    ) -> NDArray[Any]:
+    ) -> AnyArray:
         stored = _stored(column)
         first, second = stored[pairs.first], stored[pairs.second]
         taken = rng.random(len(first)) < pairs.rate
-        # The second row of a pair is drawn for only where it is kept.
+        # Only second rows that are kept are drawn.
         given = []
         for own, other, chosen in (
             (first, second, taken),
@@ -129,10 +132,10 @@ class DenseTable:
             given.append(drawn)
         return pairs.weave(*given)
 
-    def write(self, j: int, drawn: NDArray[Any]) -> Any:
+    def write(self, j: int, drawn: AnyArray) -> Any:
         """Write drawn values of a column in X's own type."""
         column, sample = self.columns[j], self.samples[j]
-        if isinstance(column, Levels):
+        if isinstance(column, Categories):
             return self.container.take(sample, drawn)
         natural, missing = column.to_natural(drawn)
         return self.container.from_natural(natural, missing, sample)
@@ -144,16 +147,16 @@ class DenseTable:
         return self.container.assemble(pieces)
 
 
-def _first_missing(column: Numbers) -> NDArray[np.intp]:
-    """One row to take the type from, a missing one where there is any."""
+def _first_missing(column: Numbers) -> IndexArray:
+    """Return one row to take the type from, a missing one if possible."""
     return np.array([np.isnan(column.values).argmax()], dtype=np.intp)
 
 
-def _stored(column: Column) -> NDArray[Any]:
-    return column.codes if isinstance(column, Levels) else column.values
+def _stored(column: Column) -> AnyArray:
+    return column.codes if isinstance(column, Categories) else column.values
 
 
-def number_keys(keys: Iterable[Hashable]) -> NDArray[np.intp]:
+def number_keys(keys: Iterable[Hashable]) -> IndexArray:
     """Give every distinct key a number, in the order in which they come."""
     seen: dict[Hashable, int] = {}
     return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.intp)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .._typing import FloatArray, IndexArray
 from ._base import RowSampler, check_count, check_number
-from ._neighbors import Rows, find_neighborhoods
-from ._pairs import FloatArray, count_rows, pair_rows
+from ._neighbors import find_neighborhoods
+from ._pairs import count_rows, pair_rows
 
 
 class _PairSampler(RowSampler):
@@ -20,8 +21,8 @@ class _PairSampler(RowSampler):
         return 0.0
 
     @abstractmethod
-    def _propose(self, rows: Rows, rng: np.random.Generator) -> Rows:
-        """Draw the row that each of `rows` is to meet."""
+    def _propose(self, rows: IndexArray, rng: np.random.Generator) -> IndexArray:
+        """Draw the partner of each of `rows`."""
 
     def _draw(self, n_samples: int, rng: np.random.Generator) -> tuple[Any, Any]:
         counts = count_rows(self._weight, n_samples, rng)
@@ -47,7 +48,7 @@ def _check_rates(p: Any) -> None:
         check_number("p", rate, 0, 1, fix)
 
 
-def _check_different(owner: str, group: Rows) -> None:
+def _check_different(owner: str, group: IndexArray) -> None:
     if group.max() == 0:
         rows = "1 sample" if len(group) == 1 else f"{len(group)} that are all the same"
         raise ValueError(
@@ -57,10 +58,10 @@ def _check_different(owner: str, group: Rows) -> None:
 
 
 class Munge(_PairSampler):
-    """Rows between near neighbours: MUNGE, of the paper that began distillation.
+    """Rows between near neighbours: MUNGE, of the first paper on distillation.
 
-    In each pass over the rows, in random order, a row e that has not met another row
-    yet meets e', its nearest neighbour among the rows that differ from it. Each
+    In each round over the rows, in random order, every row e that has no partner yet
+    is paired with e', its nearest neighbour among the rows that differ from it. Each
     attribute a is exchanged with probability p:
 
     - numbers: e takes a draw from N(e'_a, sd) and e' one from N(e_a, sd), where
@@ -68,21 +69,21 @@ class Munge(_PairSampler):
       column holds whole numbers only, rounded;
     - everything else, and numbers of which one is missing: e and e' swap.
 
-    Every row is the base of one new row a pass. What e' takes is kept if e' has not
-    met another row in the pass, and dropped otherwise.
+    Every row is the base of one new row a round. What e' takes is kept if e' had no
+    partner in the round, and dropped otherwise.
 
     Parameters
     ----------
     p : float in (0, 1] or sequence of them, default=(0.15, 0.3, 0.5)
-        Probability of each attribute to be exchanged. Pairs are dealt out evenly to
-        the values of a sequence.
+        Probability of each attribute to be exchanged. The values of a sequence are
+        shared out evenly among the pairs.
     s : float > 0, default=1.0
-        Numbers are drawn the closer to the other row's the larger it is.
+        The larger it is, the closer numbers are drawn to those of the other row.
     n_neighbors : int, default=1
-        The row that e meets is drawn among this many nearest. Rows that are as near
-        as the last of them count as well, up to 7 more.
+        The partner of e is drawn among this many nearest rows, and up to 7 more that
+        are as near as the last of them.
     categorical_features : array-like of int, bool or str, default=None
-        Columns whose numbers are codes of levels, by position, mask or name: they
+        Columns whose numbers are codes of categories, by position, mask or name: they
         swap, and are 0 or 1 apart. Text, booleans and categories always do.
 
     Attributes
@@ -100,7 +101,7 @@ class Munge(_PairSampler):
     Notes
     -----
     The distance of two rows is the square root of the squared differences of their
-    numbers, each column divided by its standard deviation, plus 1 for every level
+    numbers, each column divided by its standard deviation, plus 1 for every category
     that differs and for every number that only one of them lacks. Neighbours are
     exact up to 4,096 different rows. Beyond, they are found by comparing rows within
     the leaves of four random projection trees: on 100,000 rows of 20 numbers the
@@ -111,7 +112,7 @@ class Munge(_PairSampler):
     common step: dates stay whole days. Fitting is deterministic.
 
     The paper [1]_ lets a row change in its own turn and again in the turn of every
-    row that it is nearest to. Here a row meets one other a pass, so that the rate of
+    row that it is nearest to. Here a row has one partner a round, so that the rate of
     exchange is p, and both rows are drawn from the values of real rows.
 
     References
@@ -154,23 +155,23 @@ class Munge(_PairSampler):
         near = find_neighborhoods(group, numbers, codes, self.n_neighbors)
         return {"_neighborhoods": near}
 
-    def _propose(self, rows: Rows, rng: np.random.Generator) -> Rows:
+    def _propose(self, rows: IndexArray, rng: np.random.Generator) -> IndexArray:
         return self._neighborhoods.draw(rows, rng)
 
 
 class Spunge(_PairSampler):
-    """Rows that swap attributes with random rows: cheap, without neighbours.
+    """Rows that swap attributes with random rows, without a search for neighbours.
 
-    In each pass over the rows, in random order, a row that has not met another row
-    yet meets one drawn at random, and each attribute is swapped with probability p.
-    Every value is one that occurs, and every row is the base of one new row a pass.
+    In each round over the rows, in random order, every row that has no partner yet is
+    paired with one drawn at random, and each attribute is swapped with probability p.
+    Every value is one that occurs, and every row is the base of one new row a round.
 
     Parameters
     ----------
     p : float in (0, 1] or sequence of them, default=0.1
-        Probability of each attribute to be swapped. Pairs are dealt out evenly to
-        the values of a sequence. As the rows of a pair are strangers, it wants to be
-        smaller than for `Munge`.
+        Probability of each attribute to be swapped. The values of a sequence are
+        shared out evenly among the pairs. It should be smaller than for `Munge`,
+        because the rows of a pair are not alike.
     categorical_features : array-like of int, bool or str, default=None
         Ignored: every value swaps. For exchange with `Munge` in a search.
 
@@ -187,9 +188,10 @@ class Spunge(_PairSampler):
 
     Notes
     -----
-    AutoGluon [1]_ calls its MUNGE without neighbours so. It replaces a random number
-    of columns, at most a tenth of them, by values of as many rows, and adds noise to
-    all numbers; here one other row gives the values, as they are, and p is free.
+    The name is AutoGluon's [1]_ for MUNGE without neighbours. AutoGluon replaces a
+    random number of columns, at most a tenth of them, by values of as many rows, and
+    adds noise to all numbers; here one other row gives the values unchanged, and p is
+    a parameter.
 
     References
     ----------
@@ -217,6 +219,6 @@ class Spunge(_PairSampler):
         _check_different(type(self).__name__, table.group_rows())
         return {}
 
-    def _propose(self, rows: Rows, rng: np.random.Generator) -> Rows:
+    def _propose(self, rows: IndexArray, rng: np.random.Generator) -> IndexArray:
         partners = rng.integers(self._table.n_rows - 1, size=len(rows))
         return partners + (partners >= rows)

@@ -1,16 +1,16 @@
 """Nearest different rows under a mixed metric, in less than quadratic time.
 
 The distance of two rows is the square root of the squared differences of their
-numbers, each column scaled to unit variance, plus 1 for every level that differs.
+numbers, each column scaled to unit variance, plus 1 for every category that differs.
 
 Up to `EXACT_ROWS` different rows, every row is compared with every other. Beyond,
 the rows are split in two at the median of their projection on the line through two
 of them, again and again, until a leaf holds at most `LEAF_ROWS` (a random projection
 tree, as in [1]_), and are compared within their leaf, in each of `N_TREES` trees. On
-100,000 rows of 20 numbers that leaves the true nearest neighbour in 5 of 10 cases
-where the numbers are independent and in 8 of 10 where they are redundant; what is
-found instead lies 4% and 2% further away on average. A k-d tree (exact) takes
-minutes there.
+100,000 rows of 20 numbers this finds the nearest neighbour in 5 of 10 cases where the
+numbers are independent and in 8 of 10 where they are redundant; other rows found lie 4%
+and 2% further away on average. There scikit-learn's exact search by brute force takes
+7 times as long, and its k-d tree longer than that.
 
 References
 ----------
@@ -29,9 +29,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.metrics.pairwise import euclidean_distances
 
-from .._typing import FloatArray
-
-Rows = NDArray[np.intp]
+from .._typing import AnyArray, FloatArray, IndexArray
 
 EXACT_ROWS = 4096
 LEAF_ROWS = 1024
@@ -42,7 +40,7 @@ N_SPARE = 7
 
 @dataclass
 class Neighborhoods:
-    """Which rows stand near which, and which are the same.
+    """Neighbouring and equal rows.
 
     Attributes
     ----------
@@ -62,7 +60,7 @@ class Neighborhoods:
     near: NDArray[np.int32]
     n_near: NDArray[np.int32]
 
-    def draw(self, rows: Rows, rng: np.random.Generator) -> Rows:
+    def draw(self, rows: IndexArray, rng: np.random.Generator) -> IndexArray:
         """Draw a near row for each of `rows`."""
         group = self.group[rows]
         chosen = self.near[group, rng.integers(self.n_near[group])]
@@ -71,7 +69,7 @@ class Neighborhoods:
 
 
 def find_neighborhoods(
-    group: NDArray[Any], numbers: Any, codes: NDArray[Any], n_neighbors: int
+    group: AnyArray, numbers: Any, codes: AnyArray, n_neighbors: int
 ) -> Neighborhoods:
     """Find the groups near every group of equal rows.
 
@@ -81,7 +79,7 @@ def find_neighborhoods(
         As `Neighborhoods.group`; at least two different ones.
     numbers : ndarray or CSR of shape (n_rows, n_numbers)
         Scaled.
-    codes : ndarray of int of shape (n_rows, n_levels)
+    codes : ndarray of int of shape (n_rows, n_categories)
     n_neighbors : int
         Neighbours to draw from; rows as near as the last of them count as well, up
         to `N_SPARE` more.
@@ -101,14 +99,14 @@ def find_neighborhoods(
 class _Points:
     """Rows to measure distances between."""
 
-    def __init__(self, numbers: Any, codes: NDArray[Any]) -> None:
+    def __init__(self, numbers: Any, codes: AnyArray) -> None:
         self.numbers = numbers
         self.codes = codes
 
     def __len__(self) -> int:
         return self.codes.shape[0]
 
-    def measure(self, some: Rows, others: Rows) -> FloatArray:
+    def measure(self, some: IndexArray, others: IndexArray) -> FloatArray:
         """Squared distances, of shape (len(some), len(others))."""
         if self.numbers.shape[1]:
             distance = euclidean_distances(
@@ -120,10 +118,10 @@ class _Points:
             distance += column[some][:, None] != column[others]
         return distance
 
-    def project(self, rows: Rows, start: int, end: int) -> FloatArray:
+    def project(self, rows: IndexArray, start: int, end: int) -> FloatArray:
         """Positions of rows along the line from one row to another.
 
-        A level is a corner of a simplex whose corners are 1 apart.
+        Each category is a corner of a simplex whose corners are 1 apart.
         """
         ends = self.numbers[[start, end]]
         line = ends[[1]] - ends[[0]]
@@ -138,7 +136,7 @@ class _Points:
         return position
 
 
-def _search(points: _Points, n_wanted: int) -> tuple[NDArray[Any], FloatArray]:
+def _search(points: _Points, n_wanted: int) -> tuple[AnyArray, FloatArray]:
     """Nearest points of every point, and their squared distances."""
     # Equally near rows are kept in this order: a fixed shuffle, so that fitting is
     # deterministic and does not favour the first rows of a table.
@@ -164,8 +162,8 @@ def _search(points: _Points, n_wanted: int) -> tuple[NDArray[Any], FloatArray]:
 
 
 def _compare(
-    points: _Points, some: Rows, others: Rows, n_wanted: int
-) -> tuple[Rows, FloatArray]:
+    points: _Points, some: IndexArray, others: IndexArray, n_wanted: int
+) -> tuple[IndexArray, FloatArray]:
     """Nearest of `others` to each of `some`, themselves left out, nearest first."""
     distance = points.measure(some, others)
     distance[some[:, None] == others] = np.inf
@@ -176,7 +174,7 @@ def _compare(
     return others[nearest], np.take_along_axis(distance, order, axis=1)
 
 
-def _grow_leaves(points: _Points, rng: np.random.Generator) -> Iterator[Rows]:
+def _grow_leaves(points: _Points, rng: np.random.Generator) -> Iterator[IndexArray]:
     """Split the points at medians until every part fits a leaf."""
     parts = [rng.permutation(len(points))]
     while parts:
@@ -192,12 +190,12 @@ def _grow_leaves(points: _Points, rng: np.random.Generator) -> Iterator[Rows]:
 
 
 def _merge(
-    near: Rows,
+    near: IndexArray,
     distance: FloatArray,
-    found: Rows,
+    found: IndexArray,
     found_distance: FloatArray,
     n_wanted: int,
-) -> tuple[Rows, FloatArray]:
+) -> tuple[IndexArray, FloatArray]:
     """Join two lists of candidates for every point, and keep the nearest."""
     near = np.hstack([near, found])
     distance = np.hstack([distance, found_distance])

@@ -1,20 +1,17 @@
-"""Which rows a sample is built on, which of them meet, and what a pair exchanges."""
+"""Bases of a sample, the pairs they form, and the numbers that a pair exchanges."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._typing import FloatArray
+from .._typing import AnyArray, BoolArray, FloatArray, IndexArray
 
-Rows = NDArray[np.intp]
-Propose = Callable[[Rows, np.random.Generator], Rows]
+Propose = Callable[[IndexArray, np.random.Generator], IndexArray]
 
-#: Passes over a small table are worked on together, up to about this many rows.
+#: Rounds over a small table are drawn together, up to about this many rows.
 BATCH_ROWS = 2**16
 
 
@@ -32,22 +29,22 @@ class Pairs:
         Probability of each attribute to be exchanged.
     """
 
-    first: Rows
-    second: Rows
-    both: NDArray[np.bool_]
+    first: IndexArray
+    second: IndexArray
+    both: BoolArray
     rate: FloatArray
 
     @property
     def n_rows(self) -> int:
         return len(self.first) + int(self.both.sum())
 
-    def take(self, part: Rows) -> Pairs:
+    def take(self, part: IndexArray) -> Pairs:
         return Pairs(
             self.first[part], self.second[part], self.both[part], self.rate[part]
         )
 
-    def weave(self, first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
-        """Put what belongs to the rows of the sample in order, pair after pair.
+    def weave(self, first: AnyArray, second: AnyArray) -> AnyArray:
+        """Interleave values of first and second rows, pair after pair.
 
         Parameters
         ----------
@@ -63,8 +60,8 @@ class Pairs:
 
 def count_rows(
     weight: FloatArray, n_samples: int, rng: np.random.Generator
-) -> NDArray[np.intp]:
-    """How often each row is a base: its share, rounded down or up at random."""
+) -> IndexArray:
+    """Return how often each row is a base: its share, rounded at random."""
     share = n_samples * weight / weight.sum()
     counts = np.floor(share).astype(np.intp)
     n_left = n_samples - int(counts.sum())
@@ -78,53 +75,53 @@ def count_rows(
     return counts
 
 
-def draw_passes(
-    counts: NDArray[np.intp], rng: np.random.Generator
-) -> Iterator[tuple[Rows, Rows]]:
-    """Yield bases and the number of their pass, no base twice in a pass.
+def draw_rounds(
+    counts: IndexArray, rng: np.random.Generator
+) -> Iterator[tuple[IndexArray, IndexArray]]:
+    """Yield bases and the number of their round, no base twice in a round.
 
-    Pass t holds the rows that are used more than t times, in random order.
+    Round t holds the rows that are used more than t times, in random order.
     """
     rows = np.repeat(np.arange(len(counts)), counts)
     starts = np.repeat(np.cumsum(counts) - counts, counts)
-    passes = np.arange(len(rows)) - starts
-    order = np.lexsort((rng.random(len(rows)), passes))
-    rows, passes = rows[order], passes[order]
-    ends = np.append(np.flatnonzero(np.diff(passes)) + 1, len(rows))
+    rounds = np.arange(len(rows)) - starts
+    order = np.lexsort((rng.random(len(rows)), rounds))
+    rows, rounds = rows[order], rounds[order]
+    ends = np.append(np.flatnonzero(np.diff(rounds)) + 1, len(rows))
     begin = 0
     for end in ends:
         if end - begin >= BATCH_ROWS or end == len(rows):
-            yield rows[begin:end], passes[begin:end]
+            yield rows[begin:end], rounds[begin:end]
             begin = end
 
 
 def pair_rows(
-    counts: NDArray[np.intp],
+    counts: IndexArray,
     rates: FloatArray,
     propose: Propose,
     rng: np.random.Generator,
 ) -> Iterator[Pairs]:
     """Yield the pairs of a sample in batches.
 
-    In each pass, in random order, every row that has not met another yet meets the
-    one that `propose` names for it. Of that one a row is kept as well if it is due
-    in this pass and has not met another either.
+    In each round, in random order, every row without a partner is paired with the one
+    that `propose` returns for it. That one becomes a base as well if it is one of this
+    round and had no partner either.
     """
-    # The pass in which a row last met another.
-    met = [-1] * len(counts)
-    due = counts.tolist()
-    for rows, passes in draw_passes(counts, rng):
+    # The round in which a row last had a partner.
+    paired = [-1] * len(counts)
+    n_rounds = counts.tolist()
+    for rows, rounds in draw_rounds(counts, rng):
         first, second, both = [], [], []
         partners = propose(rows, rng).tolist()
         for row, partner, turn in zip(
-            rows.tolist(), partners, passes.tolist(), strict=True
+            rows.tolist(), partners, rounds.tolist(), strict=True
         ):
-            if met[row] == turn:
+            if paired[row] == turn:
                 continue
-            free = due[partner] > turn and met[partner] < turn
-            met[row] = turn
+            free = n_rounds[partner] > turn and paired[partner] < turn
+            paired[row] = turn
             if free:
-                met[partner] = turn
+                paired[partner] = turn
             first.append(row)
             second.append(partner)
             both.append(free)
@@ -137,10 +134,10 @@ def pair_rows(
 
 
 def _share_rates(
-    rates: FloatArray, both: NDArray[np.bool_], rng: np.random.Generator
+    rates: FloatArray, both: BoolArray, rng: np.random.Generator
 ) -> FloatArray:
-    """Deal the rates out to the pairs, so that each has as many rows."""
-    # Pairs of one row and of two are dealt one after the other.
+    """Share out the rates among the pairs, so that each has as many rows."""
+    # Pairs of one row are served first, then pairs of two.
     order = np.argsort(both, kind="stable")
     turn = (np.arange(len(both)) + rng.integers(len(rates))) % len(rates)
     shared = np.empty(len(both))
@@ -154,10 +151,10 @@ def exchange_numbers(
     noise: float,
     low: FloatArray | float,
     high: FloatArray | float,
-    whole: NDArray[np.bool_] | bool,
+    whole: BoolArray | bool,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Draw what rows get in exchange for `own` values.
+    """Draw the numbers that rows get in exchange for their `own`.
 
     A normal around the `other` value with standard deviation `noise` times their
     distance, held to the range and to whole numbers where `whole`. Where either is
@@ -165,7 +162,7 @@ def exchange_numbers(
     """
     if not noise:
         return other
-    # What comes of infinities is put right in the last line.
+    # Results of infinities are replaced in the last line.
     with np.errstate(invalid="ignore", over="ignore"):
         drawn = other + noise * np.abs(own - other) * rng.standard_normal(len(own))
         drawn = np.clip(drawn, low, high)

@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
+from .._typing import AnyArray, BoolArray, IndexArray
 from ._dense import number_keys
 from ._pairs import Pairs, exchange_numbers
 
-#: Stored cells that are worked on at the same time.
+#: Stored cells that are exchanged at the same time.
 CHUNK_CELLS = 2**18
 
 
 class SparseTable:
-    """The rows of a sparse X, and what a sample of them must keep to.
+    """The rows of a sparse X, with the range of each column.
 
     Parameters
     ----------
@@ -26,11 +27,11 @@ class SparseTable:
         Columns whose values swap.
     """
 
-    def __init__(self, X: Any, nominal: NDArray[np.bool_]) -> None:
+    def __init__(self, X: Any, nominal: BoolArray) -> None:
         self.family = (
             sparse.csr_array if isinstance(X, sparse.sparray) else sparse.csr_matrix
         )
-        # The array class, in which * and indexing mean the same for both families.
+        # An array, in which * and indexing mean the same for both families.
         self.X = sparse.csr_array(X, copy=True)
         self.X.sum_duplicates()
         self.n_rows = X.shape[0]
@@ -43,7 +44,7 @@ class SparseTable:
             broken = np.isfinite(values.data) & (values.data != np.rint(values.data))
         self.whole = np.bincount(values.indices[broken], minlength=X.shape[1]) == 0
 
-    def group_rows(self) -> NDArray[np.intp]:
+    def group_rows(self) -> IndexArray:
         """Give every row the number of its distinct value."""
         X = self.X.copy()
         X.eliminate_zeros()
@@ -53,16 +54,16 @@ class SparseTable:
             for start, end in bounds
         )
 
-    def read_scaled(self) -> tuple[Any, NDArray[Any]]:
+    def read_scaled(self) -> tuple[Any, AnyArray]:
         """Columns of unit variance, not centred: distances are the same.
 
-        What is not finite counts as 0, and as 1 away from every number.
+        Infinite and missing values count as 0, and as 1 away from every number.
         """
         X = self.X.astype(np.float64)
-        odd = ~np.isfinite(X.data)
+        strange = ~np.isfinite(X.data)
         gaps = X.copy()
-        gaps.data = odd.astype(np.float64)
-        X.data[odd] = 0.0
+        gaps.data = strange.astype(np.float64)
+        X.data[strange] = 0.0
         largest = np.maximum(np.abs(self.low), np.abs(self.high))
         X.data /= np.where(largest > 0, largest, 1.0)[X.indices]
         mean = np.asarray(X.mean(axis=0)).ravel()
@@ -71,7 +72,7 @@ class SparseTable:
         variance = np.asarray(square.mean(axis=0)).ravel() - mean**2
         deviation = np.sqrt(np.maximum(variance, 0.0))
         X.data /= np.where(deviation > 1e-12, deviation, np.inf)[X.indices]
-        if odd.any():
+        if strange.any():
             gaps.eliminate_zeros()
             X = sparse.csr_array(sparse.hstack([X, gaps], format="csr"))
         return X, np.zeros((self.n_rows, 0), dtype=np.uint8)
@@ -88,7 +89,7 @@ class SparseTable:
     def _exchange_part(
         self,
         pairs: Pairs,
-        part: NDArray[np.intp],
+        part: IndexArray,
         noise: float,
         rng: np.random.Generator,
     ) -> Any:
@@ -110,13 +111,13 @@ class SparseTable:
 
     def _draw(
         self,
-        own: NDArray[Any],
-        other: NDArray[Any],
-        taken: NDArray[np.bool_],
-        column: NDArray[np.intp],
+        own: AnyArray,
+        other: AnyArray,
+        taken: BoolArray,
+        column: IndexArray,
         noise: float,
         rng: np.random.Generator,
-    ) -> NDArray[Any]:
+    ) -> AnyArray:
         """Values of stored cells after the exchange, in X's own type."""
         given = np.where(taken, other, own)
         drawn = np.flatnonzero(taken & ~self.nominal[column])
@@ -143,15 +144,13 @@ class SparseTable:
         return self.family(parts, shape=X.shape)
 
 
-def _align(
-    first: Any, second: Any
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
+def _align(first: Any, second: Any) -> tuple[AnyArray, AnyArray, NDArray[np.int64]]:
     """Values of two CSR of one shape at every cell that either stores."""
     keys = []
     for X in (first, second):
         row = np.repeat(np.arange(X.shape[0], dtype=np.int64), np.diff(X.indptr))
         keys.append(row * X.shape[1] + X.indices)
-    # Two sorted runs: merged, and freed of what both store.
+    # Two sorted runs: merged, with cells that both store once.
     cells = np.sort(np.concatenate(keys), kind="stable")
     cells = cells[np.diff(cells, prepend=-1) > 0]
     values = []
