@@ -1,4 +1,4 @@
-"""Bad input: `fit` says the rule, what it received and the fix, and changes nothing."""
+"""Bad input: `fit` states rule, received value and fix, and changes nothing."""
 
 import pickle
 import re

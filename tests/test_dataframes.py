@@ -322,7 +322,7 @@ def test_a_column_of_labels_is_flattened_with_a_warning():
 
 
 def with_surprises(rows):
-    """The same columns, with levels and holes that training never saw."""
+    """The same columns, with categories and holes that training never saw."""
     if isinstance(rows, pd.DataFrame):
         odd = rows.copy()
         odd["town"] = odd["town"].where(np.arange(len(odd)) > 5, "Atlantis")
@@ -370,14 +370,14 @@ def test_default_student_on_text_with_pandas_na(dtype):
     town = pd.Series(RNG.choice(["Bern", "Oslo"], N), dtype=dtype)
     town[HOLES] = pd.NA
     rows = pd.DataFrame({"number": X[:, 0], "town": town})
-    distilled = DistilledClassifier(LogisticOnLevels(), random_state=0).fit(rows, Y)
+    distilled = DistilledClassifier(LogisticOnNumbers(), random_state=0).fit(rows, Y)
     proba = distilled.predict_proba(rows)
     np.testing.assert_allclose(proba.sum(axis=1), 1)
     swapped = rows.assign(town=pd.Series([pd.NA] * N, dtype=dtype))
     assert not np.array_equal(distilled.predict_proba(swapped), proba)
 
 
-class LogisticOnLevels(ClassifierMixin, BaseEstimator):
+class LogisticOnNumbers(ClassifierMixin, BaseEstimator):
     """Looks at the numbers only, so that the student alone is put to the test."""
 
     def fit(self, X, y):

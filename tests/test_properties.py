@@ -37,7 +37,7 @@ def probabilities(draw):
 
 
 class TableTeacher(ClassifierMixin, BaseEstimator):
-    """Knows the probabilities of every row by its number in column 0."""
+    """Has the probabilities of every row by its number in column 0."""
 
     def __init__(self, proba, classes):
         self.proba = proba

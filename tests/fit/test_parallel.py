@@ -306,7 +306,9 @@ with joblib.parallel_config(backend=sys.argv[1]):
 """
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)]
+)
 def test_two_tasks_ask_for_half_of_the_cores_each(backend, tmp_path):
     """Of forests, LightGBM, OpenMP and BLAS, each of which would take all."""
     # Two of the cores, as many threads as anything wants.

@@ -77,7 +77,7 @@ def data():
 @pytest.mark.parametrize(
     ("params", "n_rows"),
     [
-        # The teacher knows nothing, so that true labels are chosen: a tenth ends it.
+        # The teacher is a stump, so that true labels are chosen: a tenth ends it.
         ({}, 468),
         # Nobody chooses: the student does as it was told.
         ({"augmenter": None, "alpha": 0.0}, 520),
