@@ -34,7 +34,7 @@ def report_on(estimator, X=X_TEST, y=Y_TEST, **params):
     return distillation_report(estimator, X, y, **{"n_bootstrap": 100, **params})
 
 
-class Told(ClassifierMixin, BaseEstimator):
+class FixedClassifier(ClassifierMixin, BaseEstimator):
     """A classifier with the given probability of each row."""
 
     def __init__(self, proba, classes=NAMES):
@@ -59,13 +59,13 @@ def distil_once():
 def stage(student, teacher, y, *, baseline=None, **params):
     """The report on models with these probabilities, row by row."""
     model = copy.copy(distil_once())
-    model.student_, model.teacher_ = Told(student), Told(teacher)
+    model.student_, model.teacher_ = FixedClassifier(student), FixedClassifier(teacher)
     rows = np.arange(len(y))[:, None]
-    base = None if baseline is None else Told(baseline)
+    base = None if baseline is None else FixedClassifier(baseline)
     return distillation_report(model, rows, y, baseline=base, **params)
 
 
-def say(labels, confidence=0.8):
+def make_proba(labels, confidence=0.8):
     """Probabilities with which these labels are predicted."""
     proba = np.full((len(labels), 3), (1 - confidence) / 2)
     proba[np.arange(len(labels)), np.searchsorted(NAMES, labels)] = confidence
@@ -79,7 +79,7 @@ def make_hits(n_teacher, n_baseline, n_student, n_rows=200):
     def hit(count):
         labels = np.full(n_rows, "mid")
         labels[rng.permutation(n_rows)[:count]] = "low"
-        return say(labels)
+        return make_proba(labels)
 
     return y, hit(n_teacher), hit(n_baseline), hit(n_student)
 

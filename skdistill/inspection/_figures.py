@@ -24,6 +24,11 @@ from ..metrics import (
     kl_divergence,
 )
 from ..metrics._costs import dump_deployed, time_predictions
+from ._decision_figures import (
+    measure_binary_part,
+    measure_decisions,
+    reject_holm,
+)
 from ._evaluation_rows import STUDENT, TEACHER, EvaluationRows
 from ._parameter_count import count_parameters
 
@@ -36,6 +41,8 @@ _BATCH_ROWS, _BATCH_SECONDS, _MIN_BATCHES = 1000, 0.2, 3
 
 Figures = dict[str, float | int | None]
 
+_PART_KEYS = "accuracy", "log_loss", "agreement"
+_BINARY_PART_KEYS = "recall", "false_positive_rate", "mean_probability"
 _COSTS = (
     "bytes",
     "parameters",
@@ -71,6 +78,7 @@ def measure_quality(rows: EvaluationRows, name: str) -> Figures:
             brier_score_loss(codes, scores, sample_weight=weight, labels=labels)
         ),
         "roc_auc": _measure_auc(codes, proba, weight),
+        **measure_decisions(codes, proba, weight),
         "calibration_error": expected_calibration_error(
             codes, proba, n_bins=N_BINS, sample_weight=weight, labels=labels
         ),
@@ -152,38 +160,45 @@ def measure_parts(
     """Measure each model on each class or group.
 
     `behind`: whether the student is right less often than the teacher by more than
-    chance. The paired difference is tested at 2.5 %, one-sided, with Bonferroni's
-    correction for the number of parts.
+    chance, by a one-sided test of the paired difference at 5 % over all parts (Holm).
     """
-    limit = float(norm.isf(0.025 / max(len(names), 1)))
+    members = [np.flatnonzero(codes == k) for k in range(len(names))]
+    behind = reject_holm(np.array([_test_loss(rows, part) for part in members]))
     return [
-        {"name": name, **_measure_part(rows, np.flatnonzero(codes == k), limit)}
-        for k, name in enumerate(names)
+        {"name": name, **_measure_part(rows, part), "behind": bool(flag)}
+        for name, part, flag in zip(names, members, behind, strict=True)
     ]
 
 
-def _measure_part(
-    rows: EvaluationRows, members: NDArray[np.intp], limit: float
-) -> dict[str, Any]:
-    part: dict[str, Any] = {"n_rows": len(members)}
+def _test_loss(rows: EvaluationRows, members: NDArray[np.intp]) -> float:
+    """p-value of the student being right as often as the teacher, or more often."""
+    if len(members) < 2:
+        return 1.0
+    student, teacher = rows.hits(STUDENT)[members], rows.hits(TEACHER)[members]
+    gain, error = paired_difference(student, teacher, rows.weight[members])
+    if error == 0:
+        return float(gain >= 0)
+    return float(norm.cdf(gain / error))
+
+
+def _measure_part(rows: EvaluationRows, members: NDArray[np.intp]) -> dict[str, Any]:
+    part: dict[str, Any] = {"n_rows": len(members), "rate": None}
+    weight, binary = rows.weight[members], len(rows.classes) == 2
+    if binary and len(members):
+        part["rate"] = float(np.average(rows.codes[members] == 1, weights=weight))
     teacher = rows.probas[TEACHER][members]
-    weight = rows.weight[members]
     for name, proba in rows.probas.items():
-        figures: Figures = dict.fromkeys(("accuracy", "log_loss", "agreement"))
-        if len(members):
-            figures = {
-                "accuracy": float(np.average(rows.hits(name)[members], weights=weight)),
-                "log_loss": float(
-                    np.average(rows.losses(name)[members], weights=weight)
-                ),
-                "agreement": agreement_score(
-                    teacher, proba[members], sample_weight=weight
-                ),
-            }
-        part[name] = figures
-    part["behind"] = False
-    if len(members) > 1:
-        student, teacher_hits = rows.hits(STUDENT)[members], rows.hits(TEACHER)[members]
-        gain, error = paired_difference(student, teacher_hits, weight)
-        part["behind"] = gain < 0 and gain + limit * error < 0
+        keys = _PART_KEYS + (_BINARY_PART_KEYS if binary else ())
+        part[name] = dict.fromkeys(keys)
+        if not len(members):
+            continue
+        part[name] |= {
+            "accuracy": float(np.average(rows.hits(name)[members], weights=weight)),
+            "log_loss": float(np.average(rows.losses(name)[members], weights=weight)),
+            "agreement": agreement_score(teacher, proba[members], sample_weight=weight),
+        }
+        if binary:
+            part[name] |= measure_binary_part(
+                rows.codes[members], proba[members], weight
+            )
     return part

@@ -30,14 +30,18 @@ class DistillationReport:
         Whether `sample_weight` was given.
     models : dict of str to dict
         By model ("teacher", "baseline" where there is one, "student"): `accuracy`,
-        `balanced_accuracy` (over the classes that have rows), `roc_auc` (of more
-        than two classes: the mean of each against the rest), `log_loss`,
-        `brier_score` (of more than two classes: up to 2), `calibration_error`;
-        `agreement`, `kl_divergence` (nats) and `agreement_where_teacher_wrong`, all
-        with the teacher; `bytes` (pickle of what is deployed), `parameters`
-        (weights, thresholds and leaf values), `latency_p50_us`, `latency_p99_us`
-        (one row, over `timed_calls` calls) and `rows_per_second` (in batches of up
-        to 1000 rows). Figures that can't be had are None or NaN.
+        `balanced_accuracy` (the macro recall, over the classes that have rows),
+        `roc_auc` (of more than two classes: the mean of each against the rest),
+        `log_loss`, `brier_score` (of more than two classes: up to 2),
+        `calibration_error`. Of two classes, for the second: `average_precision`,
+        `recall_at_one_percent_fpr` and `recall_in_top_half_percent` (None with fewer
+        than 1000 rows or 20 positives), `mean_probability` and the true `rate`. Of
+        more than five classes: `top_5_accuracy`. With the teacher: `agreement`,
+        `kl_divergence` (nats) and `agreement_where_teacher_wrong`. Costs: `bytes`
+        (pickle of what is deployed), `parameters` (weights, thresholds and leaf
+        values), `latency_p50_us`, `latency_p99_us` (one row, over `timed_calls`
+        calls) and `rows_per_second` (in batches of up to 1000 rows). Unknown figures
+        are None or NaN.
     descriptions : dict of str to str
         The class of each model.
     against_teacher, against_baseline : dict of str to dict
@@ -54,9 +58,11 @@ class DistillationReport:
         `smaller`, `faster_one_row` and `faster_batch`: the student against the
         teacher.
     by_class, by_group : list of dict
-        `name`, `n_rows`; for each model `accuracy`, `log_loss` and `agreement`; and
-        `behind`: whether the student is right less often than the teacher by more
-        than chance (at 2.5 %, Bonferroni's correction for the number of parts).
+        `name`, `n_rows`; for each model `accuracy`, `log_loss` and `agreement`, of
+        two classes also `recall`, `false_positive_rate` and `mean_probability` of the
+        second, whose true `rate` stands beside; and `behind`: whether the student is
+        right less often than the teacher by more than chance (one-sided at 5 %, with
+        Holm's correction for the number of parts).
     candidate : dict
         `temperature`, `alpha`, `calibration` and `augmenter` of the fit.
     memorization : dict or None

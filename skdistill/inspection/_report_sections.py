@@ -12,6 +12,12 @@ _QUALITY = (
     ("accuracy", "accuracy", ".4f"),
     ("balanced_accuracy", "balanced accuracy", ".4f"),
     ("roc_auc", "area under the ROC curve", ".4f"),
+    ("average_precision", "average precision", ".4f"),
+    ("recall_at_one_percent_fpr", "recall at 1% false positives", ".4f"),
+    ("recall_in_top_half_percent", "recall in the top 0.5%", ".4f"),
+    ("mean_probability", "mean probability", ".4f"),
+    ("rate", "rate of the class", ".4f"),
+    ("top_5_accuracy", "top-5 accuracy", ".4f"),
     ("log_loss", "log loss (less is better)", ".4f"),
     ("brier_score", "Brier score (less is better)", ".4f"),
     ("calibration_error", "calibration error, ECE (less)", ".4f"),
@@ -27,6 +33,8 @@ _COSTS = (
     ("rows_per_second", "rows a second, in batches", ",.0f"),
 )
 _UNKNOWN = "-"
+#: Unknown where there are too few rows or positives.
+_NEEDS_ROWS = "recall_at_one_percent_fpr", "recall_in_top_half_percent"
 #: Titles. The pictures follow the table of models.
 WARNINGS, IN_SHORT, SIDE_BY_SIDE = "Warnings", "In short", "Side by side"
 
@@ -55,6 +63,7 @@ def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
         _compare_models(report),
         _show_parts("class", report.by_class, report, max_parts),
         _show_parts("group", report.by_group, report, max_parts),
+        _show_positives(report, max_parts),
         _show_pilots(report),
         Section("How the student learned", lines=_describe_candidate(report)),
     ]
@@ -70,10 +79,15 @@ def format_figure(value: Any, spec: str) -> str:
 def _compare_models(report: Any) -> Section:
     names = list(report.models)
     kinds = [report.descriptions[name] for name in names]
-    table = [["", *kinds]] + [
-        [words, *(format_figure(report.models[name][key], spec) for name in names)]
-        for key, words, spec in (*_QUALITY, *_COSTS)
-    ]
+    table = [["", *kinds]]
+    for key, words, spec in (*_QUALITY, *_COSTS):
+        if key not in report.models[STUDENT]:
+            continue
+        figures = [report.models[name][key] for name in names]
+        if key in _NEEDS_ROWS and None in figures:
+            table.append([words, *("too few" for _ in names)])
+        else:
+            table.append([words, *(format_figure(value, spec) for value in figures)])
     return Section(SIDE_BY_SIDE, header=["", *names], table=table)
 
 
@@ -164,6 +178,29 @@ def _show_parts(
         "",
     ]
     return Section(f"By {kind}", header=header, table=table, lines=lines)
+
+
+def _show_positives(report: Any, limit: int | None) -> Section:
+    """Recall, false positives and calibration of the second of two classes."""
+    title = f"By group, of class {report.classes[-1]!r}"
+    if len(report.classes) != 2 or not report.by_group:
+        return Section(title)
+    keys = {
+        "recall": "recall",
+        "false_positive_rate": "false pos.",
+        "mean_probability": "mean proba.",
+    }
+    names = TEACHER, STUDENT
+    table = [
+        [
+            f"{part['name']}",
+            format_figure(part["rate"], ".3f"),
+            *(format_figure(part[name][key], ".3f") for key in keys for name in names),
+        ]
+        for part in _choose_parts(report.by_group, limit)
+    ]
+    heads = [f"{words}\n{name}" for words in keys.values() for name in names]
+    return Section(title, header=["group", "rate", *heads], table=table)
 
 
 def _choose_parts(

@@ -122,7 +122,7 @@ def test_one_teacher_a_split(frame):
 
 
 @pytest.mark.usefixtures("few")
-def test_fitted_teacher_sees_the_columns_it_knows(frame):
+def test_fitted_teacher_gets_the_columns_of_its_fit(frame):
     X, y = frame.drop(columns="label"), frame["label"]
     joblib.dump(RandomForestClassifier(10).fit(X, y), "teacher.joblib")
     arguments = "--teacher", "teacher.joblib", "--max-bytes", 10**9

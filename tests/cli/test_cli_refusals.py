@@ -36,7 +36,7 @@ def teacher(data):
 
 
 def refuse(capsys, *arguments, runner=run):
-    """Run what must be refused; returns the one line that says why."""
+    """Run what must be refused; returns its one line of error."""
     before = sorted(os.listdir())
     assert runner(*arguments) == 2
     out, err = capsys.readouterr()

@@ -223,8 +223,8 @@ def test_reliability_of_several_classes_is_that_of_the_confidence():
     display = ReliabilityDisplay.from_predictions(y, teacher, student, n_bins=4)
 
     for line, proba in zip(display.lines_, [teacher, student], strict=True):
-        edges = np.quantile(proba.max(axis=1), [0, 0.25, 0.5, 0.75, 1])
-        inside = np.clip(np.searchsorted(edges, proba.max(axis=1)) - 1, 0, 3)
+        bounds = np.quantile(proba.max(axis=1), [0, 0.25, 0.5, 0.75, 1])
+        inside = np.clip(np.searchsorted(bounds, proba.max(axis=1)) - 1, 0, 3)
         right = proba.argmax(axis=1) == y
         expected = [right[inside == k].mean() for k in range(4)]
         np.testing.assert_allclose(line.get_ydata(), expected)

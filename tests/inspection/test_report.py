@@ -14,13 +14,13 @@ from _reports import (
     X_TRAIN,
     Y_TEST,
     Y_TRAIN,
-    Told,
+    FixedClassifier,
     X,
     Y,
     distil,
+    make_proba,
     report_on,
     report_on_groups,
-    say,
     stage,
 )
 from scipy import sparse
@@ -113,8 +113,10 @@ def test_scores_are_those_of_scikit_learn(weight, n_classes):
 
 def test_agreement_where_the_teacher_is_wrong_by_hand():
     y = ["high", "high", "low", "mid"]
-    teacher = say(["high", "low", "mid", "mid"])  # wrong on the middle two
-    student = say(["low", "low", "low", "mid"])  # with it on the second and the last
+    teacher = make_proba(["high", "low", "mid", "mid"])  # wrong on the middle two
+    student = make_proba(
+        ["low", "low", "low", "mid"]
+    )  # with it on the second and the last
     found = stage(student, teacher, y).models
     assert found["student"]["agreement"] == 0.5
     assert found["student"]["agreement_where_teacher_wrong"] == 0.5
@@ -122,13 +124,15 @@ def test_agreement_where_the_teacher_is_wrong_by_hand():
     weighted = stage(student, teacher, y, sample_weight=[1, 3, 1, 1]).models
     assert weighted["student"]["agreement_where_teacher_wrong"] == 0.75
     assert np.isnan(
-        stage(student, say(y), y).models["student"]["agreement_where_teacher_wrong"]
+        stage(student, make_proba(y), y).models["student"][
+            "agreement_where_teacher_wrong"
+        ]
     )
 
 
 def test_calibration_error_by_hand():
     y = ["high"] * 8 + ["low"] * 2  # right in 8 of 10, confident by 0.9
-    found = stage(say(["high"] * 10, 0.9), say(y), y).models["student"]
+    found = stage(make_proba(["high"] * 10, 0.9), make_proba(y), y).models["student"]
     assert found["calibration_error"] == pytest.approx(0.1)
 
 
@@ -330,7 +334,7 @@ def test_stored_probabilities_stand_in_for_a_teacher():
 
 
 def test_stored_probabilities_go_before_those_of_the_teacher(distilled):
-    sure = say(Y_TEST, 0.9)
+    sure = make_proba(Y_TEST, 0.9)
     found = report_on(distilled, teacher_proba=sure.astype(np.float32)).models[
         "teacher"
     ]
@@ -379,7 +383,7 @@ def test_sparse_rows():
 # --- costs ---------------------------------------------------------------------
 
 
-class Recorder(Told):
+class Recorder(FixedClassifier):
     """Notes the number of rows of each call."""
 
     def predict_proba(self, X):
@@ -391,7 +395,10 @@ def test_times_are_those_of_the_calls(monkeypatch):
     # Each reading of the clock is later than the one before by ever more.
     tick(monkeypatch, nanoseconds=10**9, step=10**6)
     model = distil()
-    model.student_, model.teacher_ = Recorder(say(Y_TEST)), Told(say(Y_TEST))
+    model.student_, model.teacher_ = (
+        Recorder(make_proba(Y_TEST)),
+        FixedClassifier(make_proba(Y_TEST)),
+    )
     found = report_on(model, np.arange(300)[:, None]).models["student"]
 
     assert model.student_.calls == [300, *[1] * 25, *[300] * 8]
@@ -406,13 +413,13 @@ def test_times_are_those_of_the_calls(monkeypatch):
 
 def test_batches_have_1000_rows_at_most():
     model = distil()
-    model.student_ = Recorder(np.tile(say(Y_TEST), (4, 1)))
-    model.teacher_ = Told(model.student_.proba)
+    model.student_ = Recorder(np.tile(make_proba(Y_TEST), (4, 1)))
+    model.teacher_ = FixedClassifier(model.student_.proba)
     report_on(model, np.arange(1200)[:, None], np.tile(Y_TEST, 4))
     assert set(model.student_.calls) == {1200, 1, 1000}
 
 
-def test_a_size_that_is_not_known_is_said_so(distilled):
+def test_a_size_that_is_not_known_is_warned_of(distilled):
     teacher = make_pipeline(FunctionTransformer(lambda rows: rows), GaussianNB())
     model = distil(teacher=teacher)
     found = report_on(model)
@@ -421,7 +428,7 @@ def test_a_size_that_is_not_known_is_said_so(distilled):
     assert "The teacher can't be pickled, so its size is unknown." in found.warnings
 
 
-def test_a_student_that_costs_more_is_said_so():
+def test_a_student_that_costs_more_is_warned_of():
     forest = RandomForestClassifier(30, random_state=0)
     found = report_on(distil(teacher=GaussianNB(), student=forest))
     assert found.ratios["smaller"] < 1
@@ -478,7 +485,7 @@ def test_parameters_of_boosted_trees():
 
 
 @pytest.mark.parametrize(
-    ("seen", "cv", "alpha", "said"),
+    ("seen", "cv", "alpha", "warned"),
     [
         (1.0, None, 1.0, True),
         (0.82, None, 1.0, False),
@@ -486,7 +493,7 @@ def test_parameters_of_boosted_trees():
         (1.0, None, 0.0, False),
     ],
 )
-def test_the_memorization(seen, cv, alpha, said):
+def test_the_memorization(seen, cv, alpha, warned):
     model = distil()
     model.cv, model.alpha_ = cv, alpha
     model.memorization_ = {"accuracy_in_sample": seen, "accuracy_out_of_fold": 0.8}
@@ -494,7 +501,7 @@ def test_the_memorization(seen, cv, alpha, said):
     found = report_on(model)
     assert found.memorization == model.memorization_
     assert found.memorization is not model.memorization_
-    assert any("memorised" in line for line in found.warnings) is said
+    assert any("memorised" in line for line in found.warnings) is warned
     assert "entropy 0.050 nats" in str(found)
 
 

@@ -5,11 +5,11 @@ import pytest
 from _clock import hurry
 from _reports import (
     NAMES,
-    Told,
+    FixedClassifier,
     distil,
     make_hits,
+    make_proba,
     report_on,
-    say,
     stage,
 )
 from joblib import parallel_config
@@ -74,7 +74,7 @@ def hit_first(*counts, n_rows=200):
     """Labels, and models that are right on the first rows."""
     y = np.full(n_rows, "low")
     rows = np.arange(n_rows)
-    return y, *(say(np.where(rows < count, "low", "mid")) for count in counts)
+    return y, *(make_proba(np.where(rows < count, "low", "mid")) for count in counts)
 
 
 @pytest.mark.parametrize("advantage", [8, 10, 16])
@@ -105,7 +105,7 @@ def test_draws_without_an_advantage_leave_an_interval():
 
     # The student is right where the teacher is wrong, too: its share of no advantage
     # is infinite, and its interval ends above.
-    teacher[150:], student[150:] = say(["mid"] * 50), say(["low"] * 50)
+    teacher[150:], student[150:] = make_proba(["mid"] * 50), make_proba(["low"] * 50)
     found = stage(student, teacher, y, baseline=baseline, random_state=0)
     share = found.share_recovered["accuracy"]
     assert share["share"] == pytest.approx(53 / 5)
@@ -142,7 +142,7 @@ def test_weights_are_part_of_the_intervals():
     assert gain["high"] == pytest.approx(-1, abs=1e-3)
 
 
-def test_no_advantage_is_said_in_words():
+def test_no_advantage_is_warned_of():
     y, teacher, baseline, student = make_hits(100, 150, 120)
     found = stage(student, teacher, y, baseline=baseline, random_state=0)
     assert found.share_recovered["accuracy"]["share"] is None
@@ -180,7 +180,7 @@ def test_the_seed_decides_the_intervals(distilled):
 def test_a_class_that_the_student_fails():
     y = np.repeat(["high", "low", "mid"], 100)
     student = np.where(np.arange(300) >= 240, "low", y)  # fails 60 of the last class
-    found = stage(say(student), say(y), y)
+    found = stage(make_proba(student), make_proba(y), y)
     assert [part["behind"] for part in found.by_class] == [False, False, True]
     assert any(
         "class 'mid', beyond chance: 0.400 against 1.000" in w for w in found.warnings
@@ -192,15 +192,15 @@ def test_a_class_that_the_student_fails():
 def test_chance_is_not_called_a_failure():
     y = np.repeat(["high", "low", "mid"], 100)
     student = np.where(np.arange(300) >= 298, "low", y)  # 2 of 100
-    found = stage(say(student), say(y), y)
+    found = stage(make_proba(student), make_proba(y), y)
     assert not any(part["behind"] for part in found.by_class)
 
 
 def test_many_groups_that_it_fails_are_summed_up():
     groups = np.repeat(np.arange(30), 20)
     y = np.full(600, "low")
-    student = say(np.where(np.arange(600) % 20 < 15, "mid", y))
-    found = stage(student, say(y), y, groups=groups)
+    student = make_proba(np.where(np.arange(600) % 20 < 15, "mid", y))
+    found = stage(student, make_proba(y), y, groups=groups)
     assert sum("group '" in line for line in found.warnings) == 6
     assert any("'14' and 15 more" in line for line in found.warnings)
     assert 'to_frame(by="group")' in str(found)
@@ -209,8 +209,8 @@ def test_many_groups_that_it_fails_are_summed_up():
 
 def test_few_rows_absent_classes_and_trust():
     y = np.repeat(["high", "low"], 20)
-    teacher = say(np.where(np.arange(40) % 5 == 0, "mid", y), 0.8)
-    student = say(np.where(np.arange(40) % 5 == 0, "mid", y), 0.98)
+    teacher = make_proba(np.where(np.arange(40) % 5 == 0, "mid", y), 0.8)
+    student = make_proba(np.where(np.arange(40) % 5 == 0, "mid", y), 0.98)
     found = stage(student, teacher, y)
     text = " ".join(found.warnings)
     assert "only 40 rows" in text
@@ -222,15 +222,15 @@ def test_few_rows_absent_classes_and_trust():
 
 def test_one_class_has_no_area_under_the_curve():
     y = np.full(30, "low")
-    assert np.isnan(stage(say(y), say(y), y).models["student"]["roc_auc"])
+    assert np.isnan(stage(make_proba(y), make_proba(y), y).models["student"]["roc_auc"])
 
 
 def test_no_advantage_after_calibration_says_what_was_measured():
     y, teacher, baseline, student = make_hits(100, 150, 120)
     model = distil()
-    model.student_, model.teacher_ = Told(student), Told(teacher)
+    model.student_, model.teacher_ = FixedClassifier(student), FixedClassifier(teacher)
     model.calibration_ = 0.5
     rows = np.arange(len(y))[:, None]
-    found = distillation_report(model, rows, y, baseline=Told(baseline))
+    found = distillation_report(model, rows, y, baseline=FixedClassifier(baseline))
     assert any("measured without calibration" in line for line in found.warnings)
     assert "underconfident" in str(found)
