@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
-from sklearn.utils import _safe_indexing
 
+from ._sklearn import _safe_indexing
 from ._typing import FloatArray, IndexArray, Split
 
 

@@ -7,13 +7,12 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import spatial, stats
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdistill.transfer import GaussianCopula, Munge, Spunge, _neighbors
-from skdistill.transfer._neighbors import find_neighborhoods
+from skdistill.transfer import GaussianCopula, Munge, Spunge
 
 SAMPLERS = [Munge(), Spunge(), GaussianCopula()]
 every_sampler = pytest.mark.parametrize(
@@ -36,7 +35,19 @@ def make_twins(n_pairs=6, n_columns=50):
 
 def brute_distances(numbers, codes):
     square = ((numbers[:, None] - numbers[None]) ** 2).sum(axis=2)
-    return square + (codes[:, None] != codes[None]).sum(axis=2)
+    square += (codes[:, None] != codes[None]).sum(axis=2)
+    np.fill_diagonal(square, np.inf)
+    return np.sqrt(square)
+
+
+def find_pairs(X, n_rounds=1, categorical=None, **params):
+    """Rows and their partners, told by the last column, which they exchange whole."""
+    sampler = Munge(p=1.0, s=1e9, categorical_features=categorical, **params).fit(X)
+    rows, parents = sampler.sample_with_parents(n_rounds * X.shape[0], random_state=0)
+    last = X[:, [-1]].toarray() if sp.issparse(X) else X[:, [-1]]
+    drawn = rows[:, [-1]].toarray() if sp.issparse(X) else rows[:, [-1]]
+    tree = spatial.KDTree(np.asarray(last, dtype=float))
+    return parents, tree.query(np.asarray(drawn, dtype=float))[1]
 
 
 @parametrize_with_checks(SAMPLERS)
@@ -187,48 +198,43 @@ def test_batches_do_not_change_what_holds(sampler, monkeypatch):
 def test_neighbours_are_the_nearest_under_the_mixed_metric():
     codes = RNG.randint(0, 3, (300, 4))
     numbers = RNG.standard_normal((300, 2))
-    near = find_neighborhoods(np.arange(300), numbers, codes, n_neighbors=2)
-    distance = brute_distances(numbers, codes)
-    np.fill_diagonal(distance, np.inf)
-    nearest = np.argsort(distance, axis=1)
-    np.testing.assert_array_equal(near.near, nearest[:, :9])
-    np.testing.assert_array_equal(near.n_near, 2)
-    drawn = near.draw(np.repeat(np.arange(300), 20), np.random.default_rng(0))
-    for row, partners in enumerate(drawn.reshape(300, 20)):
-        assert set(partners) == set(nearest[row, :2])
+    X = np.hstack([codes, numbers])
+    own, other = find_pairs(X, 20, categorical=[0, 1, 2, 3], n_neighbors=2)
+    nearest = np.argsort(brute_distances(stats.zscore(numbers), codes), axis=1)[:, :2]
+    # One of a pair drew the other among its two nearest, and both of these occur.
+    first = (nearest[own] == other[:, None]).any(axis=1)
+    assert (first | (nearest[other] == own[:, None]).any(axis=1)).all()
+    met = set(zip(own.tolist(), other.tolist(), strict=True))
+    assert all({(k, a), (k, b)} <= met for k, (a, b) in enumerate(nearest.tolist()))
 
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
-def test_neighbours_in_leaves_are_nearly_the_nearest(container, monkeypatch):
-    monkeypatch.setattr(_neighbors, "EXACT_ROWS", 100)
-    monkeypatch.setattr(_neighbors, "LEAF_ROWS", 128)
-    numbers = RNG.standard_normal((1000, 4))
-    codes = RNG.randint(0, 2, (1000, 0 if container is sp.csr_array else 2))
-    near = find_neighborhoods(np.arange(1000), container(numbers), codes, 1)
-    distance = brute_distances(numbers, codes)
-    np.fill_diagonal(distance, np.inf)
-    found = np.take_along_axis(distance, near.near, axis=1)
-    assert (np.diff(found, axis=1) >= -1e-9).all()
-    assert all(len(set(row)) == 8 for row in near.near)
-    ratio = np.sqrt(found[:, 0] / distance.min(axis=1))
+def test_neighbours_of_many_rows_are_nearly_the_nearest(container):
+    X = RNG.standard_normal((5000, 4))
+    own, other = find_pairs(container(X))
+    scaled = stats.zscore(X) if container is np.asarray else X / X.std(axis=0)
+    distance, _ = spatial.KDTree(scaled).query(scaled, 2)
+    found = np.linalg.norm(scaled[own] - scaled[other], axis=1)
+    # A pair of nearest rows is as far apart as the nearest of one of them is.
+    ratio = found / np.maximum(distance[own, 1], distance[other, 1])
+    assert ratio.min() > 1 - 1e-6
     assert ratio.mean() < 1.1
     assert np.mean(ratio < 1 + 1e-6) > 0.6
 
 
 def test_columns_are_scaled_and_missing_numbers_are_one_apart():
-    X = np.column_stack([RNG.standard_normal(50) * 1e200, np.full(50, 3.0)])
+    X = np.column_stack([RNG.standard_normal(200) * 1e200, np.full(200, 3.0)])
     X[::5, 0] = np.nan
-    X = np.column_stack([X, RNG.rand(50)])
-    scaled, _ = Munge().fit(X)._table.read_scaled()
+    X = np.column_stack([X, RNG.rand(200)])
     known = ~np.isnan(X[:, 0])
-    np.testing.assert_allclose(scaled[known, 0], stats.zscore(X[known, 0] / 1e200))
-    np.testing.assert_allclose(scaled[:, 3], stats.zscore(X[:, 2]))
-    apart = brute_distances(scaled[:, :3], np.zeros((50, 0)))
-    # The constant counts for nothing, and two missing numbers are the same.
-    np.testing.assert_allclose(
-        apart[known][:, ~known], (1 + scaled[known, :1] ** 2) + np.zeros(10)
-    )
-    np.testing.assert_array_equal(apart[~known][:, ~known], 0)
+    # Missing numbers lie at the mean, and 1 away in a dimension of their own. The
+    # constant counts for nothing.
+    first = np.zeros(200)
+    first[known] = stats.zscore(X[known, 0] / 1e200)
+    scaled = np.column_stack([first, np.where(known, 0.0, 1.0), stats.zscore(X[:, 2])])
+    own, other = find_pairs(X, 2)
+    nearest = brute_distances(scaled, np.zeros((200, 0))).argmin(axis=1)
+    assert ((nearest[own] == other) | (nearest[other] == own)).all()
 
 
 def test_duplicates_do_not_defeat_the_search():
