@@ -1,0 +1,92 @@
+"""The shape of the package: rooms and imports."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "skdistill"
+
+# A module or folder at the top of the package imports from later ones alone.
+ROOMS = [
+    *("__main__", "_cli", "inspection", "export", "__init__", "_classifier", "_fit"),
+    *("_selection", "_parts", "_students", "_outofcore", "_labels", "metrics"),
+    *("_validation", "transfer", "torch", "_soft_data", "_paired", "_dataset"),
+    *("_nested", "_frames", "_warnings", "_files", "_tasks", "_progress"),
+    *("_typing", "_sklearn"),
+]
+
+
+def name_module(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_module(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+MODULE = pytest.mark.parametrize("module", MODULES)
+
+
+@cache
+def parse(module):
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def is_for_types(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def walk_run(node):
+    """Every node that runs, imports inside functions too, without those for types."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not is_for_types(child):
+            yield from walk_run(child)
+
+
+def resolve_base(module, node):
+    """The absolute name of what `from … import` names before `import`."""
+    package = module.split(".")
+    if MODULES[module].name != "__init__.py":
+        package = package[:-1]
+    parents = package[: len(package) - node.level + 1] if node.level else []
+    return ".".join([*parents, *filter(None, [node.module])])
+
+
+def list_imports(module):
+    """Modules of the package that this one imports, at once or when a function runs."""
+    names = set()
+    for node in walk_run(parse(module)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_base(module, node)
+            inner = {f"{base}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else base for name in inner}
+    return names.intersection(MODULES) - {module}
+
+
+def find_room(module):
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def test_every_room_has_its_place():
+    assert sorted({find_room(module) for module in MODULES}) == sorted(ROOMS)
+
+
+@MODULE
+def test_no_import_runs_up(module):
+    place = ROOMS.index(find_room(module))
+    assert [m for m in list_imports(module) if ROOMS.index(find_room(m)) < place] == []
+
+
+def test_the_readme_names_files_that_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"test_\w+\.py", text)) <= tests
+    for module in re.findall(r"python -m (benchmarks[\w.]+)", text):
+        assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file(), module
+    for picture in re.findall(r"\]\((benchmarks/[^)]+)\)", text):
+        assert (ROOT / picture).is_file(), picture
