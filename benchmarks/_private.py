@@ -18,8 +18,9 @@ from skdistill._labels._defaults import (
 from skdistill._labels._soft_targets import clip_probabilities, soften
 from skdistill._outofcore import Chunks, _source, _spill, _transfer_stream
 from skdistill._soft_data import SoftDataset
-from skdistill._students import _mlp, fit_student
-from skdistill._students._expansion import expand_rows
+from skdistill._students import fit_student
+from skdistill._students._mlp import MLPLearner
+from skdistill._students._weighted_copies import expand_rows
 from skdistill._tasks import Tasks
 from skdistill.transfer import _transfer_set
 from skdistill.transfer._transfer_set import choose_ratio, count_rows
@@ -30,7 +31,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "augmenting": [(_transfer_set, "sample_rows"), (_transfer_stream, "sample_rows")],
     "labelling": [(_teacher, "_label_chunk")],
     "writing": [(_spill.Spill, "append")],
-    "learning": [(_mlp, "fit_chunks")],
+    "learning": [(MLPLearner, "fit_chunks")],
 }
 
 

@@ -93,7 +93,7 @@ class DistillationLoss(torch.nn.CrossEntropyLoss):
             )
         if kind not in _KINDS:
             raise ValueError(
-                f"DistillationLoss knows the kinds {', '.join(_KINDS)}; received "
+                f"DistillationLoss has the kinds {', '.join(_KINDS)}; received "
                 f'{kind!r}. Use "kl" for Hinton\'s loss.'
             )
         self.temperature = temperature

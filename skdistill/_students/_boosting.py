@@ -93,18 +93,3 @@ def check_metadata(data: SoftDataset, student: Any, allowed: Iterable[str]) -> N
             f"sample_weight, {', '.join(allowed)}; received {', '.join(unknown)}. Do "
             "not request it for the student."
         )
-
-
-def adopt(student: Any, worker: Any, params: Iterable[str]) -> Any:
-    """Move what `fit` has set from a worker of the same class to the student.
-
-    Parameters
-    ----------
-    student, worker : estimators
-        The worker has other parameters, by which it learned soft targets.
-    params : iterable of str
-        Names of attributes that stay the student's own.
-    """
-    own = set(params)
-    vars(student).update({k: v for k, v in vars(worker).items() if k not in own})
-    return student

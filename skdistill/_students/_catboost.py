@@ -1,9 +1,9 @@
 """CatBoostClassifier: float targets of two classes, weighted copies of more.
 
 Two classes: CatBoost's "CrossEntropy" takes any target in [0, 1], and with targets 0
-and 1 grows the trees of "Logloss". Its models know neither labels nor the learning
-rate that CatBoost would choose for "Logloss": a stock fit of the same rows, stopped
-after its first round, tells both.
+and 1 grows the trees of "Logloss". Its models have neither labels nor the
+learning rate that CatBoost would choose for "Logloss": both come from a stock fit of
+the same rows that is stopped after its first round.
 
 More classes: the public interface has no "MultiClass" of float targets. An objective
 in Python is called row by row, and the model would name it as its loss. So each row is
@@ -26,9 +26,10 @@ from typing import Any
 import numpy as np
 
 from .._soft_data import SoftDataset
-from ._boosting import adopt, check_metadata, is_stock
-from ._expansion import expand_rows
-from ._tuning import SMALL_STEP
+from ._boosting import check_metadata, is_stock
+from ._fine_tuning import RATE_SHARE
+from ._soft_learner import SoftLearner, move_state
+from ._weighted_copies import expand_rows
 
 #: CatBoost's names for one parameter.
 _LOSS = ("loss_function", "objective")
@@ -49,7 +50,7 @@ _MULTICLASS = ("MultiClass",)
 #: CatBoost's penalty where none is given.
 _DEFAULT_PENALTY = 3.0
 
-#: What a "CrossEntropy" model says of its labels; only alike models can be joined.
+#: The labels of a "CrossEntropy" model; only alike models can be joined.
 _NO_LABELS = (
     '{"classes_count":0,"class_names":[],"class_to_label":[0,1],'
     '"class_label_type":"Integer"}'
@@ -59,36 +60,65 @@ _NO_LABELS = (
 _LEAST = 1e-300
 
 
-def accepts(student: Any) -> bool:
-    """Only the stock class."""
-    return is_stock(student, "catboost", "CatBoostClassifier")
+class CatBoostLearner(SoftLearner):
+    """The stock CatBoostClassifier."""
+
+    def accepts(self, student: Any) -> bool:
+        return is_stock(student, "catboost", "CatBoostClassifier")
+
+    def check(self, student: Any, n_classes: int, n_samples: int) -> None:
+        _check_parameters(student.get_params(), n_classes)
+        metric = student.get_params().get("eval_metric")
+        allowed = (None, *_BINARY, *_MULTICLASS)
+        if self.wants_validation(student, n_samples) and metric not in allowed:
+            raise ValueError(
+                "A student that stops early does so by the cross-entropy of soft "
+                f"targets; received eval_metric={metric!r}. Leave it out."
+            )
+
+    def check_fine_tuning(self, student: Any) -> None:
+        """Every CatBoost model can train on."""
+
+    def wants_validation(self, student: Any, n_samples: int) -> bool:
+        # It stops early, or keeps its best round.
+        return bool(_given(student.get_params(), _STOPPING))
+
+    def fit_rows(
+        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
+    ) -> Any:
+        check_metadata(rows, student, _COLUMNS)
+        params = student.get_params()
+        rows = _weigh(params, rows)
+        validation = validation and _weigh(params, validation)
+        stock = _fit_first_round(params, rows, validation)
+        params = _without(params, *_RATE) | {"learning_rate": stock.learning_rate_}
+        worker = _boost(params, rows, validation)
+        _copy_classes(stock, worker)
+        return move_state(worker, student, ["_init_params"])
+
+    def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
+        """Add rounds at a tenth of the learning rate."""
+        params = student.get_params()
+        rate = RATE_SHARE * student.learning_rate_
+        rows = _weigh(params, rows)
+        params = _without(params, *_ROUNDS, *_RATE, *_STOPPING)
+        params |= {"iterations": epochs, "learning_rate": rate}
+        # A copy, too, because the first continuation of a model draws otherwise than
+        # any later one: the same call must give the same result.
+        tuned = copy.deepcopy(student)
+        if len(rows.classes) == 2:
+            tuned.get_metadata()["class_params"] = _NO_LABELS
+        worker = _boost(params, rows, None, tuned)
+        _copy_classes(student, worker)
+        return move_state(worker, tuned, ["_init_params"])
+
+    def read_labels(self, student: Any, predicted: Any, classes: Any) -> Any:
+        # CatBoost returns one column.
+        return predicted.ravel()
 
 
-def wants_validation(student: Any, n_samples: int) -> bool:
-    """Whether it stops early, or keeps its best round."""
-    return bool(_given(student.get_params(), _STOPPING))
-
-
-def check_stopping(student: Any) -> None:
-    """Raise where another metric than the log loss would decide."""
-    metric = student.get_params().get("eval_metric")
-    if metric is not None and metric not in (*_BINARY, *_MULTICLASS):
-        raise ValueError(
-            "A student that stops early is judged by the cross-entropy of soft "
-            f"targets; received eval_metric={metric!r}. Leave it out."
-        )
-
-
-def check_parameters(student: Any, n_classes: int) -> None:
-    """Raise where a parameter has no exact meaning on soft targets.
-
-    Raises
-    ------
-    ValueError
-        Another loss than the log loss, weights of hard labels, or an order of the
-        classes of its own.
-    """
-    params = student.get_params()
+def _check_parameters(params: dict[str, Any], n_classes: int) -> None:
+    """Raise where a parameter has no exact meaning on soft targets."""
     allowed = _BINARY if n_classes == 2 else _MULTICLASS
     for name, loss in _given(params, _LOSS).items():
         if not isinstance(loss, str) or loss not in allowed:
@@ -109,51 +139,6 @@ def check_parameters(student: Any, n_classes: int) -> None:
             "A student's parameters must not depend on hard labels; received "
             f"{name}={value!r}. {fixes[name]}."
         )
-
-
-def rescales(student: Any, n_classes: int) -> bool:
-    """A sum of trees."""
-    return False
-
-
-def fold(student: Any, temperature: float) -> None:
-    """Never called: `rescales` is False."""
-    raise NotImplementedError
-
-
-def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
-    """Fit on float targets, or on copies."""
-    check_parameters(student, len(train.classes))
-    check_metadata(train, student, _COLUMNS)
-    params = student.get_params()
-    train = _weigh(params, train)
-    validation = validation and _weigh(params, validation)
-    stock = _fit_first_round(params, train, validation)
-    params = _without(params, *_RATE) | {"learning_rate": stock.learning_rate_}
-    worker = _boost(params, train, validation)
-    _copy_classes(stock, worker)
-    return adopt(student, worker, ["_init_params"])
-
-
-def check_fine_tuning(student: Any) -> None:
-    """Every CatBoost model can continue."""
-
-
-def tune(student: Any, data: SoftDataset, passes: int) -> Any:
-    """Add `passes` rounds at a tenth of the learning rate."""
-    params = student.get_params()
-    rate = SMALL_STEP * student.learning_rate_
-    data = _weigh(params, data)
-    params = _without(params, *_ROUNDS, *_RATE, *_STOPPING)
-    params |= {"iterations": passes, "learning_rate": rate}
-    # A copy, too, because the first continuation of a model draws otherwise than any
-    # later one: the same call must give the same result.
-    tuned = copy.deepcopy(student)
-    if len(data.classes) == 2:
-        tuned.get_metadata()["class_params"] = _NO_LABELS
-    worker = _boost(params, data, None, tuned)
-    _copy_classes(student, worker)
-    return adopt(tuned, worker, ["_init_params"])
 
 
 def _fit_first_round(
@@ -252,12 +237,12 @@ def _pool(
 
 
 def _copy_classes(source: Any, target: Any) -> None:
-    """Give a model the labels of another; "CrossEntropy" knows 0 and 1 only."""
+    """Give a model the labels of another; "CrossEntropy" has 0 and 1 only."""
     target.get_metadata()["class_params"] = source.get_metadata()["class_params"]
 
 
 def _weigh(params: dict[str, Any], data: SoftDataset) -> SoftDataset:
-    """Tasks the weight of the positive class into rows and targets."""
+    """Apply the weight of the positive class to rows and targets."""
     positive = params.get("scale_pos_weight")
     if positive is None:
         return data

@@ -1,12 +1,11 @@
-"""The values of all leaves of boosted trees, found again together.
+"""The values of all leaves of boosted trees, fitted together.
 
-Boosting sets the values of one tree at a time, each for the residues that the trees
-before it left, and of few trees no later one can mend them. The trees as they stand are
-a linear model of their leaves, whose soft cross-entropy is convex: its minimum, with a
-ridge around the values that boosting found, makes the same trees serve what the teacher
-says much better. It takes a transfer set to find so many values: on the training rows
-alone it overfits. Where trees split is better learned from real rows: those grown on a
-transfer set as well were worse in most pilots, before and after.
+Boosting sets the values of one tree at a time, on the residuals of the trees before it,
+and later trees are too few to correct them. Given its trees, the model is linear in the
+values of their leaves, and its soft cross-entropy is convex. The minimum, with a ridge
+around the boosted values, is much closer to the teacher. So many values need a transfer
+set: on the training rows alone they overfit. Splits are better learned from real rows:
+trees grown on the transfer set as well were worse in most pilots.
 
 Source: R. Johnson, T. Zhang, "Learning nonlinear functions using regularized greedy
 forest", IEEE TPAMI 36(5), 2014 (the fully corrective step).
@@ -25,13 +24,13 @@ from scipy.special import log_softmax
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
 
-#: Weight of the ridge times the number of classes, in nats a row for a value that moves
-#: by the square root of 2: the curvature of the loss in one class's margin falls alike.
+#: Weight of the ridge, times the number of classes: the curvature of the loss in the
+#: margin of one class falls with that number. The penalty is half the squared move.
 _RIDGE = 6e-4
 
-#: Most visits of leaves by rows in a step of the solver, and most steps.
-_MOST_VISITS = 10_000_000
-_MOST_STEPS = 40
+#: Most leaves times rows that the solver evaluates, and its most iterations.
+_MAX_VISITS = 10_000_000
+_MAX_ITER = 40
 
 
 def refit_leaves(student: Any, train: SoftDataset) -> None:
@@ -42,12 +41,12 @@ def refit_leaves(student: Any, train: SoftDataset) -> None:
     student : LGBMClassifier
         Fitted, its leaves holding the start values too.
     train : SoftDataset
-        Rows to learn from; of more than ten million visits of leaves, rows spread
-        evenly over them.
+        Rows to learn from; where trees times rows are more than ten million, as
+        many of them as that allows, evenly spaced.
     """
     booster = student.booster_
     sizes = [tree["num_leaves"] for tree in booster.dump_model()["tree_info"]]
-    most = max(1, _MOST_VISITS // len(sizes))
+    most = max(1, _MAX_VISITS // len(sizes))
     if most < train.n_samples:
         rows = np.linspace(0, train.n_samples - 1, most).astype(np.intp)
         train = train.take(rows)
@@ -109,6 +108,6 @@ def _find_values(
         loss = -share @ (targets * log_proba).sum(axis=1) + ridge / 2 * moved @ moved
         return float(loss), np.concatenate(steps) + ridge * moved
 
-    settings = {"maxiter": _MOST_STEPS}
+    settings = {"maxiter": _MAX_ITER}
     found = minimize(measure, start, jac=True, method="L-BFGS-B", options=settings)
     return np.split(found.x, cuts)

@@ -37,207 +37,104 @@ from sklearn.preprocessing import LabelEncoder
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
-from ._boosting import adopt, check_metadata, is_stock, soft_derivatives, soft_loss
+from ._boosting import check_metadata, is_stock, soft_derivatives, soft_loss
+from ._fine_tuning import RATE_SHARE, refuse_fine_tuning
 from ._leaves import refit_leaves
-from ._tuning import SMALL_STEP, refuse_tuning
-
-#: LightGBM's names for one parameter, the one that wins first.
-_OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
-_METRIC = ("metric", "metrics", "metric_types")
-_STOPPING = (
-    "early_stopping_round",
-    "early_stopping_rounds",
-    "early_stopping",
-    "n_iter_no_change",
+from ._lightgbm_params import (
+    BOOSTING,
+    METRIC,
+    NUM_CLASS,
+    OBJECTIVE,
+    ROUNDS,
+    STOPPING,
+    check_parameters,
+    check_stopping,
+    given,
+    may_refit_leaves,
+    starts_high,
+    stopping_rounds,
 )
-_ROUNDS = (
-    "num_iterations",
-    "num_iteration",
-    "n_iter",
-    "num_tree",
-    "num_trees",
-    "num_round",
-    "num_rounds",
-    "nrounds",
-    "num_boost_round",
-    "n_estimators",
-    "max_iter",
-)
-_BOOSTING = ("boosting", "boosting_type", "boost")
-_NUM_CLASS = ("num_class", "num_classes")
+from ._soft_learner import SoftLearner, move_state
 
-#: Names that mean the log loss, by what they ask of the number of classes.
-_BINARY = ("binary", "cross_entropy", "xentropy")
-_MULTICLASS = ("multiclass", "softmax")
-_LOG_LOSSES = (*_BINARY, *_MULTICLASS, "binary_logloss", "multi_logloss", "logloss")
-
-_WEIGH = "Set class_weight={negative: 1, positive: w}, which weighs the soft targets"
-_BAG = "Set subsample, which draws rows whatever their label"
-
-#: Parameters that look at hard labels: their neutral value, and what to do instead.
-_REFUSED: dict[str, tuple[Any, str]] = {
-    "scale_pos_weight": (1, _WEIGH),
-    "is_unbalance": (False, _WEIGH),
-    "unbalance": (False, _WEIGH),
-    "unbalanced_sets": (False, _WEIGH),
-    "pos_bagging_fraction": (1, _BAG),
-    "pos_sub_row": (1, _BAG),
-    "pos_subsample": (1, _BAG),
-    "pos_bagging": (1, _BAG),
-    "neg_bagging_fraction": (1, _BAG),
-    "neg_sub_row": (1, _BAG),
-    "neg_subsample": (1, _BAG),
-    "neg_bagging": (1, _BAG),
-    "sigmoid": (1, "Leave it out; learning_rate sets the step"),
-}
+#: Private attributes that `LGBMClassifier.fit` sets, and that `predict` reads.
+_PRIVATE = ("_le", "_class_map", "_classes", "_n_classes", "_objective")
 
 #: LightGBM's floor of a class's share.
 _LEAST_SHARE = 1e-15
 
 
-def accepts(student: Any) -> bool:
-    """Only the stock class."""
-    return is_stock(student, "lightgbm", "LGBMClassifier")
+class LightGBMLearner(SoftLearner):
+    """The stock LGBMClassifier."""
 
+    def accepts(self, student: Any) -> bool:
+        return is_stock(student, "lightgbm", "LGBMClassifier")
 
-def wants_validation(student: Any, n_samples: int) -> bool:
-    """Whether it stops early."""
-    return _stopping_rounds(student) > 0
+    def check(self, student: Any, n_classes: int, n_samples: int) -> None:
+        params = student.get_params()
+        check_parameters(params, n_classes)
+        if self.wants_validation(student, n_samples):
+            check_stopping(params)
 
+    def check_fine_tuning(self, student: Any) -> None:
+        # A random forest has no next round.
+        if {"rf", "random_forest"} & set(given(student.get_params(), BOOSTING)):
+            refuse_fine_tuning(student, " with boosting_type='rf'")
 
-def check_stopping(student: Any) -> None:
-    """Raise where LightGBM would not stop on the soft cross-entropy."""
-    params = student.get_params()
-    if "dart" in _given(params, _BOOSTING):
-        raise ValueError(
-            "A student with boosting_type='dart' can't stop early: later rounds "
-            f"change earlier trees; received {_named(params, _STOPPING)}. Leave it "
-            "out, or set boosting_type='gbdt'."
-        )
-    metrics = np.ravel(np.array(_given(params, _METRIC), dtype=object))
-    if any(metric not in _LOG_LOSSES for metric in metrics):
-        raise ValueError(
-            "A student that stops early is judged by the cross-entropy of soft "
-            f"targets; received {_named(params, _METRIC)}. Leave it out."
-        )
+    def wants_validation(self, student: Any, n_samples: int) -> bool:
+        return stopping_rounds(student.get_params()) > 0
 
+    def can_scale_logits(self, student: Any, n_classes: int) -> bool:
+        # Leaves can be multiplied, but not the linear models in them.
+        return not student.get_params().get("linear_tree", False)
 
-def check_parameters(student: Any, n_classes: int) -> None:
-    """Raise where a parameter has no exact meaning on soft targets.
+    def refits_leaves(self, student: Any) -> bool:
+        return may_refit_leaves(student.get_params())
 
-    Raises
-    ------
-    ValueError
-        Another loss than the log loss, weights or bags of hard labels, or, with more
-        than two classes, a kind of boosting that takes no derivatives from Python.
-    """
-    params = student.get_params()
-    _check_objective(params, n_classes)
-    for name, (neutral, fix) in _REFUSED.items():
-        if params.get(name, neutral) not in (None, neutral):
-            raise ValueError(
-                "A student's parameters must not depend on hard labels or on another "
-                f"loss; received {name}={params[name]!r}. {fix}."
-            )
-    if n_classes > 2:
-        _check_multiclass(params, n_classes)
-
-
-def _check_objective(params: dict[str, Any], n_classes: int) -> None:
-    allowed = _BINARY if n_classes == 2 else _MULTICLASS
-    for objective in _given(params, _OBJECTIVE):
-        if not isinstance(objective, str) or objective not in allowed:
-            raise ValueError(
-                "An LGBMClassifier learns soft targets by the log loss, "
-                f"{' or '.join(map(repr, allowed))} with {n_classes} classes; received "
-                f"{_named(params, _OBJECTIVE)}. Leave it out."
-            )
-
-
-def _check_multiclass(params: dict[str, Any], n_classes: int) -> None:
-    boosting = [b for b in _given(params, _BOOSTING) if b not in ("gbdt", "goss")]
-    boosting = [b for b in boosting if b not in ("gbrt", "gradient_boosting")]
-    if boosting:
-        raise ValueError(
-            f"With {n_classes} classes a LightGBM student needs boosting_type 'gbdt' "
-            f"or 'goss'; received {boosting[0]!r}, which takes no derivatives of soft "
-            "targets. Set boosting_type='gbdt', or use RandomForestClassifier."
-        )
-    if any(_given(params, ("linear_tree", "linear_trees"))) and _starts_high(params):
-        raise ValueError(
-            f"With {n_classes} classes and linear_tree a LightGBM student can't start "
-            "from the class shares; received linear_tree=True. Set "
-            "boost_from_average=False, or leave linear_tree out."
-        )
-
-
-def rescales(student: Any, n_classes: int) -> bool:
-    """Leaves can be multiplied, but not the linear models in them."""
-    return not student.get_params().get("linear_tree", False)
-
-
-def fold(student: Any, temperature: float) -> None:
-    """Multiply the margins in the leaves."""
-    booster = student.booster_
-    for tree in booster.dump_model(num_iteration=-1)["tree_info"]:
-        number = tree["tree_index"]
-        for leaf in range(tree["num_leaves"]):
-            value = booster.get_leaf_output(number, leaf)
-            booster.set_leaf_output(number, leaf, temperature * value)
-
-
-def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
-    """Fit on float targets."""
-    check_parameters(student, len(train.classes))
-    return _boost(student, student.get_params(), train, validation)
-
-
-def fit_transfer(
-    student: Any,
-    train: SoftDataset,
-    transfer: SoftDataset,
-    validation: SoftDataset | None,
-) -> Any:
-    """Grow trees on real rows where that is possible, and set leaves on all rows."""
-    rows = train.join(transfer)
-    if not may_refit_leaves(student):
-        return fit(student, rows, validation)
-    alone = transfer.synthetic and train.labelled is None
-    student = fit(student, train if alone else rows, validation)
-    refit_leaves(student, rows)
-    return student
-
-
-def fit_chunks(student: Any, spill: Spill, validation: SoftDataset | None) -> Any:
-    """Grow trees and set leaves on all rows."""
-    rows = spill.map()
-    student = fit(student, rows, validation)
-    if may_refit_leaves(student):
+    def fit(
+        self,
+        student: Any,
+        train: SoftDataset,
+        transfer: SoftDataset | None = None,
+        validation: SoftDataset | None = None,
+    ) -> Any:
+        """Grow trees on real rows where they can be told, and set leaves on all."""
+        rows = train.join(transfer)
+        if transfer is None or not self.refits_leaves(student):
+            return self.fit_rows(student, rows, validation)
+        alone = transfer.synthetic and train.labelled is None
+        student = self.fit_rows(student, train if alone else rows, validation)
         refit_leaves(student, rows)
-    return student
+        return student
 
+    def fit_chunks(
+        self, student: Any, spill: Spill, validation: SoftDataset | None = None
+    ) -> Any:
+        """Grow trees and set leaves on all rows."""
+        rows = spill.map()
+        student = self.fit_rows(student, rows, validation)
+        if self.refits_leaves(student):
+            refit_leaves(student, rows)
+        return student
 
-def may_refit_leaves(student: Any) -> bool:
-    """Whether leaves hold one number each, that nothing constrains."""
-    params = student.get_params()
-    boosting = {*_given(params, _BOOSTING)} - {"gbdt", "gbrt", "goss"}
-    constrained = ("monotone_constraints", "mc", "monotone_constraint")
-    bound = ("linear_tree", "linear_trees", "max_delta_step", *constrained)
-    return not boosting and not any(_given(params, bound))
+    def fit_rows(
+        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
+    ) -> Any:
+        return _boost(student, student.get_params(), rows, validation)
 
+    def scale_logits(self, student: Any, factor: float) -> None:
+        booster = student.booster_
+        for tree in booster.dump_model(num_iteration=-1)["tree_info"]:
+            number = tree["tree_index"]
+            for leaf in range(tree["num_leaves"]):
+                value = booster.get_leaf_output(number, leaf)
+                booster.set_leaf_output(number, leaf, factor * value)
 
-def check_fine_tuning(student: Any) -> None:
-    """A random forest has no next round."""
-    if {"rf", "random_forest"} & set(_given(student.get_params(), _BOOSTING)):
-        refuse_tuning(student, " with boosting_type='rf'")
-
-
-def tune(student: Any, data: SoftDataset, passes: int) -> Any:
-    """Add `passes` rounds at a tenth of the learning rate."""
-    params = {k: v for k, v in student.get_params().items() if k not in _ROUNDS}
-    params["n_estimators"] = passes
-    params["learning_rate"] = SMALL_STEP * student.learning_rate
-    return _boost(copy.deepcopy(student), params, data, None, student.booster_)
+    def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
+        """Add rounds at a tenth of the learning rate."""
+        params = {k: v for k, v in student.get_params().items() if k not in ROUNDS}
+        params["n_estimators"] = epochs
+        params["learning_rate"] = RATE_SHARE * student.learning_rate
+        return _boost(copy.deepcopy(student), params, rows, None, student.booster_)
 
 
 def _boost(
@@ -268,14 +165,14 @@ def _boost(
     binary = n_classes == 2
     objective: Any = "cross_entropy"
     offsets = None
-    if not binary and init_model is None and _starts_high(params):
+    if not binary and init_model is None and starts_high(params):
         offsets = _log_shares(train)
     if not binary:
         curvature = n_classes / (n_classes - 1)
         objective = soft_derivatives(train.targets, curvature, offsets=offsets)
         # Derivatives from Python need a column, though it be one too small to split.
         params = {"feature_pre_filter": False} | params
-    replaced = {*_OBJECTIVE, *_METRIC, *_STOPPING, *_NUM_CLASS, "class_weight"}
+    replaced = {*OBJECTIVE, *METRIC, *STOPPING, *NUM_CLASS, "class_weight"}
     worker = LGBMClassifier(
         **{k: v for k, v in params.items() if k not in replaced},
         objective=objective,
@@ -303,7 +200,7 @@ def _boost(
         ) from error
     # What a stock fit leaves here; `predict` asks it whether margins are all it has.
     worker._objective = "binary" if binary else "multiclass"
-    return adopt(student, worker, [*worker.get_params(), "_other_params"])
+    return move_state(worker, student, [*worker.get_params(), "_other_params"])
 
 
 class _Finisher:
@@ -410,24 +307,11 @@ def _make_stopper(
         return None
     from lightgbm import early_stopping
 
-    verbosity = next(iter(_given(params, ("verbosity", "verbose"))), 1)
+    verbosity = next(iter(given(params, ("verbosity", "verbose"))), 1)
     return early_stopping(
-        _given(params, _STOPPING)[0],
+        given(params, STOPPING)[0],
         min_delta=params.get("early_stopping_min_delta") or 0.0,
         verbose=verbosity > 0,
-    )
-
-
-def _stopping_rounds(student: Any) -> int:
-    return next(iter(_given(student.get_params(), _STOPPING)), 0)
-
-
-def _starts_high(params: dict[str, Any]) -> bool:
-    """Whether boosting starts from the class shares."""
-    return str(params.get("boost_from_average", True)).lower() not in (
-        "false",
-        "0",
-        "-",
     )
 
 
@@ -438,12 +322,3 @@ def _log_shares(data: SoftDataset) -> NDArray[np.float64]:
         weight = weight.astype(np.float32).astype(np.float64)
     shares = np.average(data.targets, axis=0, weights=weight)
     return np.log(np.maximum(shares, _LEAST_SHARE))
-
-
-def _given(params: dict[str, Any], names: tuple[str, ...]) -> list[Any]:
-    """Values given under any name of a parameter, the one that wins first."""
-    return [params[name] for name in names if params.get(name) is not None]
-
-
-def _named(params: dict[str, Any], names: tuple[str, ...]) -> str:
-    return ", ".join(f"{n}={params[n]!r}" for n in names if params.get(n) is not None)

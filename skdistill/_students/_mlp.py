@@ -1,17 +1,15 @@
 """MLPClassifier on one row a sample.
 
-The network's loss and gradient (`activation - y`) hold for any probabilities,
-but `MLPClassifier` casts its targets to bool in `_validate_input`. This file is
-the only one that touches scikit-learn's private side: a subclass hands float
-targets to the stock optimiser, and the result is moved to a stock
-`MLPClassifier`. Where a release has moved those internals, the public route
-(weighted copies, `_expansion`) learns the same targets at more rows.
+The network's loss and gradient (`activation - y`) hold for any probabilities, but
+`MLPClassifier` casts its targets to bool in `_validate_input`. A subclass gives float
+targets to the stock optimiser, and the result is moved to a stock `MLPClassifier`.
+Where a release has moved what `_PRIVATE` lists, weighted copies learn the same targets
+at more rows.
 """
 
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 import warnings
 from typing import Any
@@ -25,128 +23,122 @@ from sklearn.utils.validation import validate_data
 from .._labels._soft_targets import cross_entropy
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
-from . import _expansion
-from ._tuning import SMALL_STEP, refuse_tuning, run_passes
+from ._fine_tuning import RATE_SHARE, refuse_fine_tuning, run_epochs
+from ._soft_learner import NETWORK_TEMPERATURE, SoftLearner, has_methods, move_state
+from ._weighted_copies import COPIES
 
-#: The parameter that counts passes over the rows.
-PASSES = "max_iter"
-
-#: How long a network learns from a transfer set, if `max_iter` allows: this many
-#: passes, and on small sets this many updates.
-MIN_PASSES = 20
-MIN_UPDATES = 20_000
-
-#: The step at which a network begins on a transfer set, relative to
-#: `learning_rate_init` and at most; it falls to 0 along half a cosine. The lesson is
-#: smooth and long: large steps first and small ones last learn it better than the same
-#: step throughout.
-STEP_RATIO = 4.0
-MOST_STEP = 4e-3
-
-_INTERNALS = {
+#: Private methods of MLPClassifier that the subclass overrides, with their parameters.
+#: It also reads `_optimizer`, `_no_improvement_count`, `_best_coefs` and
+#: `_best_intercepts`, and sets `_label_binarizer`.
+_PRIVATE = {
     "_validate_input": ["self", "X", "y", "incremental", "reset"],
     "_update_no_improvement_count": ["self", "early_stopping", "X", "y"],
-    "_initialize": ["self", "y", "layer_units", "dtype"],
 }
 
+#: How long a network learns from a transfer set, if `max_iter` allows: this many
+#: epochs, and on small sets this many updates.
+MIN_EPOCHS = 20
+MIN_UPDATES = 20_000
 
-def accepts(student: Any) -> bool:
-    """Only the stock class: a subclass may have changed its loss."""
-    return type(student) is MLPClassifier
-
-
-def wants_validation(student: MLPClassifier, n_samples: int) -> bool:
-    """Whether the student stops early; L-BFGS ignores the wish."""
-    return student.early_stopping and student.solver != "lbfgs"
-
-
-def check_stopping(student: MLPClassifier) -> None:
-    """Nothing to say: both routes take validation rows."""
+#: The learning rate at which a network begins on a transfer set, relative to
+#: `learning_rate_init` and at most; it falls to 0 along half a cosine. The targets are
+#: smooth and the fit is long: high rates first and low ones last learn them better than
+#: a constant rate.
+RATE_RATIO = 4.0
+MAX_RATE = 4e-3
 
 
-def rescales(student: MLPClassifier, n_classes: int) -> bool:
-    """The last layer gives the logits, for any number of classes."""
-    return True
+class MLPLearner(SoftLearner):
+    """The stock MLPClassifier: a subclass may have changed its loss."""
+
+    auto_temperature = NETWORK_TEMPERATURE
+
+    def accepts(self, student: Any) -> bool:
+        return type(student) is MLPClassifier
+
+    def check_fine_tuning(self, student: MLPClassifier) -> None:
+        if student.solver == "lbfgs":
+            refuse_fine_tuning(student, " with solver='lbfgs'")
+
+    def wants_validation(self, student: MLPClassifier, n_samples: int) -> bool:
+        # L-BFGS ignores the wish.
+        return student.early_stopping and student.solver != "lbfgs"
+
+    def can_scale_logits(self, student: MLPClassifier, n_classes: int) -> bool:
+        return True
+
+    def learns_in_epochs(self, student: MLPClassifier) -> bool:
+        return student.solver != "lbfgs"
+
+    def epochs_parameter(self, student: MLPClassifier) -> str | None:
+        return "max_iter" if student.solver != "lbfgs" else None
+
+    def count_epochs(self, student: MLPClassifier, n_rows: int) -> int | None:
+        if student.solver == "lbfgs":
+            return None
+        return min(student.max_iter, count_epochs(student, n_rows))
+
+    def fit(
+        self,
+        student: MLPClassifier,
+        train: SoftDataset,
+        transfer: SoftDataset | None = None,
+        validation: SoftDataset | None = None,
+    ) -> MLPClassifier:
+        """Fit with a falling learning rate where there is a transfer set."""
+        rows = train.join(transfer)
+        if transfer is None or student.solver == "lbfgs" or not has_native_fit():
+            return self.fit_rows(student, rows, validation)
+        return _fit_natively(student, rows, validation, falls=True)
+
+    def fit_chunks(
+        self,
+        student: MLPClassifier,
+        spill: Spill,
+        validation: SoftDataset | None = None,
+    ) -> MLPClassifier:
+        """Fit in epochs over buffers; L-BFGS has no epochs."""
+        if student.solver == "lbfgs" or not has_native_fit():
+            return super().fit_chunks(student, spill, validation)
+        from ._mlp_chunks import fit_chunks
+
+        return fit_chunks(student, spill, validation)
+
+    def fit_rows(
+        self,
+        student: MLPClassifier,
+        rows: SoftDataset,
+        validation: SoftDataset | None,
+    ) -> MLPClassifier:
+        if has_native_fit():
+            return _fit_natively(student, rows, validation, falls=False)
+        return COPIES.fit_rows(student, rows, validation)
+
+    def scale_logits(self, student: MLPClassifier, factor: float) -> None:
+        student.coefs_[-1] = student.coefs_[-1] * factor
+        student.intercepts_[-1] = student.intercepts_[-1] * factor
+
+    def fine_tune(
+        self, student: MLPClassifier, rows: SoftDataset, epochs: int
+    ) -> MLPClassifier:
+        """Train on at a tenth of `learning_rate_init`, with a new optimiser state."""
+        tuned = copy.deepcopy(student)
+        # Its moments belong to the soft targets. Nor is it kept: it holds the small
+        # learning rate.
+        vars(tuned).pop("_optimizer", None)
+        # Early stopping leaves None, which partial_fit cannot compare with.
+        best, tuned.best_loss_ = tuned.best_loss_, np.inf
+        rate = {"learning_rate_init": RATE_SHARE * student.learning_rate_init}
+        run_epochs(tuned, rows, epochs, rate)
+        vars(tuned).pop("_optimizer")
+        if best is None:
+            tuned.best_loss_ = None
+        return tuned
 
 
-def fold(student: MLPClassifier, temperature: float) -> None:
-    """Multiply the logits by the temperature in the last layer."""
-    student.coefs_[-1] = student.coefs_[-1] * temperature
-    student.intercepts_[-1] = student.intercepts_[-1] * temperature
-
-
-def fit(
-    student: MLPClassifier, train: SoftDataset, validation: SoftDataset | None
-) -> MLPClassifier:
-    """Fit on float targets, by the native route where it is available."""
-    return _fit_rows(student, train, validation, scheduled=False)
-
-
-def fit_transfer(
-    student: MLPClassifier,
-    train: SoftDataset,
-    transfer: SoftDataset,
-    validation: SoftDataset | None,
-) -> MLPClassifier:
-    """Fit on training rows and a transfer set, at a falling learning rate."""
-    return _fit_rows(student, train.join(transfer), validation, scheduled=True)
-
-
-def _fit_rows(
-    student: MLPClassifier,
-    train: SoftDataset,
-    validation: SoftDataset | None,
-    scheduled: bool,
-) -> MLPClassifier:
-    if has_native_route():
-        return _fit_natively(student, train, validation, scheduled)
-    if validation is not None:
-        return _expansion.fit_by_epochs(student, train, validation)
-    X, y, weight, _ = _expansion.expand_rows(train)
-    return student.fit(X, y, sample_weight=weight)
-
-
-def fit_chunks(
-    student: MLPClassifier, spill: Spill, validation: SoftDataset | None
-) -> MLPClassifier:
-    """Fit in passes over buffers; L-BFGS has no passes."""
-    if student.solver == "lbfgs" or not has_native_route():
-        return fit(student, spill.map(), validation)
-    from ._mlp_chunks import learn_chunks
-
-    return learn_chunks(student, spill, validation)
-
-
-def has_native_route() -> bool:
-    """Whether this scikit-learn has the internals that the native route uses."""
-    for name, expected in _INTERNALS.items():
-        method = getattr(MLPClassifier, name, None)
-        if method is None:
-            return False
-        if list(inspect.signature(method).parameters)[: len(expected)] != expected:
-            return False
-    return True
-
-
-def check_fine_tuning(student: MLPClassifier) -> None:
-    """L-BFGS has no passes."""
-    if student.solver == "lbfgs":
-        refuse_tuning(student, " with solver='lbfgs'")
-
-
-def tune(student: MLPClassifier, data: SoftDataset, passes: int) -> MLPClassifier:
-    """Continue at a tenth of `learning_rate_init`, the optimiser starting afresh."""
-    tuned = copy.deepcopy(student)
-    # Its moments belong to the soft targets. Nor is it kept: it holds the small step.
-    vars(tuned).pop("_optimizer", None)
-    # Early stopping leaves None, which partial_fit cannot compare with.
-    best, tuned.best_loss_ = tuned.best_loss_, np.inf
-    step = {"learning_rate_init": SMALL_STEP * student.learning_rate_init}
-    run_passes(tuned, data, passes, step)
-    vars(tuned).pop("_optimizer")
-    if best is None:
-        tuned.best_loss_ = None
-    return tuned
+def has_native_fit() -> bool:
+    """Whether this scikit-learn has the methods that the subclass overrides."""
+    return has_methods(MLPClassifier, _PRIVATE)
 
 
 class SoftMLP(MLPClassifier):
@@ -155,7 +147,7 @@ class SoftMLP(MLPClassifier):
     # Set by the stock class, outside of its __init__.
     validation_scores_: list[float] | None
     best_validation_score_: float
-    _highest_step: float | None
+    _highest_rate: float | None
 
     def _validate_input(self, X, y, incremental, reset):
         X = validate_data(
@@ -172,15 +164,15 @@ class SoftMLP(MLPClassifier):
         return X, targets[:, 1:] if targets.shape[1] == 2 else targets
 
     def _update_no_improvement_count(self, early_stopping, X, y, sample_weight=None):
-        """Called after each pass."""
+        """Called after each epoch."""
         if self._validation is None:
             super()._update_no_improvement_count(early_stopping, X, y, sample_weight)
         else:
             self._count_validation(self._validation)
-        if self._highest_step is not None:
+        if self._highest_rate is not None:
             falls = 0.5 * (1 + math.cos(math.pi * self.n_iter_ / self.max_iter))
-            self._optimizer.learning_rate_init = self._highest_step * falls
-            # What is learned last, at small steps, is what counts.
+            self._optimizer.learning_rate_init = self._highest_rate * falls
+            # The last epochs, at low rates, must not be cut off.
             self._no_improvement_count = 0
 
     def _count_validation(self, validation):
@@ -202,34 +194,34 @@ class SoftMLP(MLPClassifier):
 
 def _fit_natively(
     student: MLPClassifier,
-    train: SoftDataset,
+    rows: SoftDataset,
     validation: SoftDataset | None,
-    scheduled: bool,
+    falls: bool,
 ) -> MLPClassifier:
+    """Fit float targets, at a learning rate that falls over the epochs or does not."""
     given = student.get_params()
     soft = SoftMLP(**given)
     # The stock split would be stratified on floats and scored by accuracy.
     soft.early_stopping = False
-    soft._highest_step = None
-    if scheduled and student.solver != "lbfgs":
-        most = count_passes(student, train.n_samples)
-        soft.max_iter = min(student.max_iter, most)
-        soft._highest_step = find_highest_step(student)
-    if soft._highest_step is not None:
-        soft.learning_rate_init = soft._highest_step
-    soft._train, soft._validation = train, validation
+    soft._highest_rate = None
+    if falls:
+        soft.max_iter = min(student.max_iter, count_epochs(student, rows.n_samples))
+        soft._highest_rate = find_highest_rate(student)
+    if soft._highest_rate is not None:
+        soft.learning_rate_init = soft._highest_rate
+    soft._train, soft._validation = rows, validation
     with warnings.catch_warnings():
         if soft.max_iter < student.max_iter:
             # The end that we set is no failure of the user's settings.
             warnings.simplefilter("ignore", ConvergenceWarning)
-        soft.fit(train.X, train.y, sample_weight=train.weight)
-    return hand_over(soft, student, given)
+        soft.fit(rows.X, rows.y, sample_weight=rows.weight)
+    return move_to_stock(soft, student, given)
 
 
-def hand_over(
+def move_to_stock(
     soft: SoftMLP, student: MLPClassifier, given: dict[str, Any]
 ) -> MLPClassifier:
-    """Move what was learned to the student, at its best pass where that is known."""
+    """Move what was learned to the student, as of its best epoch if that is known."""
     if soft._validation is not None:
         soft.coefs_, soft.intercepts_ = soft._best_coefs, soft._best_intercepts
         # The stock class leaves None, with which partial_fit fails afterwards.
@@ -238,29 +230,26 @@ def hand_over(
         # L-BFGS hands back float64 whatever it was given.
         soft.coefs_ = [c.astype(np.float32, copy=False) for c in soft.coefs_]
         soft.intercepts_ = [i.astype(np.float32, copy=False) for i in soft.intercepts_]
-    if soft._highest_step is not None:
+    if soft._highest_rate is not None:
         # For whoever goes on by partial_fit.
         soft._optimizer.learning_rate_init = student.learning_rate_init
-    state = dict(vars(soft))
-    for name in {"_train", "_validation", "_highest_step", "_ends_pass"} & set(state):
-        del state[name]
-    vars(student).update(state)
-    return student.set_params(**given)
+    own = {"_train", "_validation", "_highest_rate", "_ends_epoch", *given}
+    return move_state(soft, student, own)
 
 
-def find_highest_step(student: MLPClassifier) -> float | None:
-    """The step that falls over the passes of a transfer set, if any does."""
+def find_highest_rate(student: MLPClassifier) -> float | None:
+    """Return the learning rate from which epochs on a transfer set fall, if they do."""
     if student.solver != "adam":
         return None
     given = student.learning_rate_init
-    return max(given, min(STEP_RATIO * given, MOST_STEP))
+    return max(given, min(RATE_RATIO * given, MAX_RATE))
 
 
-def count_passes(student: MLPClassifier, n_rows: int) -> int:
-    """Most passes over a transfer set; over the user's own rows, `max_iter` decides.
+def count_epochs(student: MLPClassifier, n_rows: int) -> int:
+    """Return the most epochs over a transfer set.
 
-    A transfer set has many times the rows, and as many passes over it would cost
-    many times the updates without need.
+    It has many times the training rows: `max_iter` epochs would cost many times the
+    updates without need.
     """
     batch = min(200 if student.batch_size == "auto" else student.batch_size, n_rows)
-    return max(MIN_PASSES, math.ceil(MIN_UPDATES * batch / n_rows))
+    return max(MIN_EPOCHS, math.ceil(MIN_UPDATES * batch / n_rows))

@@ -1,8 +1,7 @@
-"""MLPClassifier on rows that do not fit into memory, in passes over buffers.
+"""MLPClassifier on rows that do not fit into memory, in epochs over buffers.
 
-Each buffer is a `partial_fit` of scikit-learn's own optimiser on float targets; what
-happens between passes (scores, stopping, learning rates) happens after the last buffer
-of each.
+Each buffer is a `partial_fit` of scikit-learn's own optimiser on float targets; scores,
+stopping and learning rates follow the last buffer of each epoch.
 """
 
 from __future__ import annotations
@@ -13,46 +12,46 @@ from sklearn.utils import check_random_state
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
-from ._mlp import SoftMLP, count_passes, find_highest_step, hand_over
+from ._mlp import SoftMLP, count_epochs, find_highest_rate, move_to_stock
 
 
 class _ChunkMLP(SoftMLP):
-    """Knows that a `partial_fit` is a part of a pass; lives only during `fit`."""
+    """A network whose `partial_fit` is a part of an epoch; lives only during `fit`."""
 
-    _ends_pass = False
+    _ends_epoch = False
 
     def _update_no_improvement_count(self, early_stopping, X, y, sample_weight=None):
-        if self._ends_pass:
+        if self._ends_epoch:
             super()._update_no_improvement_count(early_stopping, X, y, sample_weight)
 
 
-def learn_chunks(
+def fit_chunks(
     student: MLPClassifier, spill: Spill, validation: SoftDataset | None
 ) -> MLPClassifier:
-    """Fit by the native route, pass after pass, as a fit on the whole would."""
+    """Fit epoch after epoch, as a fit on all rows at once would."""
     given = student.get_params()
     net = _ChunkMLP(**given)
     # partial_fit refuses early_stopping, and with an integer seed it would shuffle
     # every buffer alike.
     seed = check_random_state(net.random_state)
-    # Of its own, for the first draws of the other are the weights.
+    # Another generator, because the first draws of that one are the weights.
     rng = check_random_state(net.random_state)
     net.set_params(early_stopping=False, random_state=seed)
     net._validation = validation
-    net.max_iter = min(net.max_iter, count_passes(student, spill.n_samples))
-    net._highest_step = find_highest_step(student)
-    if net._highest_step is not None:
-        net.learning_rate_init = net._highest_step
+    net.max_iter = min(net.max_iter, count_epochs(student, spill.n_samples))
+    net._highest_rate = find_highest_rate(student)
+    if net._highest_rate is not None:
+        net.learning_rate_init = net._highest_rate
     losses: list[float] = []
     for _ in range(net.max_iter):
-        losses.append(_run_pass(net, spill, rng))
+        losses.append(_run_epoch(net, spill, rng))
         if _stops(net, losses):
             break
-    return hand_over(net, student, given)
+    return move_to_stock(net, student, given)
 
 
-def _run_pass(net: _ChunkMLP, spill: Spill, rng: np.random.RandomState) -> float:
-    """Learn every buffer once; return the mean loss."""
+def _run_epoch(net: _ChunkMLP, spill: Spill, rng: np.random.RandomState) -> float:
+    """Fit every buffer once; return the mean loss."""
     total = 0.0
     for data in spill.shuffle(rng if net.shuffle else None):
         net._train = data
@@ -62,12 +61,12 @@ def _run_pass(net: _ChunkMLP, spill: Spill, rng: np.random.RandomState) -> float
 
 
 def _stops(net: _ChunkMLP, losses: list[float]) -> bool:
-    """Apply scikit-learn's rule at the end of a pass."""
+    """Apply scikit-learn's rule at the end of an epoch."""
     net.loss_, net.loss_curve_ = losses[-1], losses.copy()
     net.n_iter_ = len(losses)
-    net._ends_pass = True
+    net._ends_epoch = True
     net._update_no_improvement_count(False, None, None)
-    net._ends_pass = False
+    net._ends_epoch = False
     if net._no_improvement_count <= net.n_iter_no_change:
         return False
     # SGD with an adaptive rate lowers it and goes on.

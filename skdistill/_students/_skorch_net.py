@@ -32,7 +32,7 @@ from .._soft_data import SoftDataset
 from ..torch import DistillationLoss
 
 
-def learn(
+def fit_net(
     student: Any,
     data: SoftDataset,
     method: str,

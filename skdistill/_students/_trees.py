@@ -15,9 +15,9 @@ leaf (copies would be split further into leaves that predict the same), and unde
 
 "entropy" and "log_loss" are no sum over the columns: they are grown on copies, one a
 row and class (`n_classes` times the rows in memory), with leaf sizes multiplied by
-`n_classes` and, in a forest, the draws of the classifier. The same public route
-stands in where scikit-learn has moved what `_rebuild_tree` touches. Targets that are
-certain need no copies: the stock fit learns them.
+`n_classes` and, in a forest, the draws of the classifier. So are all trees where
+scikit-learn has moved what `_rebuild_tree` reads: the state by which trees are pickled.
+Targets that are certain need no copies: the stock fit learns them.
 
 Soft rows are rarely pure: without a limit on depth or leaf size every leaf ends with
 one row, and time and size grow with the nodes. At equal leaf sizes two classes cost
@@ -35,7 +35,7 @@ import warnings
 from functools import cache
 from math import ceil
 from numbers import Integral
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +56,8 @@ from sklearn.utils import check_array
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._soft_data import SoftDataset
-from ._expansion import expand_rows
-from ._tuning import refuse_tuning
+from ._soft_learner import SoftLearner
+from ._weighted_copies import expand_rows
 
 #: Who grows the trees of whom.
 _REGRESSORS: dict[type, type] = {
@@ -72,81 +72,45 @@ _REGRESSORS: dict[type, type] = {
 _LEAST = 1e-300
 
 
-def accepts(student: Any) -> bool:
-    """Only the stock classes: a subclass may have changed its trees."""
-    return type(student) in _REGRESSORS
+class TreeLearner(SoftLearner):
+    """The stock trees and forests: a subclass may change its trees."""
 
+    def accepts(self, student: Any) -> bool:
+        return type(student) in _REGRESSORS
 
-def wants_validation(student: Any, n_samples: int) -> bool:
-    """Trees do not stop early."""
-    return False
+    def check(self, student: Any, n_classes: int, n_samples: int) -> None:
+        name = type(student).__name__
+        if getattr(student, "class_weight", None) == "balanced_subsample":
+            raise ValueError(
+                "The class weights of a student must be the same for all its trees; "
+                f"received class_weight='balanced_subsample' with {name}. Set "
+                "class_weight='balanced'."
+            )
+        if student.monotonic_cst is not None and n_classes > 2:
+            raise ValueError(
+                "Monotonic constraints need two classes; received monotonic_cst with "
+                f"{name} on {n_classes} classes. Set monotonic_cst=None."
+            )
 
-
-def check_stopping(student: Any) -> None:
-    """Nothing to say."""
-
-
-def check_parameters(student: Any, n_classes: int) -> None:
-    """Raise where a parameter has no exact meaning on soft targets.
-
-    Raises
-    ------
-    ValueError
-        Classes balanced anew in each bootstrap sample, or monotonic constraints with
-        more than two classes.
-    """
-    name = type(student).__name__
-    if getattr(student, "class_weight", None) == "balanced_subsample":
-        raise ValueError(
-            "The class weights of a student must be the same for all its trees; "
-            f"received class_weight='balanced_subsample' with {name}. Set "
-            "class_weight='balanced'."
-        )
-    if student.monotonic_cst is not None and n_classes > 2:
-        raise ValueError(
-            "Monotonic constraints need two classes; received monotonic_cst with "
-            f"{name} on {n_classes} classes. Set monotonic_cst=None."
-        )
-
-
-def rescales(student: Any, n_classes: int) -> bool:
-    """A tree averages probabilities; it has no logits."""
-    return False
-
-
-def fold(student: Any, temperature: float) -> None:
-    """Never called: `rescales` is False."""
-    raise NotImplementedError
-
-
-def check_fine_tuning(student: Any) -> NoReturn:
-    """Raise: trees are grown once."""
-    refuse_tuning(student)
-
-
-def tune(student: Any, data: SoftDataset, passes: int) -> NoReturn:
-    """Raise as `check_fine_tuning` does."""
-    refuse_tuning(student)
-
-
-def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
-    """Grow on soft targets by the cheapest exact route."""
-    check_parameters(student, len(train.classes))
-    if _is_certain(train.targets):
-        labels = train.classes[train.targets.argmax(axis=1)]
-        params = train.params or {}
-        return student.fit(train.X, labels, sample_weight=train.weight, **params)
-    if hasattr(student, "_validate_params"):
-        # The regressors would name themselves in the message.
-        student._validate_params()
-    native = student.criterion == "gini" and has_native_route()
-    if isinstance(student, RandomForestClassifier | ExtraTreesClassifier):
-        return _fit_forest(student, train, native)
-    if native:
-        regressor = _fit_regressor(student, train)
-        return _dress_tree(student, regressor, train.classes)
-    X, y, weight, params = expand_rows(train, least=_LEAST)
-    return _fit_on_copies(student, X, y, weight, len(train.classes), params)
+    def fit_rows(
+        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
+    ) -> Any:
+        """Grow on soft targets by the cheapest exact fit."""
+        if _is_certain(rows.targets):
+            labels = rows.classes[rows.targets.argmax(axis=1)]
+            params = rows.params or {}
+            return student.fit(rows.X, labels, sample_weight=rows.weight, **params)
+        if hasattr(student, "_validate_params"):
+            # The regressors would name themselves in the message.
+            student._validate_params()
+        native = student.criterion == "gini" and has_native_fit()
+        if isinstance(student, RandomForestClassifier | ExtraTreesClassifier):
+            return _fit_forest(student, rows, native)
+        if native:
+            regressor = _fit_regressor(student, rows)
+            return _dress_tree(student, regressor, rows.classes)
+        X, y, weight, params = expand_rows(rows, least=_LEAST)
+        return _fit_on_copies(student, X, y, weight, len(rows.classes), params)
 
 
 def _is_certain(targets: NDArray[np.float64]) -> bool:
@@ -156,7 +120,7 @@ def _is_certain(targets: NDArray[np.float64]) -> bool:
 
 
 @cache
-def has_native_route() -> bool:
+def has_native_fit() -> bool:
     """Whether this scikit-learn lets a regression tree become a classifier's."""
     targets = np.array([[0.9, 0.1, 0.0], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
     rows = np.arange(3.0)[:, None]
@@ -176,9 +140,6 @@ def _rebuild_tree(
     fields: dict[str, NDArray[Any]],
 ) -> Any:
     """Return a copy of a `tree_` with other values, and other fields of its nodes.
-
-    The only place that touches what scikit-learn keeps private: the state by which
-    trees are pickled.
 
     Parameters
     ----------
@@ -314,7 +275,7 @@ def _fit_on_copies(
         }
     )
     tree.fit(X, y, sample_weight=weight, **params).set_params(**sizes)
-    if has_native_route():
+    if has_native_fit():
         grown = tree.tree_
         rows = {"n_node_samples": grown.n_node_samples // n_classes}
         tree.tree_ = _rebuild_tree(grown, n_classes, grown.value[:, 0, :], rows)

@@ -8,7 +8,7 @@ XGBoost starts by itself. The model keeps "multi:softprob", so that a saved one
 predicts probabilities. With one-hot targets the probabilities are those of the stock
 fit to 1e-6: margins are float32, and their softmax is taken in another place.
 
-An XGBClassifier knows no labels but 0 to K - 1, whatever it is taught by.
+An XGBClassifier takes the labels 0 to K - 1 only.
 
 Source: Chen and Guestrin, "XGBoost: a scalable tree boosting system", KDD 2016;
 `multiclass_obj.cu` in its sources.
@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from .._soft_data import SoftDataset
-from ._boosting import adopt, check_metadata, is_stock, soft_derivatives, soft_loss
-from ._tuning import SMALL_STEP, refuse_tuning
+from ._boosting import check_metadata, is_stock, soft_derivatives, soft_loss
+from ._fine_tuning import RATE_SHARE, refuse_fine_tuning
+from ._soft_learner import SoftLearner, move_state
 
 _BINARY = "binary:logistic"
 _MULTICLASS = "multi:softprob"
@@ -40,81 +41,57 @@ _LEARNING_RATE = 0.3
 _LEAST_SHARE = 1e-15
 
 
-def accepts(student: Any) -> bool:
-    """Only the stock class."""
-    return is_stock(student, "xgboost", "XGBClassifier")
+class XGBoostLearner(SoftLearner):
+    """The stock XGBClassifier."""
 
+    def accepts(self, student: Any) -> bool:
+        return is_stock(student, "xgboost", "XGBClassifier")
 
-def wants_validation(student: Any, n_samples: int) -> bool:
-    """Whether it stops early."""
-    return bool(student.early_stopping_rounds)
+    def check(self, student: Any, n_classes: int, n_samples: int) -> None:
+        if student.objective not in (None, _BINARY, _MULTICLASS):
+            raise ValueError(
+                f"An XGBClassifier learns soft targets by {_BINARY!r} or "
+                f"{_MULTICLASS!r}; received objective={student.objective!r}. Leave it "
+                "out."
+            )
+        if student.scale_pos_weight not in (None, 1):
+            raise ValueError(
+                "A student's parameters must not depend on hard labels; received "
+                f"scale_pos_weight={student.scale_pos_weight!r}. Leave it out, and "
+                "weigh the rows of a class by sample_weight."
+            )
+        metric = student.eval_metric
+        if student.early_stopping_rounds and metric not in (None, *_LOG_LOSSES):
+            raise ValueError(
+                "A student that stops early does so by the cross-entropy of soft "
+                f"targets; received eval_metric={metric!r}. Leave it out."
+            )
 
+    def check_fine_tuning(self, student: Any) -> None:
+        # A linear booster has no rounds to add to.
+        if student.booster == "gblinear":
+            refuse_fine_tuning(student, " with booster='gblinear'")
 
-def check_stopping(student: Any) -> None:
-    """Raise where another metric than the log loss would decide."""
-    metric = student.eval_metric
-    if metric is not None and metric not in _LOG_LOSSES:
-        raise ValueError(
-            "A student that stops early is judged by the cross-entropy of soft "
-            f"targets; received eval_metric={metric!r}. Leave it out."
-        )
+    def wants_validation(self, student: Any, n_samples: int) -> bool:
+        return bool(student.early_stopping_rounds)
 
+    def fit_rows(
+        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
+    ) -> Any:
+        _check_labels(rows)
+        return _boost(student, student.get_params(), rows, validation)
 
-def check_parameters(student: Any, n_classes: int) -> None:
-    """Raise where a parameter has no exact meaning on soft targets.
-
-    Raises
-    ------
-    ValueError
-        Another loss than the log loss, or weights of hard labels.
-    """
-    if student.objective not in (None, _BINARY, _MULTICLASS):
-        raise ValueError(
-            f"An XGBClassifier learns soft targets by {_BINARY!r} or {_MULTICLASS!r}; "
-            f"received objective={student.objective!r}. Leave it out."
-        )
-    if student.scale_pos_weight not in (None, 1):
-        raise ValueError(
-            "A student's parameters must not depend on hard labels; received "
-            f"scale_pos_weight={student.scale_pos_weight!r}. Leave it out, and weigh "
-            "the rows of a class by sample_weight."
-        )
-
-
-def rescales(student: Any, n_classes: int) -> bool:
-    """XGBoost has no place for a factor of the margins."""
-    return False
-
-
-def fold(student: Any, temperature: float) -> None:
-    """Never called: `rescales` is False."""
-    raise NotImplementedError
-
-
-def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
-    """Fit on float targets."""
-    check_parameters(student, len(train.classes))
-    _check_labels(train)
-    return _boost(student, student.get_params(), train, validation)
-
-
-def check_fine_tuning(student: Any) -> None:
-    """A linear booster has no rounds to add to."""
-    if student.booster == "gblinear":
-        refuse_tuning(student, " with booster='gblinear'")
-
-
-def tune(student: Any, data: SoftDataset, passes: int) -> Any:
-    """Add `passes` rounds at a tenth of the learning rate."""
-    params = student.get_params()
-    rate = params.pop("eta", None) or params["learning_rate"] or _LEARNING_RATE
-    params["learning_rate"] = SMALL_STEP * rate
-    params |= {"n_estimators": passes, "early_stopping_rounds": None}
-    booster = student.get_booster()
-    if student.early_stopping_rounds:
-        # Rounds after the best one are kept, but never served.
-        booster = booster[: student.best_iteration + 1]
-    return _boost(copy.deepcopy(student), params, data, None, booster)
+    def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
+        """Add rounds at a tenth of the learning rate."""
+        params = student.get_params()
+        rate = params.pop("eta", None) or params["learning_rate"] or _LEARNING_RATE
+        params["learning_rate"] = RATE_SHARE * rate
+        params |= {"n_estimators": epochs, "early_stopping_rounds": None}
+        booster = student.get_booster()
+        if student.early_stopping_rounds:
+            # Rounds after the best one are kept, but never served.
+            booster = booster[: student.best_iteration + 1]
+        return _boost(copy.deepcopy(student), params, rows, None, booster)
 
 
 def _check_labels(data: SoftDataset) -> None:
@@ -166,7 +143,7 @@ def _boost(
     )
     # As the stock fit does.
     student.objective = _BINARY if binary else _MULTICLASS
-    return adopt(student, worker, [*worker.get_params(), "kwargs"])
+    return move_state(worker, student, [*worker.get_params(), "kwargs"])
 
 
 def _make_binary(

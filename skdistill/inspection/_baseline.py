@@ -11,13 +11,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._nested import (
-    last_step,
     replace_distilled,
     transform_before,
     weight_params,
 )
 from .._progress import raise_interrupts
-from .._students._skorch import predicts_positions
+from .._students import encode_labels
 
 _TRAIN = (
     "Pass train=(X_train, y_train), the rows that the estimator was fitted on; or "
@@ -73,8 +72,7 @@ def _fit_baseline(
             f"y_train must hold the classes of the student, "
             f"{classes.tolist()}; they differ in {sorted(unknown, key=str)}. {_TRAIN}"
         )
-    if predicts_positions(last_step(student)):
-        y = np.searchsorted(classes, y)
+    y = encode_labels(student, y, classes)
     rows = transform_before(estimator, X)
     with raise_interrupts():
         student.fit(rows, y, **weight_params(student, weight))

@@ -8,7 +8,10 @@ import pytest
 from lightgbm import LGBMClassifier
 from scipy.special import softmax
 from sklearn.datasets import make_classification
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 
+from skdistill import DistilledClassifier
 from skdistill._soft_data import SoftDataset
 from skdistill._students import fit_student
 from skdistill._students._leaves import _RIDGE
@@ -78,6 +81,31 @@ def test_no_leaf_can_be_moved_to_advantage(n_classes, weighted):
             assert measure(moved, both) + ridge(moved) > least
 
 
+def test_leaves_depend_on_the_shares_of_the_weights_alone():
+    given, extra, both = draw(3, weighted=True)
+    found = fit_student(make_student(), given, extra)
+    scaled = [replace(data, weight=10 * data.weight) for data in (given, extra)]
+    again = fit_student(make_student(), *scaled)
+    assert list_splits(again) == list_splits(found)
+    np.testing.assert_allclose(
+        again.predict_proba(both.X), found.predict_proba(both.X), atol=1e-4
+    )
+
+
+def test_trees_of_a_distilled_student_grow_on_real_rows_alone():
+    X, y = make_classification(300, 5, n_informative=4, n_redundant=0, random_state=0)
+    teacher = FrozenEstimator(LogisticRegression().fit(X, y))
+    given = {"temperature": 1, "random_state": 0}
+    alone, more = (
+        DistilledClassifier(teacher, make_student(), augmenter=augmenter, **given)
+        .fit(X, y)
+        .student_
+        for augmenter in (None, "munge")
+    )
+    assert list_splits(more) == list_splits(alone)
+    assert np.abs(more.predict_proba(X) - alone.predict_proba(X)).max() > 1e-3
+
+
 def test_without_a_transfer_set_the_trees_stay_as_they_grew():
     _, _, both = draw(2)
     hard = np.eye(2)[both.y]
@@ -90,15 +118,15 @@ def test_without_a_transfer_set_the_trees_stay_as_they_grew():
     )
 
 
-@pytest.mark.parametrize("labelled", [None, np.arange(60)])
-@pytest.mark.parametrize("synthetic", [False, True])
+@pytest.mark.parametrize(
+    ("labelled", "synthetic"),
+    [(None, False), (np.arange(60), False), (np.arange(60), True)],
+)
 def test_trees_grow_on_all_rows_where_the_given_ones_are_not_all_there_is(
     labelled, synthetic
 ):
     given, extra, both = draw(2)
     extra = replace(extra, synthetic=synthetic)
-    if synthetic and labelled is None:
-        pytest.skip("trees grow on the training rows alone")
     train = replace(given, labelled=labelled)
     found = fit_student(make_student(), train, extra)
     grown = fit_student(make_student(), both)

@@ -1,10 +1,9 @@
 """How each family of students learns a soft target: one row a family."""
 
-import inspect
-
 import numpy as np
 import pytest
 import torch
+from _learners import MOVABLE, move_private
 from _nets import Net, SizeSetter
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
@@ -31,14 +30,18 @@ from skdistill._dataset import split_rows
 from skdistill._labels._soft_targets import cross_entropy, soften
 from skdistill._soft_data import SoftDataset
 from skdistill._students import (
-    _expansion,
-    _mlp,
     check_student,
     choose_temperature,
     fit_student,
     validation_fraction,
 )
-from skdistill._students._dispatch import AUTO_TEMPERATURE
+from skdistill._students._fit_student import LEARNERS
+from skdistill._students._soft_learner import NETWORK_TEMPERATURE
+from skdistill._students._weighted_copies import (
+    VANISHING,
+    expand_rows,
+    fit_by_epochs,
+)
 
 
 def make_soft(n_samples=120, n_classes=3, seed=0, weighted=False):
@@ -127,7 +130,7 @@ def test_family_learns_more_than_the_priors(name, n_classes, weighted):
 def test_expansion_weights_sum_to_the_row(n_classes, weighted):
     data = make_soft(n_classes=n_classes, weighted=weighted)
     data.targets[0] = np.eye(n_classes)[0]
-    X, y, weight, params = _expansion.expand_rows(data)
+    X, y, weight, params = expand_rows(data)
     assert params == {}
     assert len(X) == len(y) == len(weight) == 120 * n_classes - (n_classes - 1)
     for row in (0, 7):
@@ -140,10 +143,10 @@ def test_expansion_weights_sum_to_the_row(n_classes, weighted):
 
 
 def test_expansion_renormalises_what_it_drops():
-    tiny = _expansion.VANISHING / 4
+    tiny = VANISHING / 4
     targets = np.array([[0.7, 0.3 - tiny, tiny]])
     data = SoftDataset(np.ones((1, 1)), targets, np.arange(3), np.array([0]))
-    _, y, weight, _ = _expansion.expand_rows(data)
+    _, y, weight, _ = expand_rows(data)
     np.testing.assert_array_equal(y, [0, 1])
     assert weight.sum() == 1.0
 
@@ -156,7 +159,7 @@ def test_native_mlp_equals_expansion_under_lbfgs(n_classes, weighted, monkeypatc
         (4,), activation="tanh", solver="lbfgs", alpha=1.0, max_iter=5000, tol=1e-9
     ).set_params(random_state=0, max_fun=100_000)
     native = fit_student(clone(student), data)
-    monkeypatch.setattr(_mlp, "has_native_route", lambda: False)
+    move_private(monkeypatch, MLPClassifier)
     public = fit_student(clone(student), data)
     losses = [
         cross_entropy(data.targets, mlp.predict_proba(data.X), data.weight)
@@ -203,18 +206,6 @@ def test_native_mlp_keeps_float32():
     assert fitted.predict_proba(data.X.astype(np.float32)).dtype == np.float32
 
 
-def test_native_route_is_refused_where_internals_moved(monkeypatch):
-    assert _mlp.has_native_route()
-
-    def moved(self, X, targets):
-        raise AssertionError
-
-    monkeypatch.setattr(MLPClassifier, "_validate_input", moved)
-    assert not _mlp.has_native_route()
-    monkeypatch.delattr(MLPClassifier, "_validate_input")
-    assert not _mlp.has_native_route()
-
-
 STOPPING = {
     "mlp": MLPClassifier(
         (8,), max_iter=300, early_stopping=True, learning_rate_init=0.05
@@ -228,7 +219,9 @@ STOPPING = {
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("name", STOPPING)
 def test_early_stopping_on_rows_of_its_own(name, native, n_classes, monkeypatch):
-    monkeypatch.setattr(_mlp, "has_native_route", lambda: native)
+    if not native:
+        for kind in MOVABLE:
+            move_private(monkeypatch, kind)
     student = clone(STOPPING[name]).set_params(random_state=0)
     data = make_soft(n_samples=300, n_classes=n_classes, weighted=True)
     assert validation_fraction(student, 300) == 0.1
@@ -257,7 +250,7 @@ def test_early_stopping_keeps_the_best_pass():
 def test_epochs_without_validation_run_to_max_iter():
     data = make_soft()
     mlp = MLPClassifier((4,), max_iter=7, random_state=0)
-    fitted = _expansion.fit_by_epochs(mlp, data)
+    fitted = fit_by_epochs(mlp, data)
     assert fitted.t_ == 7 * 120 * 3
 
 
@@ -287,7 +280,7 @@ def test_automatic_stopping_counts_rows_not_copies():
 
 
 def test_stopping_that_cannot_be_validated_is_refused():
-    student = GradientBoostingClassifier(n_iter_no_change=3)
+    student = GradientBoostingClassifier(loss="exponential", n_iter_no_change=3)
     with pytest.raises(ValueError, match=r"n_iter_no_change': 3.*Switch early"):
         check_student(student, 1.0, 2, 120)
 
@@ -370,25 +363,12 @@ def test_split_of_too_few_rows():
         split_rows(np.zeros(9, dtype=int), 0.1, 0)
 
 
-def test_every_family_module_has_the_same_functions():
-    from skdistill._students._dispatch import FAMILIES as modules
-
-    signatures = {
-        name: {
-            str(list(inspect.signature(getattr(m, name)).parameters)) for m in modules
-        }
-        for name in (
-            "accepts",
-            "wants_validation",
-            "check_stopping",
-            "rescales",
-            "fit",
-            "fold",
-            "check_fine_tuning",
-            "tune",
-        )
-    }
-    assert all(len(variants) == 1 for variants in signatures.values())
+def test_a_student_has_one_family():
+    """All but the last, which accepts every estimator, are disjoint."""
+    *families, copies = LEARNERS
+    for student, _ in FAMILIES.values():
+        assert sum(family.accepts(student) for family in families) <= 1
+        assert copies.accepts(student)
 
 
 def test_data_is_made_of_real_classification_rows():
@@ -403,7 +383,7 @@ def test_data_is_made_of_real_classification_rows():
 @pytest.mark.parametrize(
     ("student", "n_classes", "expected"),
     [
-        (make_pipeline(StandardScaler(), MLPClassifier()), 3, AUTO_TEMPERATURE),
+        (make_pipeline(StandardScaler(), MLPClassifier()), 3, NETWORK_TEMPERATURE),
         (LogisticRegression(), 3, 1.0),
         (SGDClassifier(loss="log_loss"), 2, 1.0),
         (SGDClassifier(loss="log_loss"), 3, 1.0),

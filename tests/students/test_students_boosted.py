@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from _boosted import harden, make_soft, training_loss
+from _learners import fine_tune
 from lightgbm import LGBMClassifier
 from scipy.sparse import csr_matrix
 from scipy.special import softmax
@@ -20,14 +21,16 @@ from skdistill import DistilledClassifier
 from skdistill._labels._soft_targets import soften
 from skdistill._students import (
     _boosting,
-    _catboost,
-    _expansion,
-    _lightgbm,
-    _xgboost,
+    can_scale_logits,
+    check_fine_tuning,
     check_student,
     fit_student,
     validation_fraction,
 )
+from skdistill._students._fit_student import find_family
+from skdistill._students._lightgbm import LightGBMLearner
+from skdistill._students._lightgbm_params import STOPPING
+from skdistill._students._weighted_copies import COPIES
 
 
 def light(**params):
@@ -147,7 +150,7 @@ def test_lightgbm_on_soft_targets_agrees_with_expansion(n_classes, weighted):
     sizes = {"min_child_samples": 1, "min_child_weight": 2.0, "min_data_in_bin": 1}
     student = light(n_estimators=20, **sizes)
     ours = fit_student(clone(student), data)
-    exact = _expansion.fit(student, data, None)
+    exact = COPIES.fit_rows(student, data, None)
     assert training_loss(ours, data) == pytest.approx(
         training_loss(exact, data), abs=1e-3
     )
@@ -274,7 +277,7 @@ def test_lightgbm_stops_early_where_the_stock_fit_does(n_classes, weighted):
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
-@pytest.mark.parametrize("name", _lightgbm._STOPPING)
+@pytest.mark.parametrize("name", STOPPING)
 def test_lightgbm_is_judged_by_the_soft_cross_entropy(name, n_classes):
     data = make_soft(n_classes, weighted=True, n_samples=500)
     train, held_out = data.take(np.arange(350)), data.take(np.arange(350, 500))
@@ -305,12 +308,12 @@ def test_lightgbm_reaches_the_last_round_while_it_improves():
 def test_lightgbm_without_rounds_to_wait_needs_no_validation():
     assert validation_fraction(light(), 100) is None
     assert validation_fraction(light(early_stopping_round=0), 100) is None
-    assert _lightgbm.accepts(light())
+    assert isinstance(find_family(light()), LightGBMLearner)
 
     class Special(LGBMClassifier):
         pass
 
-    assert not _lightgbm.accepts(Special())
+    assert not isinstance(find_family(Special()), LightGBMLearner)
 
 
 REFUSED = [
@@ -371,8 +374,7 @@ def test_lightgbm_tuning_is_more_rounds_of_the_stock_fit(n_classes):
     data = make_soft(n_classes, weighted=True)
     student = fit_student(light(num_trees=9), data)
     before = student.booster_.model_to_string()
-    _lightgbm.check_fine_tuning(student)
-    tuned = _lightgbm.tune(student, harden(data), 5)
+    tuned = fine_tune(student, harden(data), 5)
     assert student.booster_.model_to_string() == before
     stock = light(n_estimators=5, learning_rate=0.01)
     stock.fit(data.X, data.y, sample_weight=data.weight, init_model=student)
@@ -394,15 +396,12 @@ def test_a_forest_is_not_tuned():
     with pytest.raises(
         TypeError, match=r"LGBMClassifier with boosting_type='rf'\. Set"
     ):
-        _lightgbm.check_fine_tuning(forest)
+        check_fine_tuning(forest)
 
 
-def test_logits_are_not_folded():
-    assert not _lightgbm.rescales(light(linear_tree=True), 2)
-    for family in (_xgboost, _catboost):
-        assert not family.rescales(light(), 2)
-        with pytest.raises(NotImplementedError):
-            family.fold(light(), 2.0)
+def test_linear_models_in_leaves_cannot_be_multiplied():
+    assert can_scale_logits(light(), 2)
+    assert not can_scale_logits(light(linear_tree=True), 2)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])

@@ -5,21 +5,21 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from _learners import fine_tune, move_private
 from _trees import BOOSTING, CASES, fit_copies, make_hard, make_soft
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from skdistill._dataset import split_rows
 from skdistill._labels._soft_targets import cross_entropy
-from skdistill._students import _hist, _trees, fit_student, validation_fraction
+from skdistill._students import check_fine_tuning, fit_student, validation_fraction
 
 
 @pytest.fixture(params=[True, False], ids=["native", "public"])
 def native(request, monkeypatch):
-    """Both routes of the trees and of the booster."""
+    """Soft targets in the stock booster, and weighted copies."""
     if not request.param:
-        for module in (_trees, _hist):
-            monkeypatch.setattr(module, "has_native_route", lambda: False)
+        move_private(monkeypatch, HistGradientBoostingClassifier)
     return request.param
 
 
@@ -137,15 +137,11 @@ def test_boosting_errors_name_the_student():
         fit_student(HistGradientBoostingClassifier(max_iter=0), make_soft())
 
 
-def test_boosting_is_guarded(monkeypatch):
-    assert _hist.has_native_route()
-    _hist.check_fine_tuning(BOOSTING)
-    monkeypatch.setattr(HistGradientBoostingClassifier, "_get_loss", lambda self: None)
-    assert not _hist.has_native_route()
-    monkeypatch.delattr(HistGradientBoostingClassifier, "_encode_y")
-    assert not _hist.has_native_route()
+def test_boosting_is_not_fine_tuned_where_private_names_moved(monkeypatch):
+    check_fine_tuning(BOOSTING)
+    move_private(monkeypatch, HistGradientBoostingClassifier)
     with pytest.raises(TypeError, match=r"Set fine_tune=0, or use MLPClassifier"):
-        _hist.check_fine_tuning(BOOSTING)
+        check_fine_tuning(BOOSTING)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -153,7 +149,7 @@ def test_further_rounds_on_the_same_rows_are_a_warm_start(n_classes):
     hard = make_hard(make_soft(n_samples=240, n_classes=n_classes))
     fitted = fit_student(clone(BOOSTING), hard)
     before = fitted.decision_function(hard.X)
-    tuned = _hist.tune(fitted, hard, 5)
+    tuned = fine_tune(fitted, hard, 5)
     stock = clone(BOOSTING).set_params(warm_start=True).fit(hard.X, hard.y)
     stock.set_params(max_iter=13, learning_rate=0.1 * 0.1).fit(hard.X, hard.y)
     np.testing.assert_array_equal(
@@ -176,7 +172,7 @@ def test_further_rounds_on_other_rows_start_from_what_is_served(n_classes):
     data = data.with_rows(frame)
     fitted = fit_student(clone(BOOSTING).set_params(max_iter=30), data)
     some = make_hard(data.take(np.flatnonzero(towns != "Bonn")[:100]))
-    tuned = _hist.tune(fitted, some, 20)
+    tuned = fine_tune(fitted, some, 20)
     losses = [
         cross_entropy(some.targets, stage)
         for stage in tuned.staged_predict_proba(some.X)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from _learners import move_sgd
 from scipy.optimize import check_grad
 from scipy.sparse import csr_array
 from sklearn.base import clone
@@ -15,7 +16,14 @@ from test_students import make_soft
 
 from skdistill._labels._soft_targets import cross_entropy, soften
 from skdistill._soft_data import SoftDataset
-from skdistill._students import _expansion, _linear, fit_student
+from skdistill._students import can_scale_logits, fit_student
+from skdistill._students._logistic import _logistic_loss
+from skdistill._students._sgd import has_native_fit
+from skdistill._students._weighted_copies import (
+    COPIES,
+    expand_rows,
+    keep_best_epoch,
+)
 
 
 def make_hard(**kwargs):
@@ -79,7 +87,7 @@ def test_logistic_on_one_hot_targets_is_the_stock_fit(name, weighted, n_classes)
 def test_logistic_equals_weighted_copies(name, weighted, n_classes):
     data = make_soft(n_classes=n_classes, weighted=weighted)
     ours = fit_student(make_logistic(name), data)
-    copies = _expansion.fit(make_logistic(name), data, None)
+    copies = COPIES.fit_rows(make_logistic(name), data, None)
     np.testing.assert_allclose(
         ours.predict_proba(data.X), copies.predict_proba(data.X), atol=1e-6
     )
@@ -94,10 +102,10 @@ def test_logistic_gradient_is_that_of_the_loss(n_outputs, n_coefs):
     point = np.random.RandomState(1).normal(size=n_outputs * n_coefs)
 
     def loss(flat):
-        return _linear._logistic_loss(flat, *args)[0]
+        return _logistic_loss(flat, *args)[0]
 
     def gradient(flat):
-        return _linear._logistic_loss(flat, *args)[1]
+        return _logistic_loss(flat, *args)[1]
 
     assert check_grad(loss, gradient, point) < 1e-6
 
@@ -117,7 +125,7 @@ def test_linear_students_keep_float32(kind, n_classes):
     data = make_soft(n_classes=n_classes)
     student = kind() if kind is LogisticRegression else kind(loss="log_loss")
     narrow = data.with_rows(data.X.astype(np.float32))
-    temperature = 2.0 if _linear.rescales(student, n_classes) else 1.0
+    temperature = 2.0 if can_scale_logits(student, n_classes) else 1.0
     fitted = fit_student(student, narrow, temperature=temperature)
     stock = clone(student).fit(narrow.X, narrow.y)
     assert fitted.coef_.dtype == stock.coef_.dtype == np.float32
@@ -155,7 +163,7 @@ def test_linear_students_know_the_names_of_columns(student):
 def test_other_logistic_settings_go_through_copies(student):
     data = make_soft(weighted=True)
     ours = fit_student(clone(student), data)
-    X, y, weight, _ = _expansion.expand_rows(data)
+    X, y, weight, _ = expand_rows(data)
     copies = clone(student).fit(X, y, sample_weight=weight)
     np.testing.assert_array_equal(ours.coef_, copies.coef_)
 
@@ -166,7 +174,7 @@ def test_other_logistic_settings_go_through_copies(student):
 def test_fewer_rows_than_classes(student):
     data = make_soft(n_samples=4, n_classes=5)
     ours = fit_student(clone(student), data)
-    copies = _expansion.fit(clone(student), data, None)
+    copies = COPIES.fit_rows(clone(student), data, None)
     np.testing.assert_array_equal(ours.coef_, copies.coef_)
 
 
@@ -253,32 +261,31 @@ def test_sgd_comes_to_the_exact_minimum(n_classes):
         pair = np.column_stack([1 - data.targets[:, k], data.targets[:, k]])
         binary = SoftDataset(data.X, pair, np.arange(2), pair.argmax(1), data.weight)
         exact = LogisticRegression(C=1 / (alpha * 120), tol=1e-9, max_iter=1000)
-        exact = _expansion.fit(exact, binary, None)
+        exact = COPIES.fit_rows(exact, binary, None)
         np.testing.assert_allclose(sgd.coef_[row], exact.coef_[0], atol=0.02)
 
 
-def test_sgd_without_the_native_route(monkeypatch):
-    assert _linear.has_native_sgd()
-    monkeypatch.setattr(_linear._SoftSGD, "partial_fit", None)
-    _linear.has_native_sgd.cache_clear()
+def test_sgd_where_private_names_moved(monkeypatch):
+    assert has_native_fit()
+    move_sgd(monkeypatch)
     try:
-        assert not _linear.has_native_sgd()
+        assert not has_native_fit()
         data = make_soft(weighted=True)
         sgd = make_sgd("optimal")
         ours = fit_student(clone(sgd), data)
-        X, y, weight, _ = _expansion.expand_rows(data)
+        X, y, weight, _ = expand_rows(data)
         copies = clone(sgd).fit(X, y, sample_weight=weight)
         np.testing.assert_array_equal(ours.coef_, copies.coef_)
     finally:
         monkeypatch.undo()
-        _linear.has_native_sgd.cache_clear()
+        has_native_fit.cache_clear()
 
 
 def test_sgd_with_other_losses_goes_through_copies():
     data = make_soft()
     sgd = SGDClassifier(loss="modified_huber", random_state=0)
     ours = fit_student(clone(sgd), data)
-    X, y, weight, _ = _expansion.expand_rows(data)
+    X, y, weight, _ = expand_rows(data)
     copies = clone(sgd).fit(X, y, sample_weight=weight)
     np.testing.assert_array_equal(ours.coef_, copies.coef_)
 
@@ -335,7 +342,7 @@ def run_script(script, **params):
         rates.append(student.params.get("eta0"))
 
     data = SoftDataset(np.zeros((3, 1)), np.eye(2)[[0] * 3], np.arange(2), np.zeros(3))
-    return _expansion.keep_best_pass(student, run_pass, data), rates
+    return keep_best_epoch(student, run_pass, data), rates
 
 
 def test_the_best_pass_is_kept():

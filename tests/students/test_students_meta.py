@@ -37,12 +37,13 @@ from skdistill import DistilledClassifier
 from skdistill._labels._soft_targets import cross_entropy
 from skdistill._soft_data import SoftDataset
 from skdistill._students import (
-    _meta,
     check_student,
     choose_temperature,
     fit_student,
     validation_fraction,
 )
+from skdistill._students._fit_student import fit_part
+from skdistill._students._stand_in import StandIn
 
 
 def make_stopping():
@@ -214,13 +215,13 @@ def test_parallel_and_nested_students():
 
 def test_a_stand_in_travels_to_other_processes():
     data = make_soft()
-    stand_in = pickle.loads(pickle.dumps(_meta._StandIn(make_logistic(), data)))
+    stand_in = pickle.loads(pickle.dumps(StandIn(make_logistic(), data, fit_part)))
     stand_in.fit(data.X[:50], data.y[:50], sample_weight=np.arange(50))
     alone = fit_student(make_logistic(), data.take(np.arange(50)))
     again = pickle.loads(pickle.dumps(stand_in))
     np.testing.assert_array_equal(again.coef_, alone.coef_)
     # Of the rows it carries only the targets.
-    assert len(pickle.dumps(_meta._StandIn(make_logistic(), data))) < 10_000
+    assert len(pickle.dumps(StandIn(make_logistic(), data, fit_part))) < 10_000
 
 
 def test_names_of_columns_reach_the_parts():

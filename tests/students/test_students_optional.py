@@ -8,18 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from _boosted import LABELS, harden, make_soft, training_loss
+from _learners import fine_tune
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from skdistill import DistilledClassifier
 from skdistill._students import (
-    _catboost,
-    _expansion,
-    _xgboost,
     check_student,
     fit_student,
     validation_fraction,
 )
+from skdistill._students._weighted_copies import COPIES
 
 # The optional libraries ---------------------------------------------------------
 
@@ -80,7 +79,7 @@ def test_soft_targets_agree_with_expansion(library, n_classes):
         params = {"bootstrap_type": "No", "random_strength": 0, "eta": 0.2}
         copied = {"l2_leaf_reg": 3.0 * n_classes}
     ours = fit_student(make(**params), data)
-    exact = _expansion.fit(make(**params, **copied), data, None)
+    exact = COPIES.fit_rows(make(**params, **copied), data, None)
     assert training_loss(ours, data) == pytest.approx(
         training_loss(exact, data), abs=1e-3
     )
@@ -134,16 +133,10 @@ def test_early_stopping_is_judged_by_the_soft_cross_entropy(library, n_classes):
         )
     assert best == pytest.approx(training_loss(ours, held_out), abs=1e-5)
     assert rounds < 299
-    tuned = fit_tuned(ours, data, 4)
+    tuned = fine_tune(ours, data, 4)
     last = tuned.get_booster() if library == "xgboost" else tuned
     count = last.num_boosted_rounds() if library == "xgboost" else tuned.tree_count_
     assert count == rounds + 1 + 4
-
-
-def fit_tuned(student, data, passes):
-    family = _xgboost if _xgboost.accepts(student) else _catboost
-    family.check_fine_tuning(student)
-    return family.tune(student, data, passes)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -154,13 +147,13 @@ def test_tuning_is_more_rounds_of_the_stock_fit(library, n_classes):
     student = make(learning_rate=0.2).fit(data.X, data.y, sample_weight=data.weight)
     before = student.predict_proba(data.X)
     if library == "xgboost":
-        tuned = fit_tuned(student, data, 5)
+        tuned = fine_tune(student, data, 5)
         stock = make(n_estimators=5, learning_rate=0.02)
         stock.fit(data.X, data.y, sample_weight=data.weight, xgb_model=student)
     else:
         # Of two classes, only models of the same loss can be joined.
         student = fit_student(make(learning_rate=0.2), data)
-        tuned = fit_tuned(student, data, 5)
+        tuned = fine_tune(student, data, 5)
         stock = make(iterations=5, learning_rate=0.02)
         first = make(learning_rate=0.2)
         first.fit(data.X, data.y, sample_weight=data.weight)
@@ -214,7 +207,7 @@ def test_xgboost_names_no_labels():
     with pytest.raises(ValueError, match=r"labels 0 to 1; received \['a', 'b'\]"):
         fit_student(xgb(), make_soft(2))
     with pytest.raises(TypeError, match="with booster='gblinear'"):
-        fit_tuned(xgb(booster="gblinear"), None, 1)
+        fine_tune(xgb(booster="gblinear"), None, 1)
     assert validation_fraction(xgb(), 100) is None
 
 

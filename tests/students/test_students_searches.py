@@ -19,7 +19,9 @@ from test_students import make_soft
 from skdistill import DistilledClassifier
 from skdistill._labels._soft_targets import cross_entropy
 from skdistill._soft_data import SoftDataset
-from skdistill._students import _meta, fit_student
+from skdistill._students import fit_student
+from skdistill._students._fit_student import find_family
+from skdistill._students._meta import MetaLearner
 
 
 def test_a_search_scores_by_the_soft_cross_entropy_of_held_out_rows():
@@ -129,5 +131,7 @@ def test_searches_are_told_by_name_and_home():
     class GridSearchCVOfMine(GridSearchCV):
         pass
 
-    assert _meta.accepts(GridSearchCV(GaussianNB(), {}))
-    assert not _meta.accepts(GridSearchCVOfMine(GaussianNB(), {}))
+    assert isinstance(find_family(GridSearchCV(GaussianNB(), {})), MetaLearner)
+    assert not isinstance(
+        find_family(GridSearchCVOfMine(GaussianNB(), {})), MetaLearner
+    )

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from _learners import fine_tune
 from _nets import STOCK, Net, Several, fit_seeded, make_data, make_net
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -29,7 +30,13 @@ from torch import nn
 
 from skdistill import DistilledClassifier
 from skdistill._soft_data import SoftDataset
-from skdistill._students import _skorch, check_student, fit_student, validation_fraction
+from skdistill._students import (
+    check_student,
+    fit_student,
+    read_labels,
+    seed_torch,
+    validation_fraction,
+)
 from skdistill.torch import DistillationLoss
 
 
@@ -384,8 +391,7 @@ def test_further_passes_are_skorch_s_own_at_a_tenth_of_the_rate(tmp_path):
     fitted = fit_seeded(net, data)
     before = weights_of(fitted)
     written = (tmp_path / "p.pt").stat().st_mtime_ns
-    _skorch.check_fine_tuning(fitted)
-    tuned = _skorch.tune(fitted, harden(data), 3)
+    tuned = fine_tune(fitted, harden(data), 3)
     for mine, kept in zip(weights_of(fitted), before, strict=True):
         np.testing.assert_array_equal(mine, kept)
     assert (tmp_path / "p.pt").stat().st_mtime_ns == written
@@ -410,17 +416,18 @@ def test_further_passes_are_skorch_s_own_at_a_tenth_of_the_rate(tmp_path):
 def test_tuned_net_keeps_the_names_of_the_classes():
     data = make_data(labels=["a", "b", "c"])
     fitted = fit_student(make_net(max_epochs=1), data)
-    tuned = _skorch.tune(fitted, harden(data), 1)
+    tuned = fine_tune(fitted, harden(data), 1)
     np.testing.assert_array_equal(tuned.classes_, data.classes)
     assert tuned.predict(data.X).max() <= 2
-    assert _skorch.predicts_positions(tuned)
+    labels = read_labels(tuned, tuned.predict(data.X), data.classes)
+    assert set(labels) <= set(data.classes)
 
 
 def test_seed_belongs_to_the_net_alone():
     data = make_data()
 
     def fit_under(seed):
-        with _skorch.seed_torch(make_net(), seed):
+        with seed_torch(make_net(), seed):
             return fit_student(make_net(max_epochs=1), data)
 
     torch.manual_seed(5)
@@ -430,7 +437,7 @@ def test_seed_belongs_to_the_net_alone():
     assert_same_weights(first, second, atol=0)
     assert not np.array_equal(weights_of(first)[0], weights_of(third)[0])
     for student, seed in ((make_net(), None), (LogisticRegression(), 1)):
-        with _skorch.seed_torch(student, seed):
+        with seed_torch(student, seed):
             torch.rand(1)
         assert not torch.equal(torch.get_rng_state(), state)
         torch.set_rng_state(state)

@@ -9,7 +9,12 @@ from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 
 from skdistill._labels._soft_targets import soften
-from skdistill._students import _skorch, check_student, choose_temperature, fit_student
+from skdistill._students import (
+    check_student,
+    choose_temperature,
+    fit_student,
+    scale_logits,
+)
 from skdistill.torch import DistillationLoss
 
 
@@ -144,7 +149,7 @@ def test_fold_of_what_changed_since_is_refused():
     fitted = fit_student(make_net(max_epochs=1), make_data())
     fitted.module_.register_forward_hook(hook)
     with pytest.raises(ValueError, match="with Net, in which no such layer"):
-        _skorch.fold(fitted, 2.0)
+        scale_logits(fitted, 2.0)
 
 
 def test_choosing_a_temperature_draws_nothing():

@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier, export_tex
 from skdistill import DistilledClassifier
 from skdistill._labels._soft_targets import cross_entropy
 from skdistill._soft_data import SoftDataset
-from skdistill._students import _hist, _trees, check_student, fit_student
+from skdistill._students import _trees, check_fine_tuning, check_student, fit_student
 
 TREES = {
     "tree": DecisionTreeClassifier(random_state=0),
@@ -50,10 +50,9 @@ def members(model):
 
 @pytest.fixture(params=[True, False], ids=["native", "public"])
 def native(request, monkeypatch):
-    """Both routes of the trees and of the booster."""
+    """Trees moved from a regressor, and grown on weighted copies."""
     if not request.param:
-        for module in (_trees, _hist):
-            monkeypatch.setattr(module, "has_native_route", lambda: False)
+        monkeypatch.setattr(_trees, "has_native_fit", lambda: False)
     return request.param
 
 
@@ -218,25 +217,25 @@ def test_routes_agree(name, monkeypatch):
     data = make_soft(weighted=True)
     student = clone(TREES[name]).set_params(min_samples_leaf=3)
     ours = fit_student(clone(student), data)
-    monkeypatch.setattr(_trees, "has_native_route", lambda: False)
+    monkeypatch.setattr(_trees, "has_native_fit", lambda: False)
     public = fit_student(clone(student), data)
     for mine, theirs in zip(members(ours), members(public), strict=True):
         assert_same_trees(mine.tree_, theirs.tree_, counts=False)
 
 
 def test_route_is_refused_where_internals_moved(monkeypatch):
-    assert _trees.has_native_route()
+    assert _trees.has_native_fit()
 
     def moved(*args):
         raise TypeError
 
     monkeypatch.setattr(_trees, "_rebuild_tree", moved)
-    _trees.has_native_route.cache_clear()
-    assert not _trees.has_native_route()
+    _trees.has_native_fit.cache_clear()
+    assert not _trees.has_native_fit()
     assert fit_student(clone(TREES["forest"]), make_soft()).n_classes_ == 3
     monkeypatch.undo()
-    _trees.has_native_route.cache_clear()
-    assert _trees.has_native_route()
+    _trees.has_native_fit.cache_clear()
+    assert _trees.has_native_fit()
 
 
 def test_tree_reads_in_class_probabilities():
@@ -424,10 +423,9 @@ def test_invalid_parameters_name_the_student(params, match):
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_trees_have_no_further_passes(name):
-    for call in (_trees.check_fine_tuning, lambda s: _trees.tune(s, make_soft(), 1)):
-        with pytest.raises(TypeError, match=r"Set fine_tune=0, or use MLPClassifier"):
-            call(TREES[name])
+def test_trees_are_not_fine_tuned(name):
+    with pytest.raises(TypeError, match=r"Set fine_tune=0, or use MLPClassifier"):
+        check_fine_tuning(TREES[name])
 
 
 def test_balanced_forest_on_hard_labels_is_scikit_learn_s():

@@ -20,7 +20,7 @@ from test_students import make_soft
 from skdistill._dataset import split_rows
 from skdistill._soft_data import SoftDataset
 from skdistill._students import check_fine_tuning, fine_tune_student, fit_student
-from skdistill._students._linear import _current_rate
+from skdistill._students._sgd import _current_rate
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -72,7 +72,7 @@ def test_labels_that_say_more_are_learned(name, n_classes, weighted):
     check_fine_tuning(TUNABLE[name])
     student = fit_student(clone(TUNABLE[name]), train, validation=held_out)
     before = pickle.dumps(student)
-    tuned, kept, losses = fine_tune_student(student, train, held_out, passes=10)
+    tuned, kept, losses = fine_tune_student(student, train, held_out, epochs=10)
     assert pickle.dumps(student) == before
     assert kept
     assert losses[1] < losses[0]
@@ -84,7 +84,7 @@ def test_labels_that_say_more_are_learned(name, n_classes, weighted):
     assert type(tuned) is type(student)
     # repr, for a pipeline's steps are other objects with the same parameters.
     assert repr(tuned) == repr(student)
-    again, _, _ = fine_tune_student(student, train, held_out, passes=10)
+    again, _, _ = fine_tune_student(student, train, held_out, epochs=10)
     np.testing.assert_array_equal(
         tuned.predict_proba(held_out.X), again.predict_proba(held_out.X)
     )
@@ -95,7 +95,7 @@ def test_the_better_one_is_returned():
     student = fit_student(make_mlp(), train)
     wrong = np.roll(held_out.classes, 1)[np.searchsorted(held_out.classes, held_out.y)]
     mislabelled = SoftDataset(held_out.X, held_out.targets, held_out.classes, wrong)
-    tuned, kept, losses = fine_tune_student(student, train, mislabelled, passes=5)
+    tuned, kept, losses = fine_tune_student(student, train, mislabelled, epochs=5)
     assert tuned is student
     assert not kept
     assert losses[0] < losses[1]
@@ -106,12 +106,12 @@ def test_class_weight_holds_while_tuning_and_deciding():
     factors = np.where(train.y == "a", 4.0, 1.0)
     by_class = make_sgd(class_weight={"a": 4.0})
     student = fit_student(by_class, train)
-    tuned, _, losses = fine_tune_student(student, train, held_out, passes=3)
+    tuned, _, losses = fine_tune_student(student, train, held_out, epochs=3)
     plain = copy.deepcopy(student).set_params(class_weight=None)
     by_row = SoftDataset(
         train.X, train.targets, train.classes, train.y, train.weight * factors
     )
-    expected, _, _ = fine_tune_student(plain, by_row, held_out, passes=3)
+    expected, _, _ = fine_tune_student(plain, by_row, held_out, epochs=3)
     np.testing.assert_allclose(tuned.coef_, expected.coef_, rtol=1e-12)
     assert tuned.class_weight == {"a": 4.0}
     weight = held_out.weight * np.where(held_out.y == "a", 4.0, 1.0)
@@ -123,7 +123,7 @@ def test_a_network_s_step_is_a_tenth_of_its_rate(solver):
     """The passes of a stock network at that rate, started from the same weights."""
     train, held_out = make_parts()
     student = fit_student(make_mlp(solver=solver, learning_rate_init=0.02), train)
-    tuned, _, _ = fine_tune_student(student, train, held_out, passes=4)
+    tuned, _, _ = fine_tune_student(student, train, held_out, epochs=4)
     stock = make_mlp(solver=solver, learning_rate_init=0.002)
     stock.set_params(random_state=np.random.RandomState(0))
     stock.partial_fit(train.X[:5], train.y[:5], classes=train.classes)
@@ -160,7 +160,7 @@ def test_the_rate_that_sgd_has_come_to(settings):
 def test_sgd_moves_at_a_tenth_of_that_rate():
     train, held_out = make_parts(n_classes=2)
     student = fit_student(make_sgd(alpha=1e-3), train)
-    tuned, _, _ = fine_tune_student(student, train, held_out, passes=2)
+    tuned, _, _ = fine_tune_student(student, train, held_out, epochs=2)
     stock = copy.deepcopy(student)
     stock.set_params(learning_rate="constant", eta0=0.1 * _current_rate(student))
     stock.set_params(random_state=np.random.RandomState(0))
@@ -174,7 +174,7 @@ def test_tuning_keeps_float32():
         rows.with_rows(rows.X.astype(np.float32)) for rows in (train, held_out)
     )
     student = fit_student(make_mlp(), train, temperature=3.0)
-    tuned, kept, _ = fine_tune_student(student, train, held_out, passes=3)
+    tuned, kept, _ = fine_tune_student(student, train, held_out, epochs=3)
     assert kept
     assert tuned.coefs_[-1].dtype == np.float32
 

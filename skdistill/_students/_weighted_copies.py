@@ -1,9 +1,8 @@
 """Any classifier whose `fit` takes `sample_weight`.
 
-Each row is repeated once per class and weighted by its soft target. The
-weighted log loss of the copies is the soft cross-entropy of the row, so the
-route is exact for every loss that is a weighted sum over rows; the price is up
-to `n_classes` times the rows.
+Each row is repeated once per class and weighted by its soft target. The weighted log
+loss of the copies is the soft cross-entropy of the row, so the fit is exact for every
+loss that is a weighted sum over rows; the price is up to `n_classes` times the rows.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from .._labels._soft_targets import cross_entropy
 from .._nested import takes_sample_weight, weight_params
 from .._sklearn import _safe_indexing
 from .._soft_data import SoftDataset
-from ._tuning import refuse_tuning
+from ._soft_learner import SoftLearner
 
 #: A weight below machine epsilon cannot change a row's sum of weights.
 VANISHING = np.finfo(np.float64).eps
@@ -34,35 +33,52 @@ _STOPPING = (
 )
 
 
-def accepts(student: Any) -> bool:
-    """Every classifier that takes row weights."""
-    return takes_sample_weight(student)
+class WeightedCopiesLearner(SoftLearner):
+    """Every classifier that takes row weights, and has no family of its own."""
 
-
-def wants_validation(student: Any, n_samples: int) -> bool:
-    """Whether the student stops early on a split that it would draw itself."""
-    wish = getattr(student, "early_stopping", False)
-    if wish:
+    def accepts(self, student: Any) -> bool:
         return True
-    # n_iter_no_change alone only counts where there is no early_stopping switch.
-    names = _STOPPING[1:] if not hasattr(student, "early_stopping") else _STOPPING[2:]
-    return any(getattr(student, name, None) for name in names)
+
+    def wants_validation(self, student: Any, n_samples: int) -> bool:
+        if getattr(student, "early_stopping", False):
+            return True
+        # n_iter_no_change alone only counts where there is no early_stopping switch.
+        names = _STOPPING[2:] if hasattr(student, "early_stopping") else _STOPPING[1:]
+        return any(getattr(student, name, None) for name in names)
+
+    def check(self, student: Any, n_classes: int, n_samples: int) -> None:
+        name = type(student).__name__
+        if hasattr(student, "cv"):
+            raise TypeError(
+                "The student must not draw folds of its own, for they would share "
+                f"copies of a row; received a {name}. Put it around the "
+                "DistilledClassifier, or use one of scikit-learn's searches, "
+                "CalibratedClassifierCV or StackingClassifier."
+            )
+        if not takes_sample_weight(student):
+            raise TypeError(
+                "The student's fit must take sample_weight, by which it learns soft "
+                f"targets; {name} does not. Use MLPClassifier, LogisticRegression or "
+                "HistGradientBoostingClassifier, alone or at the end of a Pipeline."
+            )
+        _check_class_weights(student)
+        if self.wants_validation(student, n_samples):
+            _check_stopping(student)
+
+    def fit_rows(
+        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
+    ) -> Any:
+        if validation is not None:
+            return fit_by_epochs(student, rows, validation)
+        X, y, weight, params = expand_rows(rows)
+        return student.fit(X, y, **weight_params(student, weight), **params)
 
 
-def check_stopping(student: Any) -> None:
-    """Raise where validation rows of our own can't be passed."""
-    if hasattr(student, "partial_fit") and getattr(student, "early_stopping", False):
-        return
-    asked = {n: v for n in _STOPPING if (v := getattr(student, n, None))}
-    raise ValueError(
-        "A student that stops early must be validated on rows that share no copy "
-        f"with its training rows, and {type(student).__name__} offers no way to "
-        f"pass them; received {asked}. Switch early stopping off, or use "
-        "MLPClassifier, SGDClassifier or HistGradientBoostingClassifier."
-    )
+#: The fit of families where their own does not apply.
+COPIES = WeightedCopiesLearner()
 
 
-def check_parameters(student: Any, n_classes: int) -> None:
+def _check_class_weights(student: Any) -> None:
     """Raise where a part would count copies to balance the classes."""
     for name, value in student.get_params().items():
         if name.endswith("__class_weight") and isinstance(value, str):
@@ -73,32 +89,17 @@ def check_parameters(student: Any, n_classes: int) -> None:
             )
 
 
-def rescales(student: Any, n_classes: int) -> bool:
-    """No general classifier has logits that can be multiplied."""
-    return False
-
-
-def fold(student: Any, temperature: float) -> None:
-    """Never called: `rescales` is False."""
-    raise NotImplementedError
-
-
-def check_fine_tuning(student: Any) -> None:
-    """No general classifier has passes at a step that can be made small."""
-    refuse_tuning(student)
-
-
-def tune(student: Any, data: SoftDataset, passes: int) -> Any:
-    """Never called: `check_fine_tuning` raises."""
-    raise NotImplementedError
-
-
-def fit(student: Any, train: SoftDataset, validation: SoftDataset | None) -> Any:
-    """Fit the student on weighted copies."""
-    if validation is not None:
-        return fit_by_epochs(student, train, validation)
-    X, y, weight, params = expand_rows(train)
-    return student.fit(X, y, **weight_params(student, weight), **params)
+def _check_stopping(student: Any) -> None:
+    """Raise where validation rows can't be passed."""
+    if hasattr(student, "partial_fit") and getattr(student, "early_stopping", False):
+        return
+    asked = {n: v for n in _STOPPING if (v := getattr(student, n, None))}
+    raise ValueError(
+        "A student that stops early must be validated on rows that share no copy "
+        f"with its training rows, and {type(student).__name__} offers no way to "
+        f"pass them; received {asked}. Switch early stopping off, or use "
+        "MLPClassifier, SGDClassifier or HistGradientBoostingClassifier."
+    )
 
 
 def expand_rows(
@@ -140,50 +141,50 @@ def expand_rows(
 def fit_by_epochs(
     student: Any, train: SoftDataset, validation: SoftDataset | None = None
 ) -> Any:
-    """Fit by `partial_fit` on weighted copies, and keep the best pass.
+    """Fit by `partial_fit` on weighted copies, and keep the best epoch.
 
-    Without validation rows the number of passes is `max_iter`.
+    Without validation rows the number of epochs is `max_iter`.
     """
     X, y, weight, _ = expand_rows(train)
 
-    def run_pass(student: Any) -> None:
+    def run_epoch(student: Any) -> None:
         student.partial_fit(X, y, sample_weight=weight, classes=train.classes)
 
-    return keep_best_pass(student, run_pass, validation)
+    return keep_best_epoch(student, run_epoch, validation)
 
 
-def keep_best_pass(
+def keep_best_epoch(
     student: Any,
-    run_pass: Callable[[Any], float | None],
+    run_epoch: Callable[[Any], float | None],
     validation: SoftDataset | None,
 ) -> Any:
-    """Call `run_pass` up to `max_iter` times, by scikit-learn's stopping rule.
+    """Call `run_epoch` up to `max_iter` times, by scikit-learn's stopping rule.
 
     Parameters
     ----------
     student : estimator
         Unfitted, with `early_stopping`, `n_iter_no_change` and `tol`.
-    run_pass : callable
-        Lets the student pass over its rows once; may return the loss on them.
+    run_epoch : callable
+        Fits the student to each of its rows once; may return the loss on them.
     validation : SoftDataset or None
-        Rows whose soft cross-entropy decides; None: the loss on the rows that are
-        learned says when to end, if there is one, and the last pass is kept.
+        Rows whose soft cross-entropy decides. None: the loss on the training rows
+        ends the fit, if there is one, and the last epoch is kept.
 
     Returns
     -------
     student : estimator
-        As it was after its best pass; `n_iter_` counts the passes that were run.
+        As it was after its best epoch; `n_iter_` counts the epochs that were run.
     """
     params = student.get_params(deep=False)
     # partial_fit refuses early_stopping, and with an integer seed it would
-    # shuffle every pass alike.
+    # shuffle every epoch alike.
     student.set_params(
         early_stopping=False, random_state=check_random_state(params["random_state"])
     )
-    best, best_loss, waited, n_passes = student, np.inf, 0, 0
-    while n_passes < params["max_iter"] and waited <= params["n_iter_no_change"]:
-        loss = run_pass(student)
-        n_passes += 1
+    best, best_loss, waited, n_epochs = student, np.inf, 0, 0
+    while n_epochs < params["max_iter"] and waited <= params["n_iter_no_change"]:
+        loss = run_epoch(student)
+        n_epochs += 1
         if validation is not None:
             loss = cross_entropy(
                 validation.targets,
@@ -200,7 +201,7 @@ def keep_best_pass(
         if plateau and _is_adaptive_sgd(params) and student.eta0 > 1e-6:
             student.set_params(eta0=student.eta0 / 5)
             waited = 0
-    best.n_iter_ = n_passes
+    best.n_iter_ = n_epochs
     names = {"early_stopping", "random_state", "eta0"} & set(params)
     return best.set_params(**{name: params[name] for name in names})
 

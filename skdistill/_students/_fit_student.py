@@ -1,0 +1,245 @@
+"""The registry of families, and the fit of a student by its family.
+
+Pipelines are taken apart here: all but the last step transform, the last step learns.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
+
+from .._dataset import split_rows
+from .._labels._soft_targets import cross_entropy, one_hot
+from .._nested import last_step
+from .._outofcore._spill import SoftStream, spill_rows
+from .._soft_data import SoftDataset, weigh_classes
+from ._catboost import CatBoostLearner
+from ._gradient_boosting import GradientBoostingLearner
+from ._hist import HistLearner
+from ._lightgbm import LightGBMLearner
+from ._logistic import LogisticLearner
+from ._meta import MetaLearner
+from ._mlp import MLPLearner
+from ._sgd import SGDLearner
+from ._skorch import SkorchLearner
+from ._soft_learner import SoftLearner
+from ._trees import TreeLearner
+from ._weighted_copies import WeightedCopiesLearner
+from ._xgboost import XGBoostLearner
+
+#: Share of the rows that a student stops early on, where it has no such parameter.
+_VALIDATION_FRACTION = 0.1
+
+
+def fit_student(
+    student: Any,
+    train: SoftDataset,
+    transfer: SoftDataset | SoftStream | None = None,
+    validation: SoftDataset | None = None,
+    temperature: float = 1.0,
+) -> Any:
+    """Fit an unfitted student in place, and serve it at temperature 1.
+
+    Parameters
+    ----------
+    student : estimator
+        A clone; it is fitted in place and returned.
+    train : SoftDataset
+        Training rows. All steps of a Pipeline learn them.
+    transfer : SoftDataset, SoftStream or None
+        Rows of the transfer set: the last step of a Pipeline learns them as well,
+        the steps before it only transform them. A stream is learned chunk by chunk.
+    validation : SoftDataset or None
+        Rows to stop early on.
+    temperature : float
+        The temperature at which the targets were softened.
+
+    Returns
+    -------
+    student : estimator
+        A stock estimator that needs nothing of this package.
+    """
+    if isinstance(student, Pipeline):
+        return _fit_pipeline(student, train, transfer, validation, temperature)
+    family = find_family(student)
+    class_weight = getattr(student, "class_weight", None)
+    if class_weight is not None:
+        student.set_params(class_weight=None)
+        validation = validation and validation.weigh_classes(class_weight)
+    if isinstance(transfer, SoftStream):
+        with spill_rows(train.take_labelled(), transfer) as spill:
+            if class_weight is not None:
+                spill.weigh_classes(class_weight)
+            student = family.fit_chunks(student, spill, validation)
+    else:
+        if class_weight is not None:
+            train, transfer = _weigh_classes(class_weight, train, transfer)
+        student = family.fit(student, train, transfer, validation)
+    if class_weight is not None:
+        student.set_params(class_weight=class_weight)
+    if temperature != 1:
+        family.scale_logits(student, temperature)
+    return student
+
+
+def _weigh_classes(
+    class_weight: Any, train: SoftDataset, transfer: SoftDataset | None
+) -> tuple[SoftDataset, SoftDataset | None]:
+    """Work a student's `class_weight` into both; "balanced" counts them together."""
+    mass = train.join(transfer).sum_classes()
+    factors = weigh_classes(class_weight, train.classes, mass)
+    return train.scale_classes(factors), transfer and transfer.scale_classes(factors)
+
+
+def _fit_pipeline(
+    student: Pipeline,
+    train: SoftDataset,
+    transfer: SoftDataset | SoftStream | None,
+    validation: SoftDataset | None,
+    temperature: float,
+) -> Pipeline:
+    steps = student.steps[:-1]
+    name, learner = student.steps[-1]
+    if steps:
+        head = student[:-1]
+        params = dict(train.params or {})
+        if train.weight is not None:
+            params["sample_weight"] = train.weight
+        asked = get_routing_for_object(head).consumes("fit_transform", params)
+        X = head.fit_transform(train.X, train.y, **{k: params[k] for k in asked})
+        train = train.with_rows(X)
+        if validation is not None:
+            validation = validation.transform(head.transform)
+        if transfer is not None:
+            transfer = transfer.transform(head.transform)
+        # With a cache the pipeline fits copies of its steps.
+        steps = head.steps
+    learner = fit_student(learner, train, transfer, validation, temperature)
+    student.steps = [*steps, (name, learner)]
+    return student
+
+
+# Parts of students -------------------------------------------------------------------
+
+
+def check_part(student: Any, n_classes: int, n_samples: int) -> None:
+    """Raise where a student, or a part of one, cannot learn soft targets."""
+    learner = last_step(student)
+    family = find_family(learner)
+    family.check(learner, n_classes, n_samples)
+    inner = family.count_part_classes(learner, n_classes)
+    for part in family.list_parts(learner):
+        check_part(part, inner, n_samples)
+
+
+def validation_fraction(student: Any, n_samples: int) -> float | None:
+    """Share of rows to keep for early stopping; None: the student needs none."""
+    learner = last_step(student)
+    if not find_family(learner).wants_validation(learner, n_samples):
+        return None
+    return getattr(learner, "validation_fraction", None) or _VALIDATION_FRACTION
+
+
+def fit_part(student: Any, data: SoftDataset) -> Any:
+    """Fit a part of a student on rows of which it holds out its own validation rows."""
+    check_part(student, len(data.classes), data.n_samples)
+    fraction = validation_fraction(student, data.n_samples)
+    if fraction is None:
+        return fit_student(student, data)
+    codes = np.searchsorted(data.classes, data.y)
+    seed = getattr(last_step(student), "random_state", None)
+    train, held_out = split_rows(codes, fraction, seed)
+    return fit_student(student, data.take(train), validation=data.take(held_out))
+
+
+# Fine-tuning -------------------------------------------------------------------------
+
+
+def fine_tune_student(
+    student: Any, train: SoftDataset, validation: SoftDataset, epochs: int
+) -> tuple[Any, bool, tuple[float, float]]:
+    """Train on over the true labels, and keep the result where it is the better one.
+
+    Parameters
+    ----------
+    student : estimator
+        Fitted, as it is served; it is left alone.
+    train, validation : SoftDataset
+        Rows to learn from, and rows that decide. Only their `y` is used.
+    epochs : int
+        Epochs over the rows (of a boosted model: rounds), at a small learning rate.
+
+    Returns
+    -------
+    student : estimator
+        The fine-tuned student, or the one that was given.
+    kept : bool
+        Whether it is the fine-tuned one.
+    losses : tuple of two floats
+        Log loss on the true labels of the validation rows, before and after.
+    """
+    train, validation = _harden(train), _harden(validation)
+    tuned = _fine_tune(student, train, epochs)
+    class_weight = getattr(last_step(student), "class_weight", None)
+    if class_weight is not None:
+        validation = validation.weigh_classes(class_weight)
+    before, after = (
+        cross_entropy(
+            validation.targets, model.predict_proba(validation.X), validation.weight
+        )
+        for model in (student, tuned)
+    )
+    return tuned if after < before else student, after < before, (before, after)
+
+
+def _harden(data: SoftDataset) -> SoftDataset:
+    """Put the true labels in the place of the soft targets."""
+    codes = np.searchsorted(data.classes, data.y)
+    return replace(data, targets=one_hot(codes, len(data.classes)))
+
+
+def _fine_tune(student: Any, data: SoftDataset, epochs: int) -> Any:
+    if isinstance(student, Pipeline):
+        name, learner = student.steps[-1]
+        if len(student.steps) > 1:
+            data = data.with_rows(student[:-1].transform(data.X))
+        tuned = copy.copy(student)
+        tuned.steps = [*student.steps[:-1], (name, _fine_tune(learner, data, epochs))]
+        return tuned
+    class_weight = getattr(student, "class_weight", None)
+    if class_weight is None:
+        return find_family(student).fine_tune(student, data, epochs)
+    plain = copy.copy(student).set_params(class_weight=None)
+    data = data.weigh_classes(class_weight)
+    tuned = find_family(plain).fine_tune(plain, data, epochs)
+    return tuned.set_params(class_weight=class_weight)
+
+
+# The registry ------------------------------------------------------------------------
+
+#: The families in order: the first that accepts a student teaches it. The last
+#: accepts all.
+LEARNERS: tuple[SoftLearner, ...] = (
+    SkorchLearner(),
+    MLPLearner(),
+    LightGBMLearner(),
+    XGBoostLearner(),
+    CatBoostLearner(),
+    LogisticLearner(),
+    SGDLearner(),
+    TreeLearner(),
+    HistLearner(),
+    GradientBoostingLearner(),
+    MetaLearner(fit_part),
+    WeightedCopiesLearner(),
+)
+
+
+def find_family(learner: Any) -> SoftLearner:
+    """Return the family of a student that is no Pipeline."""
+    return next(family for family in LEARNERS if family.accepts(learner))

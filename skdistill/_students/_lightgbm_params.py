@@ -1,0 +1,151 @@
+"""The parameters of LGBMClassifier: their many names, and which a student may have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+#: LightGBM's names for one parameter, the one that wins first.
+OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
+METRIC = ("metric", "metrics", "metric_types")
+STOPPING = (
+    "early_stopping_round",
+    "early_stopping_rounds",
+    "early_stopping",
+    "n_iter_no_change",
+)
+ROUNDS = (
+    "num_iterations",
+    "num_iteration",
+    "n_iter",
+    "num_tree",
+    "num_trees",
+    "num_round",
+    "num_rounds",
+    "nrounds",
+    "num_boost_round",
+    "n_estimators",
+    "max_iter",
+)
+BOOSTING = ("boosting", "boosting_type", "boost")
+NUM_CLASS = ("num_class", "num_classes")
+
+#: Names that mean the log loss, by what they ask of the number of classes.
+_BINARY = ("binary", "cross_entropy", "xentropy")
+_MULTICLASS = ("multiclass", "softmax")
+_LOG_LOSSES = (*_BINARY, *_MULTICLASS, "binary_logloss", "multi_logloss", "logloss")
+
+_WEIGH = "Set class_weight={negative: 1, positive: w}, which weighs the soft targets"
+_BAG = "Set subsample, which draws rows whatever their label"
+
+#: Parameters that look at hard labels: their neutral value, and what to do instead.
+_REFUSED: dict[str, tuple[Any, str]] = {
+    "scale_pos_weight": (1, _WEIGH),
+    "is_unbalance": (False, _WEIGH),
+    "unbalance": (False, _WEIGH),
+    "unbalanced_sets": (False, _WEIGH),
+    "pos_bagging_fraction": (1, _BAG),
+    "pos_sub_row": (1, _BAG),
+    "pos_subsample": (1, _BAG),
+    "pos_bagging": (1, _BAG),
+    "neg_bagging_fraction": (1, _BAG),
+    "neg_sub_row": (1, _BAG),
+    "neg_subsample": (1, _BAG),
+    "neg_bagging": (1, _BAG),
+    "sigmoid": (1, "Leave it out; set learning_rate instead"),
+}
+
+
+def check_parameters(params: dict[str, Any], n_classes: int) -> None:
+    """Raise where a parameter has no exact meaning on soft targets.
+
+    Raises
+    ------
+    ValueError
+        Another loss than the log loss, weights or bags of hard labels, or, with more
+        than two classes, a kind of boosting that takes no derivatives from Python.
+    """
+    _check_objective(params, n_classes)
+    for name, (neutral, fix) in _REFUSED.items():
+        if params.get(name, neutral) not in (None, neutral):
+            raise ValueError(
+                "A student's parameters must not depend on hard labels or on another "
+                f"loss; received {name}={params[name]!r}. {fix}."
+            )
+    if n_classes > 2:
+        _check_multiclass(params, n_classes)
+
+
+def _check_objective(params: dict[str, Any], n_classes: int) -> None:
+    allowed = _BINARY if n_classes == 2 else _MULTICLASS
+    for objective in given(params, OBJECTIVE):
+        if not isinstance(objective, str) or objective not in allowed:
+            raise ValueError(
+                "An LGBMClassifier learns soft targets by the log loss, "
+                f"{' or '.join(map(repr, allowed))} with {n_classes} classes; received "
+                f"{named(params, OBJECTIVE)}. Leave it out."
+            )
+
+
+def _check_multiclass(params: dict[str, Any], n_classes: int) -> None:
+    boosting = [b for b in given(params, BOOSTING) if b not in ("gbdt", "goss")]
+    boosting = [b for b in boosting if b not in ("gbrt", "gradient_boosting")]
+    if boosting:
+        raise ValueError(
+            f"With {n_classes} classes a LightGBM student needs boosting_type 'gbdt' "
+            f"or 'goss'; received {boosting[0]!r}, which takes no derivatives of soft "
+            "targets. Set boosting_type='gbdt', or use RandomForestClassifier."
+        )
+    if any(given(params, ("linear_tree", "linear_trees"))) and starts_high(params):
+        raise ValueError(
+            f"With {n_classes} classes and linear_tree a LightGBM student can't start "
+            "from the class shares; received linear_tree=True. Set "
+            "boost_from_average=False, or leave linear_tree out."
+        )
+
+
+def check_stopping(params: dict[str, Any]) -> None:
+    """Raise where LightGBM would not stop on the soft cross-entropy."""
+    if "dart" in given(params, BOOSTING):
+        raise ValueError(
+            "A student with boosting_type='dart' can't stop early: later rounds "
+            f"change earlier trees; received {named(params, STOPPING)}. Leave it "
+            "out, or set boosting_type='gbdt'."
+        )
+    metrics = np.ravel(np.array(given(params, METRIC), dtype=object))
+    if any(metric not in _LOG_LOSSES for metric in metrics):
+        raise ValueError(
+            "A student that stops early does so by the cross-entropy of soft "
+            f"targets; received {named(params, METRIC)}. Leave it out."
+        )
+
+
+def may_refit_leaves(params: dict[str, Any]) -> bool:
+    """Whether each leaf holds one number that nothing constrains."""
+    boosting = {*given(params, BOOSTING)} - {"gbdt", "gbrt", "goss"}
+    constrained = ("monotone_constraints", "mc", "monotone_constraint")
+    bound = ("linear_tree", "linear_trees", "max_delta_step", *constrained)
+    return not boosting and not any(given(params, bound))
+
+
+def stopping_rounds(params: dict[str, Any]) -> int:
+    return next(iter(given(params, STOPPING)), 0)
+
+
+def starts_high(params: dict[str, Any]) -> bool:
+    """Whether boosting starts from the class shares."""
+    return str(params.get("boost_from_average", True)).lower() not in (
+        "false",
+        "0",
+        "-",
+    )
+
+
+def given(params: dict[str, Any], names: tuple[str, ...]) -> list[Any]:
+    """Values given under any name of a parameter, the one that wins first."""
+    return [params[name] for name in names if params.get(name) is not None]
+
+
+def named(params: dict[str, Any], names: tuple[str, ...]) -> str:
+    return ", ".join(f"{n}={params[n]!r}" for n in names if params.get(n) is not None)

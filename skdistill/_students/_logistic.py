@@ -1,0 +1,171 @@
+"""LogisticRegression on one row a sample.
+
+The fit minimises the objective that scikit-learn's L-BFGS solver minimises, with soft
+targets in it; it costs what hard labels cost. Other solvers and L1 penalties learn
+weighted copies, which are exact at more rows.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult, minimize
+from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.validation import validate_data
+
+from .._soft_data import SoftDataset
+from .._typing import FloatArray
+from ._soft_learner import SoftLearner
+from ._weighted_copies import COPIES
+
+
+class LogisticLearner(SoftLearner):
+    """The stock LogisticRegression."""
+
+    def accepts(self, student: Any) -> bool:
+        return type(student) is LogisticRegression
+
+    def can_scale_logits(self, student: Any, n_classes: int) -> bool:
+        return True
+
+    def fit_rows(
+        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
+    ) -> Any:
+        # The stock fit on zeros names each class, and takes no metadata but weights.
+        few = rows.n_samples < len(rows.classes)
+        if few or rows.params or not _is_smooth(student):
+            return COPIES.fit_rows(student, rows, validation)
+        return _fit_logistic(student, rows)
+
+    def scale_logits(self, student: Any, factor: float) -> None:
+        student.coef_ = student.coef_ * factor
+        student.intercept_ = student.intercept_ * factor
+
+
+def _is_smooth(student: LogisticRegression) -> bool:
+    """Whether the student asks for L-BFGS on an L2 penalty, or on none."""
+    penalised = student.penalty in ("l2", None) or (
+        student.penalty == "deprecated" and student.l1_ratio in (0, None)
+    )
+    return (
+        student.solver == "lbfgs"
+        and penalised
+        and not (student.dual or student.warm_start or student.verbose)
+    )
+
+
+def _fit_logistic(
+    student: LogisticRegression, train: SoftDataset
+) -> LogisticRegression:
+    """Minimise C times the soft cross-entropy plus half the squared coefficients."""
+    n_classes = len(train.classes)
+    X = validate_data(
+        student, train.X, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
+    )
+    # On columns of zeros the stock fit ends before its first step: it checks the
+    # parameters and sets what else a fitted model has. (With one row a class it would
+    # warn that the labels look continuous.)
+    labels = np.tile(train.classes, 3)
+    student.fit(np.zeros((len(labels), X.shape[1]), X.dtype), labels)
+    targets = train.targets[:, 1:] if n_classes == 2 else train.targets
+    weight = np.ones(len(targets)) if train.weight is None else train.weight
+    strength = 0.0 if student.penalty is None else 1 / (student.C * weight.sum())
+    n_outputs, n_coefs = targets.shape[1], X.shape[1] + student.fit_intercept
+    result = minimize(
+        _logistic_loss,
+        np.zeros(n_outputs * n_coefs),
+        args=(X, targets, weight / weight.sum(), strength),
+        jac=True,
+        method="L-BFGS-B",
+        # As scikit-learn calls it.
+        options={
+            "maxiter": student.max_iter,
+            "maxls": 50,
+            "gtol": student.tol,
+            "ftol": 64 * np.finfo(float).eps,
+        },
+    )
+    coef = result.x.reshape(n_outputs, n_coefs).astype(X.dtype)
+    student.coef_ = coef[:, : X.shape[1]].copy()
+    if student.fit_intercept:
+        student.intercept_ = coef[:, -1].copy()
+    else:
+        student.intercept_ = np.zeros(n_outputs, X.dtype)
+    student.n_iter_ = np.array([min(result.nit, student.max_iter)], dtype=np.int32)
+    if result.status != 0:
+        _warn_of_convergence(result, student.max_iter)
+    # Names and number of columns are those of the rows, not of the zeros.
+    validate_data(student, train.X, skip_check_array=True)
+    return student
+
+
+def _logistic_loss(
+    flat: FloatArray,
+    X: Any,
+    targets: FloatArray,
+    share: FloatArray,
+    strength: float,
+) -> tuple[float, FloatArray]:
+    """Penalised mean cross-entropy of a linear model, and its gradient.
+
+    Parameters
+    ----------
+    flat : ndarray of shape (n_outputs * n_coefs,)
+        One row of coefficients an output; the intercept, which is not penalised,
+        comes last where there is one.
+    X : array or CSR matrix of shape (n_samples, n_features)
+        Rows.
+    targets : ndarray of shape (n_samples, n_outputs)
+        Rows sum to 1; a single column holds the probability of the second class.
+    share : ndarray of shape (n_samples,)
+        Row weights, summing to 1.
+    strength : float
+        Factor of the penalty, which is half the squared coefficients.
+    """
+    n_features = X.shape[1]
+    coef = flat.reshape(targets.shape[1], -1)
+    slopes = coef[:, :n_features]
+    raw = np.asarray(X @ slopes.T.astype(X.dtype), dtype=np.float64)
+    if coef.shape[1] > n_features:
+        raw += coef[:, -1]
+    fit_term = np.einsum("ij,ij->i", targets, raw)
+    if targets.shape[1] == 1:
+        loss = np.logaddexp(0, raw[:, 0]) - fit_term
+        residual = expit(raw, out=raw)
+    else:
+        peak = raw.max(axis=1)
+        raw -= peak[:, None]
+        residual = np.exp(raw, out=raw)
+        total = residual.sum(axis=1)
+        loss = np.log(total) + peak - fit_term
+        residual /= total[:, None]
+    residual -= targets
+    residual *= share[:, None]
+    gradient = np.empty_like(coef)
+    gradient[:, :n_features] = (X.T @ residual.astype(X.dtype, copy=False)).T
+    gradient[:, :n_features] += strength * slopes
+    if coef.shape[1] > n_features:
+        gradient[:, -1] = residual.sum(axis=0)
+    value = share @ loss + 0.5 * strength * np.vdot(slopes, slopes)
+    return float(value), gradient.ravel()
+
+
+def _warn_of_convergence(result: OptimizeResult, max_iter: int) -> None:
+    """Warn as LogisticRegression does, at the line that called this package."""
+    depth, frame = 1, sys._getframe()
+    package = __name__.partition(".")[0]
+    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] == package:
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(
+        f"lbfgs failed to converge after {min(result.nit, max_iter)} iteration(s) "
+        f"(status={result.status}):\n{result.message}\n"
+        f"Increase the number of iterations (max_iter={max_iter}) or scale the data "
+        "as shown in:\n    https://scikit-learn.org/stable/modules/preprocessing.html",
+        ConvergenceWarning,
+        stacklevel=depth,
+    )

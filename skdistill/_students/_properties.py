@@ -1,0 +1,135 @@
+"""What the rest of the package asks about a student: its family's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from .._nested import last_step
+from ._fit_student import check_part, find_family
+from ._soft_learner import SoftLearner
+
+
+def check_student(
+    student: Any,
+    temperature: float | str,
+    n_classes: int,
+    n_samples: int,
+    alpha: float = 1.0,
+) -> None:
+    """Raise where the student cannot learn or serve what is asked for.
+
+    Raises
+    ------
+    TypeError
+        The student or a part of it has no `predict_proba`, takes no weights, or
+        cross-validates in a way of its own.
+    ValueError
+        The student's logits can't be scaled and the temperature is not 1, or it
+        stops early in a way that can't be given validation rows.
+    """
+    family, learner = _find(student)
+    family.check_kind(learner)
+    check_part(learner, n_classes, n_samples)
+    for family, part in _walk_parts(student):
+        family.check_temperature(part, temperature, alpha, n_classes)
+
+
+def check_fine_tuning(student: Any) -> None:
+    """Raise a TypeError where the student cannot train on after distillation."""
+    family, learner = _find(student)
+    family.check_fine_tuning(learner)
+
+
+def choose_temperature(student: Any, n_classes: int) -> float:
+    """Return what "auto" stands for on the training rows alone."""
+    family, learner = _find(student)
+    temperature = family.auto_temperature
+    if temperature == 1 or not family.can_scale_logits(learner, n_classes):
+        return 1.0
+    return temperature
+
+
+def blends_labels(student: Any) -> bool:
+    """Whether true labels may be blended into the targets before the student's fit."""
+    return all(family.blends_labels(part) for family, part in _walk_parts(student))
+
+
+def limit_epochs(student: Any, n_epochs: int | None) -> int | None:
+    """Set, and return, the most epochs that a student makes over its rows.
+
+    None where the student does not learn in epochs; with `n_epochs=None` nothing is
+    set.
+    """
+    family, learner = _find(student)
+    name = family.epochs_parameter(learner)
+    if name is None:
+        return None
+    most = learner.get_params()[name]
+    if n_epochs is not None:
+        most = min(most, n_epochs)
+        learner.set_params(**{name: most})
+    return most
+
+
+def learns_in_epochs(student: Any) -> bool:
+    """Whether the student is a network whose fit can end after any epoch."""
+    family, learner = _find(student)
+    return family.learns_in_epochs(learner)
+
+
+def count_final_epochs(student: Any, n_rows: int) -> int | None:
+    """Return the most epochs over a transfer set of so many rows."""
+    family, learner = _find(student)
+    return family.count_epochs(learner, n_rows)
+
+
+def refits_leaves(student: Any) -> bool:
+    """Whether a transfer set only sets the leaves of trees grown on real rows."""
+    family, learner = _find(student)
+    return family.refits_leaves(learner)
+
+
+def can_scale_logits(student: Any, n_classes: int) -> bool:
+    """Whether the student's logits can be multiplied after its fit."""
+    family, learner = _find(student)
+    return family.can_scale_logits(learner, n_classes)
+
+
+def scale_logits(student: Any, factor: float) -> None:
+    """Multiply a fitted student's logits."""
+    if factor != 1:
+        family, learner = _find(student)
+        family.scale_logits(learner, factor)
+
+
+def seed_torch(student: Any, seed: int | None) -> AbstractContextManager[None]:
+    """Seed what a net draws from torch's global generator, and put that back."""
+    family, learner = _find(student)
+    return family.seed(learner, seed)
+
+
+def encode_labels(student: Any, y: Any, classes: Any) -> Any:
+    """Return labels as the student's own `fit` takes them."""
+    family, learner = _find(student)
+    return family.encode_labels(learner, y, classes)
+
+
+def read_labels(student: Any, predicted: Any, classes: Any) -> Any:
+    """Return what a student predicted as a vector of labels."""
+    family, learner = _find(student)
+    return family.read_labels(learner, predicted, classes)
+
+
+def _find(student: Any) -> tuple[SoftLearner, Any]:
+    learner = last_step(student)
+    return find_family(learner), learner
+
+
+def _walk_parts(student: Any) -> Iterator[tuple[SoftLearner, Any]]:
+    """Yield a student that is no pipeline, and the parts that it is made of."""
+    family, learner = _find(student)
+    yield family, learner
+    for part in family.list_parts(learner):
+        yield from _walk_parts(part)

@@ -1,0 +1,202 @@
+"""The base class of the families of students, and what their files share.
+
+A family is a group of students that learn soft targets in the same way. It keeps no
+state: its methods take the student, which is the last step of a Pipeline. A new family
+is a subclass in a file of its own, an entry in `LEARNERS` of `_fit_student` and a row
+in the table of `tests/students/test_families.py`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
+
+from .._outofcore._spill import Spill
+from .._soft_data import SoftDataset
+from ._fine_tuning import refuse_fine_tuning
+
+#: The "auto" temperature of networks on the training rows alone;
+#: `benchmarks/quality/defaults.py` has the comparison. A linear model cannot match the
+#: teacher's logits, and at a high temperature would try.
+NETWORK_TEMPERATURE = 3.0
+
+
+class SoftLearner(ABC):
+    """How the students of one family learn soft targets.
+
+    Subclasses override `accepts` and `fit_rows`, and what is not true of their
+    students.
+
+    Attributes
+    ----------
+    auto_temperature : float
+        What the temperature "auto" is on the training rows alone, where logits can be
+        scaled.
+    """
+
+    auto_temperature: ClassVar[float] = 1.0
+
+    @abstractmethod
+    def accepts(self, student: Any) -> bool:
+        """Whether the student is of this family."""
+
+    # Before the fit ------------------------------------------------------------------
+
+    def check_kind(self, student: Any) -> None:
+        """Raise a TypeError where the student is no classifier with probabilities."""
+        if isinstance(student, type):
+            raise TypeError(
+                "The student must be an estimator, received the class "
+                f"{student.__name__}. Pass an instance: {student.__name__}()."
+            )
+        if not self.has_probabilities(student):
+            raise TypeError(
+                f"The student must have predict_proba, which {type(student).__name__} "
+                "has not as it is configured. Use a classifier with probabilities, "
+                "such as MLPClassifier."
+            )
+
+    def has_probabilities(self, student: Any) -> bool:
+        """Whether the fitted student has `predict_proba`."""
+        return hasattr(student, "predict_proba")
+
+    def check(  # noqa: B027
+        self, student: Any, n_classes: int, n_samples: int
+    ) -> None:
+        """Raise where a parameter has no exact meaning on soft targets."""
+
+    def check_temperature(
+        self, student: Any, temperature: float | str, alpha: float, n_classes: int
+    ) -> None:
+        """Raise where the student cannot learn targets so softened and blended."""
+        scaled = temperature not in ("auto", 1)
+        if scaled and not self.can_scale_logits(student, n_classes):
+            raise ValueError(
+                "A temperature other than 1 needs a student whose logits can be "
+                f"multiplied by it before serving; received temperature={temperature} "
+                f"with {type(student).__name__} on {n_classes} classes. Set "
+                "temperature=1, or use MLPClassifier, LogisticRegression or "
+                "LGBMClassifier."
+            )
+
+    def check_fine_tuning(self, student: Any) -> None:
+        """Raise a TypeError where the student cannot train on after its fit."""
+        refuse_fine_tuning(student)
+
+    def list_parts(self, student: Any) -> list[Any]:
+        """Return the students that a student is made of."""
+        return []
+
+    def count_part_classes(self, student: Any, n_classes: int) -> int:
+        """Return how many classes a part of the student learns."""
+        return n_classes
+
+    def wants_validation(self, student: Any, n_samples: int) -> bool:
+        """Whether the student stops early on rows that are held out for it."""
+        return False
+
+    def can_scale_logits(self, student: Any, n_classes: int) -> bool:
+        """Whether the fitted student's logits can be multiplied by a factor."""
+        return False
+
+    def blends_labels(self, student: Any) -> bool:
+        """Whether true labels may be blended into the targets before the fit."""
+        return True
+
+    def refits_leaves(self, student: Any) -> bool:
+        """Whether a transfer set only sets the leaves of trees grown on real rows."""
+        return False
+
+    def learns_in_epochs(self, student: Any) -> bool:
+        """Whether the student is a network whose fit can end after any epoch."""
+        return False
+
+    def epochs_parameter(self, student: Any) -> str | None:
+        """Return the name of the parameter that counts epochs, if there is one."""
+        return None
+
+    def count_epochs(self, student: Any, n_rows: int) -> int | None:
+        """Return the most epochs over a transfer set of so many rows."""
+        name = self.epochs_parameter(student)
+        return None if name is None else student.get_params()[name]
+
+    # The fit -------------------------------------------------------------------------
+
+    def fit(
+        self,
+        student: Any,
+        train: SoftDataset,
+        transfer: SoftDataset | None = None,
+        validation: SoftDataset | None = None,
+    ) -> Any:
+        """Fit the student in place on its training rows and a transfer set."""
+        return self.fit_rows(student, train.join(transfer), validation)
+
+    def fit_chunks(
+        self, student: Any, spill: Spill, validation: SoftDataset | None = None
+    ) -> Any:
+        """Fit on rows that do not fit into memory, here mapped from their files."""
+        return self.fit_rows(student, spill.map(), validation)
+
+    @abstractmethod
+    def fit_rows(
+        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
+    ) -> Any:
+        """Fit the student in place on rows that are all alike."""
+
+    def seed(self, student: Any, seed: int | None) -> AbstractContextManager[None]:
+        """Seed global generators that the student draws from, for a while."""
+        return nullcontext()
+
+    # After the fit -------------------------------------------------------------------
+
+    def scale_logits(self, student: Any, factor: float) -> None:
+        """Multiply the fitted student's logits."""
+        raise TypeError(
+            "Only logits can be multiplied before serving; received a "
+            f"{type(student).__name__}, which has none to set. Set temperature=1."
+        )
+
+    def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
+        """Return a copy that has trained on, at a small learning rate."""
+        refuse_fine_tuning(student)
+
+    def encode_labels(self, student: Any, y: Any, classes: Any) -> Any:
+        """Return labels as the student's own `fit` takes them."""
+        return y
+
+    def read_labels(self, student: Any, predicted: Any, classes: Any) -> Any:
+        """Return what the fitted student predicts as a vector of labels."""
+        return predicted
+
+
+def move_state(worker: Any, student: Any, keep: Iterable[str] = ()) -> Any:
+    """Move what a fit has set from a worker to a student of the stock class.
+
+    Parameters
+    ----------
+    worker : estimator
+        Was fitted with other parameters or methods, by which it learned soft targets.
+    student : estimator
+        Receives the attributes.
+    keep : iterable of str
+        Names of attributes that stay the student's own, or that it is not to have.
+    """
+    kept = set(keep)
+    vars(student).update({k: v for k, v in vars(worker).items() if k not in kept})
+    return student
+
+
+def has_methods(cls: type, expected: dict[str, list[str]]) -> bool:
+    """Whether a class has methods whose first parameters are those expected."""
+    for name, parameters in expected.items():
+        method = getattr(cls, name, None)
+        if method is None:
+            return False
+        found = list(inspect.signature(method).parameters)
+        if found[: len(parameters)] != parameters:
+            return False
+    return True

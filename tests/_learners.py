@@ -1,0 +1,44 @@
+"""Fine-tuning of a student alone, and releases that moved private names."""
+
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
+from sklearn.linear_model import SGDClassifier
+from sklearn.neural_network import MLPClassifier
+
+from skdistill._students import check_fine_tuning
+from skdistill._students._fit_student import find_family
+from skdistill._students._sgd import has_native_fit
+
+#: A private method of scikit-learn that each family overrides.
+MOVABLE = {
+    MLPClassifier: "_validate_input",
+    HistGradientBoostingClassifier: "_encode_y",
+    GradientBoostingClassifier: "_encode_y",
+}
+
+
+def fine_tune(student, data, epochs):
+    check_fine_tuning(student)
+    return find_family(student).fine_tune(student, data, epochs)
+
+
+def move_private(monkeypatch, kind):
+    """Change the signature of a method, which works as before for scikit-learn."""
+    method = getattr(kind, MOVABLE[kind])
+
+    def moved(self, *args, **kwargs):
+        return method(self, *args, **kwargs)
+
+    monkeypatch.setattr(kind, MOVABLE[kind], moved)
+
+
+def move_sgd(monkeypatch):
+    """Let SGDClassifier learn in a way that a subclass cannot follow."""
+    fit = SGDClassifier.partial_fit
+
+    def moved(self, *args, **kwargs):
+        if type(self) is not SGDClassifier:
+            raise TypeError
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(SGDClassifier, "partial_fit", moved)
+    has_native_fit.cache_clear()
