@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from ._report_sections import Section, make_sections, make_title
+from ._report_sections import SIDE_BY_SIDE, Section, make_sections, make_title
 
 _WIDTH = 100
 _MAX_PARTS = 20
@@ -46,8 +46,10 @@ def _format_table(section: Section, page: int) -> list[str]:
     heads = [[""] * (depth - len(head)) + head for head in heads]
     table = [*map(list, zip(*heads, strict=True)), *section.table]
     widths = [max(len(row[k]) for row in table) for k in range(len(heads))]
-    rest = sum(widths[1:]) + 2 * len(widths[1:])
-    widths[0] = min(widths[0], max(page - rest, _MIN_NAME))
+    if section.title != SIDE_BY_SIDE:
+        # Names of classes and groups; those of figures are never cut.
+        rest = sum(widths[1:]) + 2 * len(widths[1:])
+        widths[0] = min(widths[0], max(page - rest, _MIN_NAME))
     room = (page - widths[0]) // len(widths[1:]) - 2
     if sum(widths) + 2 * len(widths[1:]) > page:
         widths[1:] = [min(width, room) for width in widths[1:]]

@@ -60,6 +60,7 @@ def test_text_fits_100_columns():
     found.descriptions = dict.fromkeys(found.descriptions, "A" * 90)
     widths = [len(line) for line in str(found).splitlines()]
     assert max(widths) <= 100
+    assert "calibration error, ECE (less)" in str(found)
     assert "xxx..." in str(found)
 
 

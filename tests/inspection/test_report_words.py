@@ -113,6 +113,27 @@ def test_draws_without_an_advantage_leave_an_interval():
     assert share["high"] > 25
 
 
+def test_a_draw_without_an_advantage_counts_on_the_side_of_the_student():
+    """Of 40 draws the interval leaves out the highest, and none at its low end."""
+    y, teacher, baseline, student = hit_first(104, 100, 102)
+    teacher[150:], student[150:] = (
+        make_proba(["mid"] * 50),
+        make_proba(["low"] * 50),
+    )
+    shares = [
+        stage(
+            *(student, teacher, y),
+            baseline=baseline,
+            n_bootstrap=40,
+            random_state=seed,
+        ).share_recovered["accuracy"]
+        for seed in range(20)
+    ]
+    lows = [share["low"] for share in shares if share["share"] is not None]
+    assert len(lows) > 10
+    assert min(lows) > 1
+
+
 def test_a_student_below_the_baseline_has_a_negative_share():
     y, teacher, baseline, student = hit_first(105, 100, 60)
     found = stage(student, teacher, y, baseline=baseline, random_state=0)
