@@ -16,7 +16,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from skdistill import DistilledClassifier
-from skdistill._frames import concat_rows
 from skdistill._outofcore import is_chunked, open_chunks
 
 N = 90
@@ -31,7 +30,7 @@ def make_frame(n_rows=N, seed=0):
             "int": rng.integers(0, 9, n_rows),
             "bool": rng.random(n_rows) < 0.5,
             "text": rng.choice(["red", "green"], n_rows),
-            "level": pd.Categorical(rng.choice(list("abc"), n_rows), list("cabd")),
+            "category": pd.Categorical(rng.choice(list("abc"), n_rows), list("cabd")),
             "day": pd.Timestamp("2024-01-01")
             + pd.to_timedelta(rng.integers(0, 99, n_rows), "D"),
         }
@@ -56,9 +55,15 @@ def write_parquet(folder, parts, **options):
     return folder
 
 
+JOIN = {
+    pd.DataFrame: lambda rows: pd.concat(rows, ignore_index=True),
+    pl.DataFrame: pl.concat,
+}
+
+
 def read_all(X_unlabeled, X):
     chunks = open_chunks(X_unlabeled, X)
-    rows = concat_rows(*chunks)
+    rows = JOIN.get(type(X), np.concatenate)(list(chunks))
     assert chunks.n_rows == len(rows)
     return rows
 
@@ -82,7 +87,7 @@ def test_parquet_gives_the_rows_of_the_frame(frame, tmp_path, kind):
 
 def test_csv_is_read_as_the_types_of_x(frame, tmp_path):
     frame = frame.assign(whole=np.arange(N) * 1.0, code=[f"{k:03}" for k in range(N)])
-    frame.loc[3, ["text", "level", "whole"]] = None
+    frame.loc[3, ["text", "category", "whole"]] = None
     for k, part in enumerate(cut(frame, 50)):
         part.to_csv(tmp_path / f"{k}.csv", index=False)
     rows = read_all(tmp_path, frame)
@@ -106,7 +111,7 @@ def test_files_become_an_array_where_x_is_one(tmp_path, ending, dtype):
 
 
 def test_parquet_becomes_a_polars_frame_where_x_is_one(frame, tmp_path):
-    kinds = {"level": pl.Enum(list("cabd")), "text": pl.String}
+    kinds = {"category": pl.Enum(list("cabd")), "text": pl.String}
     X = pl.from_pandas(frame).with_columns(
         [pl.col(name).cast(kind) for name, kind in kinds.items()]
     )
@@ -199,10 +204,10 @@ DRIFTS = {
         TypeError,
         "column 'float'",
     ),
-    "level": (
-        lambda f: f.assign(level=f["level"].cat.rename_categories({"a": "new"})),
+    "category": (
+        lambda f: f.assign(category=f["category"].cat.rename_categories({"a": "new"})),
         ValueError,
-        "column 'level' holds 'new'",
+        "column 'category' holds 'new'",
     ),
     "empty": (lambda f: f[:0], ValueError, "received none"),
 }
@@ -227,7 +232,9 @@ def test_drift_names_chunk_and_column(frame, tmp_path, drift, kind):
         open_chunks(source, frame)
 
 
-@pytest.mark.parametrize("drift", ["missing", "extra", "reordered", "level", "empty"])
+@pytest.mark.parametrize(
+    "drift", ["missing", "extra", "reordered", "category", "empty"]
+)
 def test_drift_between_csv_files(frame, tmp_path, drift):
     change, error, words = DRIFTS[drift]
     for k, part in enumerate([frame[:30], change(frame[30:60])]):

@@ -41,12 +41,12 @@ def frame(chunk_data):
     table = pd.DataFrame(X[:, :4], columns=list("abcd"))
     codes = np.digitize(X[:, 4], [-1, 0, 1])
     return table.assign(
-        level=pd.Categorical.from_codes(codes, list("uvwx")), whole=codes * 3
+        category=pd.Categorical.from_codes(codes, list("uvwx")), whole=codes * 3
     )
 
 
 class Codes(ClassifierMixin, BaseEstimator):
-    """A teacher for frames: the levels' codes and the numbers, in a forest."""
+    """A teacher for frames: the categories' codes and the numbers, in a forest."""
 
     def fit(self, X, y):
         self.forest_ = RandomForestClassifier(20, min_samples_leaf=5, random_state=0)
@@ -60,7 +60,7 @@ class Codes(ClassifierMixin, BaseEstimator):
     def _encode(self, X):
         if isinstance(X, pl.DataFrame):
             return X.with_columns(pl.col(pl.Enum).to_physical()).to_numpy()
-        return X.assign(level=X["level"].cat.codes).to_numpy()
+        return X.assign(category=X["category"].cat.codes).to_numpy()
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,9 @@ class Codes(ClassifierMixin, BaseEstimator):
     ],
     ids=["LightGBM", "boosting"],
 )
-def test_pandas_students_see_names_and_levels(chunk_data, frame, student, small_blocks):
+def test_pandas_students_see_names_and_categories(
+    chunk_data, frame, student, small_blocks
+):
     y = chunk_data[1]
     whole, chunked = (
         distil(frame[:600], y[:600], U, student, Codes())
@@ -86,7 +88,7 @@ def test_pandas_students_see_names_and_levels(chunk_data, frame, student, small_
 
 def test_polars_students_see_names(chunk_data, frame, small_blocks, scratch):
     y = chunk_data[1]
-    table = pl.from_pandas(frame.drop(columns="level"))
+    table = pl.from_pandas(frame.drop(columns="category"))
     array = table.to_numpy()
     for student in (RandomForestClassifier(5), MLPClassifier((8,), max_iter=2)):
         named, bare = (
@@ -118,7 +120,7 @@ def test_sparse_rows_stay_sparse(chunk_data, student, small_blocks, scratch):
 
 def test_columns_that_no_file_holds(chunk_data, frame, scratch):
     y = chunk_data[1]
-    text = frame.assign(level=frame["level"].astype(object))[["a", "level"]]
+    text = frame.assign(category=frame["category"].astype(object))[["a", "category"]]
     encode = FunctionTransformer(lambda X: X[["a"]])
     teacher = make_pipeline(encode, GaussianNB())
 
@@ -129,7 +131,7 @@ def test_columns_that_no_file_holds(chunk_data, frame, scratch):
         def predict_proba(self, X):
             return super().predict_proba(X[["a"]])
 
-    with pytest.raises(TypeError, match=r"column 'level' is .*Encode it in front"):
+    with pytest.raises(TypeError, match=r"column 'category' is .*Encode it in front"):
         distil(text[:600], y[:600], cut(text[600:2000]), Reader(), teacher)
     student = make_pipeline(encode, DecisionTreeClassifier(max_depth=3))
     distil(text[:600], y[:600], cut(text[600:2000]), student, teacher)

@@ -173,7 +173,7 @@ def test_pandas_numbers_lie_in_the_range_and_on_the_grid(sampler, name):
 
 @every_sampler
 @pytest.mark.parametrize("name", PANDAS_LEVELS)
-def test_pandas_levels_are_levels_that_occur(sampler, name):
+def test_pandas_categories_are_categories_that_occur(sampler, name):
     drawn = clone(sampler).fit(PANDAS[["float64", name]]).sample(200, 0)[name]
     seen = {to_key(v) for v in PANDAS[name].tolist()}
     assert {to_key(v) for v in drawn.tolist()} <= seen
@@ -278,7 +278,7 @@ def test_the_two_zeros_are_the_same(container):
 
 
 @every_sampler
-def test_named_columns_hold_codes_of_levels(sampler):
+def test_named_columns_hold_codes_of_categories(sampler):
     X = np.column_stack([R.choice([0, 7, 40], N), R.choice([1.5, np.nan, 9], N), ROWS])
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
     wanted = [

@@ -10,7 +10,7 @@ import pytest
 from _samplers import Counting, Echo, Spy, forget_fits, number_rows, numbers
 from joblib import parallel_config
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
@@ -68,6 +68,22 @@ def test_what_is_no_sampler_is_refused(data, params, error, match):
     assert not Counting.fits
 
 
+class Passing(TransformerMixin, BaseEstimator):
+    """A step that notes the rows that pass through it."""
+
+    tables = []
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        Passing.tables.append(X)
+        return X
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
 @pytest.mark.parametrize(
     ("student", "params", "share"),
     [
@@ -84,21 +100,12 @@ def test_what_is_no_sampler_is_refused(data, params, error, match):
         (LogisticRegression(), {}, 0.0),
     ],
 )
-def test_held_out_rows_are_no_parents(data, student, params, share, monkeypatch):
+def test_held_out_rows_are_no_parents(data, student, params, share):
     X, y = data
-    seen = {}
-
-    def note(student, train, transfer=None, validation=None, temperature=1.0):
-        seen.update(train=train, validation=validation, transfer=transfer)
-        return fit_student(student, train, transfer, validation, temperature)
-
-    from skdistill import _fit as _steps
-
-    fit_student = _steps.fit_student
-    monkeypatch.setattr(_steps, "fit_student", note)
+    Passing.tables.clear()
     DistilledClassifier(
         GaussianNB(),
-        student,
+        make_pipeline(Passing(), student),
         augmenter=Echo(),
         n_synthetic=1000,
         calibrate=False,
@@ -107,17 +114,21 @@ def test_held_out_rows_are_no_parents(data, student, params, share, monkeypatch)
     ).fit(X, y)
     (parents,) = Echo.fits
     assert len(parents) == 520 - np.ceil(520 * share)
-    np.testing.assert_array_equal(numbers(parents), numbers(seen["train"].X))
-    np.testing.assert_array_equal(numbers(parents), numbers(seen["transfer"].X))
-    if seen["validation"] is not None:
-        held_out = numbers(seen["validation"].X)
-        assert not np.intersect1d(numbers(parents), held_out).size
-        assert len(parents) + len(held_out) == 520
+    # Training rows come first; the transfer set has 1000 rows; others are held out.
+    train, *others = Passing.tables
+    np.testing.assert_array_equal(train, parents)
+    (transfer,) = (table for table in others if len(table) == 1000)
+    np.testing.assert_array_equal(numbers(parents), numbers(transfer))
+    held_out = [table for table in others if len(table) not in (1000, len(train))]
+    assert bool(held_out) == (share > 0)
+    for table in held_out:
+        assert not np.intersect1d(numbers(parents), numbers(table)).size
+        assert len(parents) + len(table) == 520
 
 
 @pytest.mark.filterwarnings("ignore:The teacher:UserWarning")
 @pytest.mark.parametrize("cv", [None, KFold(4)])
-def test_judges_of_the_pilots_are_no_parents(data, cv, monkeypatch):
+def test_validation_rows_of_the_pilots_are_no_parents(data, cv, monkeypatch):
     X, y = data
     monkeypatch.setattr("skdistill.transfer._transfer_set.Munge", Echo)
     monkeypatch.setattr("skdistill._selection._candidates.Spunge", lambda **_: Echo())
@@ -125,15 +136,15 @@ def test_judges_of_the_pilots_are_no_parents(data, cv, monkeypatch):
         X, y
     )
     parents = numbers(Echo.fits[0])
-    judges = np.setdiff1d(np.arange(520), parents)
-    assert len(judges) == (104 if cv is None else 130)
+    held_out = np.setdiff1d(np.arange(520), parents)
+    assert len(held_out) == (104 if cv is None else 130)
     # The fold's teacher was fitted on what the sampler was.
     assert Counting.fits[0] == len(parents)
-    # No pilot learned anything of the judges; the final student learned all.
+    # No pilot learned anything of them; the final student learned all.
     *pilots, final = Spy.fits
     assert len(pilots) == 5
     for pilot in pilots:
-        assert not np.intersect1d(numbers(pilot.rows_), judges).size
+        assert not np.intersect1d(numbers(pilot.rows_), held_out).size
     np.testing.assert_array_equal(numbers(final.rows_), np.arange(520))
 
 
@@ -263,7 +274,7 @@ def make_frame(n_rows):
             "number": rng.normal(size=n_rows),
             "count": rng.integers(0, 9, n_rows),
             "text": rng.choice(["red", "green", "blue"], n_rows).astype(object),
-            "level": pd.Categorical(rng.choice(["low", "high"], n_rows)),
+            "category": pd.Categorical(rng.choice(["low", "high"], n_rows)),
             "flag": rng.random(n_rows) < 0.5,
             "holes": np.where(
                 rng.random(n_rows) < 0.2, np.nan, rng.normal(size=n_rows)
@@ -279,13 +290,13 @@ class Watching(ClassifierMixin, BaseEstimator):
 
     def fit(self, X, y):
         self.schema_, self.n_rows_ = dict(zip(X.columns, X.dtypes, strict=True)), []
-        self.levels_ = set(X["text"])
+        self.categories_ = set(X["text"])
         self.classes_ = np.unique(y)
         return self
 
     def predict_proba(self, X):
         assert dict(zip(X.columns, X.dtypes, strict=True)) == self.schema_
-        assert set(X["text"]) <= self.levels_
+        assert set(X["text"]) <= self.categories_
         self.n_rows_.append(len(X))
         return np.full((len(X), 2), 0.5)
 
