@@ -94,7 +94,7 @@ LEARNERS = {
 
 def make_frame(missing=True):
     """Numbers, texts, categories and booleans, most with missing values."""
-    frame = pd.DataFrame(X[:, :3], columns=["a", "b", "c d"])
+    frame = pd.DataFrame(X[:, :3].copy(), columns=["a", "b", "c d"])
     rng = np.random.RandomState(1)
     levels = np.array(["red", "green", "blue", "rare"])
     frame["text"] = rng.choice(levels, len(X), p=[0.4, 0.3, 0.29, 0.01])
