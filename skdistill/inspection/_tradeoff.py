@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,10 @@ from ._tradeoff_figures import (
     read_reports,
     read_results,
 )
+from ._tradeoff_names import write_names
 
 #: With more names, or more characters in all, only those on the front are written.
 _MAX_NAMES, _MAX_CHARACTERS = 8, 150
-#: Of a name, in characters and lines.
-_NAME_WIDTH, _NAME_LINES = 30, 2
 _COST_NAMES = {"latency": "microseconds a row", "bytes": "bytes"}
 
 
@@ -375,44 +373,13 @@ class TradeoffDisplay:
         draw_legend(ax)
         few = len(self.names) <= _MAX_NAMES
         shown = on_front | (few and len("".join(self.names)) <= _MAX_CHARACTERS)
-        models = points[: len(self.names)]
-        self.texts_ = self._write_names(ax, models[shown], shown, on_front)
-
-    def _write_names(self, ax, points, shown, on_front):
-        """Annotate points on the side that the front leaves free.
-
-        A name that would overlap another is left out, first those off the front.
-        """
-        # The layout decides which names overlap; the canvas also leads to the figure
-        # from a part of a figure.
-        ax.figure.canvas.figure.draw_without_rendering()
-        names, on_front = np.asarray(self.names)[shown], on_front[shown]
-        up = 1 if self.greater_is_better else -1
-        texts: list[Any] = []
-        groups = sorted(_group_equal(points), key=lambda members: ~on_front[members[0]])
-        for first, *equal in groups:
-            name = names[first] + (f" (+{len(equal)}\u00a0equal)" if equal else "")
-            point = points[first]
-            place = ax.transAxes.inverted().transform(ax.transData.transform(point))
-            # The front passes to the right of its points and below them.
-            right = place[0] < 0.5
-            above = up if on_front[first] and not right else -up
-            text = ax.annotate(
-                _wrap(name),
-                point,
-                xytext=(7 if right else -7, 4 * above),
-                textcoords="offset points",
-                ha="left" if right else "right",
-                va="bottom" if above > 0 else "top",
-                fontsize="small",
-                zorder=4,
-            )
-            written = [other.get_window_extent() for other in texts]
-            if text.get_window_extent().count_overlaps(written):
-                text.remove()
-            else:
-                texts.append(text)
-        return texts
+        self.texts_ = write_names(
+            ax,
+            np.asarray(self.names)[shown],
+            points[: len(self.names)][shown],
+            on_front[shown],
+            1 if self.greater_is_better else -1,
+        )
 
 
 def find_front(cost, benefit):
@@ -421,19 +388,3 @@ def find_front(cost, benefit):
     as_good = benefit[None, :] >= benefit[:, None]
     better = (cost[None, :] < cost[:, None]) | (benefit[None, :] > benefit[:, None])
     return ~(as_cheap & as_good & better).any(axis=1)
-
-
-def _group_equal(points):
-    """Positions of the models at each different point, from left to right."""
-    places, group = np.unique(points, axis=0, return_inverse=True)
-    return [np.flatnonzero(group.ravel() == k) for k in range(len(places))]
-
-
-def _wrap(name):
-    return textwrap.fill(
-        name,
-        _NAME_WIDTH,
-        max_lines=_NAME_LINES,
-        placeholder=" ...",
-        break_on_hyphens=False,
-    )
