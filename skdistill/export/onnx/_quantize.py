@@ -1,205 +1,220 @@
-"""Smaller numbers: weights of 16 or 8 bits, or arithmetic of 8 bits."""
+"""Smaller weights for arithmetic of 32 bits: 16 bits, or 8 bits with a scale a row.
+
+Weights are made float32 again once, when the model is loaded, so that a row costs as
+much as without.
+"""
 
 from __future__ import annotations
 
-import io
-import os
-import tempfile
-from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import rel_entr
 
-from .._require import require
-from ._byte_weights import store_bytes
-from ._verify import run_model
+from ._verify import open_session
 
-#: What `to_onnx` takes ("int8" is static), each with the number of weights up to which
-#: the last layer stays in float32 and one node with what follows. Where layers
-#: compute in 8 bits, ONNX Runtime only joins them if the last one is a layer too.
-MOST_FUSED = {
-    None: np.inf,
-    "float16": 256,
-    "int8": 0,
-    "int8-dynamic": 0,
-    "int8-weights": 256,
-}
+#: What `to_onnx` takes.
+KINDS = ("float16", "int8-weights")
 
+#: Number of weights up to which the last layer is one node with its probabilities,
+#: where weights are to be quantised: that node holds float32 alone.
+MOST_FUSED = 256
+
+#: Nodes with a matrix, and which of their inputs it is.
+_MATRIX_INPUT = {"Gemm": 1, "MatMul": 1, "Gather": 0}
 _PRODUCTS = ("Gemm", "MatMul")
 
-#: Ways to fit the range of a layer's inputs: all values, or all but a few outliers.
-_RANGES: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("MinMax", {}),
-    ("Percentile", {"CalibPercentile": 99.99}),
-    ("Percentile", {"CalibPercentile": 99.9}),
-)
+#: A smaller tensor is not worth the nodes.
+_LEAST_SIZE = 16
 
 
 def check_quantize(quantize: Any) -> None:
     """Raise where a quantisation is not known."""
-    if quantize not in list(MOST_FUSED):
-        kinds = [kind for kind in MOST_FUSED if kind is not None]
+    if quantize is not None and quantize not in KINDS:
         raise ValueError(
-            f"quantize must be None or one of {kinds}, received {quantize!r}."
+            f"quantize must be None or one of {list(KINDS)}, received {quantize!r}."
         )
 
 
-def quantize_model(
-    model: Any, quantize: str, feed: dict[str, Any], proba: NDArray[Any]
-) -> Any:
+def quantize_model(model: Any, quantize: str, feed: dict[str, Any]) -> Any:
     """Return a quantised copy of a model.
-
-    The first layer always multiplies float32, by weights of 8 bits: its inputs are
-    the columns of the table, with scales of their own, and outliers that would take
-    the range away from all others.
 
     Parameters
     ----------
     model : onnx.ModelProto
         Left as it is.
-    quantize : {"float16", "int8", "int8-dynamic", "int8-weights"}
-        How.
+    quantize : {"float16", "int8-weights"}
+        How weights are stored.
     feed : dict of str to ndarray
-        Calibration rows, which "int8" fits the ranges of all layers to.
-    proba : ndarray of shape (n_samples, n_classes)
-        Probabilities of the calibration rows, by which "int8" chooses the ranges.
+        Rows, over which "int8-weights" takes the means of each layer's inputs.
 
     Raises
     ------
     ValueError
-        The model has no layers of weights.
+        The model has no layers of weights, or one that float16 can't hold.
     """
+    import onnx
+
     if not any(node.op_type in _PRODUCTS for node in model.graph.node):
         raise ValueError(
             f"quantize={quantize!r} is for the layers of networks and linear models; "
             "this model has none. Leave quantize=None, or prune it."
         )
-    model = _copy(model)
-    if quantize == "float16":
-        return _halve_weights(model)
-    if quantize == "int8-weights":
-        store_bytes(model, list(model.graph.node), feed)
-        return model
-    store_bytes(model, _list_first(model), feed)
-    if quantize == "int8":
-        return _quantize_static(model, feed, proba)
-    return _run_quantizer("quantize_dynamic", model)
-
-
-def _copy(model: Any) -> Any:
     copied = type(model)()
     copied.CopyFrom(model)
+    if quantize == "float16":
+        _halve_weights(copied)
+    else:
+        _store_bytes(copied, feed)
+    onnx.checker.check_model(copied)
     return copied
 
 
-def _halve_weights(model: Any) -> Any:
-    """Store weights as float16; they are cast when the model is loaded.
+def _halve_weights(model: Any) -> None:
+    """Store weights as float16, in place."""
+    import onnx
 
-    Arithmetic stays float32, so that no processor is slower for it.
-    """
-    onnx = require("onnx")
     casts = []
     for tensor in list(model.graph.initializer):
         values = onnx.numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < 16:
+        if values.dtype != np.float32 or values.size < _LEAST_SIZE:
             continue
         name = f"{tensor.name}h"
         halved = onnx.numpy_helper.from_array(_to_half(values), name)
         model.graph.initializer.remove(tensor)
         model.graph.initializer.append(halved)
         casts.append(onnx.helper.make_node("Cast", [name], [tensor.name], to=1))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    return model
+    _put_first(casts, model.graph)
 
 
-def _to_half(values: Any) -> Any:
+def _to_half(values: NDArray[Any]) -> NDArray[np.float16]:
     largest = float(np.finfo(np.float16).max)
-    if np.abs(values[np.isfinite(values)]).max(initial=0) > largest:
+    found = np.abs(values[np.isfinite(values)]).max(initial=0)
+    if found > largest:
         raise ValueError(
             f"quantize='float16' holds weights up to {largest:g}; this model has "
-            f"{np.abs(values).max():g}. Scale the columns, or use quantize='int8'."
+            f"{found:g}. Scale the columns, or use quantize='int8-weights'."
         )
     return values.astype(np.float16)
 
 
-def _quantize_static(model: Any, feed: dict[str, Any], proba: NDArray[Any]) -> Any:
-    """Return the model of those ranges that keep the probabilities the closest."""
-    candidates = [_calibrate(model, feed, *ranges) for ranges in _RANGES]
-    return min(candidates, key=lambda made: _measure_divergence(made, feed, proba))
+def _put_first(nodes: list[Any], graph: Any) -> None:
+    whole = [*nodes, *graph.node]
+    del graph.node[:]
+    graph.node.extend(whole)
 
 
-def _measure_divergence(model: Any, feed: dict[str, Any], proba: NDArray[Any]) -> float:
-    """Return the mean Kullback-Leibler divergence from given probabilities."""
-    served = np.maximum(run_model(model, feed)[1], np.finfo(np.float32).tiny)
-    return float(rel_entr(proba, served).sum(axis=1).mean())
+def _store_bytes(model: Any, feed: dict[str, Any]) -> None:
+    """Store matrices of floats as int8, in place.
+
+    The change in the mean of a layer's outputs is taken off its bias [1]_, which
+    matters most where columns are far from 0.
+
+    References
+    ----------
+    .. [1] M. Nagel, M. van Baalen, T. Blankevoort, M. Welling, "Data-free
+       quantization through weight equalization and bias correction", ICCV 2019.
+    """
+    from onnx import numpy_helper
+
+    graph = model.graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    nodes = [node for node in graph.node if _has_matrix(node, tensors)]
+    gemms = [node for node in nodes if _has_own_bias(node, graph, tensors)]
+    means = _average_inputs(model, gemms, feed)
+    # One matrix can be that of several nodes.
+    names = dict.fromkeys(node.input[_MATRIX_INPUT[node.op_type]] for node in nodes)
+    lost, restored = {}, []
+    for name in names:
+        matrix = numpy_helper.to_array(tensors[name])
+        codes, scale = _round_rows(matrix)
+        lost[name] = matrix.astype(np.float64) - codes * scale.astype(np.float64)
+        graph.initializer.remove(tensors[name])
+        restored += _add_product(graph, name, codes, scale)
+    for node in gemms:
+        change = lost[node.input[1]]
+        change = change.T if _is_transposed(node) else change
+        _shift_bias(tensors[node.input[2]], means[node.input[0]] @ change)
+    _put_first(restored, graph)
 
 
-def _calibrate(model: Any, feed: dict[str, Any], method: str, extra: dict) -> Any:
-    tools = require("onnxruntime.quantization")
+def _has_matrix(node: Any, tensors: dict[str, Any]) -> bool:
+    import onnx
 
-    base: Any = tools.CalibrationDataReader
+    if node.op_type not in _MATRIX_INPUT:
+        return False
+    tensor = tensors.get(node.input[_MATRIX_INPUT[node.op_type]])
+    kinds = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
+    if tensor is None or tensor.data_type not in kinds or len(tensor.dims) != 2:
+        return False
+    values = onnx.numpy_helper.to_array(tensor)
+    # NaN answers a category that was not in the training rows.
+    return values.size >= _LEAST_SIZE and bool(np.isfinite(values).all())
 
-    class Rows(base):
-        def __init__(self) -> None:
-            self.rows = iter([feed])
 
-        def get_next(self) -> Any:
-            return next(self.rows, None)
+def _has_own_bias(node: Any, graph: Any, tensors: dict[str, Any]) -> bool:
+    """Whether a node adds a constant that no other node reads."""
+    if node.op_type != "Gemm" or len(node.input) < 3 or node.input[2] not in tensors:
+        return False
+    return sum(node.input[2] in other.input for other in graph.node) == 1
 
-    # What a layer adds up stays float32 up to the next one.
-    extra = {"OpTypesToExcludeOutputQuantization": list(_PRODUCTS), **extra}
-    return _run_quantizer(
-        "quantize_static",
-        model,
-        calibration_data_reader=Rows(),
-        calibrate_method=tools.CalibrationMethod[method],
-        extra_options=extra,
+
+def _round_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[Any]]:
+    """Return integers and the scale of each row."""
+    scale = np.abs(matrix).max(axis=1, keepdims=True) / 127
+    scale[scale == 0] = 1
+    return np.rint(matrix / scale).astype(np.int8), scale
+
+
+def _shift_bias(bias: Any, shift: NDArray[Any]) -> None:
+    from onnx import numpy_helper
+
+    values = numpy_helper.to_array(bias)
+    moved = (values + shift).astype(values.dtype)
+    bias.CopyFrom(numpy_helper.from_array(moved, bias.name))
+
+
+def _is_transposed(gemm: Any) -> bool:
+    return any(part.name == "transB" and part.i for part in gemm.attribute)
+
+
+def _average_inputs(
+    model: Any, nodes: list[Any], feed: dict[str, Any]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the mean row that each of the nodes multiplies."""
+    from onnx.helper import make_empty_tensor_value_info
+
+    rows = {node.input[0]: feed.get(node.input[0]) for node in nodes}
+    asked = [name for name, values in rows.items() if values is None]
+    if asked:
+        probed = type(model)()
+        probed.CopyFrom(model)
+        del probed.graph.output[:]
+        probed.graph.output.extend(map(make_empty_tensor_value_info, asked))
+        answers = open_session(probed).run(asked, feed)
+        rows |= dict(zip(asked, answers, strict=True))
+    return {
+        name: np.asarray(part, dtype=np.float64).mean(axis=0)
+        for name, part in rows.items()
+    }
+
+
+def _add_product(
+    graph: Any, name: str, codes: NDArray[Any], scale: NDArray[Any]
+) -> list[Any]:
+    """Store both factors; return the nodes whose product has the given name.
+
+    ONNX Runtime multiplies constants when it loads a model, where it would leave a
+    DequantizeLinear for each call.
+    """
+    import onnx
+
+    tensors = {f"{name}q": codes, f"{name}s": scale}
+    graph.initializer.extend(
+        [onnx.numpy_helper.from_array(value, key) for key, value in tensors.items()]
     )
-
-
-def _run_quantizer(name: str, model: Any, **settings: Any) -> Any:
-    """Quantise what follows the first layer."""
-    tools = require("onnxruntime.quantization")
-    named = _copy(model)
-    # Says "quantise" without a note that the model could be optimised first.
-    entry = named.metadata_props.add()
-    entry.key, entry.value = "onnx.quant.pre_process", "onnxruntime.quant"
-    for k, node in enumerate(named.graph.node):
-        node.name = f"{node.op_type}{k}"
-    stored = [node.name for node in _list_first(named)]
-    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
-        path = os.path.join(folder, "model.onnx")
-        getattr(tools, name)(
-            named,
-            path,
-            op_types_to_quantize=list(_PRODUCTS),
-            weight_type=tools.QuantType.QInt8,
-            per_channel=True,
-            nodes_to_exclude=stored,
-            **settings,
-        )
-        quantized = require("onnx").load(path)
-    del quantized.metadata_props[:]
-    for node in quantized.graph.node:
-        node.ClearField("name")
-    return quantized
-
-
-def _list_first(model: Any) -> list[Any]:
-    """Return the nodes that no product is an ancestor of."""
-    behind: set[str] = set()
-    first = []
-    for node in model.graph.node:
-        is_product = node.op_type in _PRODUCTS
-        # Not what a product adds, such as the product before it.
-        is_behind = bool(behind & set(node.input[:2] if is_product else node.input))
-        if is_behind or is_product:
-            behind |= set(node.output)
-        if not is_behind:
-            first.append(node)
-    return first
+    kind = onnx.helper.np_dtype_to_tensor_dtype(scale.dtype)
+    return [
+        onnx.helper.make_node("Cast", [f"{name}q"], [f"{name}c"], to=kind),
+        onnx.helper.make_node("Mul", [f"{name}c", f"{name}s"], [name]),
+    ]

@@ -9,6 +9,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
+
 from .._require import require
 from .._scores import refuse_loss, score_answers, score_teacher
 from .._slim import unwrap
@@ -47,17 +49,15 @@ def to_onnx(
         Fitted; a :class:`~skdistill.DistilledClassifier` or a search is converted
         as what it serves, see :func:`slim`.
     X_example : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-        Rows like those to be served, a few hundred or more: they decide the inputs,
-        verify the model, and calibrate ``quantize="int8"``.
+        Rows like those to be served, a few hundred or more: they decide the inputs
+        and verify the model.
     y_example : array-like of shape (n_samples,), default=None
         True labels, against which the estimator, its teacher and a quantised model
         are scored; best of rows that were held out. None: a quantised model is scored
         against the labels that the estimator predicts.
-    quantize : {"float16", "int8", "int8-dynamic", "int8-weights"}, default=None
-        For networks and linear models. "float16" and "int8-weights" store weights in
-        16 or 8 bits and compute in float32, at its speed; "int8" computes the layers
-        after the first in 8 bits, between ranges fitted on `X_example`,
-        "int8-dynamic" between those of each call. See Notes.
+    quantize : {"float16", "int8-weights"}, default=None
+        Store the weights of a network or linear model in 16 or 8 bits. It computes in
+        float32, at the same speed.
     tolerance : float, default=0.002
         How much accuracy a quantised model may lose on the example rows.
     grouped : bool, default=False
@@ -102,13 +102,6 @@ def to_onnx(
     projection are folded into the first layer. Everything else goes through skl2onnx
     [1]_, LightGBM and XGBoost through onnxmltools, skorch nets through torch.
 
-    Quantised, the first layer computes in float32 with weights of 8 bits, for columns
-    have outliers that would take the range from the rest; what rounding adds on
-    average is taken off its bias. The ranges of "int8" are those of three (all
-    values, all but 1 in 10,000 or 1,000 at either end) whose probabilities on
-    `X_example` diverge least from the model's. Small layers in 8 bits are slower than
-    in float32 on most processors: measure, or take "int8-weights".
-
     Serve it in four lines::
 
         options = onnxruntime.SessionOptions()
@@ -142,7 +135,8 @@ def to_onnx(
     reference = Reference(estimator, X_example)
     classes = reference.find_classes(estimator)
     feed = inputs.feed(X_example)
-    models = build_models(*(served, inputs, classes), most_fused=MOST_FUSED[quantize])
+    most_fused = np.inf if quantize is None else MOST_FUSED
+    models = build_models(served, inputs, classes, most_fused=most_fused)
     model = _take_equal(models, feed, reference)
     entries = dict(metadata or {})
     entries["scores"] = None
@@ -151,7 +145,7 @@ def to_onnx(
         teacher = score_teacher(estimator, X_example, y_example)
         entries["scores"] = {"student": own, "teacher": teacher}
     if quantize is not None:
-        model = quantize_model(model, quantize, feed, reference.proba)
+        model = quantize_model(model, quantize, feed)
         y = reference.label if y_example is None else y_example
         before = score_answers(y, reference.label, reference.proba, classes)
         after = score_answers(y, *run_model(model, feed), classes)
