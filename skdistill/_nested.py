@@ -167,12 +167,15 @@ def map_learner(estimator: Any, X: Any, change: Callable[[Any, Any], Any]) -> An
     Parameters
     ----------
     estimator : estimator
-        Fitted. Pipelines and their lists of steps are copied, nothing else is.
+        Fitted. Pipelines and their lists of steps are copied, nothing else is. A
+        FrozenEstimator stands for what it holds.
     X : array-like or dataframe
         Rows that enter the estimator.
     change : callable
         Takes the last step, and the rows as they arrive there. Returns the new one.
     """
+    if isinstance(estimator, FrozenEstimator):
+        return FrozenEstimator(map_learner(estimator.estimator, X, change))
     if not isinstance(estimator, Pipeline):
         return change(estimator, X)
     *steps, (name, last) = estimator.steps

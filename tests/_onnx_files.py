@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -16,6 +17,8 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier
 
 runtime = pytest.importorskip("onnxruntime")
 
@@ -104,3 +107,21 @@ def make_frame(missing=True):
         frame.loc[::7, "b"] = np.nan
         frame.loc[::11, "text"] = None
     return frame
+
+
+def default_student(rows):
+    """Return the unfitted default student of a table.
+
+    It is read off a fit that ends soon, for there is nothing to learn.
+    """
+    y = np.arange(len(rows)) % 2
+    distilled = DistilledClassifier(augmenter=None, random_state=0)
+    distilled.fit(rows, y, teacher_proba=np.full((len(rows), 2), 0.5))
+    student = clone(distilled.student_)
+    student[-1].set_params(max_iter=20, random_state=0)
+    return student
+
+
+def prepare_columns(rows):
+    """Return the unfitted preprocessing of the default student."""
+    return default_student(rows)[:-1]

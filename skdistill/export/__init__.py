@@ -7,8 +7,6 @@ ONNX model, `prune` makes it smaller. Importing this module registers
 
 from ._prune import prune
 from ._slim import slim
-from .onnx import register_distilled, to_onnx
+from .onnx import to_onnx
 
 __all__ = ["prune", "slim", "to_onnx"]
-
-register_distilled()

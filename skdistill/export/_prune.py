@@ -1,31 +1,26 @@
-"""Smaller models: fewer units, fewer trees, fewer leaves."""
+"""Smaller models: fewer units or fewer trees."""
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.ensemble import (
-    BaggingClassifier,
-    ExtraTreesClassifier,
-    GradientBoostingClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-)
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline
-from sklearn.tree import DecisionTreeClassifier
 
-from .._sklearn import BaseSearchCV
-from ._lesson import make_lesson
-from ._prune_net import prune_mlp, prune_skorch
-from ._scores import refuse_loss, score_answers
-from ._slim import is_skorch, slim
-from .onnx._skl2onnx import is_from, split_steps
-from .onnx._verify import Reference
+from .._nested import (
+    find_distilled,
+    map_learner,
+    replace_distilled,
+    split_pipeline,
+    transform_before,
+)
+from .._students import scale_logits
+from ._answers import ask, refuse_loss
+from ._libraries import is_from
+from ._prune_networks import prune_network
+from ._prune_trees import keep_first_trees
+from ._slim import slim
+from ._soft_data import can_label, label_by_itself, make_soft_data
 
 
 class Pruned(NamedTuple):
@@ -49,20 +44,21 @@ def prune(
     X: Any,
     y: Any = None,
     *,
+    sample_weight: Any = None,
     sparsity: float = 0.5,
     tolerance: float = 0.002,
     steps: int = 4,
-    passes: int | None = None,
-    random_state: int | None = None,
+    epochs: int | None = None,
+    random_state: Any = None,
 ) -> Pruned:
     """Make a copy of a fitted model smaller.
 
-    Of an :class:`~sklearn.neural_network.MLPClassifier` or a skorch net made of
-    linear layers, hidden units are removed: `steps` times, those with the smallest
-    product of incoming and outgoing weights [1]_, after which the rest is trained on
-    the soft targets. The matrices shrink, so the model is smaller and faster
-    everywhere. Boosting keeps its first rounds, a forest or bagging its first trees,
-    and a decision tree what minimal cost-complexity pruning leaves.
+    An :class:`~sklearn.neural_network.MLPClassifier` or a skorch net made of linear
+    layers loses hidden units: `steps` times, those with the smallest product of
+    incoming and outgoing weights [1]_, after which the rest is trained on the soft
+    targets. The matrices shrink, so the model is smaller and faster everywhere.
+    GradientBoostingClassifier, LightGBM, XGBoost and CatBoost keep their first rounds,
+    forests and bagging their first trees.
 
     Parameters
     ----------
@@ -74,18 +70,21 @@ def prune(
         Rows to train on and to score; labels are not needed.
     y : array-like of shape (n_samples,), default=None
         True labels to score against. None: those that the estimator predicts.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Row weights for training, as in `fit`; the scores do without.
     sparsity : float in (0, 1), default=0.5
-        Share of a network's weights (by the same share of each hidden layer's
-        units), of the rounds or trees, or of a tree's nodes to remove.
+        Share to remove of a network's weights (by the same share of each hidden
+        layer's units), or of the rounds or trees.
     tolerance : float, default=0.002
         How much accuracy may be lost on the rows.
     steps : int, default=4
         In how many steps units are removed.
-    passes : int or None, default=None
-        Passes over the rows after each step. None: 1,000 batches of 200 rows, and at
-        least 5 passes.
-    random_state : int or None, default=None
-        Shuffles the rows between passes.
+    epochs : int or None, default=None
+        Epochs after each step. None: as many as make 1,000 batches of 200 rows, and
+        at least 5.
+    random_state : int, RandomState instance or None, default=None
+        Draws synthetic rows and shuffles rows between epochs. None: the network's own
+        `random_state`.
 
     Returns
     -------
@@ -101,11 +100,11 @@ def prune(
 
     Notes
     -----
-    The teacher's labels are calibrated, blended and joined by synthetic rows as they
-    were in `fit` (`calibration_`, `alpha_`, `augmenter_`), at temperature 1. A
-    student teaches itself where that can't be made again: from stored probabilities,
-    where true labels had a share and `y` is not given, and where the teacher weighs
-    classes.
+    A network in a DistilledClassifier learns what `fit` would make of the rows with
+    its teacher, calibration, alpha, temperature and sampler, out-of-fold labels and
+    `X_unlabeled` aside. A student learns from its own probabilities where that can't
+    be done: it was fitted on stored probabilities, true labels had a share and `y` is
+    not given, or the teacher weighs classes.
 
     References
     ----------
@@ -126,139 +125,71 @@ def prune(
     >>> student = make_pipeline(StandardScaler(), network)
     >>> teacher = RandomForestClassifier()
     >>> distilled = DistilledClassifier(teacher, student, random_state=0).fit(X, y)
-    >>> pruned = prune(distilled, X, y, passes=50, tolerance=0.02, random_state=0)
+    >>> pruned = prune(distilled, X, y, epochs=50, tolerance=0.02, random_state=0)
     >>> pruned.estimator[-1].coefs_[0].shape
     (4, 16)
     """
-    _check_range(sparsity, steps, passes)
+    _check_parameters(sparsity, steps, epochs)
     served = slim(estimator)
-    reference = Reference(served, X)
-    classes = reference.find_classes(served)
-    labels = reference.label if y is None else np.asarray(y)
-    before = score_answers(labels, reference.label, reference.proba, classes)
-    learner = split_steps(served)[1]
-    if isinstance(learner, MLPClassifier) or is_skorch(learner):
-        settings = (sparsity, steps, passes, random_state)
-        known = None if y is None else labels
-        pruned = _prune_network(served, estimator, X, known, settings)
+    answers = ask(served, X)
+    labels = answers.label if y is None else np.asarray(y)
+    before = answers.score(labels)
+    learner = split_pipeline(served)[1]
+    if isinstance(learner, MLPClassifier) or is_from(learner, "skorch"):
+        if random_state is None:
+            random_state = learner.get_params().get("random_state")
+        pruned = _retrain_smaller(
+            estimator,
+            X,
+            None if y is None else labels,
+            None if sample_weight is None else np.asarray(sample_weight, dtype=float),
+            sparsity=sparsity,
+            steps=steps,
+            epochs=epochs,
+            random_state=random_state,
+        )
     else:
-        pruned = _replace_learner(served, X, lambda m, _: _shrink_trees(m, sparsity))
-    answers = Reference(pruned, X)
-    after = score_answers(labels, answers.label, answers.proba, classes)
+        pruned = map_learner(served, X, lambda m, _: keep_first_trees(m, sparsity))
+    after = ask(pruned, X).score(labels)
     refuse_loss(f"sparsity={sparsity:g}", before, after, tolerance)
     return Pruned(slim(pruned), before, after)
 
 
-def _check_range(sparsity: float, steps: int, passes: int | None) -> None:
+def _check_parameters(sparsity: float, steps: int, epochs: int | None) -> None:
     if not 0 < sparsity < 1:
         raise ValueError(
             f"sparsity must be above 0 and below 1, received {sparsity}: the share of "
             "the model to remove."
         )
-    if steps < 1 or (passes is not None and passes < 0):
+    if steps < 1 or (epochs is not None and epochs < 0):
         raise ValueError(
-            "Pruning takes at least one step and no negative number of passes; "
-            f"received steps={steps}, passes={passes}."
+            "Pruning takes at least one step and no negative number of epochs; "
+            f"received steps={steps}, epochs={epochs}."
         )
 
 
-def _prune_network(
-    served: Any, estimator: Any, X: Any, y: Any, settings: tuple[Any, ...]
+def _retrain_smaller(
+    estimator: Any, X: Any, y: Any, weight: Any, *, random_state: Any, **settings: Any
 ) -> Any:
-    """Go down what is served next to the estimator, to the level it learned at."""
-    if isinstance(estimator, BaseSearchCV):
-        return _prune_network(served, estimator.best_estimator_, X, y, settings)
-    if isinstance(estimator, Pipeline):
-        *steps, (name, last) = served.steps
-        Z = Pipeline(steps).transform(X) if steps else X
-        pruned = _prune_network(last, estimator.steps[-1][1], Z, y, settings)
-        served.steps = [*steps, (name, pruned)]
-        return served
-    rows, targets = make_lesson(estimator, X, y, settings[-1])
-
-    def shrink(network: Any, Z: Any) -> Any:
-        train = prune_skorch if is_skorch(network) else prune_mlp
-        return train(network, Z, targets, *settings)
-
-    return _replace_learner(served, rows, shrink)
-
-
-def _replace_learner(served: Any, X: Any, shrink: Callable[[Any, Any], Any]) -> Any:
-    if not isinstance(served, Pipeline):
-        return shrink(served, X)
-    *steps, (name, last) = served.steps
-    Z = Pipeline(steps).transform(X) if steps else X
-    served.steps = [*steps, (name, _replace_learner(last, Z, shrink))]
-    return served
-
-
-def _shrink_trees(learner: Any, sparsity: float) -> Any:
-    """Shrink a slimmed copy in place, or replace it."""
-    if isinstance(learner, DecisionTreeClassifier):
-        return _prune_tree(learner, sparsity)
-    if isinstance(learner, HistGradientBoostingClassifier):
-        learner._predictors = _keep_first(learner._predictors, sparsity)
-    elif isinstance(learner, GradientBoostingClassifier):
-        learner.estimators_ = _keep_first(learner.estimators_, sparsity)
-        learner.n_estimators_ = len(learner.estimators_)
-    elif isinstance(learner, RandomForestClassifier | ExtraTreesClassifier):
-        learner.estimators_ = _keep_first(learner.estimators_, sparsity)
-        learner.set_params(n_estimators=len(learner.estimators_))
-    elif isinstance(learner, BaggingClassifier):
-        learner.estimators_ = _keep_first(learner.estimators_, sparsity)
-        kept = len(learner.estimators_)
-        learner.estimators_features_ = learner.estimators_features_[:kept]
-        learner.set_params(n_estimators=kept)
-    elif is_from(learner, "lightgbm"):
-        booster = learner.booster_
-        rounds = _count_kept(booster.current_iteration(), sparsity)
-        text = booster.model_to_string(num_iteration=rounds)
-        learner._Booster = type(booster)(model_str=text)
-    elif is_from(learner, "xgboost"):
-        booster = learner.get_booster()
-        rounds = _count_kept(booster.num_boosted_rounds(), sparsity)
-        learner._Booster = booster[:rounds]
-    elif is_from(learner, "catboost"):
-        learner.shrink(ntree_end=_count_kept(learner.tree_count_, sparsity))
+    """Prune a network at the scale and on the rows on which it learned."""
+    distilled = find_distilled(estimator)
+    model = estimator if distilled is None else distilled
+    if distilled is not None:
+        X = transform_before(estimator, X)
+    scale = 1.0
+    if distilled is not None and can_label(distilled, y):
+        data = make_soft_data(distilled, X, y, weight, random_state)
+        scale = distilled.student_calibration_ / distilled.temperature_
     else:
-        raise TypeError(
-            "prune takes MLPClassifier, a skorch net, a decision tree, a forest, "
-            f"bagging or boosting, received {type(learner).__name__}."
+        data = label_by_itself(model, X, weight)
+
+    def shrink(network: Any, rows: Any) -> Any:
+        scale_logits(network, scale)
+        prune_network(
+            network, data.with_rows(rows), random_state=random_state, **settings
         )
-    return learner
+        scale_logits(network, 1 / scale)
+        return network
 
-
-def _count_kept(count: int, sparsity: float) -> int:
-    # Rounded, lest .9 of 10 leave two by a rounding error.
-    return max(1, math.ceil(round((1.0 - sparsity) * count, 6)))
-
-
-def _keep_first(parts: Any, sparsity: float) -> Any:
-    return parts[: _count_kept(len(parts), sparsity)]
-
-
-def _prune_tree(
-    learner: DecisionTreeClassifier, sparsity: float
-) -> DecisionTreeClassifier:
-    """Raise the cost of a leaf until few enough nodes are left."""
-    most = _count_kept(learner.tree_.node_count, sparsity)
-    # Twice the impurity of the root prices every split out.
-    low, high = 0.0, 2.0 * float(learner.tree_.impurity[0]) + 1e-12
-    pruned = _price_leaves(learner, high)
-    for _ in range(50):
-        middle = (low + high) / 2
-        pilot = _price_leaves(learner, middle)
-        if pilot.tree_.node_count > most:
-            low = middle
-        else:
-            high, pruned = middle, pilot
-    return pruned
-
-
-def _price_leaves(
-    learner: DecisionTreeClassifier, alpha: float
-) -> DecisionTreeClassifier:
-    pilot = copy.deepcopy(learner)
-    given = pilot.ccp_alpha
-    pilot.set_params(ccp_alpha=alpha)._prune_tree()
-    return pilot.set_params(ccp_alpha=given)
+    pruned = map_learner(slim(model), data.X, shrink)
+    return pruned if distilled is None else replace_distilled(estimator, pruned)

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._classifier import DistilledClassifier
 from .._nested import find_deployed
 from .._sklearn import BaseSearchCV
+from ._libraries import find_nonlinearity, is_from
 
 #: What no prediction reads, by attribute; each is large or grows with the training
 #: rows. Whatever is not named here stays.
@@ -119,7 +120,8 @@ def slim(estimator: Any) -> Any:
     >>> 2 * len(pickle.dumps(slimmed)) < len(pickle.dumps(distilled.student_))
     True
     """
-    deployed = unwrap(estimator)
+    check_is_fitted(estimator)
+    deployed = find_deployed(estimator)
     buffer = io.BytesIO()
     try:
         _SlimPickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(deployed)
@@ -134,12 +136,6 @@ def slim(estimator: Any) -> Any:
     return slimmed
 
 
-def unwrap(estimator: Any) -> Any:
-    """Return what is deployed of an estimator that must be fitted."""
-    check_is_fitted(estimator)
-    return find_deployed(estimator)
-
-
 class _SlimPickler(pickle.Pickler):
     """Pickle estimators without their training residue."""
 
@@ -148,7 +144,7 @@ class _SlimPickler(pickle.Pickler):
             return NotImplemented
         if isinstance(obj, DistilledClassifier | BaseSearchCV):
             return _return_given, (_replace(obj),)
-        if is_skorch(obj):
+        if is_from(obj, "skorch"):
             return _reduce_estimator(obj, _strip_net(obj))
         return _reduce_estimator(obj, _strip_state(obj, obj.__getstate__()))
 
@@ -177,7 +173,7 @@ def _strip_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         state["memory"] = None
     if isinstance(estimator, HistGradientBoostingClassifier):
         state["_bin_mapper"] = _strip_bins(state["_bin_mapper"])
-    if type(estimator).__module__.startswith("lightgbm."):
+    if is_from(estimator, "lightgbm"):
         # The log of the metrics; the rounds after the best one LightGBM drops itself.
         state |= {"_evals_result": {}, "_best_score": {}}
     return state
@@ -195,10 +191,6 @@ def _strip_bins(mapper: Any) -> Any:
     return stripped
 
 
-def is_skorch(obj: Any) -> bool:
-    return any(c.__module__.startswith("skorch.") for c in type(obj).__mro__)
-
-
 def _strip_net(net: Any) -> dict[str, Any]:
     """Trim a skorch net as skorch does, on a copy.
 
@@ -207,7 +199,7 @@ def _strip_net(net: Any) -> dict[str, Any]:
     softmax, so that is written down first.
     """
     trimmed = pickle.loads(pickle.dumps(net))
-    trimmed.predict_nonlinearity = net._get_predict_nonlinearity()
+    trimmed.predict_nonlinearity = find_nonlinearity(net)
     trimmed.trim_for_prediction()
     return trimmed.__getstate__()
 

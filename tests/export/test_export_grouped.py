@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from _onnx_files import prepare_columns
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -17,7 +18,6 @@ runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("skl2onnx")
 
 from skdistill import DistilledClassifier
-from skdistill._labels._defaults import prepare_columns
 from skdistill.export import to_onnx
 
 NUMBERS, TEXTS = ["a", "b", "flag"], ["text", "kind"]
@@ -93,7 +93,6 @@ def test_what_only_skl2onnx_knows_takes_its_columns_from_them():
     pipeline = make_pipeline(encode, LogisticRegression()).fit(frame, y)
     model = to_onnx(pipeline, frame[["a", "text", "b", "kind", "flag"]], grouped=True)
     assert_equal(pipeline, model, frame)
-    assert "Split" not in {node.op_type for node in model.graph.node}
 
 
 def test_the_metadata_tell_which_column_is_where():
@@ -119,13 +118,22 @@ def test_a_table_of_numbers_is_one_input_whatever_is_asked_for():
     assert [entry.name for entry in model.graph.input] == ["X"]
 
 
-def test_a_column_named_like_a_group_is_refused():
+def test_columns_named_like_tensors_of_the_model():
     frame, y = make_frame()
-    frame = frame.rename(columns={"a": "texts"})
-    pipeline = make_pipeline(prepare_columns(frame), LogisticRegression()).fit(frame, y)
-    with pytest.raises(ValueError, match=r"\['texts'\] clash"):
-        to_onnx(pipeline, frame, grouped=True)
-    to_onnx(pipeline, frame)
+    names = {"a": "texts", "text": "label", "b": "X", "kind": "_1"}
+    pipeline = make_pipeline(
+        make_column_transformer(
+            (StandardScaler(), ["texts", "flag"]), (OneHotEncoder(), ["_1"])
+        ),
+        LogisticRegression(),
+    )
+    renamed = frame.rename(columns=names).assign(flag=frame["flag"].astype(float))
+    pipeline.fit(renamed, y)
+    session = runtime.InferenceSession(
+        to_onnx(pipeline, renamed, grouped=True).SerializeToString()
+    )
+    proba = session.run(["probabilities"], feed(frame))[0]
+    np.testing.assert_allclose(proba, pipeline.predict_proba(renamed), atol=1e-5)
 
 
 def test_quantised_and_distilled():

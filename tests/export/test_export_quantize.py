@@ -205,7 +205,7 @@ def test_the_same_rows_give_the_same_bytes():
 @pytest.mark.parametrize("quantize", KINDS)
 def test_a_pruned_network_is_quantised(quantize):
     pipeline, rows, y = make_network()
-    pruned = prune(pipeline, rows, y, tolerance=0.05, passes=30, random_state=0)
+    pruned = prune(pipeline, rows, y, tolerance=0.05, epochs=30, random_state=0)
     plain = to_onnx(pipeline, rows, y, quantize=quantize, tolerance=0.01)
     model = to_onnx(pruned.estimator, rows, y, quantize=quantize, tolerance=0.01)
     assert count_bytes(model) < count_bytes(plain)

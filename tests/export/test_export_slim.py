@@ -32,8 +32,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill._labels._soft_targets import one_hot
 from skdistill.export import slim
+from skdistill.metrics import agreement_score
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::FutureWarning"
@@ -349,11 +349,7 @@ def test_what_can_not_be_pickled_is_refused():
 
 
 def test_a_function_of_this_package_is_refused():
-    pipeline = make_pipeline(
-        FunctionTransformer(one_hot, kw_args={"n_classes": 3}), GaussianNB()
-    )
-    codes = CODES.reshape(-1, 1)
-    pipeline.steps[0][1].fit(codes)
+    pipeline = make_pipeline(FunctionTransformer(agreement_score), GaussianNB())
     pipeline.steps[1][1].fit(X, Y)
-    with pytest.raises(TypeError, match=r"skdistill\._targets\.one_hot"):
+    with pytest.raises(TypeError, match=r"holds skdistill\.metrics.*agreement_score"):
         slim(pipeline)

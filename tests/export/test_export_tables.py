@@ -5,20 +5,21 @@ import pandas as pd
 import pytest
 from _onnx_files import (
     LEARNERS,
-    NAMES,
     RNG,
     SCORES,
     TEST,
     TRAIN,
     X,
     assert_equal_to,
+    default_student,
     list_operators,
     make_frame,
     make_labels,
     make_lightgbm,
+    prepare_columns,
     run,
 )
-from sklearn.compose import make_column_transformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import VotingClassifier
 from sklearn.feature_selection import SelectKBest
@@ -27,7 +28,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline, make_union
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
@@ -41,15 +42,7 @@ from sklearn.preprocessing import (
 )
 
 from skdistill import DistilledClassifier
-from skdistill._labels._defaults import default_student, prepare_columns
 from skdistill.export import to_onnx
-from skdistill.export.onnx._columns import describe_inputs
-from skdistill.export.onnx._convert import build_models
-from skdistill.export.onnx._preprocessing import (
-    UnsupportedError,
-    start_table,
-    transform_table,
-)
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("skl2onnx")
@@ -79,9 +72,20 @@ PREPROCESSING = {
         remainder="passthrough",
     ),
     "identity": lambda: FunctionTransformer(),
+    "no step": lambda: Pipeline([("scale", StandardScaler()), ("none", None)]),
     # Not arithmetic of the form that folds: through skl2onnx.
     "normalizer": Normalizer,
     "clipped": lambda: MinMaxScaler(clip=True),
+    "a marker": lambda: SimpleImputer(missing_values=-1.0),
+    "imputed late": lambda: make_pipeline(StandardScaler(), SimpleImputer()),
+    "weighted union": lambda: FeatureUnion(
+        [("scale", StandardScaler()), ("same", "passthrough")],
+        transformer_weights={"scale": 2.0},
+    ),
+    "weighted columns": lambda: ColumnTransformer(
+        [("scale", StandardScaler(), [0, 3]), ("same", "passthrough", [1])],
+        transformer_weights={"scale": 3.0},
+    ),
 }
 
 
@@ -93,7 +97,9 @@ def test_preprocessing_is_equal(name, learner):
     y = make_labels(3)
     pipeline.fit(X[TRAIN], y[TRAIN])
     model = to_onnx(pipeline, X[TRAIN])
-    assert_equal_to(pipeline, model, X[TEST], {"X": X[TEST]})
+    # Beyond the range of the rows that verified it, too.
+    far = 3 * X[TEST]
+    assert_equal_to(pipeline, model, far, {"X": far})
 
 
 def test_scaling_costs_no_node():
@@ -146,8 +152,7 @@ def feed_frame(frame):
 def test_a_mixed_table_has_one_input_a_column(learner):
     frame, y = make_frame(), make_labels(3)
     if learner == "student":
-        pipeline = default_student(frame, 100)
-        pipeline[-1].set_params(max_iter=20, random_state=0)
+        pipeline = default_student(frame)
     else:
         pipeline = make_pipeline(prepare_columns(frame), LEARNERS[learner]())
     pipeline.fit(frame[TRAIN], y[TRAIN])
@@ -170,8 +175,7 @@ def test_a_table_of_numbers_is_one_input_whatever_holds_it():
     frame["e"] = frame["e"].round().astype("Int64")
     table = frame.to_numpy(dtype=np.float32, na_value=np.nan)
     for rows in (frame, pl.from_pandas(frame), table):
-        pipeline = default_student(rows, 100)
-        pipeline[-1].set_params(max_iter=20, random_state=0)
+        pipeline = default_student(rows)
         pipeline.fit(rows[:300], y[TRAIN])
         model = to_onnx(pipeline, rows[:300])
         assert [entry.name for entry in model.graph.input] == ["X"]
@@ -222,7 +226,7 @@ ENCODERS = {
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_levels_never_seen_are_encoded_as_the_encoder_does(name):
+def test_unknown_categories_are_encoded_as_the_encoder_does(name):
     frame = make_frame()[["text", "a", "flag", "kind"]]
     encode = ENCODERS[name]()
     pipeline = make_pipeline(
@@ -236,7 +240,7 @@ def test_levels_never_seen_are_encoded_as_the_encoder_does(name):
     assert_equal_to(pipeline, model, test, feed_frame(test))
 
 
-def test_a_level_never_seen_gives_nan_where_the_encoder_would_raise():
+def test_an_unknown_category_gives_nan_where_the_encoder_would_raise():
     frame = make_frame(missing=False)[["text", "a"]]
     pipeline = make_pipeline(
         make_column_transformer((OneHotEncoder(), ["text"]), remainder="passthrough"),
@@ -252,7 +256,7 @@ def test_a_level_never_seen_gives_nan_where_the_encoder_would_raise():
 
 FILLS = {
     "constant": {"strategy": "constant", "fill_value": "missing"},
-    "level": {"strategy": "constant", "fill_value": "red"},
+    "category": {"strategy": "constant", "fill_value": "red"},
     "most frequent": {"strategy": "most_frequent"},
 }
 
@@ -293,76 +297,55 @@ def test_a_fill_that_was_never_needed_in_training():
 def test_nullable_strings_of_the_default_student():
     frame = make_frame()[["a", "text", "b"]]
     frame["text"] = frame["text"].astype("string")
-    student = default_student(frame, 100)
-    student[-1].set_params(max_iter=20, random_state=0)
+    student = default_student(frame)
     student.fit(frame[TRAIN], make_labels(3)[TRAIN])
     model = to_onnx(student, frame[TRAIN])
     assert_equal_to(student, model, frame[TEST], feed_frame(frame[TEST]))
 
 
-ODD = {
-    "a marker": (SimpleImputer(missing_values=-1.0), X),
-    "imputed late": (make_pipeline(StandardScaler(), SimpleImputer()), X),
-    "encoded late": (
-        make_pipeline(
-            StandardScaler(), OneHotEncoder(handle_unknown="ignore", max_categories=3)
-        ),
-        X,
+def take_columns(rows):
+    return rows[["a", "b"]]
+
+
+REFUSED = {
+    "encoded late": make_pipeline(
+        StandardScaler(), OneHotEncoder(handle_unknown="ignore", max_categories=3)
     ),
-    "clipped": (MaxAbsScaler(clip=True), X),
-    "a function": (FunctionTransformer(np.exp), X),
-    "a failing function": (FunctionTransformer(lambda rows: rows.columns), None),
-    "union weights": (
-        make_union(StandardScaler()).set_params(
-            transformer_weights={"standardscaler": 2.0}
-        ),
-        X,
+    "clipped": MaxAbsScaler(clip=True),
+    "clipped inside": make_column_transformer(
+        (make_pipeline(Normalizer(), MaxAbsScaler(clip=True)), ["a", "b"])
     ),
-    "a slice of names": (
-        make_column_transformer((StandardScaler(), slice("a", "b"))),
-        None,
+    "a function": FunctionTransformer(np.exp),
+    "a function of frames": FunctionTransformer(take_columns),
+    "a slice of names": make_column_transformer((StandardScaler(), slice("a", "b"))),
+    "a column as a vector": make_column_transformer(
+        (FunctionTransformer(np.reshape, kw_args={"shape": (-1, 1)}), "a")
     ),
-    "strings": (make_column_transformer(("passthrough", ["text"])), None),
 }
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_other_preprocessing_is_left_to_skl2onnx(name):
-    transformer, rows = ODD[name]
-    rows = make_frame(missing=False) if rows is None else rows
-    if name == "a failing function":
-        with pytest.raises(UnsupportedError):
-            transform_table(transformer, start_table(3, frozenset()))
-        return
-    transformer.fit(rows[TRAIN])
-    inputs = describe_inputs(rows)
-    table = start_table(len(inputs.columns), inputs.texts)
-    if name == "strings":
-        table = transform_table(transformer, table)
-        with pytest.raises(UnsupportedError, match="strings"):
-            transform_table(StandardScaler().fit(X[:, :1]), table)
-        return
-    with pytest.raises(UnsupportedError):
-        transform_table(transformer, table)
+@pytest.mark.parametrize("name", REFUSED)
+def test_preprocessing_without_a_converter_is_refused(name):
+    frame = make_frame(missing=False)[["a", "b", "c d"]]
+    pipeline = make_pipeline(REFUSED[name], LogisticRegression())
+    pipeline.fit(frame, make_labels(3))
+    with pytest.raises(TypeError, match="No converter"):
+        to_onnx(pipeline, frame)
 
 
-def test_a_column_passed_as_a_vector_is_left_to_skl2onnx():
-    columns = make_column_transformer((FunctionTransformer(), "a"))
-    columns.transformers_ = [("f", FunctionTransformer(), "a")]
-    with pytest.raises(UnsupportedError, match="vector"):
-        transform_table(columns, start_table(2, frozenset()))
+def measure_texts(rows):
+    """Return the number of letters in each column of strings."""
+    return np.array([[float(len(text)) for text in row] for row in np.asarray(rows)])
 
 
 def test_strings_that_nobody_encodes_are_refused():
-    frame = make_frame(missing=False)[["text", "a"]]
-    passed = make_pipeline(
-        make_column_transformer(("passthrough", ["text", "a"])), GaussianNB()
-    )
-    passed[0].fit(frame)
-    passed[1].fit(X[:, :2], make_labels(3))
-    models = build_models(passed, describe_inputs(frame), NAMES)
-    with pytest.raises(TypeError, match=r"No converter.*StringTensorType"):
-        next(models)
+    frame = make_frame(missing=False)[["text", "kind"]]
+    passed = make_column_transformer(("passthrough", ["text", "kind"]))
+    measured = FunctionTransformer(measure_texts)
+    pipeline = make_pipeline(passed, measured, GaussianNB())
+    pipeline.fit(frame, make_labels(3))
+    with pytest.raises(TypeError, match="No converter"):
+        to_onnx(pipeline, frame)
 
 
 def test_a_frozen_student_behind_preprocessing_of_skl2onnx():
@@ -386,17 +369,44 @@ def test_an_array_of_objects_is_fed_column_by_column():
     rows[:, 0] = X[:, 0].astype(float)
     rows[:, 1] = np.where(X[:, 1] > 0, "up", "down")
     rows[::5, 0] = None
-    assert describe_inputs(rows).columns == ("x0", "x1")
-    feed = describe_inputs(rows).feed(rows)
-    assert feed["x0"].dtype == np.float32
-    assert np.isnan(feed["x0"][0, 0])
-    assert feed["x1"][:, 0].tolist() == rows[:, 1].tolist()
-    numbers = describe_inputs(rows[:, :1])
-    assert numbers.feed(rows[:, :1])["X"].shape == (500, 1)
-    assert describe_inputs(np.array([["a"], ["b"]])).texts == {0}
+    encode = make_column_transformer((SimpleImputer(), [0]), (OneHotEncoder(), [1]))
+    pipeline = make_pipeline(encode, LogisticRegression())
+    pipeline.fit(rows[TRAIN], make_labels(3)[TRAIN])
+    model = to_onnx(pipeline, rows[TRAIN])
+    numbers = np.array([[np.nan if v is None else v] for v in rows[TEST, 0]])
+    feed = {"x0": numbers.astype(np.float32), "x1": rows[TEST, 1:]}
+    assert_equal_to(pipeline, model, rows[TEST], feed)
 
 
-def test_numbers_as_levels():
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("kind", ["numbers", "strings"])
+def test_an_unknown_category_is_not_a_missing_one(name, kind):
+    """The encoder has a missing category, and none is what it is given."""
+    codes = RNG.randint(0, 4, 500)
+    known = [3.0, 1.0, 2.0, np.nan] if kind == "numbers" else ["d", "b", "c", None]
+    unknown = [17.0, -5.0, 0.5] if kind == "numbers" else ["z", "a", "bb"]
+    dtype = float if kind == "numbers" else object
+    frame = pd.DataFrame({"code": np.array(known, dtype=dtype)[codes], "a": X[:, 0]})
+    # The missing category decides the class.
+    y = np.array(["ant", "bee"])[(X[:, 0] + 3 * (codes == 3) > 1).astype(int)]
+    columns = make_column_transformer(
+        (ENCODERS[name](), ["code"]), ("passthrough", ["a"])
+    )
+    pipeline = make_pipeline(columns, LogisticRegression()).fit(frame[TRAIN], y[TRAIN])
+    model = to_onnx(pipeline, frame[TRAIN])
+    test = frame[TEST].copy()
+    test["code"] = np.array(unknown * 67, dtype=dtype)[: len(test)]
+    if kind == "numbers":
+        feed = {"X": test.to_numpy(np.float32)}
+    else:
+        feed = {
+            "code": test[["code"]].to_numpy(),
+            "a": test[["a"]].to_numpy(np.float32),
+        }
+    assert_equal_to(pipeline, model, test, feed)
+
+
+def test_numbers_as_categories():
     rows = np.column_stack([RNG.randint(0, 4, 500), X[:, 0]]).astype(float)
     rows[::9, 0] = np.nan
     pipeline = make_pipeline(

@@ -19,8 +19,9 @@ from sklearn.linear_model import (
 )
 from sklearn.neural_network import MLPClassifier
 
-from ._graph import Graph, emit_table
-from ._preprocessing import Table
+from ._emit_table import emit_table
+from ._graph import Graph
+from ._table import Table
 
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity": ""}
 
@@ -107,23 +108,20 @@ def emit_dense(
 def _is_plain(dense: Dense, classes: NDArray[Any]) -> bool:
     """Whether LinearClassifier has this ending and this type of label."""
     binary = dense.ending == "sigmoid" and len(classes) == 2
-    return (binary or dense.ending == "softmax") and classes.dtype.kind in "iuOUST"
+    return (binary or dense.ending == "softmax") and classes.dtype.kind in "iO"
 
 
 def _emit_classifier(
     graph: Graph, hidden: str, dense: Dense, classes: NDArray[Any]
 ) -> None:
-    if classes.dtype.kind in "iu":
-        labels: dict[str, Any] = {"classlabels_ints": classes.tolist()}
-    else:
-        labels = {"classlabels_strings": [str(label) for label in classes]}
+    kind = "ints" if classes.dtype.kind == "i" else "strings"
     graph.add_outputs(
         *("LinearClassifier", [hidden], ["label", "probabilities"]),
         coefficients=dense.weights[-1].T.astype(np.float32).ravel().tolist(),
         intercepts=np.asarray(dense.biases[-1], dtype=np.float32).tolist(),
         multi_class=1,
         post_transform="SOFTMAX" if dense.ending == "softmax" else "LOGISTIC",
-        **labels,
+        **{f"classlabels_{kind}": classes.tolist()},
     )
 
 
@@ -152,10 +150,9 @@ def _emit_huber(graph: Graph, logits: str) -> str:
 
 def emit_label(graph: Graph, scores: str, classes: NDArray[Any]) -> None:
     """Append the label with the highest score."""
-    if classes.dtype.kind in "iu" and (classes == np.arange(len(classes))).all():
+    if classes.dtype.kind == "i" and (classes == np.arange(len(classes))).all():
         graph.add("ArgMax", [scores], "label", axis=1, keepdims=0)
         return
     best = graph.add("ArgMax", [scores], axis=1, keepdims=0)
-    if classes.dtype.kind in "OUST":
-        classes = np.array([str(label) for label in classes], dtype=object)
-    graph.add("Gather", [graph.hold(classes), best], "label")
+    # Not in the type of the arithmetic, in which two labels could be equal.
+    graph.add("Gather", [graph.hold_as(classes), best], "label")

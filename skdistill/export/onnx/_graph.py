@@ -1,4 +1,4 @@
-"""A graph under construction, and how a table of terms becomes nodes."""
+"""A graph under construction."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._columns import MISSING_TEXT, TEXTS, Inputs
-from ._preprocessing import Level, Missing, Table, Value
+from ._inputs import TEXTS, Inputs
 
 #: Read by every ONNX Runtime since 1.14 (2023), on each platform.
 OPSET = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 8
-
-#: Stands for a missing number among levels: the lowest of float32.
-_NO_NUMBER = float(np.finfo(np.float32).min)
 
 
 class Graph:
@@ -39,6 +35,11 @@ class Graph:
         self._flags: dict[str, str] = {}
         self._texts: dict[int, str] = {}
         self._n_names = 0
+        self._prefix = "_"
+        while any(column.startswith(self._prefix) for column in inputs.columns):
+            self._prefix += "_"
+
+    # Nodes and tensors ---------------------------------------------------------------
 
     def add(self, op: str, inputs: list[str], output: str = "", **attributes) -> str:
         """Append a node; return the name of its output."""
@@ -73,9 +74,67 @@ class Graph:
         return name
 
     def make_name(self) -> str:
+        """Return a name that no column and no other tensor has."""
         self._n_names += 1
-        # No column is named like it.
-        return f"_{self._n_names}"
+        return f"{self._prefix}{self._n_names}"
+
+    def append(self, model: Any, names: dict[str, str]) -> None:
+        """Append another model's nodes, under names of this graph.
+
+        Parameters
+        ----------
+        model : onnx.ModelProto
+            Changed.
+        names : dict of str to str
+            For each input of the model and each output that is used, the tensor of
+            this graph.
+        """
+        known = {"": "", **names}
+
+        def rename(name: str) -> str:
+            if name not in known:
+                known[name] = self.make_name()
+            return known[name]
+
+        _rename_tensors(model.graph, rename)
+        self.nodes.extend(model.graph.node)
+        self.tensors.extend(model.graph.initializer)
+        added = {(entry.domain or "") for entry in model.opset_import} - set(OPSET)
+        self.domains |= dict.fromkeys(added, 1)
+
+    def to_model(self, classes: NDArray[Any]) -> Any:
+        """Make the model, whose outputs are ``label`` and ``probabilities``."""
+        from onnx import TensorProto, checker, helper
+
+        describe, kinds = helper.make_tensor_value_info, TensorProto
+        given = [
+            describe(
+                name,
+                kinds.STRING if columns[0] in self.inputs.texts else kinds.FLOAT,
+                ["n", len(columns)],
+            )
+            for name, columns in self.inputs.parts.items()
+        ]
+        label = {"O": kinds.STRING, "f": kinds.DOUBLE, "b": kinds.BOOL}
+        outputs = [
+            describe("label", label.get(classes.dtype.kind, kinds.INT64), ["n"]),
+            describe("probabilities", kinds.FLOAT, ["n", len(classes)]),
+        ]
+        made = helper.make_graph(self.nodes, "model", given, outputs, self.tensors)
+        used = {node.domain for node in self.nodes}
+        versions = (OPSET | self.domains).items()
+        opsets = [helper.make_opsetid(d, v) for d, v in versions if not d or d in used]
+        model = helper.make_model(
+            made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="skdistill"
+        )
+        for node in model.graph.node:
+            # Names of nodes are nothing but bytes.
+            node.ClearField("name")
+            node.ClearField("doc_string")
+        checker.check_model(model)
+        return model
+
+    # Input columns -------------------------------------------------------------------
 
     def take_numbers(self, columns: tuple[int, ...]) -> str:
         """Return the given input columns as one matrix of numbers."""
@@ -122,131 +181,14 @@ class Graph:
         return self._flags[numbers]
 
 
-def emit_table(graph: Graph, table: Table) -> str:
-    """Append the nodes that compute all columns of a table."""
-    values = [atom for atom in table.terms if isinstance(atom, Value)]
-    flags = [atom for atom in table.terms if isinstance(atom, Missing)]
-    levels = [atom for atom in table.terms if isinstance(atom, Level)]
-    constant = table.constant
-    total = ""
-    if values:
-        matrix = np.vstack([table.terms[atom] for atom in values])
-        numbers = _emit_values(graph, values)
-        total = _emit_product(graph, numbers, matrix, graph.hold(constant))
-    if flags:
-        matrix = np.vstack([table.terms[atom] for atom in flags])
-        numbers = graph.take_numbers(tuple(atom.column for atom in flags))
-        ones = graph.cast(graph.flag_missing(numbers), graph.dtype)
-        total = _emit_product(graph, ones, matrix, total or graph.hold(constant))
-    if levels:
-        looked_up = _emit_levels(graph, table, levels)
-        total = graph.add("Add", [looked_up, total or graph.hold(constant)])
-    return total
-
-
-def _emit_product(graph: Graph, left: str, matrix: NDArray[Any], plus: str) -> str:
-    return graph.add("Gemm", [left, graph.hold(matrix), plus])
-
-
-def _emit_values(graph: Graph, values: list[Value]) -> str:
-    numbers = graph.take_numbers(tuple(atom.column for atom in values))
-    known = numbers if graph.dtype is np.float32 else graph.cast(numbers, graph.dtype)
-    fills = [np.nan if atom.fill is None else atom.fill for atom in values]
-    if np.isnan(fills).all():
-        return known
-    filled = [graph.flag_missing(numbers), graph.hold(np.array(fills)), known]
-    return graph.add("Where", filled)
-
-
-def _emit_levels(graph: Graph, table: Table, levels: list[Level]) -> str:
-    """Look up one row a column in a single matrix, and add the rows."""
-    rows, codes = [], []
-    start = 0
-    for atom in levels:
-        codes.append(_emit_codes(graph, atom, start))
-        rows.append(table.terms[atom])
-        start += len(rows[-1])
-    positions = graph.add("Concat", codes, axis=1) if len(codes) > 1 else codes[0]
-    found = graph.add("Gather", [graph.hold(np.vstack(rows)), positions])
-    axes = graph.hold(np.array([1]))
-    return graph.add("ReduceSum", [found, axes], keepdims=0)
-
-
-def _emit_codes(graph: Graph, atom: Level, start: int) -> str:
-    values = list(range(start, start + len(atom.levels)))
-    other = start + len(atom.levels)
-    if atom.column in graph.inputs.texts:
-        keys = [MISSING_TEXT if key is None else str(key) for key in atom.levels]
-        if len(set(keys)) < len(keys):
-            raise ValueError(
-                "An empty string stands for a missing one in ONNX, and column "
-                f"{graph.inputs.columns[atom.column]!r} has both. Replace the empty "
-                "strings before fitting."
-            )
-        return graph.add(
-            *("LabelEncoder", [graph.take_text(atom.column)]),
-            keys_strings=keys,
-            values_int64s=values,
-            default_int64=other,
-        )
-    # NaN is no key that every ONNX Runtime finds.
-    floats = [_NO_NUMBER if key is None else float(key) for key in atom.levels]
-    source = graph.take_numbers((atom.column,))
-    if None in atom.levels:
-        missing = graph.flag_missing(source)
-        number = graph.hold_as(np.float32(_NO_NUMBER))
-        source = graph.add("Where", [missing, number, source])
-    return graph.add(
-        *("LabelEncoder", [source]),
-        keys_floats=floats,
-        values_int64s=values,
-        default_int64=other,
-    )
-
-
-def emit_features(graph: Graph, table: Table) -> str:
-    """Append the nodes that compute each column on its own, as float32.
-
-    Trees compare columns with thresholds, often where a value of the training rows
-    stands: the arithmetic is best done in double, as scikit-learn does it. They also
-    know what to do with NaN, which a product would spread over all columns.
-    """
-    alone = [k for k in range(table.width) if _find_value(table, k) is not None]
-    others = [k for k in range(table.width) if k not in set(alone)]
-    parts = []
-    if alone:
-        parts.append(_emit_alone(graph, table, alone))
-    if others:
-        parts.append(emit_table(graph, table.select(others)))
-    result = parts[0]
-    if len(parts) > 1:
-        joined = graph.add("Concat", parts, axis=1)
-        order = graph.hold(np.argsort([*alone, *others]))
-        result = graph.add("Gather", [joined, order], axis=1)
-    return result if graph.dtype is np.float32 else graph.cast(result, np.float32)
-
-
-def is_untouched(table: Table) -> bool:
-    """Whether a table is input columns, filled in or not, without arithmetic."""
-    return all(raw is not None for raw in table.raw)
-
-
-def _find_value(table: Table, k: int) -> Value | None:
-    """Return the number that a column is a multiple of, plus a constant."""
-    atoms = [atom for atom, part in table.terms.items() if part[:, k].any()]
-    return atoms[0] if len(atoms) == 1 and isinstance(atoms[0], Value) else None
-
-
-def _emit_alone(graph: Graph, table: Table, columns: list[int]) -> str:
-    atoms = [atom for k in columns if (atom := _find_value(table, k)) is not None]
-    factors = np.array(
-        [table.terms[atom][0, k] for atom, k in zip(atoms, columns, strict=True)]
-    )
-    offsets = -table.constant[columns] / factors
-    result = _emit_values(graph, atoms)
-    # Centred before it is scaled, as the scalers do it.
-    if offsets.any():
-        result = graph.add("Sub", [result, graph.hold(offsets)])
-    if (factors != 1).any():
-        result = graph.add("Mul", [result, graph.hold(factors)])
-    return result
+def _rename_tensors(graph: Any, rename: Any) -> None:
+    """Rename the tensors of a graph and of the graphs inside its nodes."""
+    for entry in [*graph.initializer, *graph.input, *graph.output]:
+        entry.name = rename(entry.name)
+    for node in graph.node:
+        node.input[:] = [rename(name) for name in node.input]
+        node.output[:] = [rename(name) for name in node.output]
+        for attribute in node.attribute:
+            inner = [attribute.g] if attribute.HasField("g") else attribute.graphs
+            for part in inner:
+                _rename_tensors(part, rename)

@@ -1,18 +1,9 @@
-"""Preprocessing as arithmetic: what every output column is made of.
-
-Imputation, scaling, encoding, selection and projection, alone or in nested
-pipelines and column transformers, all make columns of one form: a constant, plus
-multiples of (imputed) numbers, of "is missing" flags, and of values looked up by
-level. Such a table multiplied by the first layer of a network is a table again, so
-that all of it folds into that layer.
-"""
+"""Fitted preprocessing as a table of terms: pipelines, column transformers, unions."""
 
 from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,126 +27,16 @@ from sklearn.preprocessing import (
 
 from ..._frames import is_missing
 from ..._typing import FloatArray
-
-
-class UnsupportedError(Exception):
-    """A transformer that is no arithmetic of this form."""
-
-
-@dataclass(frozen=True)
-class Value:
-    """A column of numbers; `fill` stands in for NaN, None leaves it."""
-
-    column: int
-    fill: float | None = None
-
-
-@dataclass(frozen=True)
-class Missing:
-    """1 where the column is NaN, else 0."""
-
-    column: int
-
-
-@dataclass(frozen=True)
-class Level:
-    """Indicators of the levels of a column, and last of any other value.
-
-    A level of None is a missing value.
-    """
-
-    column: int
-    levels: tuple[Any, ...]
-
-
-Atom = Value | Missing | Level
-
-
-@dataclass(frozen=True)
-class Raw:
-    """An input column, untouched but for missing values."""
-
-    column: int
-    fill: Any = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns as sums of terms.
-
-    Attributes
-    ----------
-    raw : list of (Raw or None)
-        For each column, the input column it still is.
-    terms : dict of Atom to ndarray of shape (size of the atom, width)
-        What each atom contributes to each column.
-    constant : ndarray of shape (width,)
-        What is added to each column.
-    """
-
-    raw: list[Raw | None]
-    terms: dict[Atom, FloatArray]
-    constant: FloatArray
-
-    @property
-    def width(self) -> int:
-        return len(self.constant)
-
-    def select(self, columns: Any) -> Table:
-        """Return some of the columns, in the order given."""
-        kept = np.arange(self.width)[columns]
-        terms = {atom: part[:, kept] for atom, part in self.terms.items()}
-        return Table(
-            [self.raw[k] for k in kept],
-            {atom: part for atom, part in terms.items() if part.any()},
-            self.constant[kept],
-        )
-
-    def multiply(self, matrix: FloatArray, constant: Any = 0.0) -> Table:
-        """Return the columns times a matrix plus a constant."""
-        if any(raw is not None and not self._is_number(k) for k, raw in self._raws()):
-            raise UnsupportedError("arithmetic on strings")
-        terms = {atom: part @ matrix for atom, part in self.terms.items()}
-        total = self.constant @ matrix + constant
-        return Table([None] * matrix.shape[1], terms, total)
-
-    def scale(self, factor: Any, constant: Any) -> Table:
-        """Return each column times its factor plus a constant."""
-        factor = np.broadcast_to(np.asarray(factor, dtype=float), (self.width,))
-        return self.multiply(np.diag(factor), constant)
-
-    def _raws(self) -> list[tuple[int, Raw | None]]:
-        return list(enumerate(self.raw))
-
-    def _is_number(self, k: int) -> bool:
-        return any(part[:, k].any() for part in self.terms.values())
-
-
-def start_table(n_columns: int, texts: frozenset[int]) -> Table:
-    """Return the input columns themselves."""
-    terms: dict[Atom, FloatArray] = {}
-    for k in range(n_columns):
-        if k not in texts:
-            terms[Value(k)] = np.eye(1, n_columns, k)
-    return Table([Raw(k) for k in range(n_columns)], terms, np.zeros(n_columns))
-
-
-def join_tables(tables: Sequence[Table]) -> Table:
-    """Put tables side by side."""
-    width = sum(table.width for table in tables)
-    terms: dict[Atom, FloatArray] = {}
-    start = 0
-    for table in tables:
-        stop = start + table.width
-        for atom, part in table.terms.items():
-            whole = terms.setdefault(atom, np.zeros((len(part), width)))
-            whole[:, start:stop] = part
-        start = stop
-    return Table(
-        [raw for table in tables for raw in table.raw],
-        terms,
-        np.concatenate([table.constant for table in tables] or [np.zeros(0)]),
-    )
+from ._table import (
+    Atom,
+    Category,
+    Missing,
+    Raw,
+    Table,
+    UnsupportedError,
+    Value,
+    join_tables,
+)
 
 
 def transform_table(transformer: Any, table: Table) -> Table:
@@ -244,37 +125,34 @@ def _flag_column(raw: Any) -> Table:
 
 
 def _apply_encoder(encoder: Any, table: Table) -> Table:
-    """Ask the encoder itself what each level becomes, all else at its first level."""
+    """Encode each category of a column, with the first one in all other columns."""
     encoder = copy.copy(encoder)
     # Probed with arrays, about whose missing names it would warn.
     vars(encoder).pop("feature_names_in_", None)
     vars(encoder).pop("_sklearn_output_config", None)
-    first = [levels[0] for levels in encoder.categories_]
+    first = [known[0] for known in encoder.categories_]
     base = _encode(encoder, [first])[0]
     terms: dict[Atom, FloatArray] = {}
-    for k, (raw, levels) in enumerate(zip(table.raw, encoder.categories_, strict=True)):
+    for k, (raw, known) in enumerate(zip(table.raw, encoder.categories_, strict=True)):
         if raw is None:
             raise UnsupportedError("encoding after arithmetic")
-        rows = [[*first[:k], level, *first[k + 1 :]] for level in levels]
+        rows = [[*first[:k], category, *first[k + 1 :]] for category in known]
         looked_up = _encode(encoder, rows) - base
-        unseen = _encode_unseen(encoder, first, k, base)
-        atom = Level(raw.column, tuple(_fold_fill(raw, levels)))
-        if len(atom.levels) > len(levels):
+        unknown = _encode_unknown(encoder, first, k, base)
+        categories = [None if is_missing(value) else value for value in known]
+        if raw.fill is not None:
             # A missing value is served as what the imputer fills in.
-            match = np.flatnonzero([level == raw.fill for level in levels])
-            filled = looked_up[match[0]] if len(match) else unseen
+            match = np.flatnonzero([value == raw.fill for value in known])
+            filled = looked_up[match[0]] if len(match) else unknown
             looked_up = np.vstack([looked_up, filled])
-        terms[atom] = np.vstack([looked_up, unseen])
+            categories.append(None)
+        atom = Category(raw.column, tuple(categories))
+        terms[atom] = np.vstack([looked_up, unknown])
     return Table([None] * len(base), terms, base)
 
 
-def _fold_fill(raw: Raw, levels: Any) -> list[Any]:
-    known = [None if is_missing(level) else level for level in levels]
-    return known if raw.fill is None else [*known, None]
-
-
 def _encode(encoder: Any, rows: list[list[Any]]) -> FloatArray:
-    numeric = all(levels.dtype.kind in "biuf" for levels in encoder.categories_)
+    numeric = all(known.dtype.kind in "biuf" for known in encoder.categories_)
     probe = np.array(rows, dtype=float if numeric else object)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
@@ -282,16 +160,16 @@ def _encode(encoder: Any, rows: list[list[Any]]) -> FloatArray:
     return np.asarray(encoded.toarray() if issparse(encoded) else encoded, dtype=float)
 
 
-def _encode_unseen(encoder: Any, first: list[Any], k: int, base: Any) -> FloatArray:
-    """Where the encoder would raise on a level it never saw: NaN, a model can't."""
+def _encode_unknown(encoder: Any, first: list[Any], k: int, base: Any) -> FloatArray:
+    """Encode a value that is no category: NaN where the encoder would raise."""
     # TargetEncoder has no such parameter, and takes the mean of the target.
     if getattr(encoder, "handle_unknown", "ignore") == "error":
         return np.full(len(base), np.nan)
-    levels = encoder.categories_[k]
-    present = [level for level in levels if not is_missing(level)]
-    numeric = levels.dtype.kind in "biuf"
-    unseen = max(present, default=0) + 1.0 if numeric else "\0 a level never seen"
-    return _encode(encoder, [[*first[:k], unseen, *first[k + 1 :]]])[0] - base
+    known = encoder.categories_[k]
+    present = [value for value in known if not is_missing(value)]
+    numeric = known.dtype.kind in "biuf"
+    unknown = max(present, default=0) + 1.0 if numeric else "\0 no category"
+    return _encode(encoder, [[*first[:k], unknown, *first[k + 1 :]]])[0] - base
 
 
 def _apply_selector(selector: Any, table: Table) -> Table:

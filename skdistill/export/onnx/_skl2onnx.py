@@ -9,13 +9,14 @@ from typing import Any
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MaxAbsScaler
 
-from ..._classifier import DistilledClassifier
-from .._require import require
+from ..._nested import find_deployed, split_pipeline
+from .._libraries import import_for_onnx, is_from
 from ._graph import OPSET
 
 #: Options that skl2onnx lets a caller set for a classifier.
-_OPTIONS = {
+OPTIONS = {
     "zipmap": [True, False, "columns"],
     "raw_scores": [True, False],
     "output_class_labels": [False, True],
@@ -23,21 +24,17 @@ _OPTIONS = {
 }
 
 
-def split_steps(served: Any) -> tuple[list[Any], Any]:
-    """Take a Pipeline apart: its transformers, and what learned."""
-    steps: list[Any] = []
-    while isinstance(served, Pipeline | FrozenEstimator):
-        if isinstance(served, FrozenEstimator):
-            served = served.estimator
-        else:
-            steps += [step for _, step in served.steps[:-1]]
-            served = served.steps[-1][1]
-    return steps, served
-
-
 def run_skl2onnx(estimator: Any, given: list[Any]) -> Any:
-    skl2onnx = require("skl2onnx")
-    estimator = _prepare(estimator)
+    """Convert an estimator; the model's outputs are label and probabilities.
+
+    Raises
+    ------
+    TypeError
+        There is no converter for a part of it.
+    """
+    skl2onnx = import_for_onnx("skl2onnx")
+    estimator = prepare(estimator)
+    _refuse_clipping(estimator)
     try:
         with warnings.catch_warnings():
             # About the versions that the converters were tested with.
@@ -49,7 +46,7 @@ def run_skl2onnx(estimator: Any, given: list[Any]) -> Any:
                 target_opset=OPSET,
             )
     except Exception as error:
-        name = type(split_steps(estimator)[1]).__name__
+        name = type(split_pipeline(estimator)[1]).__name__
         raise TypeError(
             f"No converter makes this model an ONNX graph ({name}, "
             f"{type(error).__name__}: {_shorten(str(error))}). Use a student such as "
@@ -58,25 +55,37 @@ def run_skl2onnx(estimator: Any, given: list[Any]) -> Any:
         ) from error
 
 
+def _refuse_clipping(estimator: Any) -> None:
+    """Raise where a part clips, which its converter leaves out.
+
+    The rows that verify the model need not show it.
+    """
+    parts = [estimator, *estimator.get_params().values()]
+    if any(isinstance(part, MaxAbsScaler) and part.clip for part in parts):
+        raise TypeError(
+            "No converter clips as MaxAbsScaler(clip=True) does. Set clip=False, or "
+            "use MinMaxScaler(clip=True)."
+        )
+
+
 def _shorten(text: str, length: int = 300) -> str:
     text = " ".join(text.split())
     return text if len(text) <= length else text[:length] + " ..."
 
 
-def _prepare(estimator: Any) -> Any:
-    """Tasks around what the converters do not take, on copies."""
+def prepare(estimator: Any) -> Any:
+    """Return a copy in which the converters take every part."""
+    estimator = find_deployed(estimator)
     if isinstance(estimator, Pipeline):
         *steps, (name, last) = estimator.steps
-        return Pipeline([*steps, (name, _prepare(last))])
+        return Pipeline([*steps, (name, prepare(last))])
     if isinstance(estimator, FrozenEstimator):
-        return _prepare(estimator.estimator)
-    if isinstance(estimator, DistilledClassifier):
-        return _prepare(estimator.student_)
+        return prepare(estimator.estimator)
     if isinstance(estimator, VotingClassifier):
         estimator = copy.copy(estimator)
         # It shapes `transform` alone, and the converter refuses the default.
         estimator.flatten_transform = False
-        estimator.estimators_ = [_prepare(part) for part in estimator.estimators_]
+        estimator.estimators_ = [prepare(part) for part in estimator.estimators_]
     if isinstance(estimator, HistGradientBoostingClassifier):
         _register_histograms()
     if is_from(estimator, "lightgbm"):
@@ -87,26 +96,19 @@ def _prepare(estimator: Any) -> Any:
     return estimator
 
 
-def is_from(estimator: Any, library: str) -> bool:
-    return type(estimator).__module__.split(".")[0] == library
-
-
 def _register_histograms() -> None:
-    """Hand ONNX the integers that it asks for, where skl2onnx says False."""
-    skl2onnx = require("skl2onnx")
-    forests = require("skl2onnx.operator_converters.random_forest")
+    """Give ONNX the integers that it asks for, where skl2onnx writes False."""
+    forests = import_for_onnx("skl2onnx.operator_converters.random_forest")
 
     def convert(scope: Any, operator: Any, container: Any) -> None:
         forests.convert_sklearn_random_forest_classifier(
             scope, operator, _IntegerAttributes(container)
         )
 
-    skl2onnx.update_registered_converter(
+    register(
         HistGradientBoostingClassifier,
         "SklearnHistGradientBoostingClassifier",
-        _classifier_shapes(),
         convert,
-        options=_OPTIONS,
     )
 
 
@@ -127,28 +129,28 @@ class _IntegerAttributes:
 
 
 def _register_lightgbm(kind: type) -> None:
-    skl2onnx = require("skl2onnx")
-    module = require("onnxmltools.convert.lightgbm.operator_converters.LightGbm")
-    skl2onnx.update_registered_converter(
-        *(kind, "LightGbmLGBMClassifier"),
-        *(_classifier_shapes(), module.convert_lightgbm),
-        options=_OPTIONS,
-    )
+    converters = "onnxmltools.convert.lightgbm.operator_converters.LightGbm"
+    convert = import_for_onnx(converters).convert_lightgbm
+    register(kind, "LightGbmLGBMClassifier", convert)
 
 
 def _register_xgboost(kind: type) -> None:
-    skl2onnx = require("skl2onnx")
-    module = require("onnxmltools.convert.xgboost.operator_converters.XGBoost")
-    skl2onnx.update_registered_converter(
-        *(kind, "XGBoostXGBClassifier"),
-        *(_classifier_shapes(), module.convert_xgboost),
-        options=_OPTIONS,
+    converters = "onnxmltools.convert.xgboost.operator_converters.XGBoost"
+    convert = import_for_onnx(converters).convert_xgboost
+    register(kind, "XGBoostXGBClassifier", convert)
+
+
+def register(kind: type, name: str, convert: Any, parser: Any = None) -> None:
+    """Register a classifier's converter with skl2onnx."""
+    shapes = import_for_onnx("skl2onnx.common.shape_calculator")
+    import_for_onnx("skl2onnx").update_registered_converter(
+        kind,
+        name,
+        shapes.calculate_linear_classifier_output_shapes,
+        convert,
+        options=OPTIONS,
+        parser=parser,
     )
-
-
-def _classifier_shapes() -> Any:
-    shapes = require("skl2onnx.common.shape_calculator")
-    return shapes.calculate_linear_classifier_output_shapes
 
 
 def _name_objective(learner: Any) -> Any:
@@ -162,36 +164,3 @@ def _name_objective(learner: Any) -> Any:
     renamed._Booster = type(booster)(model_str=text.replace(soft, hard, 1))
     renamed._objective = "binary"
     return renamed
-
-
-def register_distilled() -> None:
-    """Let skl2onnx convert a DistilledClassifier as its student.
-
-    Without skl2onnx there is nothing to tell.
-    """
-    try:
-        import skl2onnx
-    except ImportError:
-        return
-    skl2onnx.update_registered_converter(
-        *(DistilledClassifier, "SkdistillDistilledClassifier"),
-        *(_classifier_shapes(), _refuse_conversion),
-        options=_OPTIONS,
-        parser=_parse_student,
-    )
-
-
-def _parse_student(
-    scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None
-) -> Any:
-    """Put the student in the place of the DistilledClassifier."""
-    parse = require("skl2onnx._parse")
-    student = _prepare(model.student_)
-    options = (scope.options or {}).get(id(model))
-    if options is not None:
-        scope.options[id(split_steps(student)[1])] = options
-    return parse._parse_sklearn(scope, student, inputs, custom_parsers)
-
-
-def _refuse_conversion(scope: Any, operator: Any, container: Any) -> None:
-    raise AssertionError("the parser replaces a DistilledClassifier by its student")

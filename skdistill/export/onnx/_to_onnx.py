@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
-from .._require import require
-from .._scores import refuse_loss, score_answers, score_teacher
-from .._slim import unwrap
-from ._columns import Inputs, describe_inputs
-from ._convert import build_models
+from ..._files import list_versions, write_file
+from ..._labels._probabilities import align
+from ..._nested import find_deployed, find_distilled, transform_before
+from .._answers import Answers, ask, refuse_loss
+from .._libraries import import_for_onnx
+from ._convert import build_models, list_labels
 from ._graph import OPSET
+from ._inputs import Inputs, describe_inputs
 from ._quantize import MOST_FUSED, check_quantize, quantize_model
-from ._verify import Reference, find_difference, run_model
+from ._verify import ask_model, find_difference
 
 _PACKAGES = ("skdistill", "scikit-learn", "onnx", "skl2onnx", "onnxruntime")
 _WRITTEN = {
@@ -66,7 +65,7 @@ def to_onnx(
     path : str or path-like, default=None
         Where to write the model; the file appears whole or not at all.
     metadata : dict, default=None
-        More to write into the model, such as a date; values as JSON takes them.
+        More to write into the model, such as a date; values that JSON can hold.
 
     Returns
     -------
@@ -95,11 +94,11 @@ def to_onnx(
     ``texts``, of shape (n, n_strings), each with its columns in the table's order,
     which stand as ``inputs`` in the metadata: each input costs a call about half a
     microsecond.
-    A level that a :class:`~sklearn.preprocessing.OneHotEncoder` was never shown
-    gives NaN where the encoder would raise.
+    A category that was not in the training rows gives NaN where the encoder would
+    raise.
 
-    Of a network or a linear model, imputation, scaling, encoding, selection and
-    projection are folded into the first layer. Everything else goes through skl2onnx
+    Imputation, scaling, encoding, selection and projection in front of a network or
+    linear model are folded into its first layer. Everything else goes through skl2onnx
     [1]_, LightGBM and XGBoost through onnxmltools, skorch nets through torch.
 
     Serve it in four lines::
@@ -126,42 +125,42 @@ def to_onnx(
     >>> [node.op_type for node in model.graph.node]
     ['Gemm', 'Softmax', 'ArgMax']
     """
-    served = unwrap(estimator)
     check_quantize(quantize)
-    for library in ("onnx", "onnxruntime"):
-        require(library)
     _check_metadata(metadata)
+    for library in ("onnx", "onnxruntime"):
+        import_for_onnx(library)
+    check_is_fitted(estimator)
+    served = find_deployed(estimator)
     inputs = describe_inputs(X_example, grouped)
-    reference = Reference(estimator, X_example)
-    classes = reference.find_classes(estimator)
     feed = inputs.feed(X_example)
+    answers = ask(estimator, X_example)
     most_fused = np.inf if quantize is None else MOST_FUSED
-    models = build_models(served, inputs, classes, most_fused=most_fused)
-    model = _take_equal(models, feed, reference)
+    labels = list_labels(answers.classes)
+    models = build_models(served, inputs, labels, most_fused=most_fused)
+    model = _take_equal(models, feed, answers)
     entries = dict(metadata or {})
     entries["scores"] = None
     if y_example is not None:
-        own = score_answers(y_example, reference.label, reference.proba, classes)
-        teacher = score_teacher(estimator, X_example, y_example)
-        entries["scores"] = {"student": own, "teacher": teacher}
+        teacher = _score_teacher(estimator, X_example, y_example)
+        entries["scores"] = {"student": answers.score(y_example), "teacher": teacher}
     if quantize is not None:
         model = quantize_model(model, quantize, feed)
-        y = reference.label if y_example is None else y_example
-        before = score_answers(y, reference.label, reference.proba, classes)
-        after = score_answers(y, *run_model(model, feed), classes)
+        y = answers.label if y_example is None else y_example
+        before = answers.score(y)
+        after = ask_model(model, feed, answers.classes).score(y)
         refuse_loss(f"quantize={quantize!r}", before, after, tolerance)
         entries["quantization"] = {"kind": quantize, "scores": [before, after]}
-    _write_metadata(model, classes, inputs, entries)
+    _write_metadata(model, answers.classes, inputs, entries)
     if path is not None:
-        _write_file(model.SerializeToString(), path)
+        write_file(path, model.SerializeToString())
     return model
 
 
-def _take_equal(models: Any, feed: dict[str, Any], reference: Reference) -> Any:
+def _take_equal(models: Any, feed: dict[str, Any], expected: Answers) -> Any:
     """Return the first model that answers as the estimator does."""
     difference: str | None = ""
     for model in models:
-        difference = find_difference(model, feed, reference)
+        difference = find_difference(model, feed, expected)
         if difference is None:
             return model
     raise ValueError(
@@ -171,6 +170,17 @@ def _take_equal(models: Any, feed: dict[str, Any], reference: Reference) -> Any:
         "which they do not need, and fit on X.astype('float32'); in front of other "
         "models, scale columns of very different sizes."
     )
+
+
+def _score_teacher(estimator: Any, X: Any, y: Any) -> dict[str, float] | None:
+    """Return the scores of the teacher inside a fitted estimator, if there is one."""
+    distilled = find_distilled(estimator)
+    if distilled is None or distilled.teacher_ is None:
+        return None
+    teacher, classes = distilled.teacher_, distilled.classes_
+    proba = teacher.predict_proba(transform_before(estimator, X))
+    proba = align(proba, teacher.classes_, classes)
+    return Answers(classes[proba.argmax(axis=1)], proba, classes).score(y)
 
 
 def _check_metadata(metadata: dict[str, Any] | None) -> None:
@@ -185,16 +195,18 @@ def _check_metadata(metadata: dict[str, Any] | None) -> None:
 def _write_metadata(
     model: Any, classes: Any, inputs: Inputs, metadata: dict[str, Any]
 ) -> None:
+    from onnx.helper import set_model_props
+
     entries: dict[str, Any] = {
         "classes": classes.tolist(),
         "feature_names": list(inputs.columns) if inputs.named else None,
         "n_features": len(inputs.columns),
         "inputs": _list_columns(inputs),
         "opset": OPSET[""],
-        "versions": _list_versions(),
+        "versions": list_versions(_PACKAGES),
     }
     texts = {key: json.dumps(value) for key, value in (entries | metadata).items()}
-    require("onnx.helper").set_model_props(model, texts)
+    set_model_props(model, texts)
 
 
 def _list_columns(inputs: Inputs) -> dict[str, list[str]] | None:
@@ -203,27 +215,3 @@ def _list_columns(inputs: Inputs) -> dict[str, list[str]] | None:
         return None
     columns = inputs.columns
     return {name: [columns[k] for k in held] for name, held in inputs.parts.items()}
-
-
-def _list_versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
-
-
-def _write_file(content: bytes, path: Any) -> None:
-    """Write next to the target, then move: a reader never sees half a file."""
-    path = os.fspath(path)
-    part = f"{path}.{os.getpid()}.part"
-    try:
-        with open(part, "wb") as file:
-            file.write(content)
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
-        raise

@@ -69,19 +69,19 @@ class Inputs:
         return {NUMBERS: numbers, **texts} if numbers else texts
 
     def check_names(self) -> None:
-        """Raise where a column is named like an output or a group.
+        """Raise where an input is named like an output.
 
         Raises
         ------
         ValueError
             One is.
         """
-        names = ["label", "probabilities", *(self.parts if self.is_grouped else ())]
-        taken = sorted(set(names) & set(self.columns))
+        taken = sorted({"label", "probabilities"} & set(self.parts))
         if taken:
             raise ValueError(
-                f"The model has tensors named {names}, and others named like the "
-                f"columns, of which {taken} clash. Rename them before fitting."
+                "Inputs are named like the columns, and the outputs label and "
+                f"probabilities; {taken} clash. Rename the columns before fitting, or "
+                "set grouped=True."
             )
 
     def feed(self, X: Any) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,98 @@
+"""What models answer on given rows, their scores, and how far these may fall."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import log_loss
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Labels and probabilities.
+
+    Attributes
+    ----------
+    label : ndarray of shape (n_samples,)
+    proba : ndarray of shape (n_samples, n_classes)
+    classes : ndarray of shape (n_classes,)
+        The labels in the order of the probabilities.
+    """
+
+    label: NDArray[Any]
+    proba: NDArray[Any]
+    classes: NDArray[Any]
+
+    def score(self, y: Any) -> dict[str, float]:
+        """Return accuracy and log loss (nats) against true labels."""
+        label, y, classes = self.label, np.asarray(y), self.classes
+        if label.dtype.kind in "OUST" or y.dtype.kind in "OUST":
+            label, y, classes = label.astype(str), y.astype(str), classes.astype(str)
+        proba = np.asarray(self.proba, dtype=np.float64)
+        proba = proba / proba.sum(axis=1, keepdims=True)
+        # log_loss takes the columns in the order of the sorted labels.
+        order = np.argsort(classes)
+        return {
+            "accuracy": float(np.mean(label == y)),
+            "log_loss": float(log_loss(y, proba[:, order], labels=classes[order])),
+        }
+
+
+def ask(estimator: Any, X: Any) -> Answers:
+    """Return what a fitted estimator answers.
+
+    Raises
+    ------
+    TypeError
+        It predicts several labels a row.
+    """
+    proba = np.asarray(estimator.predict_proba(X))
+    label = np.asarray(estimator.predict(X))
+    if label.shape == (len(proba), 1):
+        # CatBoost's shape of more than two classes.
+        label = label[:, 0]
+    if proba.ndim != 2 or label.ndim != 1:
+        raise TypeError(
+            "A model with one label a row can be exported; this "
+            f"{type(estimator).__name__} predicts several. Export one a label."
+        )
+    return Answers(label, proba, _find_classes(estimator, label, proba))
+
+
+def _find_classes(
+    estimator: Any, label: NDArray[Any], proba: NDArray[Any]
+) -> NDArray[Any]:
+    """Return the labels in the order of the probabilities."""
+    classes = np.asarray(estimator.classes_)
+    likely = proba.argmax(axis=1)
+    if len(classes) == proba.shape[1] and np.array_equal(label, classes[likely]):
+        return classes
+    # A skorch net predicts positions, whatever its labels were.
+    if label.dtype.kind in "iu" and np.array_equal(label, likely):
+        return np.arange(proba.shape[1])
+    return classes
+
+
+def refuse_loss(
+    what: str, before: dict[str, float], after: dict[str, float], tolerance: float
+) -> None:
+    """Raise where the accuracy fell by more than the tolerance.
+
+    Raises
+    ------
+    ValueError
+        It did; both scores are named.
+    """
+    lost = before["accuracy"] - after["accuracy"]
+    # A tolerance of .002 is meant to allow 2 rows of 1,000.
+    if lost > tolerance + 1e-12:
+        raise ValueError(
+            f"{what} may cost at most tolerance={tolerance:g} of the accuracy; on the "
+            f"rows given it fell by {lost:.5f}, from {before['accuracy']:.5f} to "
+            f"{after['accuracy']:.5f} (log loss {before['log_loss']:.5f} to "
+            f"{after['log_loss']:.5f}). Ask for less, pass more rows, or raise the "
+            "tolerance."
+        )

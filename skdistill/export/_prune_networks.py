@@ -1,0 +1,225 @@
+"""Networks with fewer units, trained on soft targets in between."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import bisect
+from sklearn.base import clone
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils import check_random_state
+
+from .._sklearn import _safe_indexing
+from .._soft_data import SoftDataset
+from ._libraries import find_nonlinearity
+from ._slim import slim
+
+#: Soft targets below this are left out of the weighted copies: all but the likely
+#: classes of a row would make it as many rows as there are classes.
+_LEAST_TARGET = 1e-4
+
+#: Rows of a batch, and batches after each step unless `epochs` is given.
+_BATCH, _UPDATES = 200, 1000
+
+
+def prune_network(
+    network: Any,
+    data: SoftDataset,
+    *,
+    sparsity: float,
+    steps: int,
+    epochs: int | None,
+    random_state: Any,
+) -> Any:
+    """Remove hidden units of a fitted network, in place.
+
+    Parameters
+    ----------
+    network : MLPClassifier or skorch net
+        Of a net, the module is a sequence of linear layers and activations.
+    data : SoftDataset
+        What to train on after each step.
+    sparsity, steps, epochs, random_state
+        As in `prune`.
+
+    Raises
+    ------
+    TypeError
+        A net has other layers.
+    """
+    if epochs is None:
+        epochs = max(5, math.ceil(_UPDATES * _BATCH / data.n_samples))
+    prune = _prune_mlp if isinstance(network, MLPClassifier) else _prune_skorch
+    rng = check_random_state(random_state)
+    prune(network, data, partial(_plan_widths, sparsity, steps), epochs, rng)
+    return network
+
+
+def _plan_widths(sparsity: float, steps: int, sizes: list[int]) -> list[list[int]]:
+    """Return the width of each hidden layer after each step.
+
+    Each step leaves the same share of the weights, and each layer the same share of
+    its units; `sizes` are the widths of input, hidden layers and output.
+    """
+    plans = []
+    for step in range(steps):
+        wanted = (1.0 - sparsity) ** ((step + 1) / steps) * _count_weights(sizes, 1.0)
+        factor = bisect(lambda f, w=wanted: _count_weights(sizes, f) - w, 0, 1)
+        plans.append(
+            [max(1, math.ceil(factor * width - 1e-6)) for width in sizes[1:-1]]
+        )
+    return plans
+
+
+def _count_weights(sizes: list[int], factor: float) -> float:
+    """Count the weights of a network with hidden layers of that share."""
+    shrunk = [sizes[0], *(factor * width for width in sizes[1:-1]), sizes[-1]]
+    return sum(a * b for a, b in pairwise(shrunk))
+
+
+def _choose_units(
+    incoming: NDArray[Any], outgoing: NDArray[Any], count: int
+) -> NDArray[np.intp]:
+    """Return the units with the largest product of weights in and out, in order.
+
+    The shapes are (n_in, n_units) and (n_units, n_out).
+    """
+    strength = np.linalg.norm(incoming, axis=0) * np.linalg.norm(outgoing, axis=1)
+    strongest = np.argsort(-strength, kind="stable")[:count]
+    return np.sort(strongest)
+
+
+# MLPClassifier -----------------------------------------------------------------------
+
+
+def _prune_mlp(
+    network: MLPClassifier, data: SoftDataset, plan: Any, epochs: int, rng: Any
+) -> None:
+    sizes = [len(network.coefs_[0]), *(len(bias) for bias in network.intercepts_)]
+    for widths in plan(sizes):
+        for layer, width in enumerate(widths):
+            _remove_units(network, layer, width)
+        network.set_params(hidden_layer_sizes=tuple(widths))
+        if epochs:
+            _train_mlp(network, data, epochs, rng)
+
+
+def _remove_units(network: MLPClassifier, layer: int, count: int) -> None:
+    coefs, intercepts = network.coefs_, network.intercepts_
+    kept = _choose_units(coefs[layer], coefs[layer + 1], count)
+    coefs[layer] = np.ascontiguousarray(coefs[layer][:, kept])
+    intercepts[layer] = intercepts[layer][kept]
+    coefs[layer + 1] = np.ascontiguousarray(coefs[layer + 1][kept])
+
+
+def _train_mlp(
+    network: MLPClassifier, data: SoftDataset, epochs: int, rng: Any
+) -> None:
+    """Train by weighted copies of the rows, one for each likely class."""
+    rows, codes = np.nonzero(data.targets >= _LEAST_TARGET)
+    copies, y = _safe_indexing(data.X, rows), network.classes_[codes]
+    weight = data.targets[rows, codes]
+    if data.weight is not None:
+        weight = weight * data.weight[rows]
+    settings: dict[str, Any] = {
+        "early_stopping": False,
+        "batch_size": _count_copies(data.n_samples, len(rows)),
+        # L-BFGS has no partial_fit.
+        "solver": "adam" if network.solver == "lbfgs" else network.solver,
+    }
+    trained = clone(network).set_params(random_state=rng, **settings)
+    # One update of other weights makes what `partial_fit` counts on; `slim` leaves the
+    # moments of the optimiser out.
+    first = np.arange(min(settings["batch_size"], len(rows)))
+    some = _safe_indexing(copies, first)
+    trained.partial_fit(some, y[first], weight[first], classes=network.classes_)
+    trained = slim(trained).set_params(random_state=rng)
+    trained.coefs_, trained.intercepts_ = network.coefs_, network.intercepts_
+    for _ in range(epochs):
+        trained.partial_fit(copies, y, sample_weight=weight)
+    network.coefs_, network.intercepts_ = trained.coefs_, trained.intercepts_
+
+
+def _count_copies(n_samples: int, n_copies: int) -> int:
+    """Return how many copies stand for a batch of rows."""
+    return max(1, min(_BATCH, n_samples) * n_copies // n_samples)
+
+
+# skorch ------------------------------------------------------------------------------
+
+
+def _prune_skorch(
+    net: Any, data: SoftDataset, plan: Any, epochs: int, rng: Any
+) -> None:
+    import torch
+
+    layers = _list_linear(net.module_)
+    sizes = [layers[0].in_features, *(layer.out_features for layer in layers)]
+    generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
+    for widths in plan(sizes):
+        for k, width in enumerate(widths):
+            _shrink_pair(layers[k], layers[k + 1], width)
+        _train_net(net, data, epochs, generator)
+
+
+def _list_linear(module: Any) -> list[Any]:
+    """Return the linear layers, where nothing else depends on the widths."""
+    from torch import nn
+
+    harmless = (
+        *(nn.Linear, nn.Dropout, nn.Softmax, nn.LogSoftmax, nn.Identity),
+        *(nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.ELU, nn.SiLU, nn.LeakyReLU),
+    )
+    parts = [m for m in module.modules() if not isinstance(m, nn.Sequential)]
+    strange = sorted({type(m).__name__ for m in parts if not isinstance(m, harmless)})
+    if strange:
+        raise TypeError(
+            "prune takes nets whose module is a torch.nn.Sequential of linear layers "
+            f"and activations; this one has {strange}. Make the net smaller instead."
+        )
+    return [m for m in parts if isinstance(m, nn.Linear)]
+
+
+def _shrink_pair(first: Any, second: Any, count: int) -> None:
+    import torch
+
+    incoming = first.weight.detach().numpy().T
+    outgoing = second.weight.detach().numpy().T
+    kept = torch.from_numpy(_choose_units(incoming, outgoing, count))
+    parameter = torch.nn.Parameter
+    first.weight = parameter(first.weight.detach()[kept].clone())
+    if first.bias is not None:
+        first.bias = parameter(first.bias.detach()[kept].clone())
+    first.out_features = count
+    second.weight = parameter(second.weight.detach()[:, kept].clone())
+    second.in_features = count
+
+
+def _train_net(net: Any, data: SoftDataset, epochs: int, generator: Any) -> None:
+    """Minimise the soft cross-entropy with Adam, dropout left out."""
+    import torch
+
+    rows = torch.as_tensor(np.asarray(data.X))
+    weight = np.ones(data.n_samples) if data.weight is None else data.weight
+    # Of mean 1, so that the learning rate keeps its meaning.
+    targets = data.targets * (weight / weight.mean())[:, None]
+    soft = torch.as_tensor(targets, dtype=rows.dtype)
+    nonlinearity = find_nonlinearity(net)
+    module = net.module_.eval()
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    for _ in range(epochs):
+        order = torch.randperm(len(rows), generator=generator)
+        for batch in order.split(_BATCH):
+            proba = nonlinearity(module(rows[batch]))
+            floor = torch.finfo(proba.dtype).tiny
+            loss = -(soft[batch] * proba.clamp_min(floor).log()).sum(1).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    for parameter in module.parameters():
+        parameter.grad = None

@@ -1,0 +1,57 @@
+"""The first trees of a forest, of bagging or of boosting."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+)
+
+from ._libraries import is_from
+
+
+def keep_first_trees(model: Any, sparsity: float) -> Any:
+    """Remove the last trees, or the last rounds of boosting, in place.
+
+    Raises
+    ------
+    TypeError
+        The trees of the model are not public.
+    """
+    if isinstance(model, GradientBoostingClassifier):
+        model.estimators_ = model.estimators_[: _count(model.n_estimators_, sparsity)]
+        model.n_estimators_ = len(model.estimators_)
+    elif isinstance(model, RandomForestClassifier | ExtraTreesClassifier):
+        model.set_params(n_estimators=_count(len(model.estimators_), sparsity))
+        model.estimators_ = model.estimators_[: model.n_estimators]
+    elif isinstance(model, BaggingClassifier):
+        model.set_params(n_estimators=_count(len(model.estimators_), sparsity))
+        model.estimators_ = model.estimators_[: model.n_estimators]
+        model.estimators_features_ = model.estimators_features_[: model.n_estimators]
+    elif is_from(model, "lightgbm"):
+        booster = model.booster_
+        n_rounds = _count(booster.current_iteration(), sparsity)
+        booster.model_from_string(booster.model_to_string(num_iteration=n_rounds))
+    elif is_from(model, "xgboost"):
+        booster = model.get_booster()
+        n_rounds = _count(booster.num_boosted_rounds(), sparsity)
+        model.load_model(booster[:n_rounds].save_raw())
+    elif is_from(model, "catboost"):
+        model.shrink(ntree_end=_count(model.tree_count_, sparsity))
+    else:
+        raise TypeError(
+            "prune takes MLPClassifier, a skorch net, a forest, bagging, "
+            "GradientBoostingClassifier, LightGBM, XGBoost or CatBoost, received "
+            f"{type(model).__name__}. Fit it smaller, with fewer or smaller trees."
+        )
+    return model
+
+
+def _count(n_trees: int, sparsity: float) -> int:
+    # Rounded, lest .9 of 10 leave two by a rounding error.
+    return max(1, math.ceil(round((1.0 - sparsity) * n_trees, 6)))

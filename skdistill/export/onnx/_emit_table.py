@@ -1,0 +1,128 @@
+"""A table of terms as nodes of a graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._graph import Graph
+from ._inputs import MISSING_TEXT
+from ._table import Category, Missing, Table, Value
+
+#: Stands for a missing number among categories: the lowest of float32.
+_NO_NUMBER = float(np.finfo(np.float32).min)
+
+
+def emit_table(graph: Graph, table: Table) -> str:
+    """Append the nodes that compute all columns of a table; return their matrix."""
+    values = [atom for atom in table.terms if isinstance(atom, Value)]
+    flags = [atom for atom in table.terms if isinstance(atom, Missing)]
+    categories = [atom for atom in table.terms if isinstance(atom, Category)]
+    constant = table.constant
+    total = ""
+    if values:
+        matrix = np.vstack([table.terms[atom] for atom in values])
+        numbers = _emit_values(graph, values)
+        total = _emit_product(graph, numbers, matrix, graph.hold(constant))
+    if flags:
+        matrix = np.vstack([table.terms[atom] for atom in flags])
+        numbers = graph.take_numbers(tuple(atom.column for atom in flags))
+        ones = graph.cast(graph.flag_missing(numbers), graph.dtype)
+        total = _emit_product(graph, ones, matrix, total or graph.hold(constant))
+    if categories:
+        looked_up = _emit_categories(graph, table, categories)
+        total = graph.add("Add", [looked_up, total or graph.hold(constant)])
+    return total
+
+
+def _emit_product(graph: Graph, left: str, matrix: NDArray[Any], plus: str) -> str:
+    return graph.add("Gemm", [left, graph.hold(matrix), plus])
+
+
+def _emit_values(graph: Graph, values: list[Value]) -> str:
+    numbers = graph.take_numbers(tuple(atom.column for atom in values))
+    known = numbers if graph.dtype is np.float32 else graph.cast(numbers, graph.dtype)
+    fills = [np.nan if atom.fill is None else atom.fill for atom in values]
+    if np.isnan(fills).all():
+        return known
+    filled = [graph.flag_missing(numbers), graph.hold(np.array(fills)), known]
+    return graph.add("Where", filled)
+
+
+def _emit_categories(graph: Graph, table: Table, columns: list[Category]) -> str:
+    """Look up one row a column in a single matrix, and add the rows."""
+    rows, codes = [], []
+    start = 0
+    for atom in columns:
+        codes.append(_emit_codes(graph, atom, start))
+        rows.append(table.terms[atom])
+        start += len(rows[-1])
+    positions = graph.add("Concat", codes, axis=1) if len(codes) > 1 else codes[0]
+    found = graph.add("Gather", [graph.hold(np.vstack(rows)), positions])
+    axes = graph.hold(np.array([1]))
+    return graph.add("ReduceSum", [found, axes], keepdims=0)
+
+
+def _emit_codes(graph: Graph, atom: Category, start: int) -> str:
+    """Number the categories of a column from `start` on, any other value last."""
+    codes: dict[str, Any] = {
+        "values_int64s": list(range(start, start + len(atom.categories))),
+        "default_int64": start + len(atom.categories),
+    }
+    if atom.column in graph.inputs.texts:
+        keys = [MISSING_TEXT if key is None else str(key) for key in atom.categories]
+        if len(set(keys)) < len(keys):
+            raise ValueError(
+                "An empty string stands for a missing one in ONNX, and column "
+                f"{graph.inputs.columns[atom.column]!r} has both. Replace the empty "
+                "strings before fitting."
+            )
+        source = graph.take_text(atom.column)
+        return graph.add("LabelEncoder", [source], keys_strings=keys, **codes)
+    # NaN is no key that every ONNX Runtime finds.
+    floats = [_NO_NUMBER if key is None else float(key) for key in atom.categories]
+    source = graph.take_numbers((atom.column,))
+    if None in atom.categories:
+        missing = graph.flag_missing(source)
+        number = graph.hold_as(np.float32(_NO_NUMBER))
+        source = graph.add("Where", [missing, number, source])
+    return graph.add("LabelEncoder", [source], keys_floats=floats, **codes)
+
+
+def emit_features(graph: Graph, table: Table) -> str:
+    """Append the nodes that compute each column on its own, as float32.
+
+    Trees compare columns with thresholds, often where a value of the training rows
+    stands: the arithmetic is best done in double, as scikit-learn does it. They also
+    know what to do with NaN, which a product would spread over all columns.
+    """
+    alone = [k for k in range(table.width) if table.find_value(k) is not None]
+    others = [k for k in range(table.width) if k not in set(alone)]
+    parts = []
+    if alone:
+        parts.append(_emit_alone(graph, table, alone))
+    if others:
+        parts.append(emit_table(graph, table.select(others)))
+    result = parts[0]
+    if len(parts) > 1:
+        joined = graph.add("Concat", parts, axis=1)
+        order = graph.hold(np.argsort([*alone, *others]))
+        result = graph.add("Gather", [joined, order], axis=1)
+    return result if graph.dtype is np.float32 else graph.cast(result, np.float32)
+
+
+def _emit_alone(graph: Graph, table: Table, columns: list[int]) -> str:
+    atoms = [atom for k in columns if (atom := table.find_value(k)) is not None]
+    factors = np.array(
+        [table.terms[atom][0, k] for atom, k in zip(atoms, columns, strict=True)]
+    )
+    offsets = -table.constant[columns] / factors
+    result = _emit_values(graph, atoms)
+    # Centred before it is scaled, as the scalers do it.
+    if offsets.any():
+        result = graph.add("Sub", [result, graph.hold(offsets)])
+    if (factors != 1).any():
+        result = graph.add("Mul", [result, graph.hold(factors)])
+    return result
