@@ -143,6 +143,14 @@ BASE = np.full(100, 0.5)
 NOISE = 0.2 * np.tile([1.0, -1.0], 50)
 
 
+#: As documented: sets at several distances from the training rows.
+SAMPLERS = {
+    "transfer set": Munge(),
+    "wide transfer set": Munge(p=0.5, n_neighbors=10),
+    "far transfer set": Spunge(p=0.5),
+}
+
+
 def choose(monkeypatch, student, ways, losses, weight=None):
     """Return the name of the candidate that is chosen by these losses."""
     script = [losses.get(way, BASE) for way in ways]
@@ -155,8 +163,12 @@ def choose(monkeypatch, student, ways, losses, weight=None):
         if not callable(loss):
             assert pilot["log_loss"] == pytest.approx(loss.mean())
     (chosen,) = (pilot for pilot in distilled.pilots_ if pilot["chosen"])
+    way = chosen["learns from"]
     assert chosen["alpha"] == distilled.alpha_
-    return chosen["learns from"]
+    sampler, expected = distilled.augmenter_, SAMPLERS.get(way)
+    assert type(sampler) is type(expected)
+    assert expected is None or sampler.get_params() == expected.get_params()
+    return way
 
 
 NETWORK = MLPClassifier((2,), max_iter=2)
