@@ -1,4 +1,4 @@
-"""The shape of the package: rooms and imports."""
+"""The shape of the package: rooms, imports and words."""
 
 import ast
 import re
@@ -18,6 +18,12 @@ ROOMS = [
     *("_nested", "_frames", "_warnings", "_files", "_tasks", "_progress"),
     *("_typing", "_sklearn"),
 ]
+
+OLD_WORDS = re.compile(
+    r"by heart|\blessons?\b|\brecit(e|es|ed|ing|al)\b|\brecipes?\b|\bhonest"
+    r"|\bleak_|\btrials?_|\bParcel\b|\bmoves_leaves\b|\bgrows_alone\b|nothing to say",
+    re.IGNORECASE,
+)
 
 
 def name_module(path):
@@ -80,6 +86,33 @@ def test_every_room_has_its_place():
 def test_no_import_runs_up(module):
     place = ROOMS.index(find_room(module))
     assert [m for m in list_imports(module) if ROOMS.index(find_room(m)) < place] == []
+
+
+@pytest.mark.parametrize(
+    "module", [name for name, path in MODULES.items() if path.name == "__init__.py"]
+)
+def test_packages_hand_names_on_and_define_nothing(module):
+    for node in parse(module).body:
+        if isinstance(node, ast.Assign):
+            names = {ast.unparse(target) for target in node.targets}
+            assert names <= {"__all__", "__version__"}, ast.unparse(node)
+        elif isinstance(node, ast.Expr):
+            assert isinstance(node.value, ast.Constant), ast.unparse(node)
+        else:
+            assert isinstance(node, ast.Import | ast.ImportFrom), ast.unparse(node)
+
+
+def test_old_words_are_gone():
+    files = [ROOT / name for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]]
+    files += [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    hits = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in files
+        if path != Path(__file__).resolve()
+        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1)
+        if OLD_WORDS.search(line)
+    ]
+    assert not hits, "\n".join(hits)
 
 
 def test_the_readme_names_files_that_exist():

@@ -99,7 +99,7 @@ def test_what_is_better_on_held_out_rows_is_kept(data, tuned, name, weighted):
 
 
 def test_what_is_worse_is_dropped(tuned):
-    """Labels of which nothing can be learned are learned by heart."""
+    """Labels that no feature predicts are memorised."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(80, 6)), rng.integers(0, 2, 80)
     distilled = DistilledClassifier(
