@@ -171,7 +171,8 @@ def _strip_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     if "memory" in state:
         # The folder of a cache says nothing where the model is deployed.
         state["memory"] = None
-    if isinstance(estimator, HistGradientBoostingClassifier):
+    # Meta-estimators keep an unfitted template.
+    if isinstance(estimator, HistGradientBoostingClassifier) and "_bin_mapper" in state:
         state["_bin_mapper"] = _strip_bins(state["_bin_mapper"])
     if is_from(estimator, "lightgbm"):
         # The log of the metrics; the rounds after the best one LightGBM drops itself.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -154,6 +155,13 @@ def test_bins_of_a_histogram_are_left_out(fitted):
     # The levels of the one categorical column stay: they are compared with.
     assert sorted(len(e) for e in edges) == [0, 0, 0, 5]
     assert max(len(e) for e in model._bin_mapper.bin_thresholds_) > 100
+
+
+@pytest.mark.parametrize("kind", [BaggingClassifier, CalibratedClassifierCV])
+def test_an_unfitted_template_is_no_obstacle(kind):
+    model = kind(HistGradientBoostingClassifier(max_iter=2)).fit(X, Y)
+    np.testing.assert_array_equal(slim(model).predict_proba(X), model.predict_proba(X))
+    assert type(slim(model).estimator) is HistGradientBoostingClassifier
 
 
 def test_a_distilled_classifier_becomes_its_student():
