@@ -43,9 +43,9 @@ class DistilledClassifier(
         is and never refitted. None: a soft vote of LightGBM and two networks behind
         preprocessing for numbers, strings, categories and missing values.
     student : classifier with predict_proba, default=None
-        An :class:`~sklearn.neural_network.MLPClassifier`, any classifier whose
-        `fit` takes `sample_weight`, or a :class:`~sklearn.pipeline.Pipeline` that
-        ends in one. None: an MLP of 64 and 32 units behind the same preprocessing.
+        Any classifier whose `fit` takes `sample_weight`, an MLPClassifier, or a
+        Pipeline that ends in one. None: an MLP of 64 and 32 units behind the same
+        preprocessing.
     temperature : float > 0 or "auto", default="auto"
         Softens the targets while the student learns; the student's logits are
         multiplied by it afterwards, so that it serves at temperature 1. Other
@@ -69,10 +69,11 @@ class DistilledClassifier(
     calibrate : bool or "auto", default="auto"
         Whether the labels are calibrated by one scalar, fitted on out-of-fold labels:
         those of `cv`, or of a fifth of the rows that a further teacher is fitted
-        without. A teacher that weighs classes (`class_weight` and the like) gets a
-        shift a class as well, which gives classes their share of the rows back; with
-        False the student serves the shifted probabilities. "auto": True, but for
-        frozen teachers, stored probabilities and less than 500 rows.
+        without. The mean probability of each class stays where it was; where the
+        teacher weighs classes (`class_weight` and the like), it becomes the share of
+        the class among the rows, and with False the student serves the shifted
+        probabilities. "auto": True, but for frozen teachers, stored probabilities and
+        less than 500 rows.
     fine_tune : int, default=0
         Epochs over the true labels after distillation (boosted students: rounds), at
         a tenth of the student's learning rate. A tenth of the rows is held out and
@@ -112,6 +113,9 @@ class DistilledClassifier(
     calibration_ : float or None
         The scalar by which the logarithms of the labels were divided; below 1 the
         teacher is underconfident. None: the labels were learned as they are.
+    calibration_shift_ : ndarray of shape (n_classes,) or None
+        What was added to those logarithms then, so that the classes keep their
+        shares.
     student_calibration_ : float
         The scalar by which the student's logits were divided, where the pilot of a
         student with logits that does not learn in epochs (linear, LightGBM) asked for
@@ -123,6 +127,9 @@ class DistilledClassifier(
     pilots_ : list of dict
         The pilots: what each learned from, with log loss (nats) and accuracy on the
         held-out rows, and whether it was chosen.
+    distilled_ : bool
+        Whether the student learned labels of the teacher. False: the true labels
+        alone, because pilots chose them or `alpha=0` asked for them.
     fine_tune_ : dict or None
         `kept`, and the log loss on the held-out rows `before` and `after`.
     n_features_in_ : int
@@ -415,8 +422,8 @@ class DistilledClassifier(
     def _set_fitted(self, teacher, student, data, choice, calibration, tuned):
         """Replace the whole fitted state at once."""
         candidate = choice.candidate
-        if candidate.alpha == 0 and candidate.rows is None:
-            # No label of the teacher was learned.
+        self.distilled_ = candidate.alpha > 0 or candidate.rows is not None
+        if not self.distilled_:
             calibration = None
         for name in ("n_features_in_", "feature_names_in_"):
             if name in vars(self):
@@ -429,6 +436,7 @@ class DistilledClassifier(
         self.alpha_ = candidate.alpha
         self.augmenter_ = candidate.rows and candidate.rows.sampler
         self.calibration_ = calibration and calibration.temperature
+        self.calibration_shift_ = calibration and calibration.shift
         self.student_calibration_ = choice.student_calibration
         self.memorization_ = choice.memorization
         self.pilots_ = choice.pilots

@@ -68,6 +68,8 @@ def class_priors(
 def split_rows(codes: IndexArray, fraction: float, seed: Any) -> Split:
     """Split row numbers into training and validation rows, stratified where possible.
 
+    The only row of a class is a training row.
+
     Parameters
     ----------
     codes : ndarray of shape (n_samples,)
@@ -88,8 +90,6 @@ def split_rows(codes: IndexArray, fraction: float, seed: Any) -> Split:
         There are too few rows to validate on.
     """
     n_validation = int(np.ceil(fraction * len(codes)))
-    counts = np.bincount(codes)
-    n_classes = (counts > 0).sum()
     if n_validation < 2 or len(codes) - n_validation < 1:
         raise ValueError(
             "Early stopping needs at least 2 validation rows and 1 training row; "
@@ -97,11 +97,16 @@ def split_rows(codes: IndexArray, fraction: float, seed: Any) -> Split:
             "student's validation_fraction, pass more rows, or switch early_stopping "
             "off."
         )
-    enough = counts[counts > 0].min() >= 2
-    train, validation = train_test_split(
-        np.arange(len(codes)),
+    counts = np.bincount(codes)
+    single = counts[codes] == 1
+    rows, n_classes = np.flatnonzero(~single), (counts > 1).sum()
+    stratified = n_classes <= min(n_validation, len(rows) - n_validation)
+    if not stratified:
+        rows = np.arange(len(codes))
+    _, validation = train_test_split(
+        rows,
         test_size=n_validation,
         random_state=seed,
-        stratify=codes if enough and n_validation >= n_classes else None,
+        stratify=codes[rows] if stratified else None,
     )
-    return np.sort(train), np.sort(validation)
+    return np.setdiff1d(np.arange(len(codes)), validation), np.sort(validation)

@@ -15,6 +15,7 @@ from ._dataset import Dataset
 from ._labels import _cross_fit, _teacher
 from ._labels._calibration import Calibration, calibrate_labels
 from ._labels._cross_fit import OutOfFold
+from ._labels._probabilities import TEACHER, check_column_order
 from ._labels._teacher import Labeller
 from ._outofcore._spill import SoftStream
 from ._outofcore._transfer_stream import TransferStream
@@ -161,6 +162,7 @@ def _label_training_rows(
     if oof is not None and splits.cv:
         return oof.proba
     proba = teacher.label(data.X)
+    check_column_order(proba, data.codes, data.classes, TEACHER)
     if oof is not None and not candidate.in_sample:
         proba[oof.rows] = oof.proba
     return proba

@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._dataset import Dataset
+from ._dataset import Dataset, class_priors
 from ._frames import is_missing
 from ._typing import FloatArray
 
@@ -90,6 +90,12 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
             f"{owner} requires y to be passed, but the target y is None. Pass the "
             "true label of each row."
         )
+    if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+        raise ValueError(
+            "y must hold one true label a row; received an array of shape "
+            f"{np.shape(y)}. Pass the probabilities of a teacher as teacher_proba, "
+            "and the true labels as y."
+        )
     y = column_or_1d(y, warn=True)
     _check_labels(y)
     (X,) = indexable(X)
@@ -107,7 +113,14 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
             f"{owner} needs at least two classes in y, received one class: "
             f"{classes.tolist()}. Pass rows of every class."
         )
-    return Dataset(X, y, classes, codes, check_weight(sample_weight, len(y)))
+    weight = check_weight(sample_weight, len(y))
+    empty = classes[class_priors(codes, len(classes), weight) == 0].tolist()
+    if empty:
+        raise ValueError(
+            f"Every class needs a row of positive weight; all rows of {empty} have "
+            "sample_weight 0. Leave those rows out, or weigh one of them."
+        )
+    return Dataset(X, y, classes, codes, weight)
 
 
 def _check_labels(y: NDArray[Any]) -> None:

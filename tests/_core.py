@@ -2,7 +2,7 @@
 
 import numpy as np
 from _samplers import Echo
-from scipy.optimize import minimize
+from scipy.optimize import minimize_scalar, root
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
@@ -89,21 +89,48 @@ def soften(proba, temperature):
     return softmax(np.log(proba) / temperature, axis=1)
 
 
-def fit_calibration(proba, y, weight=None, shifted=False):
-    """Return scalar and shifts that minimise the log loss, by a method of its own.
+def fit_calibration(proba, y, weight=None, prior=None, observed=False):
+    """Return scalar and shifts, by solvers of its own.
 
-    Shifts have a small ridge.
+    The scalar minimises the log loss and a normal prior of width .5 on its logarithm.
+    It divides log(p / prior); shifts of a normal prior of width 1 hold the classes'
+    mean probabilities. With `observed` these become the shares among the rows and one
+    that is as the teacher has it, and shifts are free.
     """
-    rows, logits = np.arange(len(y)), np.log(proba)
+    rows, logits, n_classes = np.arange(len(y)), np.log(proba), proba.shape[1]
+    if prior is None:
+        prior = np.bincount(y, weights=weight, minlength=n_classes)
+    prior = prior / prior.sum()
+    weight = np.ones(len(y)) if weight is None else weight * len(y) / weight.sum()
+    wanted = np.average(proba, axis=0, weights=weight)
+    ridge = 1 / len(y)
+    if observed:
+        counts = np.bincount(y, weights=weight, minlength=n_classes)
+        wanted, ridge = (counts + wanted) / (len(y) + 1), 1e-12
 
-    def measure(v):
-        log_proba = log_softmax(logits / np.exp(v[0]) + shifted * v[1:], axis=1)
-        loss = -np.average(log_proba[rows, y], weights=weight)
-        return loss + 1e-4 * (v[1:] ** 2).sum()
+    def solve(log_scalar):
+        slope = np.exp(-log_scalar)
+        scaled = slope * logits + (1 - slope) * np.log(prior)
 
-    start = np.zeros(1 + proba.shape[1])
-    best = minimize(measure, start, method="BFGS", options={"gtol": 1e-7}).x
-    return np.exp(best[0]), best[1:]
+        def miss(shift):
+            served = softmax(scaled + shift, axis=1)
+            return np.average(served, axis=0, weights=weight) - wanted + ridge * shift
+
+        return scaled, root(miss, np.zeros(n_classes), tol=1e-12).x
+
+    def measure(log_scalar):
+        scaled, shift = solve(log_scalar)
+        log_proba = log_softmax(scaled + shift, axis=1)
+        return -weight @ log_proba[rows, y] + 0.5 * (log_scalar / 0.5) ** 2
+
+    best = minimize_scalar(measure, bracket=(-0.5, 0.5), tol=1e-10).x
+    scaled, shift = solve(best)
+    return np.exp(best), (scaled + shift - logits / np.exp(best))[0]
+
+
+def calibrate(proba, scalar, shift):
+    """Return probabilities whose logarithms are divided and shifted."""
+    return softmax(np.log(proba) / scalar + shift, axis=1)
 
 
 def echo_rows(monkeypatch, *samplers):

@@ -14,6 +14,7 @@ from .._frames import take_rows
 from .._sklearn import _safe_indexing
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray, IndexArray, Split
+from ._probabilities import TEACHER, check_column_order
 from ._teacher import UNNAMED, Labeller, fit_clone
 
 
@@ -99,13 +100,14 @@ def cross_fit(
         np.add.at(counts, test, 1)
     rows = np.flatnonzero(counts)
     _, in_sample, *transfer = answers[0]
+    check_column_order(in_sample, data.codes[folds[0][0]], data.classes, TEACHER)
     return OutOfFold(rows, total[rows] / counts[rows, None], in_sample, transfer)
 
 
 def _label_fold(
     name: str | None,
     fit_name: str | None,
-    given: Shared,
+    shared: Shared,
     train: IndexArray,
     test: IndexArray,
     others: Shared,
@@ -117,20 +119,30 @@ def _label_fold(
 
     With `others`, its own rows and those as well. The names stand for all of it.
     """
-    teacher, X, y, classes, params = given.value
+    teacher, X, y, classes, params = shared.value
     params = {k: take_rows(v, train, len(y)) for k, v in params.items()}
     own = _safe_indexing(X, train)
-    fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
-    fitted = fit(fit_name, clone(teacher), own, y[train], params, n_threads, context)
     tables = [_safe_indexing(X, test)]
     if others.value is not None:
         tables += [own, *others.value]
-    fitted = share_cores(fitted, n_threads)
-    labeller = Labeller(fitted, classes, tasks, fit_name)
-    return [labeller.label(table) for table in tables]
+    fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
+    given = (fit_name, clone(teacher), own, y[train], params, n_threads, context)
+    try:
+        fitted = share_cores(fit(*given), n_threads)
+        labeller = Labeller(fitted, classes, tasks, fit_name)
+        return [labeller.label(table) for table in tables]
+    except Exception as error:
+        missing = np.setdiff1d(classes, y[train]).tolist()
+        if not missing:
+            raise
+        raise ValueError(
+            "The teacher must work without the rows of each fold; it fails where they "
+            f"are all rows of the classes {missing}: {error} Pass more rows of these "
+            "classes, fewer folds, or cv=None."
+        ) from error
 
 
 #: What `joblib.Memory` need not look at to recognise a fold.
 _UNNAMED_FOLD = [
-    "fit_name", "given", "train", "test", "others", "tasks", "n_threads", "context",
+    "fit_name", "shared", "train", "test", "others", "tasks", "n_threads", "context",
 ]  # fmt: skip

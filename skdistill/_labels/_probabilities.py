@@ -1,4 +1,8 @@
-"""Probabilities of a teacher: one column a class, in the order of the sorted labels."""
+"""Probabilities of a teacher: checked, and one column a class in a known order.
+
+Live, frozen, stored and function teachers pass the same check; the error names who
+gave the probabilities, in which row, what they were, and the fix.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,109 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from sklearn.utils.validation import check_array
 
+from .._sklearn import _num_samples
 from .._typing import FloatArray, IndexArray
 
-#: How far a row of stored probabilities may sum from 1 (float32 over many classes).
-_SUM_TOLERANCE = 1e-3
+#: How far a row may sum from 1: what float32 loses over many classes, and what is lost
+#: where each class is stored with two decimals, but no more than the last.
+_SUM_ERROR, _ROUNDING, _MOST_ROUNDING = 1e-3, 0.005, 0.1
+
+#: What arithmetic leaves of a probability of 0.
+_NEGATIVE = -1e-9
+
+#: Another order of columns that fits the labels better by this share of the
+#: probability, over so many rows at least, is no accident.
+_GAIN, _FEWEST = 0.25, 20
+
+#: The owner of live labels, in errors.
+TEACHER = "The predict_proba of the teacher"
 
 
-def align(proba: Any, seen: Any, classes: NDArray[Any]) -> FloatArray:
+def check_probabilities(
+    proba: Any, n_rows: int, columns: NDArray[Any], owner: str
+) -> FloatArray:
+    """Return probabilities as an array, columns in the given order.
+
+    Parameters
+    ----------
+    proba : array-like or dataframe of shape (n_rows, n_columns)
+        What a teacher gave. Columns of a data frame that are named by the classes are
+        put in order.
+    n_rows : int
+        Number of rows that were asked for.
+    columns : ndarray of shape (n_columns,)
+        The classes that the columns stand for.
+    owner : str
+        Who gave them, as the subject of an error.
+
+    Raises
+    ------
+    ValueError
+        Wrong shape or names, or values that are no probabilities.
+    """
+    P = _read_numbers(_order_columns(proba, columns, owner), owner)
+    expected = (n_rows, len(columns))
+    if P.shape != expected:
+        fix = f"Its columns follow the classes {columns.tolist()}."
+        if len(columns) == 2 and P.shape in ((n_rows,), (n_rows, 1)):
+            fix = "With p of the second class, pass np.column_stack([1 - p, p])."
+        raise ValueError(
+            f"{owner} must have one row a sample and one column a class, shape "
+            f"{expected}, received {P.shape}. {fix}"
+        )
+    wrong: Any = ~np.isfinite(P).all(axis=1)
+    if wrong.any():
+        _refuse(P, wrong, f"{owner} must be finite", "Mend the teacher, or drop rows.")
+    wrong = (P < _NEGATIVE).any(axis=1)
+    if wrong.any():
+        fix = "Pass probabilities; log-probabilities want np.exp first."
+        _refuse(P, wrong, f"{owner} must not be negative", fix)
+    rounding = max(_SUM_ERROR, min(_ROUNDING * len(columns), _MOST_ROUNDING))
+    total = P.sum(axis=1)
+    wrong = np.abs(total - 1) > rounding + 1e-9
+    if wrong.any():
+        rule = f"Each row of {owner} must sum to 1; one sums to {total[wrong][0]:g}"
+        _refuse(P, wrong, rule, "Pass probabilities, not scores or percentages.")
+    return np.maximum(P, 0.0, out=P)
+
+
+def _refuse(P: FloatArray, wrong: Any, rule: str, fix: str) -> None:
+    row = int(wrong.argmax())
+    values = np.array2string(P[row], precision=4, threshold=8)
+    raise ValueError(f"{rule}, received {values} in row {row}. {fix}")
+
+
+def _read_numbers(proba: Any, owner: str) -> FloatArray:
+    try:
+        values = np.asarray(proba)
+        if values.dtype.kind not in "biuf":
+            raise TypeError(f"dtype {values.dtype}")
+        return values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{owner} must be an array of numbers, received {error} in a "
+            f"{type(proba).__name__}. Pass probabilities as numbers."
+        ) from None
+
+
+def _order_columns(proba: Any, columns: NDArray[Any], owner: str) -> Any:
+    """Return a data frame's columns in the order of the classes that name them."""
+    names = [str(name) for name in getattr(proba, "columns", [])]
+    # Numbered columns are a frame's default, no statement about classes.
+    numbered = [str(k) for k in range(len(names))]
+    wanted = [str(label) for label in columns.tolist()]
+    if not names or names in (wanted, numbered) or len(names) != len(wanted):
+        return proba
+    if sorted(names) != sorted(wanted):
+        raise ValueError(
+            f"{owner} must name its columns by the classes {columns.tolist()}, "
+            f"received {names}. Rename them, or pass an array."
+        )
+    return np.asarray(proba)[:, [names.index(name) for name in wanted]]
+
+
+def align(proba: FloatArray, seen: Any, classes: NDArray[Any]) -> FloatArray:
     """Return columns in the order of `classes`, 0 for a class that is not in `seen`.
 
     Raises
@@ -37,67 +135,70 @@ def align(proba: Any, seen: Any, classes: NDArray[Any]) -> FloatArray:
     return aligned
 
 
+def read_answer(
+    proba: Any, X: Any, model: Any, classes: NDArray[Any], role: str = "teacher"
+) -> FloatArray:
+    """Return what `predict_proba` of a fitted model gave for rows, checked and aligned.
+
+    Parameters
+    ----------
+    proba : array-like or dataframe of shape (n_samples, n_columns)
+        Its answer.
+    X : rows in the user's container
+        The rows.
+    model : fitted classifier
+        Has `classes_`.
+    classes : ndarray of shape (n_classes,)
+        Order of the columns.
+    role : str
+        What the model is, for errors.
+    """
+    seen = np.asarray(model.classes_)
+    owner = f"The predict_proba of the {role} ({type(model).__name__})"
+    return align(
+        check_probabilities(proba, _num_samples(X), seen, owner), seen, classes
+    )
+
+
 def check_stored(proba: Any, codes: IndexArray, classes: NDArray[Any]) -> FloatArray:
     """Validate probabilities that stand in for a teacher.
 
     Raises
     ------
     ValueError
-        Wrong shape, negative or non-finite values, rows that don't sum to 1, or
-        columns that are not in the order of `classes`.
+        Wrong shape or names, values that are no probabilities, or columns whose order
+        does not fit the labels.
     """
-    _check_column_names(proba, classes)
-    P = check_array(proba, dtype=np.float64, input_name="teacher_proba")
-    expected = (len(codes), len(classes))
-    if P.shape != expected:
-        raise ValueError(
-            f"teacher_proba must have one row a sample and one column a class, shape "
-            f"{expected}, received {P.shape}. Its columns follow the sorted labels "
-            f"{classes.tolist()}."
-        )
-    if P.min() < 0:
-        row = int(P.min(axis=1).argmin())
-        raise ValueError(
-            f"teacher_proba must not be negative, received {P.min():g} in row {row}. "
-            "Pass probabilities; log-probabilities want np.exp first."
-        )
-    error = np.abs(P.sum(axis=1) - 1)
-    if error.max() > _SUM_TOLERANCE:
-        row = int(error.argmax())
-        raise ValueError(
-            f"Each row of teacher_proba must sum to 1, row {row} sums to "
-            f"{P[row].sum():g}. Pass probabilities, not scores or percentages."
-        )
-    _check_column_order(P, codes, classes)
+    P = check_probabilities(proba, len(codes), classes, "teacher_proba")
+    check_column_order(P, codes, classes, "teacher_proba")
     return P
 
 
-def _check_column_names(proba: Any, classes: NDArray[Any]) -> None:
-    names = list(getattr(proba, "columns", []))
-    # Numbered columns are a frame's default, no statement about classes.
-    if not names or names == list(range(len(names))):
-        return
-    if [str(n) for n in names] != [str(c) for c in classes]:
-        raise ValueError(
-            "The columns of teacher_proba must be the classes in sorted order "
-            f"{classes.tolist()}, received {names}. Select them in that order."
-        )
-
-
-def _check_column_order(
-    P: FloatArray, codes: IndexArray, classes: NDArray[Any]
+def check_column_order(
+    P: FloatArray, codes: IndexArray, classes: NDArray[Any], owner: str
 ) -> None:
-    """Raise where another order of columns fits the labels far better."""
+    """Raise where another order of columns fits the labels far better.
+
+    Parameters
+    ----------
+    P : ndarray of shape (n_samples, n_classes)
+        Probabilities.
+    codes : ndarray of shape (n_samples,)
+        Position of each label among the classes.
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted.
+    owner : str
+        Who gave them, as the subject of an error.
+    """
     mass = np.zeros((P.shape[1], P.shape[1]))
     np.add.at(mass, codes, P)
     rows, best = linear_sum_assignment(mass, maximize=True)
     moved = rows[best != rows]
     n_moved = int(np.isin(codes, moved).sum())
     gain = mass[moved, best[moved]].sum() - mass[moved, moved].sum()
-    # A quarter of the probability over at least 20 rows is no accident.
-    if n_moved >= 20 and gain > 0.25 * n_moved:
+    if n_moved >= _FEWEST and gain > _GAIN * n_moved:
         raise ValueError(
-            "The columns of teacher_proba must follow the sorted labels "
+            f"{owner} must have its columns in the order of the classes "
             f"{classes.tolist()}; judged by y they look ordered as "
             f"{classes[np.argsort(best)].tolist()}. Reorder the columns."
         )

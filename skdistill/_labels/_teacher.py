@@ -19,7 +19,7 @@ from .._progress import propagate
 from .._sklearn import _num_samples
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray
-from ._probabilities import align
+from ._probabilities import read_answer
 
 #: Rows labelled at a time: a teacher of many members holds all of their answers.
 _CHUNK = 50_000
@@ -172,7 +172,7 @@ class Labeller:
     def label_chunks(
         self, chunks: Iterable[Any], n_chunks: int | None = None
     ) -> Iterator[FloatArray]:
-        """Yield the probabilities of each chunk of rows, in order.
+        """Return the probabilities of each chunk of rows, in order.
 
         The teacher travels to each worker once, and each chunk to one worker. What
         the chunks are decides the result, to the byte, and never the number of
@@ -188,16 +188,17 @@ class Labeller:
         """
         n_threads = self.tasks.count_threads(n_chunks)
         given = Shared(share_cores(self.teacher, n_threads, alone=True))
-        calls = ((self.tasks, self.name, given, chunk) for chunk in chunks)
-        for proba in self.tasks.run(_label_chunk, calls, n_chunks):
-            yield align(proba, self.teacher.classes_, self.classes)
+        rest = (self.tasks, self.name, given, self.classes)
+        calls = ((chunk, *rest) for chunk in chunks)
+        return self.tasks.run(_label_chunk, calls, n_chunks)
 
 
 def _label_chunk(
-    tasks: Tasks, name: str | None, teacher: Shared, chunk: Any
+    chunk: Any, tasks: Tasks, name: str | None, teacher: Shared, classes: NDArray[Any]
 ) -> FloatArray:
     label = tasks.memory.cache(_predict, ignore=["teacher", "chunk"])
-    return label(name, tasks.name(chunk), teacher.value, chunk)
+    proba = label(name, tasks.name(chunk), teacher.value, chunk)
+    return read_answer(proba, chunk, teacher.value, classes)
 
 
 def _predict(

@@ -79,9 +79,8 @@ def choose(
             calibration,
         )
         scores = _Scores(data, splits.pilot[1])
-        chosen = choose_pilot(pilots, parts.student, scores.weight)
-        if oof is not None:
-            _warn_of_harm(chosen, pilots, scores, labels.held_out, calibration)
+        chosen = choose_pilot(pilots, parts.student, scores.weight, scores.complete)
+        _warn_of_harm(chosen, pilots, scores, labels.held_out, calibration)
         return Choice(
             sample_rows_of(chosen.candidate, parts, data, splits),
             memorization,
@@ -97,6 +96,8 @@ class _Scores:
         self.codes = data.codes[rows]
         self.weight = None if data.weight is None else data.weight[rows]
         self.priors = data.priors
+        #: Whether every class is among the rows; else they decide nothing.
+        self.complete = len(np.unique(self.codes)) == data.n_classes
 
     def clip(self, proba: FloatArray) -> FloatArray:
         return clip_probabilities(proba, self.priors)
@@ -111,7 +112,10 @@ class _Scores:
 
 
 def choose_pilot(
-    pilots: list[Pilot], student: Any, weight: FloatArray | None = None
+    pilots: list[Pilot],
+    student: Any,
+    weight: FloatArray | None = None,
+    decides: bool = True,
 ) -> Pilot:
     """Return the pilot that the held-out rows prefer, in log loss.
 
@@ -130,6 +134,8 @@ def choose_pilot(
         What the pilots are short fits of.
     weight : ndarray of shape (n_rows,) or None
         Weights of the held-out rows.
+    decides : bool, default=True
+        Whether the held-out rows may overrule what stays: they have every class.
     """
 
     def find_best(some: list[Pilot]) -> Pilot:
@@ -144,7 +150,7 @@ def choose_pilot(
     else:
         stays = direct or best
     lead, error = paired_difference(stays.losses, best.losses, weight)
-    return best if lead > _CERTAIN * error else stays
+    return best if decides and lead > _CERTAIN * error else stays
 
 
 def _find_direct(pilots: list[Pilot]) -> Pilot | None:
@@ -162,7 +168,7 @@ def _calibrate_student(
     does not help by more than two standard errors.
     """
     divisible = can_scale_logits(parts.student, len(scores.priors))
-    if not (splits.calibrate and pilot.to_end and divisible):
+    if not (splits.calibrate and scores.complete and pilot.to_end and divisible):
         return 1.0
     proba = scores.clip(pilot.proba)
     found = fit_calibration(proba, scores.codes, scores.weight)
@@ -200,7 +206,7 @@ def _warn_of_harm(
     else:
         return
     warn_caller(
-        f"{finding}, on {len(losses)} rows that neither saw: "
+        f"{finding}, on {len(losses)} rows that the student was not fitted on: "
         f"{scores.describe(losses, hits)} of the teacher, "
         f"{scores.describe(direct.losses, direct.hits)} of the student. The student "
         f"learns from: {chosen.candidate.name}. {fix}"

@@ -8,9 +8,9 @@ from _core import (
     Columns,
     Table,
     add_numbers,
+    calibrate,
     clip,
     fit_calibration,
-    soften,
 )
 from lightgbm import LGBMClassifier
 from scipy.special import softmax
@@ -66,82 +66,83 @@ def distil(proba, codes, teacher=None, weight=None):
     return distilled.fit(add_numbers(proba), codes, sample_weight=weight)
 
 
-def list_shifts(distilled, proba, codes):
-    """Return what is added to the logits of each row, relative to the first class."""
-    logits = np.log(clip(proba, codes)) / distilled.calibration_
-    added = np.log(distilled.predict_proba(add_numbers(proba))) - logits
-    return added[:, 1:] - added[:, :1]
+def serve(distilled, proba):
+    return distilled.predict_proba(add_numbers(proba))
 
 
 @pytest.mark.parametrize("temperature", [0.5, 0.8, 1.0, 2.0])
 @pytest.mark.parametrize("n_classes", [2, 5])
-def test_the_scalar_is_the_one_of_scikit_learn(n_classes, temperature):
+def test_the_scalar_is_near_the_one_of_scikit_learn(n_classes, temperature):
+    """Which has no shift, and none is needed where classes are alike."""
     proba, codes = draw(3000, n_classes, temperature)
     distilled = distil(proba, codes)
     clipped = add_numbers(clip(proba, codes))
     theirs = CalibratedClassifierCV(
         FrozenEstimator(Columns().fit(clipped, codes)), method="temperature"
     ).fit(clipped, codes)
-    served = distilled.predict_proba(add_numbers(proba))
-    np.testing.assert_allclose(served, theirs.predict_proba(clipped), atol=1e-4)
-    np.testing.assert_allclose(
-        served, soften(clipped[:, :-1], distilled.calibration_), atol=1e-12
-    )
+    served = serve(distilled, proba)
+    np.testing.assert_allclose(served, theirs.predict_proba(clipped), atol=0.03)
     # Of what it was drawn with, as near as 3,000 rows tell.
     assert distilled.calibration_ == pytest.approx(temperature, rel=0.15)
 
 
-def test_the_scalar_has_the_lowest_log_loss():
-    proba, codes = draw(300, 3, 0.6, seed=1)
-    best, _ = fit_calibration(clip(proba, codes), codes)
-    assert distil(proba, codes).calibration_ == pytest.approx(best, rel=1e-4)
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+@pytest.mark.parametrize("n_samples", [40, 300])
+def test_scalar_and_shifts_are_those_of_other_solvers(n_samples, class_weight):
+    proba, codes = draw(n_samples, 3, 0.6, seed=1)
+    proba = proba * [1, 4, 0.3]
+    proba /= proba.sum(axis=1, keepdims=True)
+    clipped = clip(proba, codes)
+    observed = class_weight is not None
+    scalar, shift = fit_calibration(clipped, codes, observed=observed)
+    distilled = distil(proba, codes, Columns(class_weight))
+    assert distilled.calibration_ == pytest.approx(scalar, rel=1e-3)
+    added = distilled.calibration_shift_ - shift
+    np.testing.assert_allclose(added - added[0], 0, atol=2e-3)
+    served = serve(distilled, proba)
+    np.testing.assert_allclose(served, calibrate(clipped, scalar, shift), atol=1e-3)
+    counts = np.bincount(codes) + clipped.mean(axis=0)
+    wanted = counts / counts.sum() if observed else clipped.mean(axis=0)
+    # The prior of the shifts lets the means go by little.
+    rtol = 1e-3 if observed else 0.1
+    np.testing.assert_allclose(served.mean(axis=0), wanted, rtol=rtol)
 
 
-@pytest.mark.parametrize(("right", "bound"), [(True, 0.25), (False, 4.0)])
-def test_the_scalar_keeps_to_its_bounds(right, bound):
-    proba = np.array([[0.6, 0.4]] * 200)
-    codes = np.full(200, 0 if right else 1)
-    codes[::100] = 1 - codes[::100]
-    assert distil(proba, codes).calibration_ == pytest.approx(bound, rel=1e-3)
+def test_the_prior_holds_the_scalar_where_rows_are_few():
+    proba = np.array([[0.6, 0.4], [0.4, 0.6]] * 100)
+    codes = np.tile([0, 1], 100)
+    few = distil(proba[:6], codes[:6]).calibration_
+    many = distil(proba, codes).calibration_
+    assert many < few < 1
+    assert many == pytest.approx(0.25, rel=1e-2)
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced"])
-def test_weights_are_repeated_rows(class_weight):
+def test_the_scale_of_weights_does_not_count(class_weight):
     proba, codes = draw(200, 3, 0.7)
-    weight = np.random.default_rng(0).integers(1, 4, 200)
+    weight = np.random.default_rng(0).uniform(0.5, 4, 200)
     teacher = Columns(class_weight)
-    rows = add_numbers(proba)
-    weighted = distil(proba, codes, teacher, weight.astype(float))
-    repeated = clone(weighted).fit(
-        np.repeat(rows, weight, axis=0), np.repeat(codes, weight)
-    )
-    assert weighted.calibration_ == pytest.approx(repeated.calibration_, rel=1e-3)
-    np.testing.assert_allclose(
-        weighted.predict_proba(rows), repeated.predict_proba(rows), atol=1e-4
-    )
-    unweighted = distil(proba, codes, teacher).predict_proba(rows)
-    assert np.abs(weighted.predict_proba(rows) - unweighted).max() > 1e-3
+    one, ten = (distil(proba, codes, teacher, k * weight) for k in (1, 10))
+    assert one.calibration_ == pytest.approx(ten.calibration_, rel=1e-6)
+    clipped = clip(proba, codes, weight)
+    observed = class_weight is not None
+    scalar, _ = fit_calibration(clipped, codes, weight, observed=observed)
+    assert one.calibration_ == pytest.approx(scalar, rel=1e-3)
+    unweighted = serve(distil(proba, codes, teacher), proba)
+    assert np.abs(serve(one, proba) - unweighted).max() > 1e-3
 
 
-def test_the_shift_is_multinomial_regression_on_the_logarithms():
-    """At the optimum the mean probability of a class is its share."""
-    proba, codes = draw(600, 3, 0.7)
-    skewed = proba * [1, 5, 0.5]
-    skewed /= skewed.sum(axis=1, keepdims=True)
-    found = distil(skewed, codes, Columns("balanced"))
-    served = found.predict_proba(add_numbers(skewed))
-    shares = np.bincount(codes) / 600
-    np.testing.assert_allclose(served.mean(axis=0), shares, atol=1e-3)
-    scalar, shift = fit_calibration(clip(skewed, codes), codes, shifted=True)
-    assert found.calibration_ == pytest.approx(scalar, rel=2e-3)
-    added = list_shifts(found, skewed, codes)
-    np.testing.assert_allclose(
-        added, np.tile(shift[1:] - shift[0], (600, 1)), atol=0.01
+def test_a_class_that_is_not_held_out_is_named_and_nothing_calibrated():
+    proba, codes = draw(60, 3, 0.7)
+    codes[:] = 0
+    codes[30:] = 1
+    codes[0] = 2
+    distilled = DistilledClassifier(
+        Columns(), Table(), augmenter=None, calibrate=True, random_state=0
     )
-    plain = distil(proba, codes, Columns("balanced"))
-    np.testing.assert_allclose(
-        served, plain.predict_proba(add_numbers(proba)), atol=0.02
-    )
+    with pytest.warns(UserWarning, match=r"not calibrated.*\[2\]"):
+        distilled.fit(add_numbers(proba), codes)
+    assert distilled.calibration_ is None
 
 
 @pytest.mark.parametrize(
@@ -169,9 +170,12 @@ def test_the_shift_is_multinomial_regression_on_the_logarithms():
 )
 def test_classes_are_shifted_where_the_teacher_weighs_them(teacher, expected):
     proba, codes = draw(120, 2, 0.8)
-    added = list_shifts(distil(proba, codes, teacher), proba, codes)
-    assert added.std() < 1e-9
-    assert bool(abs(added.mean()) > 1e-3) is expected
+    clipped = clip(proba, codes)
+    served = serve(distil(proba, codes, teacher), proba).mean(axis=0)
+    held, share = clipped.mean(axis=0)[1], codes.mean()
+    assert abs(held - share) > 0.01
+    wanted = (120 * share + held) / 121 if expected else held
+    assert served[1] == pytest.approx(wanted, abs=1e-4 if expected else 0.01)
 
 
 class Noting(DecisionTreeClassifier):
@@ -202,8 +206,9 @@ def test_the_hold_out_teacher_did_not_see_the_rows(data, weighted):
         max_depth=5, random_state=distilled.teacher_.random_state
     ).fit(X[partial], y[partial], None if weight is None else weight[partial])
     proba = clip(again.predict_proba(X[held_out]), y, weight)
+    prior = np.bincount(y, weights=weight)
     scalar, _ = fit_calibration(
-        proba, y[held_out], None if weight is None else weight[held_out]
+        proba, y[held_out], None if weight is None else weight[held_out], prior
     )
     assert distilled.calibration_ == pytest.approx(scalar, rel=1e-4)
 
@@ -222,24 +227,24 @@ def test_out_of_fold_labels_calibrate(data):
 def test_calibration_keeps_what_is_predicted(data):
     X, y = add_numbers(data[0][:550]), data[1][:550]
     served = {}
-    for calibrate in (False, True):
+    for calibrated in (False, True):
         distilled = DistilledClassifier(
             RandomForestClassifier(20, max_depth=4, random_state=0),
             Table(),
             augmenter=None,
-            calibrate=calibrate,
+            calibrate=calibrated,
             random_state=0,
         ).fit(X, y)
-        served[calibrate] = distilled.predict_proba(X)
+        served[calibrated] = distilled.predict_proba(X)
     proba = clip(distilled.teacher_.predict_proba(X), y)
     # Without, it is the teacher that is served, clipped; with, its logarithms are
-    # divided by the scalar.
+    # divided by the scalar and shifted.
     np.testing.assert_allclose(served[False], proba, atol=1e-12)
-    scaled = soften(proba, distilled.calibration_)
-    np.testing.assert_allclose(served[True], scaled, atol=1e-12)
+    given = (distilled.calibration_, distilled.calibration_shift_)
+    np.testing.assert_allclose(served[True], calibrate(proba, *given), atol=1e-12)
     assert distilled.calibration_ < 0.95
-    order = np.argsort(served[False], axis=1)
-    np.testing.assert_array_equal(order, np.argsort(served[True], axis=1))
+    same = served[False].argmax(axis=1) == served[True].argmax(axis=1)
+    assert same.mean() > 0.98
 
 
 def test_an_uncalibrated_fit_has_no_scalar(data):
@@ -300,9 +305,9 @@ def test_a_forests_student_gains_by_calibration(data):
         random_state=0,
     ).fit(X[:550], y[:550])
     losses = {}
-    for calibrate in (False, True):
-        model = clone(distilled).set_params(calibrate=calibrate).fit(X[:550], y[:550])
-        losses[calibrate] = log_loss(y[550:], model.predict_proba(X[550:]))
+    for calibrated in (False, True):
+        model = clone(distilled).set_params(calibrate=calibrated).fit(X[:550], y[:550])
+        losses[calibrated] = log_loss(y[550:], model.predict_proba(X[550:]))
     assert distilled.calibration_ < 0.9
     assert losses[True] < losses[False] - 0.01
 
@@ -353,7 +358,11 @@ def test_the_clip_comes_before_the_scalar():
     assert distilled.calibration_ > 2
     np.testing.assert_allclose(
         distilled.predict_proba(X),
-        soften(clip(np.eye(2)[y], y), distilled.calibration_),
+        calibrate(
+            clip(np.eye(2)[y], y),
+            distilled.calibration_,
+            distilled.calibration_shift_,
+        ),
     )
 
 
@@ -376,5 +385,5 @@ def test_a_student_of_few_rounds_is_calibrated_too():
     served, unscaled = (m.predict_proba(X[others]) for m in (distilled, plain))
     assert log_loss(y[others], served) < log_loss(y[others], unscaled)
     if distilled.alpha_ == plain.alpha_ == 0:
-        expected = soften(unscaled, distilled.student_calibration_)
+        expected = calibrate(unscaled, distilled.student_calibration_, 0.0)
         np.testing.assert_allclose(served, expected, atol=1e-9)

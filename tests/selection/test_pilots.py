@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from _core import NET_WAYS, WAYS, clip, echo_rows, fit_calibration, soften
+from _core import NET_WAYS, WAYS, calibrate, clip, echo_rows, fit_calibration
 from _samplers import Counting, Echo, Spy, forget_fits, number_rows, numbers
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import make_classification
@@ -136,8 +136,9 @@ def test_figures_of_the_pilots_by_hand(data, weighted, monkeypatch):
     held_out = np.setdiff1d(np.arange(520), tried)
     teacher = GaussianNB().fit(X[tried], y[tried], weight[tried])
     proba = clip(teacher.predict_proba(X), y, weight)
-    scalar, _ = fit_calibration(proba[held_out], y[held_out], weight[held_out])
-    labels = soften(proba, scalar)[tried]
+    prior = np.bincount(y, weights=weight)
+    found = fit_calibration(proba[held_out], y[held_out], weight[held_out], prior)
+    labels = calibrate(proba, *found)[tried]
     truth = np.eye(3)[y[tried]]
     expected = {}
     for name, targets, times in (

@@ -1,0 +1,184 @@
+"""Probabilities are checked, whoever gives them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier
+
+X, Y = make_classification(
+    200, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=0
+)
+
+
+class Teacher(ClassifierMixin, BaseEstimator):
+    """Answers as naive Bayes does, but for a change."""
+
+    def __init__(self, change=None):
+        self.change = change
+
+    def fit(self, X, y):
+        self.model_ = GaussianNB().fit(X, y)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict_proba(self, X):
+        return self.change(self.model_.predict_proba(X))
+
+
+def put(value):
+    def change(proba):
+        proba = proba.copy()
+        proba[3] = value
+        return proba
+
+    return change
+
+
+BAD = {
+    "NaN": (put(np.nan), "must be finite", r"\[nan nan nan\] in row 3"),
+    "infinite": (put(np.inf), "must be finite", r"\[inf inf inf\] in row 3"),
+    "negative": (put([-0.5, 0.5, 1]), "must not be negative", "-0.5.* in row 3"),
+    "sums to 2": (lambda p: 2 * p, "must sum to 1", "sums to 2"),
+    "zero": (lambda p: 0 * p, "must sum to 1", "sums to 0"),
+    "a column less": (lambda p: p[:, :2], r"shape \(\d+, 3\)", r"received \(\d+, 2\)"),
+    "a vector": (lambda p: p[:, 1], r"shape \(\d+, 3\)", r"received \(\d+,\)"),
+    "rows lost": (lambda p: p[1:], r"shape \(\d+, 3\)", "one row a sample"),
+    "text": (lambda p: p.astype(str), "array of numbers", "received dtype"),
+    "permuted": (lambda p: p[:, [1, 2, 0]], "order of the classes", "Reorder"),
+    "other names": (
+        lambda p: pd.DataFrame(p, columns=list("abc")),
+        "name its columns by the classes",
+        "'a', 'b', 'c'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD))
+@pytest.mark.parametrize("kind", ["live", "frozen", "cross-fitted", "transfer set"])
+def test_a_bad_answer_is_named(name, kind):
+    change, rule, received = BAD[name]
+    teacher, params = Teacher(change), {"augmenter": None}
+    if kind == "frozen":
+        teacher = FrozenEstimator(teacher.fit(X, Y))
+    elif kind == "cross-fitted":
+        params["cv"] = 3
+    elif kind == "transfer set":
+        params |= {"augmenter": "munge", "n_synthetic": 50}
+    distilled = DistilledClassifier(teacher, LogisticRegression(), **params)
+    with pytest.raises(ValueError, match=rule) as caught:
+        distilled.fit(X, Y)
+    assert caught.match("predict_proba of the teacher|predict_proba of teacher")
+    assert caught.match(received)
+    assert not hasattr(distilled, "student_")
+
+
+@pytest.mark.parametrize("order", [[1, 2, 0], [2, 1, 0]])
+@pytest.mark.parametrize("names", [(0, 1, 2), ("0", "1", "2")])
+def test_named_columns_are_put_in_order(order, names):
+    def name(proba):
+        return pd.DataFrame(proba, columns=names).iloc[:, order]
+
+    fits = [
+        DistilledClassifier(Teacher(change), LogisticRegression(), augmenter=None)
+        for change in (name, np.asarray)
+    ]
+    served = [fit.fit(X, Y).predict_proba(X) for fit in fits]
+    np.testing.assert_array_equal(*served)
+
+
+@pytest.mark.parametrize("decimals", [2, 3, 4])
+def test_rounded_probabilities_are_taken(decimals):
+    proba = GaussianNB().fit(X, Y).predict_proba(X).round(decimals)
+    distilled = DistilledClassifier(None, LogisticRegression())
+    distilled.fit(X, Y, teacher_proba=proba)
+    exact = DistilledClassifier(None, LogisticRegression()).fit(
+        X, Y, teacher_proba=proba / proba.sum(axis=1, keepdims=True)
+    )
+    np.testing.assert_allclose(
+        distilled.predict_proba(X), exact.predict_proba(X), atol=0.01
+    )
+
+
+def test_one_column_of_two_classes_names_column_stack():
+    y = (Y == 1).astype(int)
+    proba = GaussianNB().fit(X, y).predict_proba(X)[:, 1]
+    for given in (proba, proba[:, None]):
+        with pytest.raises(ValueError, match=r"np.column_stack\(\[1 - p, p\]\)"):
+            DistilledClassifier(None, LogisticRegression()).fit(
+                X, y, teacher_proba=given
+            )
+
+
+@pytest.mark.parametrize("kind", ["live", "frozen", "stored"])
+def test_a_teacher_that_is_dropped_is_named(kind):
+    X, y = make_classification(
+        800, 8, n_informative=5, n_classes=3, flip_y=0, class_sep=2, random_state=0
+    )
+    stump = DecisionTreeClassifier(max_depth=1).fit(X, y)
+    teacher = {"live": stump, "frozen": FrozenEstimator(stump), "stored": None}[kind]
+    given = {"teacher_proba": stump.predict_proba(X)} if kind == "stored" else {}
+    distilled = DistilledClassifier(teacher, LogisticRegression(), random_state=0)
+    with pytest.warns(UserWarning, match="The teacher is no better") as caught:
+        distilled.fit(X, y, **given)
+    assert distilled.alpha_ == 0
+    assert distilled.distilled_ is False
+    (warned,) = [w for w in caught if "no better" in str(w.message)]
+    assert warned.filename == __file__
+    assert "log loss" in str(warned.message)
+
+
+def test_distilled_says_whether_labels_of_the_teacher_were_learned():
+    fit = DistilledClassifier(GaussianNB(), LogisticRegression(), augmenter=None)
+    assert fit.fit(X, Y).distilled_ is True
+    assert fit.set_params(alpha=0.0).fit(X, Y).distilled_ is False
+    assert fit.set_params(augmenter="munge").fit(X, Y).distilled_ is True
+
+
+def test_a_class_without_weight_is_refused():
+    weight = np.where(Y == 1, 0.0, 1.0)
+    with pytest.raises(ValueError, match=r"all rows of \[1\] have sample_weight 0"):
+        DistilledClassifier(GaussianNB(), GaussianNB()).fit(X, Y, sample_weight=weight)
+
+
+def test_a_fold_without_a_class_names_it():
+    y = np.r_[1, np.zeros(199, dtype=int)]
+
+    class Pair(Teacher):
+        """Fails, as votes do, where a fold has one class."""
+
+        def fit(self, X, y):
+            if len(np.unique(y)) < 2:
+                raise RuntimeError("one class")
+            return super().fit(X, y)
+
+    with pytest.raises(ValueError, match=r"all rows of the classes \[1\]: one class"):
+        DistilledClassifier(Pair(np.asarray), LogisticRegression(), cv=5).fit(X, y)
+
+
+def test_the_only_row_of_a_class_does_not_end_stratification():
+    """Held-out rows hold each other class by its share."""
+    y = np.r_[Y[:-1], 3]
+    held_out = []
+
+    class Spy(Teacher):
+        def fit(self, X, y):
+            held_out.append(len(Y) - len(y))
+            counts = np.bincount(y, minlength=4)
+            if len(y) < len(Y):
+                expected = 0.8 * np.bincount(np.r_[Y[:-1]])
+                np.testing.assert_allclose(counts[:3], expected, atol=1)
+                assert counts[3] == 1
+            return super().fit(X, y)
+
+    with pytest.warns(UserWarning, match=r"not calibrated.*\[3\]"):
+        DistilledClassifier(
+            Spy(np.asarray), LogisticRegression(), calibrate=True, random_state=0
+        ).fit(X, y)
+    assert held_out[0] == 40
