@@ -16,7 +16,7 @@ from skdistill._labels._defaults import (
     prepare_columns,
 )
 from skdistill._labels._soft_targets import clip_probabilities, soften
-from skdistill._outofcore import Chunks, _source, _spill, _transfer_stream
+from skdistill._outofcore import Chunks, _chunks, _spill, _transfer_stream
 from skdistill._soft_data import SoftDataset
 from skdistill._students import fit_student
 from skdistill._students._mlp import MLPLearner
@@ -60,4 +60,4 @@ def small_buffers(n_rows: int):
 
 def small_blocks(n_rows: int):
     """Make synthetic rows of no more than so many at once."""
-    return patch.object(_source, "_BOUNDS", (n_rows, n_rows))
+    return patch.object(_chunks, "_BOUNDS", (n_rows, n_rows))
