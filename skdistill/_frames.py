@@ -8,6 +8,7 @@ that occur twice.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
@@ -16,18 +17,22 @@ from narwhals.dependencies import is_pandas_dataframe as is_pandas
 from narwhals.dependencies import is_polars_dataframe as is_polars
 from scipy import sparse
 
-from ._sklearn import _safe_indexing
+from ._sklearn import _num_samples, _safe_indexing
 from ._typing import AnyArray
 
 __all__ = [
-    "as_frame",
+    "check_categories",
+    "check_names",
+    "check_same_table",
     "concat_rows",
     "count_columns",
     "find_kind",
     "is_missing",
     "is_pandas",
     "is_polars",
+    "list_categories",
     "list_columns",
+    "refuse_empty",
     "take_chunk",
     "take_rows",
 ]
@@ -37,32 +42,19 @@ Kind = Literal["number", "boolean", "category", "string", "other"]
 # Columns -----------------------------------------------------------------------------
 
 
-def as_frame(X: Any) -> Any:
-    """Return a data frame as narwhals reads it; None for any other container."""
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    return frame if isinstance(frame, nw.DataFrame) else None
-
-
 def list_columns(X: Any) -> tuple[list[Any], list[Any]]:
     """Return the names of the columns, or their positions, and the columns.
 
-    Parameters
-    ----------
-    X : data frame or array-like of shape (n_samples, n_features)
-
-    Returns
-    -------
-    names : list
-        Strings, or whatever names the frame has; positions in any other container.
-    columns : list of narwhals Series or of ndarrays of shape (n_samples,)
+    The columns of a data frame are narwhals Series, those of any other container are
+    ndarrays.
 
     Raises
     ------
     ValueError
         X is not two-dimensional.
     """
-    frame = as_frame(X)
-    if frame is not None:
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    if isinstance(frame, nw.DataFrame):
         return list(frame.columns), list(frame.iter_columns())
     array = np.asarray(X)
     if array.ndim != 2:
@@ -79,13 +71,10 @@ def count_columns(X: Any) -> int:
 
 
 def find_kind(column: Any) -> Kind:
-    """Return what a column holds.
+    """Return what a column holds, a narwhals Series or an ndarray.
 
-    Parameters
-    ----------
-    column : narwhals Series or ndarray of shape (n_samples,)
-        A column of Python objects has the kind that all of them share, missing ones
-        apart; "string" where all are missing. Dates and nested values are "other".
+    A column of Python objects has the kind that all of them share, missing ones apart;
+    "string" where all are missing. Dates and nested values are "other".
     """
     if isinstance(column, nw.Series):
         dtype = column.dtype
@@ -155,11 +144,11 @@ def take_rows(value: Any, rows: AnyArray, n_samples: int) -> Any:
     return value
 
 
-def concat_rows(first: Any, *others: Any) -> Any:
+def concat_rows(*parts: Any) -> Any:
     """Stack rows of one kind: arrays, sparse matrices or data frames."""
+    first, *others = parts
     if not others:
         return first
-    parts = [first, *others]
     if sparse.issparse(first):
         return sparse.vstack(parts, format="csr")
     if is_pandas(first):
@@ -167,3 +156,111 @@ def concat_rows(first: Any, *others: Any) -> Any:
     if is_polars(first):
         return sys.modules["polars"].concat(parts)
     return np.concatenate([np.asarray(part) for part in parts])
+
+
+# Comparison --------------------------------------------------------------------------
+
+
+def check_same_table(rows: Any, X: Any, where: str) -> None:
+    """Raise unless rows have the container and the columns of X.
+
+    Columns of data frames have names and types, of other containers a number.
+
+    Raises
+    ------
+    TypeError
+        Another container, or a column of another type.
+    ValueError
+        No rows, other columns, or a category that X does not declare.
+    """
+    if type(rows) is not type(X):
+        raise TypeError(
+            f"{where} must be of the same kind as X, a {type(X).__name__}; received a "
+            f"{type(rows).__name__}. Convert one of the two."
+        )
+    if not _num_samples(rows):
+        raise refuse_empty(where)
+    if hasattr(X, "columns"):
+        check_names(list(rows.columns), list(X.columns), where)
+        for name, expected, received in zip(
+            X.columns, X.dtypes, rows.dtypes, strict=True
+        ):
+            _check_dtype(received, expected, name, where)
+        return
+    # The first row tells the width of lists.
+    received, expected = (
+        np.shape(table if hasattr(table, "shape") else table[:1])[1:]
+        for table in (rows, X)
+    )
+    if received != expected:
+        raise ValueError(
+            f"{where} must have the columns of X, rows of shape {expected}, received "
+            f"rows of shape {received}. Pass the same columns in the same order."
+        )
+
+
+def refuse_empty(where: str) -> ValueError:
+    """Return the error for a table without rows."""
+    return ValueError(f"{where} must hold rows, received none. Leave it out.")
+
+
+def check_names(received: list[Any], expected: list[Any], where: str) -> None:
+    """Raise unless the columns are the expected ones, in their order."""
+    missing = [name for name in expected if name not in received]
+    extra = [name for name in received if name not in expected]
+    if missing:
+        fault = f"column {missing[0]!r} is missing (received {_list(received)})"
+    elif extra:
+        fault = f"column {extra[0]!r} is not one of them"
+    elif len(received) != len(expected):
+        twice = next(name for name in received if received.count(name) > 1)
+        fault = f"column {twice!r} occurs more than once"
+    else:
+        pairs = zip(received, expected, strict=True)
+        moved = [pair for pair in pairs if pair[0] != pair[1]]
+        if not moved:
+            return
+        fault = "received column {!r} in the place of {!r}".format(*moved[0])
+    raise ValueError(
+        f"{where} must have the columns of X, in their order; {fault}. Pass exactly "
+        "those columns."
+    )
+
+
+def _check_dtype(received: Any, expected: Any, name: Any, where: str) -> None:
+    if received == expected:
+        return
+    found, known = list_categories(received), list_categories(expected)
+    if found is not None and known is not None:
+        check_categories(found, known, name, where)
+    raise TypeError(
+        f"{where} must have the dtypes of X, which the teacher is fitted on; column "
+        f"{name!r} is {expected} in X, received {received}. Convert it with astype."
+    )
+
+
+def check_categories(
+    found: Sequence[Any], known: Sequence[Any], name: Any, where: str
+) -> None:
+    """Raise where a category is not declared."""
+    declared = set(known)
+    undeclared = [category for category in found if category not in declared]
+    if undeclared:
+        raise ValueError(
+            f"{where} must hold only categories that X declares; column {name!r} holds "
+            f"{undeclared[0]!r}, which is none of {_list(known)}. Declare it in X, or "
+            "leave those rows out."
+        )
+
+
+def list_categories(dtype: Any) -> list[Any] | None:
+    """Return those of a categorical type (pandas) or an Enum (polars), or None."""
+    categories: Any = getattr(dtype, "categories", None)
+    # A Categorical of polars declares none.
+    return categories.to_list() if hasattr(categories, "to_list") else None
+
+
+def _list(names: Sequence[Any]) -> str:
+    """The first few names, for an error."""
+    shown = ", ".join(repr(name) for name in names[:10])
+    return f"[{shown}{', ...' if len(names) > 10 else ''}]"

@@ -15,11 +15,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
-from .._frames import is_pandas, is_polars
+from .._frames import (
+    check_categories,
+    check_names,
+    count_columns,
+    is_pandas,
+    is_polars,
+    list_categories,
+    refuse_empty,
+)
 from ._chunks import Read, count_block_rows
-from ._table import check_categories, check_names, list_categories, refuse_empty
 
 _FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 
@@ -46,14 +54,13 @@ def open_path(path: Any, X: Any) -> Read:
     reader: Any = formats.pop()
     if reader == "csv":
         reader = _read_text_as(dataset, schema, files[0])
-    # One dataset a file: of several files, pyarrow would check the first alone.
-    parts = [(file.name, str(file)) for file in files]
 
     def read() -> Iterator[tuple[str, Any]]:
-        for name, file in parts:
-            with _explain(name, schema):
-                opened = dataset.dataset(file, format=reader)
-            yield from _read_fragments(opened, schema, name)
+        # One dataset a file: of several files, pyarrow would check the first alone.
+        for file in files:
+            with _explain(file.name, schema):
+                opened = dataset.dataset(str(file), format=reader)
+            yield from _read_fragments(opened, schema, file.name)
 
     return read
 
@@ -76,21 +83,17 @@ def _import_dataset() -> Any:
 
 
 def _list_files(path: Path) -> list[Path]:
-    if path.is_file():
-        files = [path]
-    elif path.is_dir():
-        # Hidden files and the marker files of Spark hold no rows.
-        files = [
-            file
-            for file in sorted(path.rglob("*"))
-            if file.suffix.lower() in _FORMATS and not file.name.startswith((".", "_"))
-        ]
-    else:
+    if not path.exists():
         raise FileNotFoundError(
             f"X_unlabeled must be a file or folder that exists, received {str(path)!r}."
             " Pass a local path; for other storage, a pyarrow Dataset."
         )
-    if not files or files[0].suffix.lower() not in _FORMATS:
+    found = [path]
+    if path.is_dir():
+        # Hidden files and the marker files of Spark hold no rows.
+        found = [f for f in sorted(path.rglob("*")) if f.name[0] not in "._"]
+    files = [file for file in found if file.suffix.lower() in _FORMATS]
+    if not files:
         raise ValueError(
             "X_unlabeled must be a .parquet or .csv file, or a folder with such files; "
             f"received {str(path)!r}. Pass a pyarrow Dataset for other formats."
@@ -108,42 +111,20 @@ class _Schema:
     """
 
     def __init__(self, X: Any) -> None:
-        import pyarrow
-
-        self.n_rows = count_block_rows(X)
+        self.n_rows, self.n_columns = count_block_rows(X), count_columns(X)
         self.dtype = X.dtype if isinstance(X, np.ndarray) else None
-        self.dtypes: dict[str, Any] = {}
+        self.is_pandas = is_pandas(X)
         self.names: list[str] | None = None
         self.types: dict[str, Any] = {}
-        if self.dtype is not None:
-            self._convert, self.n_columns = self._to_array, X.shape[1]
-            return
-        if is_pandas(X):
-            self._convert = self._to_pandas
-            try:
-                # Columns of objects have the type of what they hold.
-                known = pyarrow.Schema.from_pandas(X, preserve_index=False)
-            except pyarrow.ArrowException as error:
-                raise TypeError(
-                    "X_unlabeled as files needs columns of one type each in X; "
-                    f"received {error}. Convert them, or pass an iterable of chunks."
-                ) from error
-        elif is_polars(X):
-            self._convert, known = self._to_polars, X.head(0).to_arrow().schema
-        else:
-            raise TypeError(
-                "Files and Datasets hold columns, which become an array or a "
-                f"dataframe; received X as a {type(X).__name__}. Pass X as one of "
-                "those, or X_unlabeled as an iterable of chunks of X's kind."
-            )
-        self.names = list(X.columns)
-        self.dtypes = dict(zip(X.columns, X.dtypes, strict=True))
-        self.types = {field.name: _strip(field.type) for field in known}
+        if self.dtype is None:
+            self.adopt(_read_schema(X))
+            self.names = list(X.columns)
+            self.dtypes = dict(zip(X.columns, X.dtypes, strict=True))
 
     def check(self, received: Any, where: str) -> None:
         """Raise unless a file has the columns of X, and their types."""
         if self.names is None:
-            self.adopt(received, where)
+            self.adopt_first(received, where)
         check_names(received.names, self.names or [], where)
         for field in received:
             expected = self.types[field.name]
@@ -154,7 +135,7 @@ class _Schema:
                     "write the file anew."
                 )
 
-    def adopt(self, received: Any, where: str) -> None:
+    def adopt_first(self, received: Any, where: str) -> None:
         """Take the names and types of the first file, because X is an array."""
         if len(received.names) != self.n_columns:
             raise ValueError(
@@ -162,12 +143,17 @@ class _Schema:
                 f"{len(received.names)}: {received.names[:10]}. Write those columns, "
                 "in the order of X."
             )
-        self.names = list(received.names)
-        self.types = {field.name: _strip(field.type) for field in received}
+        self.adopt(received)
+
+    def adopt(self, schema: Any) -> None:
+        self.names = list(schema.names)
+        self.types = {field.name: _strip(field.type) for field in schema}
 
     def convert(self, table: Any, where: str) -> Any:
         """Return the rows in X's own kind and types."""
-        return self._convert(table, where)
+        if self.dtype is not None:
+            return self._to_array(table, where)
+        return self._to_frame(table, where)
 
     def _to_array(self, table: Any, where: str) -> Any:
         rows = np.empty((table.num_rows, self.n_columns), dtype=self.dtype)
@@ -182,39 +168,52 @@ class _Schema:
             rows[:, j] = values
         return rows
 
-    def _to_pandas(self, table: Any, where: str) -> Any:
-        frame = table.to_pandas(ignore_metadata=True)
+    def _to_frame(self, table: Any, where: str) -> Any:
+        if self.is_pandas:
+            frame = table.to_pandas(ignore_metadata=True)
+        else:
+            import polars
+
+            frame = polars.from_arrow(table)
         for name, dtype in self.dtypes.items():
             column = frame[name]
             if column.dtype == dtype:
                 continue
             known = list_categories(dtype)
             if known is not None:
-                present = column.dropna().unique().tolist()
-                check_categories(present, known, name, where)
+                present = nw.from_native(column, series_only=True).drop_nulls()
+                check_categories(present.unique().to_list(), known, name, where)
             try:
-                frame[name] = column.astype(dtype)
-            except (TypeError, ValueError) as error:
+                if self.is_pandas:
+                    frame[name] = column.astype(dtype)
+                else:
+                    frame = frame.with_columns(column.cast(dtype))
+            # Each library has errors of its own.
+            except Exception as error:
                 raise _refuse_values(where, name, dtype, error) from error
         return frame
 
-    def _to_polars(self, table: Any, where: str) -> Any:
-        import polars
 
-        frame = polars.from_arrow(table)
-        for name, dtype in self.dtypes.items():
-            column = frame[name]
-            if column.dtype == dtype:
-                continue
-            known = list_categories(dtype) if isinstance(dtype, polars.Enum) else None
-            if known is not None:
-                present = column.cast(polars.String).drop_nulls().unique().to_list()
-                check_categories(present, known, name, where)
-            try:
-                frame = frame.with_columns(column.cast(dtype))
-            except polars.exceptions.PolarsError as error:
-                raise _refuse_values(where, name, dtype, error) from error
-        return frame
+def _read_schema(X: Any) -> Any:
+    """Return the Arrow schema of a data frame."""
+    import pyarrow
+
+    if is_polars(X):
+        return X.head(0).to_arrow().schema
+    if not is_pandas(X):
+        raise TypeError(
+            "Files and Datasets hold columns, which become an array or a dataframe; "
+            f"received X as a {type(X).__name__}. Pass X as one of those, or "
+            "X_unlabeled as an iterable of chunks of X's kind."
+        )
+    try:
+        # Columns of objects have the type of what they hold.
+        return pyarrow.Schema.from_pandas(X, preserve_index=False)
+    except pyarrow.ArrowException as error:
+        raise TypeError(
+            "X_unlabeled as files needs columns of one type each in X; received "
+            f"{error}. Convert them, or pass an iterable of chunks."
+        ) from error
 
 
 def _read_fragments(
@@ -295,7 +294,7 @@ def _read_text_as(dataset: Any, schema: _Schema, first: Path) -> Any:
                 "dataframe."
             )
         kind = pyarrow.from_numpy_dtype(schema.dtype)
-        schema.adopt(pyarrow.schema([(n, kind) for n in names]), f"{first.name}")
+        schema.adopt_first(pyarrow.schema([(n, kind) for n in names]), first.name)
     options = csv.ConvertOptions(column_types=schema.types, strings_can_be_null=True)
     return dataset.CsvFileFormat(convert_options=options)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
-from .._frames import concat_rows, count_columns
+from .._frames import check_same_table, concat_rows, count_columns
 from .._sklearn import _num_samples, _safe_indexing
-from ._table import Table
 
 #: Cells in a block of rows, and its fewest and most rows.
 _CELLS = 2**20
@@ -37,48 +37,42 @@ class Chunks:
     """
 
     def __init__(self, read: Read, X: Any) -> None:
-        self._read, self._table = read, Table(X)
+        self._read, self._X = read, X
         self.block_rows = count_block_rows(X)
-        self._counts: list[int] | None = None
         # All are read before any work: a bad chunk must not cost the teacher's fit.
         firsts: list[Any] = []
-        counts: list[int] = []
-        for rows in self:
-            if sum(counts) < self.block_rows:
+        self._counts: list[int] = []
+        for rows in self._read_checked():
+            if sum(self._counts) < self.block_rows:
                 firsts.append(rows)
-            counts.append(_num_samples(rows))
-        if not counts:
+            self._counts.append(_num_samples(rows))
+        if not firsts:
             raise ValueError("X_unlabeled must hold chunks, received none. Pass None.")
-        self._counts, self.n_rows = counts, sum(counts)
+        self.n_rows = sum(self._counts)
         n_first = min(self.block_rows, self.n_rows)
         self.first = _safe_indexing(concat_rows(*firsts), slice(0, n_first))
 
-    def __iter__(self) -> Iterator[Any]:
-        """Yield the rows of each chunk."""
-        number = -1
+    def _read_checked(self) -> Iterator[Any]:
         for number, (name, rows) in enumerate(self._read()):
             where = f"Chunk {number} of X_unlabeled{name and f' ({name})'}"
-            self._table.check(rows, where)
-            self._compare_count(number, _num_samples(rows), where)
+            check_same_table(rows, self._X, where)
+            if not hasattr(rows, "columns") and hasattr(rows, "dtype"):
+                _check_dtype(rows.dtype, self._X.dtype, where)
             yield rows
-        if self._counts is not None and number + 1 != len(self._counts):
-            raise ValueError(
-                "X_unlabeled must hold the same rows whenever it is read; received "
-                f"{len(self._counts)} chunks, and then {number + 1}. Pass an iterable "
-                "that starts over, such as a list, and whose rows do not change."
-            )
 
-    def _compare_count(self, number: int, n_rows: int, where: str) -> None:
-        counts = self._counts
-        if counts is None:
-            return
-        expected = counts[number] if number < len(counts) else 0
-        if n_rows != expected:
-            raise ValueError(
-                f"{where} must hold the same rows whenever it is read; received "
-                f"{expected}, and then {n_rows}. X_unlabeled must not "
-                "change during the fit."
-            )
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the rows of each chunk."""
+        chunks = zip_longest(self._read_checked(), self._counts)
+        for number, (chunk, expected) in enumerate(chunks):
+            received = 0 if chunk is None else _num_samples(chunk)
+            if received != expected:
+                raise ValueError(
+                    f"Chunk {number} of X_unlabeled must hold the same rows whenever "
+                    f"it is read; received {expected or 0}, and then {received}. Pass "
+                    "an iterable that starts over, such as a list, and whose rows do "
+                    "not change during the fit."
+                )
+            yield chunk
 
     def iterate_blocks(self) -> Iterator[Any]:
         """Yield the same rows in blocks of about one size.
@@ -101,6 +95,15 @@ class Chunks:
             held = [_safe_indexing(joined, slice(n_blocks * self.block_rows, n_held))]
             n_held -= n_blocks * self.block_rows
         yield concat_rows(*held)
+
+
+def _check_dtype(received: Any, expected: Any, where: str) -> None:
+    # How long the longest text of a chunk is decides the itemsize of its type.
+    if received != expected and not received.kind == expected.kind == "U":
+        raise TypeError(
+            f"{where} must have the dtype of X, {expected}, in every column; received "
+            f"{received}. Convert it with astype({expected})."
+        )
 
 
 def count_block_rows(X: Any) -> int:

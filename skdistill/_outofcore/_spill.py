@@ -46,15 +46,7 @@ class SoftStream:
 
 @contextmanager
 def spill_rows(train: SoftDataset, transfer: SoftStream) -> Iterator[Spill]:
-    """Write training rows and those of a stream to a folder, and remove it at the end.
-
-    Parameters
-    ----------
-    train : SoftDataset
-        Comes first.
-    transfer : SoftStream
-        Rows of the transfer set.
-    """
+    """Write training rows, then those of a stream; the folder is removed at the end."""
     with TemporaryDirectory(prefix="skdistill-") as folder:
         spill = Spill(train, Path(folder))
         for block in chain([train], transfer):
@@ -77,23 +69,24 @@ class Spill:
         self.train = train
         self.classes, self.params = train.classes, train.params
         self.n_samples = 0
-        self._rows = open_store(train.X, folder / "rows")
-        self._targets = ArrayStore(train.targets[:0], folder / "targets")
-        self._codes = ArrayStore(np.empty(0, dtype=np.int64), folder / "codes")
-        self._weight = None
+        self._stores: list[Any] = [
+            open_store(train.X, folder / "rows"),
+            ArrayStore(train.targets[:0], folder / "targets"),
+            ArrayStore(np.empty(0, dtype=np.int64), folder / "codes"),
+        ]
         if train.weight is not None:
-            self._weight = ArrayStore(np.empty(0), folder / "weight")
+            self._stores.append(ArrayStore(np.empty(0), folder / "weight"))
         self._sum_weight = 0.0
         self._class_weight: Any = None
         self._mass = np.zeros(len(train.classes))
 
     def append(self, data: SoftDataset) -> None:
         weight = np.ones(data.n_samples) if data.weight is None else data.weight
-        self._rows.append(data.X)
-        self._targets.append(data.targets)
-        self._codes.append(np.searchsorted(self.classes, data.y))
-        if self._weight is not None:
-            self._weight.append(weight)
+        codes = np.searchsorted(self.classes, data.y)
+        # Without weights there is no store for them.
+        parts = (data.X, data.targets, codes, weight)
+        for store, part in zip(self._stores, parts, strict=False):
+            store.append(part)
         self._mass += weight @ data.targets
         self._sum_weight += float(weight.sum())
         self.n_samples += data.n_samples
@@ -109,10 +102,7 @@ class Spill:
 
     def map(self) -> SoftDataset:
         """Return all rows, mapped from the files."""
-        weight = None if self._weight is None else self._weight.map()
-        return self._build(
-            self._rows.map(), self._targets.map(), self._codes.map(), weight
-        )
+        return self._build(*(store.map() for store in self._stores))
 
     def shuffle(
         self, rng: np.random.RandomState | None, start: int = 0
@@ -137,31 +127,18 @@ class Spill:
         if rng is not None and n_runs > 1:
             order = rng.permutation(order)
         for chosen in np.array_split(order, n_buffers):
-            yield self._read([runs[k] for k in chosen])
-
-    def _read(self, parts: list[slice]) -> SoftDataset:
-        weight = None if self._weight is None else self._weight.read(parts)
-        return self._build(
-            self._rows.read(parts),
-            self._targets.read(parts),
-            self._codes.read(parts),
-            weight,
-        )
+            parts = [runs[k] for k in chosen]
+            yield self._build(*(store.read(parts) for store in self._stores))
 
     def _build(
         self,
         X: Any,
         targets: FloatArray,
         codes: NDArray[np.int64],
-        weight: FloatArray | None,
+        weight: FloatArray | None = None,
     ) -> SoftDataset:
-        data = replace(
-            self.train,
-            X=X,
-            targets=targets,
-            y=self.classes[codes],
-            weight=weight,
-        )
+        y = self.classes[codes]
+        data = replace(self.train, X=X, targets=targets, y=y, weight=weight)
         if self._class_weight is None:
             return data
         return data.weigh_classes(self._class_weight)

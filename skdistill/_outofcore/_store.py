@@ -5,7 +5,7 @@ Each store writes rows to files of a folder, and returns them in their own conta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,8 @@ def open_store(rows: Any, path: Path) -> Any:
     TypeError
         Rows of Python objects, which no file can hold as they are.
     """
-    if is_pandas(rows):
-        return FrameStore(rows, path, _read_pandas, _build_pandas)
-    if is_polars(rows):
-        return FrameStore(rows, path, _read_polars, _build_polars)
+    if is_pandas(rows) or is_polars(rows):
+        return FrameStore(rows, path)
     if sparse.issparse(rows):
         return SparseStore(rows, path)
     return ArrayStore(np.asarray(rows), path)
@@ -56,20 +54,20 @@ class ArrayStore:
 
     def read(self, parts: Sequence[slice]) -> AnyArray:
         """Return the rows of several slices, one after the other."""
-        n_rows = sum(part.stop - part.start for part in parts)
-        out = np.empty((n_rows, *self.width), dtype=self.dtype)
-        size = out.dtype.itemsize * int(np.prod(self.width))
-        end = 0
-        with self.path.open("rb") as file:
-            for part in parts:
-                start, end = end, end + part.stop - part.start
-                file.seek(part.start * size)
-                # The view on bytes saves a copy.
-                file.readinto(out[start:end].reshape(-1).view(np.uint8).data)
-        return out
+        size = int(np.prod(self.width))
+        pieces = [
+            np.fromfile(
+                self.path,
+                self.dtype,
+                count=(part.stop - part.start) * size,
+                offset=part.start * size * self.dtype.itemsize,
+            )
+            for part in parts
+        ]
+        return np.concatenate(pieces).reshape(-1, *self.width)
 
     def map(self) -> AnyArray:
-        """Return all rows, mapped into memory; writing to them changes no file."""
+        """Return all rows, mapped from the file; writing changes the copy alone."""
         shape = (self.n_rows, *self.width)
         if 0 in shape:
             return np.empty(shape, dtype=self.dtype)
@@ -95,93 +93,78 @@ class SparseStore:
         self.columns.append(rows.indices)
         self.counts.append(np.diff(rows.indptr))
 
-    def _find_ends(self) -> NDArray[np.int64]:
-        if len(self.counts) > 1:
-            self.counts = [np.concatenate(self.counts)]
-        return np.concatenate([[0], np.cumsum(self.counts[0], dtype=np.int64)])
-
     def read(self, parts: Sequence[slice]) -> Any:
-        ends = self._find_ends()
-        cells = [slice(int(ends[p.start]), int(ends[p.stop])) for p in parts]
-        counts = [np.diff(ends[p.start : p.stop + 1]) for p in parts]
-        return self._build(
-            self.values.read(cells), self.columns.read(cells), np.concatenate(counts)
-        )
+        self.counts = [np.concatenate(self.counts)]
+        ends = _sum_up(self.counts)
+        cells = [slice(*ends[[part.start, part.stop]].tolist()) for part in parts]
+        ends = _sum_up([self.counts[0][part] for part in parts])
+        return self._build(self.values.read(cells), self.columns.read(cells), ends)
 
     def map(self) -> Any:
-        counts = np.diff(self._find_ends())
-        return self._build(self.values.map(), self.columns.map(), counts)
+        ends = _sum_up(self.counts)
+        return self._build(self.values.map(), self.columns.map(), ends)
 
-    def _build(self, values: Any, columns: Any, counts: NDArray[np.int64]) -> Any:
-        ends = np.concatenate([[0], np.cumsum(counts)])
+    def _build(self, values: Any, columns: Any, ends: NDArray[np.int64]) -> Any:
         if ends[-1] < np.iinfo(np.int32).max:
             ends = ends.astype(np.int32)
-        shape = (len(counts), self.width)
+        shape = (len(ends) - 1, self.width)
         return self.kind((values, columns, ends), shape=shape)
 
 
+def _sum_up(counts: list[AnyArray]) -> NDArray[np.int64]:
+    """Return where each row ends among the stored values, after a zero."""
+    return np.cumsum(np.concatenate([[0], *counts]), dtype=np.int64)
+
+
 class FrameStore:
-    """A data frame, one file a column; categories are stored as codes.
+    """A data frame, one file a column; categories of pandas are stored as codes."""
 
-    Parameters
-    ----------
-    frame : pandas or polars dataframe
-    path : Path
-        Folder and start of the files' names.
-    read : callable
-        Returns the numbers of a column, or None where it does not hold numbers.
-    build : callable
-        Makes a frame like a given one from the numbers of all columns.
-    """
-
-    def __init__(
-        self,
-        frame: Any,
-        path: Path,
-        read: Callable[[Any], AnyArray | None],
-        build: Callable[[Any, list[AnyArray]], Any],
-    ) -> None:
-        self._like, self._read, self._build = frame[:0], read, build
+    def __init__(self, frame: Any, path: Path) -> None:
+        self.like = frame[:0]
         self.columns = [
             ArrayStore(values, path.with_suffix(f".{j}"))
-            for j, values in enumerate(self._list_values(frame[:1]))
+            for j, values in enumerate(_list_values(frame[:1]))
         ]
 
-    def _list_values(self, frame: Any) -> list[AnyArray]:
-        values = []
-        for j, name in enumerate(frame.columns):
-            column = frame.iloc[:, j] if is_pandas(frame) else frame.to_series(j)
-            numbers = self._read(column)
-            if numbers is None:
-                raise TypeError(
-                    "Rows that are learned chunk by chunk must be numbers, or "
-                    "categories of pandas, when they reach the student; column "
-                    f"{name!r} is {column.dtype}. Encode it in front of the student, "
-                    "in a Pipeline."
-                )
-            values.append(numbers)
-        return values
-
     def append(self, frame: Any) -> None:
-        values = self._list_values(frame)
-        for column, part in zip(self.columns, values, strict=True):
-            column.append(part)
+        for column, values in zip(self.columns, _list_values(frame), strict=True):
+            column.append(values)
 
     def read(self, parts: Sequence[slice]) -> Any:
-        return self._build(self._like, [column.read(parts) for column in self.columns])
+        return _build_frame(self.like, [column.read(parts) for column in self.columns])
 
     def map(self) -> Any:
-        return self._build(self._like, [column.map() for column in self.columns])
+        return _build_frame(self.like, [column.map() for column in self.columns])
 
 
-def _read_pandas(column: Any) -> AnyArray | None:
-    if hasattr(column, "cat"):
-        return column.cat.codes.to_numpy()
-    plain = isinstance(column.dtype, np.dtype) and not column.dtype.hasobject
-    return column.to_numpy() if plain else None
+def _list_values(frame: Any) -> list[AnyArray]:
+    """Return the numbers of every column."""
+    values = []
+    for j, name in enumerate(frame.columns):
+        column = frame.iloc[:, j] if is_pandas(frame) else frame.to_series(j)
+        dtype = column.dtype
+        if is_polars(frame):
+            whole = dtype.is_integer() and not column.null_count()
+            plain = whole or dtype.is_float()
+        elif hasattr(column, "cat"):
+            column, plain = column.cat.codes, True
+        else:
+            plain = isinstance(dtype, np.dtype) and not dtype.hasobject
+        if not plain:
+            raise TypeError(
+                "Rows that are learned chunk by chunk must be numbers, or categories "
+                f"of pandas, when they reach the student; column {name!r} is {dtype}. "
+                "Encode it in front of the student, in a Pipeline."
+            )
+        values.append(column.to_numpy())
+    return values
 
 
-def _build_pandas(like: Any, arrays: list[AnyArray]) -> Any:
+def _build_frame(like: Any, arrays: list[AnyArray]) -> Any:
+    """Return a frame like another one, made of the numbers of its columns."""
+    if is_polars(like):
+        columns = dict(zip(like.columns, arrays, strict=True))
+        return type(like)(columns, schema=like.schema)
     import pandas as pd
 
     columns = {}
@@ -192,14 +175,3 @@ def _build_pandas(like: Any, arrays: list[AnyArray]) -> Any:
     frame = pd.DataFrame(columns, copy=False)
     frame.columns = like.columns
     return frame
-
-
-def _read_polars(column: Any) -> AnyArray | None:
-    if column.dtype.is_float():
-        return column.to_numpy()
-    plain = column.dtype.is_integer() and not column.null_count()
-    return column.to_numpy() if plain else None
-
-
-def _build_polars(like: Any, arrays: list[AnyArray]) -> Any:
-    return type(like)(dict(zip(like.columns, arrays, strict=True)), schema=like.schema)

@@ -88,9 +88,9 @@ class TransferStream:
     def _make_blocks(self, X: Any, chunks: Chunks) -> Iterator[TransferSet]:
         seed = self._seed
         rng = check_random_state(seed)
-        n_seen = n_made = 0
+        n_seen, n_made = _num_samples(X), 0
         for number, rows in enumerate(chunks.iterate_blocks()):
-            n_seen += _num_samples(rows) + (0 if number else _num_samples(X))
+            n_seen += _num_samples(rows)
             n_due = self._n_synthetic * n_seen // self._n_real - n_made
             n_made += n_due
             sampler = clone(self._blank) if n_due else None
@@ -101,19 +101,12 @@ class TransferStream:
                 continue
             if seed is not rng:
                 seed = int(rng.randint(2**31 - 1))
-            yield self._make_block(sampler, rows, n_due, seed)
-
-    def _make_block(
-        self, sampler: Any, rows: Any, n_synthetic: int, seed: Any
-    ) -> TransferSet:
-        """Build on unlabelled rows, which weigh the same."""
-        if sampler is not None:
-            made, _ = sample_rows(sampler, rows, n_synthetic, seed)
-            rows = concat_rows(rows, made)
-        weight = None
-        if self._weight is not None:
-            weight = np.full(_num_samples(rows), self._weight.mean())
-        return TransferSet(rows, weight, sampler)
+            if sampler is not None:
+                rows = concat_rows(rows, sample_rows(sampler, rows, n_due, seed)[0])
+            weight = None
+            if self._weight is not None:
+                weight = np.full(_num_samples(rows), self._weight.mean())
+            yield TransferSet(rows, weight, sampler)
 
 
 def _split(block: TransferSet) -> Iterator[TransferSet]:

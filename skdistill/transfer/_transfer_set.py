@@ -7,10 +7,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import validate_data
+from sklearn.base import clone
 
-from .._frames import concat_rows
+from .._frames import check_same_table, concat_rows
 from .._sklearn import _num_samples, _safe_indexing
 from .._typing import FloatArray, IndexArray
 from . import Munge
@@ -92,34 +91,7 @@ def check_augmenter(augmenter: Any, n_synthetic: Any) -> Any:
 
 def check_unlabeled(X: Any, X_unlabeled: Any) -> None:
     """Raise unless the unlabelled rows are rows of the same table."""
-    _check_same_table("X_unlabeled", X, X_unlabeled)
-    if _num_samples(X_unlabeled) < 1:
-        raise ValueError("X_unlabeled must hold rows, received none. Pass None.")
-
-
-def _check_same_table(name: str, X: Any, rows: Any) -> None:
-    if type(rows) is not type(X):
-        raise TypeError(
-            f"{name} must be of the same kind as X, a {type(X).__name__}; received a "
-            f"{type(rows).__name__}. Convert one of the two."
-        )
-    shell = BaseEstimator()
-    validate_data(shell, X, skip_check_array=True)
-    try:
-        validate_data(shell, rows, skip_check_array=True, reset=False)
-    except ValueError as error:
-        raise ValueError(f"{name} must have the columns of X. {error}") from error
-    if not hasattr(X, "dtypes"):
-        return
-    columns = zip(X.columns, X.dtypes, rows.dtypes, strict=True)
-    others = [triple for triple in columns if triple[1] != triple[2]]
-    if others:
-        column, expected, received = others[0]
-        raise TypeError(
-            f"{name} must have the dtypes of X, which the teacher is fitted on; column "
-            f"{column!r} is {expected} in X, received {received}. Convert one of the "
-            "two."
-        )
+    check_same_table(X_unlabeled, X, "X_unlabeled")
 
 
 def makes_rows(augmenter: Any, pilot: float, n_samples: int) -> bool:
@@ -229,7 +201,7 @@ def sample_rows(sampler: Any, X: Any, n_rows: int, seed: Any) -> tuple[Any, Inde
     rows = rows[0] if isinstance(rows, tuple) else rows
     # Of lists, samplers make arrays.
     like = X if hasattr(X, "shape") else np.asarray(X)
-    _check_same_table(f"The rows of {type(sampler).__name__}", like, rows)
+    check_same_table(rows, like, f"The rows of {type(sampler).__name__}")
     return rows, np.full(_num_samples(rows), -1)
 
 

@@ -89,10 +89,15 @@ FRAME = pd.DataFrame({"a": [0.0, 1.0] * 30, "b": pd.Categorical(["x", "y"] * 30)
         (FRAME, FRAME.to_numpy(), TypeError, ["same kind as X, a DataFrame"]),
         (FRAME, pl.from_pandas(FRAME), TypeError, ["same kind as X"]),
         (np.eye(60), sparse.eye(60, format="csr"), TypeError, ["same kind as X"]),
-        (np.eye(60), np.eye(61), ValueError, ["columns of X", "61 features"]),
+        (
+            np.eye(60),
+            np.eye(61),
+            ValueError,
+            ["columns", "shape (60,)", "shape (61,)"],
+        ),
         (FRAME, FRAME[["b", "a"]], ValueError, ["columns of X", "order"]),
         (FRAME, FRAME.rename(columns={"a": "c"}), ValueError, ["columns of X", "c"]),
-        (FRAME, FRAME[:0], ValueError, ["must hold rows", "None"]),
+        (FRAME, FRAME[:0], ValueError, ["must hold rows", "Leave it out"]),
         (
             FRAME,
             FRAME.astype({"a": int}),
@@ -102,8 +107,8 @@ FRAME = pd.DataFrame({"a": [0.0, 1.0] * 30, "b": pd.Categorical(["x", "y"] * 30)
         (
             FRAME,
             FRAME.assign(b=FRAME["b"].cat.add_categories("z")),
-            TypeError,
-            ["dtypes of X", "'b'"],
+            ValueError,
+            ["categories that X declares", "'b' holds 'z'"],
         ),
         (
             pl.DataFrame({"a": [1, 2] * 30}),
