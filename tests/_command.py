@@ -1,5 +1,6 @@
 """The command, run in this process on small tables."""
 
+import os
 import subprocess
 import sys
 
@@ -58,6 +59,20 @@ def run_quickly(*arguments):
     )
 
 
+def refuse(capsys, *arguments, runner=run):
+    """Run what must be refused; returns its one line of error."""
+    before = sorted(os.listdir())
+    assert runner(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = [line for line in err.splitlines() if line.startswith("skdistill")]
+    assert len(lines) == 1
+    assert lines[0].startswith("skdistill: error: ")
+    assert "Traceback" not in err
+    assert sorted(os.listdir()) == before
+    return lines[0]
+
+
 def call_module(*arguments):
     command = [sys.executable, "-m", "skdistill", *arguments]
     return subprocess.run(command, capture_output=True, text=True)
@@ -70,6 +85,25 @@ def write_teacher(path):
     model = make_pipeline(prepare_columns(), RandomForestClassifier(10)).fit(X, y)
     joblib.dump(model, path)
     return path
+
+
+class Remembering:
+    """A teacher that keeps the rows that it is shown, and ends the run unfitted."""
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        joblib.dump(X, "seen.joblib")
+        raise ValueError("enough")
+
+
+def read_rows(*arguments):
+    """Return the first row to test on as a teacher gets it, without any fit."""
+    joblib.dump(Remembering(), "teacher.joblib")
+    options = "--target", "label", "--teacher", "teacher.joblib"
+    assert run(*arguments, *options) == 2
+    return joblib.load("seen.joblib")
 
 
 def shrink_default_teacher(monkeypatch, forest=RandomForestClassifier):

@@ -47,6 +47,8 @@ def _distil(options: argparse.Namespace) -> str:
     """Run the whole job, write the files at its end, and return what to print."""
     check_outputs(options)
     rows = read_rows(options)
+    for note in rows.notes:
+        _print_progress(f"Note: {note}")
     teacher = None if options.teacher is None else _load_teacher(options, rows)
     if has_budget(options) and teacher is None:
         rows = strip_names(rows)

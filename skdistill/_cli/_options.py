@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,9 +26,14 @@ writes a model that scikit-learn alone loads. Without a file: a bundled example.
                    logistic, tree, mlp-16, mlp-32, mlp-64-32, lightgbm-50x7
   --temperature T, --alpha A, --cv K, --seed S   as in DistilledClassifier
   --test-size F    share of rows kept to test on (default 0.25); or --test FILE
+  --drop NAME      leave a column out; or --keep NAME: take it as it stands
   --out FILE       where the student goes (default student.joblib)
   --json FILE      write every figure to a file as well
 """
+
+
+#: Options that say something of a CSV file.
+_OF_FILES = "target", "test", "drop", "keep"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -52,11 +60,15 @@ def parse_options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=_number(int, 0, 2**32, "[)"), default=0)
     parser.add_argument("--test-size", type=_number(float, 0, 1, "()"))
     parser.add_argument("--test", type=Path)
+    parser.add_argument("--drop", action="append", default=[])
+    parser.add_argument("--keep", action="append", default=[])
     parser.add_argument("--out", type=Path, default=Path("student.joblib"))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
-    if options.data is None and (options.target or options.test):
-        parser.error("--target and --test need a CSV file as the first argument")
+    if options.data is None and any(getattr(options, name) for name in _OF_FILES):
+        parser.error(
+            "--target, --test, --drop and --keep need a CSV file as the first argument"
+        )
     if options.data is not None and options.target is None:
         parser.error(f"{options.data} needs --target, the column to predict")
     if options.test is not None and options.test_size is not None:
@@ -95,17 +107,30 @@ def _number(
 def check_outputs(options: argparse.Namespace) -> None:
     """Refuse before the work what could not be written after it."""
     outputs = [path for path in (options.out, options.json) if path is not None]
-    taken = {p.resolve() for p in (options.data, options.test, options.teacher) if p}
+    given = (options.data, options.test, options.teacher)
+    taken = {Path(os.path.realpath(path)) for path in given if path}
     for path in outputs:
-        if path.resolve() in taken:
-            raise Refusal(f"{path} is used twice; choose another name to write to.")
-        taken.add(path.resolve())
-        if path.exists() and not path.is_file():
-            raise Refusal(f"can't write to {path}: it is not a file.")
-        if not path.parent.is_dir():
-            raise Refusal(f"can't write to {path}: no folder {path.parent}.")
         try:
-            # Asking for permissions is not enough: disks are mounted read-only.
-            tempfile.TemporaryFile(dir=path.parent).close()
+            _check_output(path, taken)
         except OSError as error:
             raise Refusal(f"can't write to {path}: {error.strerror}.") from error
+
+
+def _check_output(path: Path, taken: set[Path]) -> None:
+    """Refuse a name that can't be written to; add it to those that are taken."""
+    target = Path(os.path.realpath(path))
+    if target in taken:
+        raise Refusal(f"{path} is used twice; choose another name to write to.")
+    taken.add(target)
+    if not path.parent.is_dir():
+        raise Refusal(f"can't write to {path}: no folder {path.parent}.")
+    # pathlib takes a name that is too long for a file that does not exist.
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise Refusal(f"can't write to {path}: it is not a file.")
+        if not os.access(path, os.W_OK):
+            raise Refusal(f"can't write to {path}: it is read-only.")
+    if path.is_symlink() and not path.exists():
+        raise Refusal(f"can't write to {path}: it is a link to nothing.")
+    # Asking for permissions is not enough: disks are mounted read-only.
+    tempfile.TemporaryFile(dir=target.parent).close()

@@ -84,6 +84,7 @@ def describe_run(
         "test_size": None if options.test is not None else options.test_size,
         "target": options.target,
         "n_rows": len(rows.y),
+        "notes": rows.notes,
         "n_features": distilled.n_features_in_,
         "seed": options.seed,
         "teacher_file": None if options.teacher is None else str(options.teacher),

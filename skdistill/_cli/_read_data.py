@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,10 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import type_of_target
 
+from .._frames import find_kind, list_columns
+from ._columns import Columns, choose_columns, take_columns
 from ._errors import Refusal, one_line
+from ._read_csv import read_csv
 
 #: Rows to learn from, for each class: fewer do not allow for early stopping.
 _MIN_ROWS_PER_CLASS = 10
@@ -23,27 +26,32 @@ _MAX_FLOAT_CLASSES = 50
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to learn from and rows to test on."""
+    """Rows to learn from and rows to test on, and what the user should know of them."""
 
     source: str
     X: Any
     y: NDArray[Any]
     X_test: Any
     y_test: NDArray[Any]
+    notes: list[str] = field(default_factory=list)
 
 
 def read_rows(options: Namespace) -> Rows:
     if options.data is None:
         X, y = datasets.load_digits(return_X_y=True)
         return _split_rows(options, "digits, from scikit-learn", X, y)
-    X, y = _read_table(options.data, options.target)
+    table, y = _read_table(options.data, options.target)
+    columns = choose_columns(table, options)
+    X = take_columns(table, columns, options.data)
     if all(X[name].nunique(dropna=False) <= 1 for name in X.columns):
         raise Refusal(f"every column of {options.data} is constant: nothing to learn.")
     if options.test is None:
-        return _split_rows(options, str(options.data), X, y)
-    X_test, y_test = _read_test(options, X, y)
-    _check_enough(y, str(options.data))
-    return Rows(str(options.data), X, y, X_test, y_test)
+        rows = _split_rows(options, str(options.data), X, y)
+    else:
+        X_test, y_test = _read_test(options, columns, y)
+        _check_enough(y, str(options.data))
+        rows = Rows(str(options.data), X, y, X_test, y_test)
+    return replace(rows, notes=columns.notes)
 
 
 def _split_rows(options: Namespace, source: str, X: Any, y: NDArray[Any]) -> Rows:
@@ -80,13 +88,14 @@ def _check_enough(y: NDArray[Any], source: str) -> None:
 
 def _read_table(path: Path, target: str, dtype: Any = None) -> tuple[Any, NDArray[Any]]:
     """Features as a frame and labels as an array, both fit for classification."""
-    frame = _read_csv(path, dtype)
-    if target not in frame.columns:
-        raise Refusal(f"{path} has no column {target!r}; it has {_list(frame)}.")
+    frame, text = read_csv(path, target, dtype)
     X, column = frame.drop(columns=target), frame[target]
     if not len(frame) or not len(X.columns):
         missing = "columns beside the target" if len(frame) else "rows"
         raise Refusal(f"{path} has no {missing}.")
+    if not _holds_numbers(column, text):
+        # "NA" and "None" are names of classes, too.
+        column = text.where(text.str.strip() != "")
     n_missing = int(column.isna().sum())
     if n_missing:
         raise Refusal(
@@ -100,68 +109,49 @@ def _read_table(path: Path, target: str, dtype: Any = None) -> tuple[Any, NDArra
     return X, y
 
 
+def _holds_numbers(column: Any, text: Any) -> bool:
+    """Whether labels are numbers or booleans; 007 is text."""
+    kind = getattr(column.dtype, "kind", "O")
+    zeros = text.str.match(r"\s*[+-]?0\d").any()
+    return kind in "iufb" and bool(column.notna().any()) and not zeros
+
+
 def _check_labels(y: NDArray[Any], target: str, path: Path) -> None:
+    if y.dtype.kind == "f" and np.isinf(y).any():
+        raise Refusal(
+            f"the target {target!r} of {path} is infinite in {np.isinf(y).sum()} rows; "
+            "leave them out."
+        )
     n_classes = len(np.unique(y))
     if type_of_target(y) == "continuous" or (
         y.dtype.kind == "f" and n_classes > _MAX_FLOAT_CLASSES
     ):
         raise Refusal(
-            f"the target {target!r} of {path} is continuous ({n_classes} values); only "
-            "classes can be distilled. Bin it, or name another column."
+            f"the target {target!r} of {path} is continuous ({n_classes} values), "
+            "and regression is not supported. Bin it, or name another column."
         )
 
 
-def _read_csv(path: Path, dtype: Any = None) -> Any:
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise Refusal(
-            'reading a CSV file needs pandas: pip install "skdistill[cli]".'
-        ) from error
-    try:
-        # The whole of a column decides its type, not a chunk of it.
-        frame = pd.read_csv(path, low_memory=False, dtype=dtype)
-    except OSError as error:
-        raise Refusal(f"can't read {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise Refusal(f"{path} is not text in UTF-8; save it as such.") from error
-    except pd.errors.EmptyDataError as error:
-        raise Refusal(f"{path} is empty.") from error
-    except ValueError as error:
-        raise Refusal(f"{path} is not a CSV file: {one_line(error)}") from error
-    if not isinstance(frame.index, pd.RangeIndex):
-        # pandas takes the first fields for names of rows, and shifts the others.
-        raise Refusal(f"{path} has rows with more fields than its first line names.")
-    return frame
-
-
-def _read_test(options: Namespace, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+def _read_test(
+    options: Namespace, columns: Columns, y: NDArray[Any]
+) -> tuple[Any, NDArray[Any]]:
     """The rows of `--test`, with the columns and types of the training file."""
-    from pandas.api.types import is_numeric_dtype
-
-    numeric = [name for name in X.columns if is_numeric_dtype(X[name])]
-    text = dict.fromkeys(X.columns.difference(numeric), str)
+    path, kinds = options.test, columns.kinds
+    # A column of text that happens to hold numbers alone stays text.
+    text = {name: str for name, kind in kinds.items() if kind == "string"}
     if y.dtype.kind == "U":
         text[options.target] = str
-    X_test, y_test = _read_table(options.test, options.target, text)
-    absent = X.columns.difference(X_test.columns)
-    if len(absent):
-        raise Refusal(
-            f"{options.test} lacks columns of {options.data}: {list(absent)}."
-        )
-    for name in numeric:
-        if not is_numeric_dtype(X_test[name]):
+    X_test, y_test = _read_table(path, options.target, text)
+    numbers = "number", "boolean"
+    for name, column in zip(
+        *list_columns(X_test.dropna(axis=1, how="all")), strict=True
+    ):
+        kind = kinds.get(name)
+        if kind in numbers and find_kind(column) not in numbers:
             raise Refusal(
-                f"column {name!r} holds numbers in {options.data}, and text in "
-                f"{options.test}."
+                f"column {name!r} holds {kind}s in {options.data}, and text in {path}."
             )
     unknown = sorted(set(y_test.tolist()) - set(y.tolist()), key=str)
     if unknown:
-        raise Refusal(f"{options.test} has labels {options.data} lacks: {unknown}.")
-    return X_test[X.columns], y_test
-
-
-def _list(frame: Any) -> str:
-    """The first few columns, for an error."""
-    names = [str(name) for name in frame.columns]
-    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        raise Refusal(f"{path} has labels {options.data} lacks: {unknown}.")
+    return take_columns(X_test, columns, path), y_test

@@ -10,7 +10,7 @@ from _clock import hurry
 from _command import (
     call_module,
     make_frame,
-    run,
+    refuse,
     run_quickly,
     write_teacher,
 )
@@ -33,20 +33,6 @@ def data(tmp_path):
 @pytest.fixture
 def teacher(data):
     return write_teacher(data.with_name("teacher.joblib"))
-
-
-def refuse(capsys, *arguments, runner=run):
-    """Run what must be refused; returns its one line of error."""
-    before = sorted(os.listdir())
-    assert runner(*arguments) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    lines = [line for line in err.splitlines() if line.startswith("skdistill")]
-    assert len(lines) == 1
-    assert lines[0].startswith("skdistill: error: ")
-    assert "Traceback" not in err
-    assert sorted(os.listdir()) == before
-    return lines[0]
 
 
 def test_error_in_a_process():

@@ -1,0 +1,212 @@
+"""The columns of a CSV file that are learned from, and what is noted about them."""
+
+from __future__ import annotations
+
+import warnings
+from argparse import Namespace
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._frames import find_kind, list_columns
+from ._errors import Refusal
+
+#: Share of different values from which a column looks like an identifier.
+_IDENTIFIER_SHARE = 0.99
+#: More different strings than this, or than a tenth of the rows, are left out.
+_MAX_STRINGS = 100
+#: Beyond it a number is infinite in float32, in which several models compute.
+_LARGEST = float(np.finfo(np.float32).max)
+_DATE_PARTS = "year", "month", "weekday", "hour", "days"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns to learn from.
+
+    Parameters
+    ----------
+    kinds : dict of str to str
+        The kind of each column, by `find_kind`, in the order of the file.
+    dates : dict of str to str
+        The format of each of them that holds dates.
+    notes : list of str
+        What the user should know of them, one line each.
+    """
+
+    kinds: dict[str, str]
+    dates: dict[str, str]
+    notes: list[str]
+
+
+def choose_columns(X: Any, options: Namespace) -> Columns:
+    """Decide from a table which of its columns are learned, and how."""
+    _check_options(X, options)
+    X = X.drop(columns=options.drop)
+    if not len(X.columns):
+        raise Refusal(f"no column is left of {options.data} to learn from.")
+    names, columns = list_columns(X)
+    kinds = dict(zip(names, map(find_kind, columns), strict=True))
+    free = [name for name in names if name not in options.keep]
+    strings = [name for name in free if kinds[name] == "string"]
+    formats = {name: _find_date_format(X[name]) for name in strings}
+    dates = {name: form for name, form in formats.items() if form is not None}
+    most = max(_MAX_STRINGS, len(X) // 10)
+    left_out = [s for s in strings if s not in dates and X[s].nunique() > most]
+    taken = {name: kind for name, kind in kinds.items() if name not in left_out}
+    checked = [name for name in free if name in taken and name not in dates]
+    notes = _note_left_out(left_out, most) + _note_dates(dates)
+    return Columns(taken, dates, notes + _note_identifiers(X[checked], kinds))
+
+
+def take_columns(X: Any, columns: Columns, source: Any) -> Any:
+    """Return the chosen columns of a table, dates as numbers.
+
+    Raises
+    ------
+    Refusal
+        A column is missing, holds something else, or holds numbers that are too large.
+    """
+    absent = sorted(columns.kinds.keys() - {*X.columns})
+    if absent:
+        raise Refusal(f"{source} lacks columns of the rows to learn from: {absent}.")
+    X = X[list(columns.kinds)]
+    for name in columns.kinds:
+        if name in columns.dates:
+            X = _replace_date(X, name, columns.dates[name], source)
+    for name in X.select_dtypes("number").columns:
+        _check_numbers(X[name], source)
+    return X
+
+
+def _check_options(X: Any, options: Namespace) -> None:
+    for option in ("drop", "keep"):
+        unknown = [name for name in getattr(options, option) if name not in X.columns]
+        if unknown:
+            raise Refusal(
+                f"--{option} {unknown[0]!r}: {options.data} has no such feature."
+            )
+    both = [name for name in options.drop if name in options.keep]
+    if both:
+        raise Refusal(f"give column {both[0]!r} to --drop or to --keep, not to both.")
+
+
+def _check_numbers(column: Any, source: Any) -> None:
+    values = column.to_numpy(float)
+    large = np.flatnonzero(np.abs(values) > _LARGEST)
+    if len(large):
+        raise Refusal(
+            f"column {column.name!r} of {source} holds {values[large[0]]:g} in row "
+            f"{large[0] + 1}; infinity and numbers beyond {_LARGEST:.2g} can't be "
+            "learned."
+        )
+
+
+# Dates -------------------------------------------------------------------------------
+
+
+def _find_date_format(column: Any) -> str | None:
+    """Return the format in which all strings of a column are dates, or None."""
+
+    present = column.dropna()
+    if not len(present) or not any(map(str.isdigit, present.iloc[0])):
+        return None
+    for form in _list_date_formats(present.iloc[0]):
+        # A few values first: most columns of strings are no dates.
+        parts = present[:20], present
+        if all(_parse_dates(part, form).notna().all() for part in parts):
+            return form
+    return None
+
+
+def _list_date_formats(value: str) -> list[str]:
+    """Return the formats with a year that a value may have, the likely ones first."""
+    from pandas.tseries.api import guess_datetime_format
+
+    with warnings.catch_warnings():
+        # It warns where only one order of day and month is possible.
+        warnings.simplefilter("ignore", UserWarning)
+        guesses = [guess_datetime_format(value, dayfirst=k) for k in (False, True)]
+    known = [form for form in guesses if form is not None and "%Y" in form]
+    return ["ISO8601", *known, "%m/%d/%y", "%d/%m/%y", "%d.%m.%y"]
+
+
+def _parse_dates(column: Any, form: str) -> Any:
+    import pandas as pd
+
+    return pd.to_datetime(column, format=form, errors="coerce", utc=True)
+
+
+def _replace_date(X: Any, name: str, form: str, source: Any) -> Any:
+    """Put the numbers of a date in place of its column."""
+    import pandas as pd
+
+    dates = _parse_dates(X[name], form)
+    odd = X[name][dates.isna() & X[name].notna()]
+    if len(odd):
+        raise Refusal(
+            f"column {name!r} holds dates in the rows to learn from, and "
+            f"{odd.iloc[0]!r} in {source}."
+        )
+    since = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
+    parts = [getattr(dates.dt, part) for part in _DATE_PARTS[:-1]]
+    place = X.columns.get_loc(name)
+    X = X.drop(columns=name)
+    for k, (part, values) in enumerate(zip(_DATE_PARTS, [*parts, since], strict=True)):
+        if f"{name}.{part}" in X.columns:
+            raise Refusal(
+                f"date column {name!r} of {source} makes a second '{name}.{part}'; "
+                "rename one, or leave one out with --drop."
+            )
+        X.insert(place + k, f"{name}.{part}", values.to_numpy(float))
+    return X
+
+
+# Notes -------------------------------------------------------------------------------
+
+
+def _note_left_out(names: list[str], most: int) -> list[str]:
+    if not names:
+        return []
+    return [
+        f"left out, as text with more than {most} different values: {_quote(names)} "
+        "(--keep NAME takes it)."
+    ]
+
+
+def _note_dates(names: Any) -> list[str]:
+    return [
+        f"{name!r} holds dates; the model takes instead "
+        + _quote([f"{name}.{part}" for part in _DATE_PARTS])
+        + " (Monday is weekday 0; days since 1970-01-01, UTC)."
+        for name in names
+    ]
+
+
+def _note_identifiers(X: Any, kinds: dict[str, str]) -> list[str]:
+    found: dict[str, list[str]] = {"numbers the rows": [], "differs in almost all": []}
+    for name in X.columns:
+        values = X[name].dropna()
+        whole = kinds[name] == "number" and not (values % 1 != 0).any()
+        if len(values) < 2 or not (whole or kinds[name] == "string"):
+            continue
+        if whole and _has_constant_step(values.to_numpy(float)):
+            found["numbers the rows"].append(name)
+        elif values.nunique() >= _IDENTIFIER_SHARE * len(values):
+            found["differs in almost all"].append(name)
+    return [
+        f"looks like an identifier, for it {reason}: {_quote(names)} (--drop NAME "
+        "leaves it out, --keep NAME takes it without this note)."
+        for reason, names in found.items()
+        if names
+    ]
+
+
+def _has_constant_step(values: Any) -> bool:
+    steps = np.diff(values)
+    return bool(steps[0] != 0 and (steps == steps[0]).all())
+
+
+def _quote(names: list[str]) -> str:
+    return ", ".join(map(repr, names))

@@ -1,0 +1,194 @@
+"""Columns that the command notes, leaves out, or turns into numbers."""
+
+import json
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from _clock import hurry
+from _command import make_frame, read_rows, refuse, run, shrink_default_teacher
+
+N_ROWS = 160
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    hurry(monkeypatch)
+    shrink_default_teacher(monkeypatch)
+
+
+def write(name="data.csv", seed=0, **columns):
+    make_frame(seed).assign(**columns).to_csv(name, index=False)
+
+
+def list_notes(capsys, *arguments):
+    """Return what is noted before any fit: the missing teacher ends the run."""
+    options = "--target", "label", "--teacher", "nowhere.joblib"
+    assert run("data.csv", *options, *arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "skdistill: error: no teacher file nowhere.joblib."
+    assert all(line.startswith("Note: ") for line in lines[:-1])
+    return "\n".join(lines[:-1])
+
+
+def distil(*arguments):
+    status = run(
+        *("data.csv", "--target", "label", "--student", "logistic", "--cv", 2),
+        *("--json", "report.json", *arguments),
+    )
+    assert status == 0
+    with open("report.json") as file:
+        record = json.load(file)
+    return record, joblib.load("student.joblib").feature_names_in_.tolist()
+
+
+def shuffle(values):
+    return np.random.RandomState(0).permutation(values)
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        (np.arange(N_ROWS), "it numbers the rows: 'x'"),
+        (np.arange(N_ROWS)[::-1] * 3, "it numbers the rows: 'x'"),
+        (shuffle(np.arange(N_ROWS)), "it differs in almost all: 'x'"),
+        # Blanks make floats of integers.
+        (
+            np.where(np.arange(N_ROWS) % 9, shuffle(np.arange(N_ROWS)), np.nan),
+            "it differs in almost all: 'x'",
+        ),
+        # One value occurs twice.
+        (shuffle([*range(N_ROWS - 1), 0]), "it differs in almost all: 'x'"),
+    ],
+)
+def test_identifiers_are_noted(column, reason, capsys):
+    write(x=column)
+    notes = list_notes(capsys)
+    assert f"looks like an identifier, for {reason}" in notes
+    assert "--drop NAME" in notes
+    assert list_notes(capsys, "--drop", "x") == ""
+    assert list_notes(capsys, "--keep", "x") == ""
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.arange(N_ROWS) + 0.5,
+        np.random.RandomState(0).rand(N_ROWS),
+        np.arange(N_ROWS) // 2,
+        shuffle([*range(N_ROWS - 3), 0, 0, 0]),
+        np.full(N_ROWS, 7),
+        np.arange(N_ROWS) % 2 == 0,
+    ],
+)
+def test_other_columns_are_not_noted(column, capsys):
+    write(x=column)
+    assert list_notes(capsys) == ""
+
+
+def test_few_rows_of_different_strings_are_noted(capsys):
+    frame = make_frame().iloc[:90]
+    frame.assign(x=[f"name {k}" for k in range(90)]).to_csv("data.csv", index=False)
+    assert "differs in almost all: 'x'" in list_notes(capsys)
+
+
+def test_strings_of_many_values_are_left_out(capsys):
+    values = np.arange(N_ROWS)
+    write(
+        x=np.char.add("a", (values % 101).astype(str)),
+        y=np.char.add("b", (values % 100).astype(str)),
+    )
+    assert list_notes(capsys) == (
+        "Note: left out, as text with more than 100 different values: 'x' (--keep "
+        "NAME takes it)."
+    )
+    assert list_notes(capsys, "--keep", "x") == ""
+    names = ["size", "colour", "ripe", "age"]
+    assert read_rows("data.csv", "--drop", "y").columns.tolist() == names
+    kept = read_rows("data.csv", "--keep", "x").columns.tolist()
+    assert kept == [*names, "x", "y"]
+
+
+def test_dates_become_numbers(capsys):
+    days = pd.Series(pd.date_range("2023-12-30 06:00", periods=N_ROWS, freq="30h"))
+    days[3] = pd.NaT
+    write(when=days)
+    write("test.csv", seed=2, when="2020-02-29")
+    record, names = distil("--test", "test.csv")
+    parts = [f"when.{part}" for part in ("year", "month", "weekday", "hour", "days")]
+    assert names == ["size", "colour", "ripe", "age", *parts]
+    assert record["n_features"] == len(names)
+    (note,) = record["notes"]
+    assert note.startswith("'when' holds dates; the model takes instead 'when.year',")
+    assert f"Note: {note}" in capsys.readouterr().err
+
+
+def test_a_date_that_is_kept_stays_text():
+    write(when=pd.date_range("2023-12-30", periods=N_ROWS))
+    row = read_rows("data.csv", "--test", "data.csv", "--keep", "when")
+    assert row["when"].tolist() == ["2023-12-30"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (["2024-02-01", "2024-03-13 12:00"], [2024, 2, 3, 0, 19754]),
+        (["2024-03-13 12:00", "2024-02-01"], [2024, 3, 2, 12, 19795.5]),
+        (["01/02/2024", "13/03/2024"], [2024, 2, 3, 0, 19754]),
+        (["02/01/2024", "03/13/2024"], [2024, 2, 3, 0, 19754]),
+        (["2/1/24", "3/13/24"], [2024, 2, 3, 0, 19754]),
+        (["1 Feb 2024", "13 Mar 2024"], [2024, 2, 3, 0, 19754]),
+        (["2024-02-01T01:00+01:00"], [2024, 2, 3, 0, 19754]),
+    ],
+)
+def test_numbers_of_a_date(written, expected):
+    write(when=np.resize(written, N_ROWS))
+    row = read_rows("data.csv", "--test", "data.csv")
+    assert row.columns[-5:].tolist() == [
+        f"when.{part}" for part in ("year", "month", "weekday", "hour", "days")
+    ]
+    assert row.iloc[0, -5:].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["10-19", "20-29"], ["12:30", "13:20"], ["1.2.3", "2.3.4"], ["May", "June"]],
+)
+def test_other_strings_are_no_dates(values, capsys):
+    write(x=np.resize(values, N_ROWS))
+    assert list_notes(capsys) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "received"),
+    [
+        (["--drop", "nowhere"], "--drop 'nowhere': data.csv has no such feature"),
+        (["--keep", "label"], "--keep 'label': data.csv has no such feature"),
+        (
+            ["--drop", "age", "--keep", "age"],
+            "'age' to --drop or to --keep, not to both",
+        ),
+        (
+            ["--drop=size", "--drop=age", "--drop=ripe", "--drop=colour"],
+            "no column is left",
+        ),
+    ],
+)
+def test_refused_choices(arguments, received, capsys):
+    write()
+    assert received in refuse(capsys, "data.csv", "--target", "label", *arguments)
+
+
+def test_refused_dates(capsys):
+    when = pd.Series(pd.date_range("2023-12-30", periods=N_ROWS)).astype(str)
+    write(when=when)
+    write("test.csv", when=when.where(when.index != 5, "soon"))
+    arguments = "data.csv", "--target", "label", "--test", "test.csv"
+    line = refuse(capsys, *arguments)
+    assert (
+        "'when' holds dates in the rows to learn from, and 'soon' in test.csv" in line
+    )
+    write(when=when, **{"when.year": 1})
+    assert "makes a second 'when.year'" in refuse(capsys, *arguments[:3])

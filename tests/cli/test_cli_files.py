@@ -1,0 +1,204 @@
+"""Files that the command reads, and files that it refuses before any work."""
+
+import os
+import stat
+import zipfile
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from _clock import hurry
+from _command import (
+    make_frame,
+    prepare_columns,
+    read_rows,
+    refuse,
+    run_quickly,
+    write_teacher,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    hurry(monkeypatch)
+
+
+@pytest.fixture
+def data(tmp_path):
+    make_frame().to_csv("data.csv", index=False)
+    return tmp_path / "data.csv"
+
+
+def write_labels(labels):
+    """Write rows with these labels and a teacher of them."""
+    frame = make_frame()
+    positive = (frame.pop("label") == "good").to_numpy()
+    names = np.where(positive, *labels)
+    frame.assign(label=names).to_csv("data.csv", index=False)
+    model = make_pipeline(prepare_columns(), LogisticRegression())
+    joblib.dump(model.fit(frame, names), "teacher.joblib")
+
+
+# What is read ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sep", [";", "\t"])
+def test_separators(sep, data):
+    make_frame().to_csv(data, index=False, sep=sep)
+    # A test file may have a separator of its own.
+    make_frame(seed=2).to_csv("test.csv", index=False)
+    row = read_rows(data, "--test", "test.csv")
+    pd.testing.assert_frame_equal(row, pd.read_csv("test.csv").iloc[:1, :-1])
+
+
+@pytest.mark.parametrize("labels", [("007", "012"), ("NA", "None")])
+def test_labels_as_they_are_written(labels):
+    write_labels(labels)
+    assert run_quickly() == 0
+    assert joblib.load("student.joblib").classes_.tolist() == sorted(labels)
+
+
+def test_only_a_blank_is_a_missing_name(capsys, data):
+    write_labels(("nan", ""))
+    assert "is missing in" in refuse(capsys, data, "--target", "label")
+
+
+def test_words_of_missing_values_among_numbers_are_no_class(capsys):
+    rows = "".join(f"{k / 7},{k % 2}\n" for k in range(40))
+    with open("bad.csv", "w") as file:
+        file.write(f"a,label\n{rows}1.5,NA\n")
+    assert "missing in 1 rows" in refuse(capsys, "bad.csv", "--target", "label")
+
+
+def test_boolean_column_with_blanks_in_the_test_file_alone(capsys, data):
+    write_teacher("teacher.joblib")
+    frame = make_frame(seed=2).astype({"ripe": object})
+    frame.loc[::5, "ripe"] = None
+    frame.to_csv("test.csv", index=False)
+    assert run_quickly("--test", "test.csv") == 0
+    assert "160 to test on" in capsys.readouterr().out
+
+
+def test_boolean_column_with_blanks_is_read_alike_in_both_files(data):
+    """As text "True" it would be another value than the one that was learned."""
+    frame = make_frame().astype({"ripe": object})
+    frame.loc[::5, "ripe"] = None
+    frame.to_csv(data, index=False)
+    make_frame(seed=2).to_csv("test.csv", index=False)
+    row = read_rows(data, "--test", "test.csv")
+    assert row["ripe"].tolist() == [bool(make_frame(seed=2)["ripe"][0])]
+
+
+def test_pipe(data):
+    if not os.path.exists("/dev/fd"):
+        pytest.skip("needs /dev/fd")
+    read, write = os.pipe()
+    os.write(write, data.read_bytes())
+    os.close(write)
+    assert read_rows(f"/dev/fd/{read}").shape == (1, 4)
+    os.close(read)
+
+
+# What is refused ---------------------------------------------------------------------
+
+_ROWS = "".join(f"{k % 7 + 0.5},{'xy'[k % 2]}\n" for k in range(40))
+
+
+def refuse_text(capsys, text, *arguments):
+    with open("bad.csv", "w") as file:
+        file.write(text)
+    return refuse(capsys, "bad.csv", "--target", "label", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "received"),
+    [
+        (
+            "a,label\n" + "1,1.5\n2,inf\n" * 20,
+            "the target 'label' of bad.csv is infinite in 20 rows",
+        ),
+        ("a\0b,label\n" + _ROWS, "its first line holds a NUL"),
+        ("a,b,a,label\n" + "1,2,3,x\n", "names columns twice: ['a']"),
+        ("label,a,label\n" + "x,1,y\n", "names the target 'label' twice"),
+        ("a;a;label\n1;2;x\n", "names columns twice: ['a']"),
+        (f"a,label\n{_ROWS}-inf,x\n", "column 'a' of bad.csv holds -inf in row 41"),
+        (f"a,label\n{_ROWS}1e308,x\n", "column 'a' of bad.csv holds 1e+308 in row 41"),
+        (
+            "a,label\n" + "".join(f"{k},{k / 7}\n" for k in range(40)),
+            "is continuous (40 values), and regression is not supported",
+        ),
+    ],
+)
+def test_refused_text(text, received, capsys):
+    assert received in refuse_text(capsys, text)
+
+
+@pytest.mark.parametrize("value", ["inf", "1e308"])
+def test_refused_numbers_in_the_test_file(value, capsys, data):
+    frame = make_frame(seed=2).astype({"age": object})
+    frame.loc[3, "age"] = value
+    frame.to_csv("test.csv", index=False)
+    line = refuse(capsys, data, "--target", "label", "--test", "test.csv")
+    assert "column 'age' of test.csv holds" in line
+    assert "in row 4; infinity and numbers beyond 3.4e+38" in line
+
+
+def write_archive(name):
+    frame = pd.DataFrame({"a": np.random.RandomState(0).rand(3000)})
+    frame.assign(label=np.where(frame["a"] > 0.5, "x", "y")).to_csv(name, index=False)
+    with open(name, "rb") as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("kind", ["gz", "zip", "xz", "bz2", "tar", "tar.gz", "zst"])
+def test_refused_archives(kind, capsys):
+    if kind == "zst":
+        pytest.importorskip("zstandard")
+    name = f"data.csv.{kind}"
+    content = write_archive(name)
+    for part in (content[: len(content) // 2], content[:700], b"a,label\n1,x\n"):
+        with open(name, "wb") as file:
+            file.write(part)
+        assert f"can't read {name}: " in refuse(capsys, name, "--target", "label")
+
+
+def test_refused_false_zst(capsys):
+    """Also where the reader of such archives is not installed."""
+    with open("data.csv.zst", "wb") as file:
+        file.write(b"a,label\n1,x\n")
+    assert "can't read" in refuse(capsys, "data.csv.zst", "--target", "label")
+
+
+def test_refused_archive_of_two_files(capsys):
+    with zipfile.ZipFile("data.zip", "w") as archive:
+        for name in "ab":
+            archive.writestr(f"{name}.csv", f"a,label\n{_ROWS}")
+    assert "data.zip" in refuse(capsys, "data.zip", "--target", "label")
+
+
+@pytest.mark.parametrize("option", ["--out", "--json"])
+def test_refused_names_of_outputs(option, capsys, tmp_path):
+    def fail(name):
+        return refuse(capsys, option, name)
+
+    assert "File name too long" in fail("n" * 300)
+    os.symlink("nowhere", "dangling")
+    assert "a link to nothing" in fail("dangling")
+    os.symlink("loop", "loop")
+    assert "can't write to loop" in fail("loop")
+    os.mkfifo("pipe")
+    assert "not a file" in fail("pipe")
+
+
+def test_refused_read_only_output(capsys, monkeypatch, tmp_path):
+    target = tmp_path / "student.joblib"
+    target.write_bytes(b"precious")
+    target.chmod(stat.S_IRUSR)
+    # The superuser may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert "it is read-only" in refuse(capsys)
+    assert target.read_bytes() == b"precious"
