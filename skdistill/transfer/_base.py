@@ -51,23 +51,20 @@ class RowSampler(ABC, BaseEstimator):
             Bad parameters, weights, or rows that nothing can be sampled from.
         """
         self._check_parameters()
-        names = BaseEstimator()
-        validate_data(names, X, skip_check_array=True)
-        X = _check_rows(self, X)
-        weight = _check_weight(sample_weight, X.shape[0])
-        nominal = _check_nominal(self.categorical_features, X)
-        rows = np.flatnonzero(weight)
-        if len(rows) < X.shape[0]:
-            X, weight = _safe_indexing(X, rows), weight[rows]
-        table = (SparseTable if sparse.issparse(X) else DenseTable)(X, nominal)
+        rows = _check_rows(self, X)
+        weight = _check_weight(sample_weight, rows.shape[0])
+        nominal = _check_nominal(self.categorical_features, rows)
+        used = np.flatnonzero(weight)
+        if len(used) < rows.shape[0]:
+            rows, weight = _safe_indexing(rows, used), weight[used]
+        table = (SparseTable if sparse.issparse(rows) else DenseTable)(rows, nominal)
         learned = self._learn(table, weight)
-        stale = {"feature_names_in_"} & set(vars(self))
-        for name in stale:
-            delattr(self, name)
-        for name, value in {**vars(names), **learned}.items():
+        # Nothing is set before all is learned: a fit that fails changes nothing.
+        validate_data(self, X, skip_check_array=True)
+        for name, value in learned.items():
             setattr(self, name, value)
         self._table: Any = table
-        self._rows, self._weight = rows, weight
+        self._rows, self._weight = used, weight
         return self
 
     def sample(self, n_samples=1, random_state=None):
@@ -107,11 +104,7 @@ class RowSampler(ABC, BaseEstimator):
             proportion to them, rounded down or up at random.
         """
         check_is_fitted(self)
-        if not _is_integer(n_samples) or n_samples < 1:
-            raise ValueError(
-                f"n_samples must be an integer of at least 1, received {n_samples!r}. "
-                "Pass the number of rows to make."
-            )
+        check_count("n_samples", n_samples, "Pass the number of rows to make.")
         seed = check_random_state(random_state).randint(2**31, size=4, dtype=np.int64)
         X, bases = self._draw(int(n_samples), np.random.default_rng(seed))
         return X, self._rows[bases]
@@ -139,10 +132,6 @@ class RowSampler(ABC, BaseEstimator):
         return tags
 
 
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-
-
 def check_number(name: str, value: Any, low: float, high: float, fix: str) -> None:
     """Raise unless value is a number in (low, high]."""
     number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
@@ -153,7 +142,8 @@ def check_number(name: str, value: Any, low: float, high: float, fix: str) -> No
 
 def check_count(name: str, value: Any, fix: str) -> None:
     """Raise unless value is an integer of at least 1."""
-    if not _is_integer(value) or value < 1:
+    whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+    if not whole or value < 1:
         raise ValueError(
             f"{name} must be an integer of at least 1, received {value!r}. {fix}"
         )
@@ -169,17 +159,16 @@ def _check_rows(sampler: RowSampler, X: Any) -> Any:
                 f"{X.shape}. Pass the training rows."
             )
         return X
-    if not hasattr(X, "dtype"):
-        X = _read_lists(X)
-    accept_sparse = ["csr"] if sampler._takes_sparse else False
-    kinds = {"dtype": None, "ensure_all_finite": False, "estimator": sampler}
-    return check_array(X, accept_sparse=accept_sparse, **kinds)
-
-
-def _read_lists(X: Any) -> Any:
-    """Make an array of lists; numbers beside text stay numbers."""
-    array = np.asarray(X)
-    return np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
+    if not hasattr(X, "dtype") and np.asarray(X).dtype.kind in "US":
+        # In an array of lists, numbers beside text stay numbers.
+        X = np.asarray(X, dtype=object)
+    return check_array(
+        X,
+        accept_sparse=["csr"] if sampler._takes_sparse else False,
+        dtype=None,
+        ensure_all_finite=False,
+        estimator=sampler,
+    )
 
 
 def _check_weight(sample_weight: Any, n_samples: int) -> FloatArray:
@@ -204,14 +193,11 @@ def _check_weight(sample_weight: Any, n_samples: int) -> FloatArray:
 
 def _check_nominal(categorical_features: Any, X: Any) -> BoolArray:
     """Mask of the columns that are named categorical."""
-    n_columns = X.shape[1]
+    n_columns, names = X.shape[1], list(getattr(X, "columns", []))
     nominal = np.zeros(n_columns, dtype=bool)
-    if categorical_features is None:
-        return nominal
-    given = np.atleast_1d(np.asarray(categorical_features))
+    given = np.atleast_1d([] if categorical_features is None else categorical_features)
     if given.dtype.kind == "b" and given.shape == (n_columns,):
         return given
-    names = list(X.columns) if hasattr(X, "columns") else []
     if given.dtype.kind in "iu" and ((given >= 0) & (given < n_columns)).all():
         nominal[given] = True
     elif given.dtype.kind in "UO" and set(given.tolist()) <= set(names):

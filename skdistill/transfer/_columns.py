@@ -58,6 +58,13 @@ class Numbers:
         natural = steps * np.uint64(step) + np.uint64(low % 2**64)
         return natural.view(self.dtype), missing
 
+    def exchange(
+        self, own: AnyArray, other: AnyArray, noise: float, rng: np.random.Generator
+    ) -> AnyArray:
+        """Draw the numbers that rows get in exchange for their `own`."""
+        whole = self.grid is not None
+        return exchange_numbers(own, other, noise, self.low, self.high, whole, rng)
+
 
 @dataclass
 class Categories:
@@ -65,51 +72,47 @@ class Categories:
 
     Attributes
     ----------
-    codes : ndarray of int of shape (n_rows,)
-        Position of each row's category.
+    values : ndarray of int of shape (n_rows,)
+        The code of each row's category.
     first : ndarray of int of shape (n_categories,)
         A row in which each category occurs.
     """
 
-    codes: AnyArray
+    values: AnyArray
     first: IndexArray
+
+    def exchange(
+        self, own: AnyArray, other: AnyArray, noise: float, rng: np.random.Generator
+    ) -> AnyArray:
+        """Return what rows get in exchange for their `own` values: the others."""
+        return other
 
 
 Column = Numbers | Categories
 
 
 def read_numbers(natural: AnyArray, missing: BoolArray | None = None) -> Numbers | None:
-    """Read numbers as a column; None where float64 cannot distinguish them.
+    """Read numbers of kind "f", "i" or "u"; None where float64 can't tell them apart.
 
-    Parameters
-    ----------
-    natural : ndarray of kind "f", "i" or "u", of shape (n_rows,)
-    missing : ndarray of bool of shape (n_rows,), default=None
-        Rows whose number is ignored. NaN is missing in any case.
+    Rows that are `missing` are ignored; NaN is missing in any case.
     """
-    if natural.dtype.kind == "f":
+    kind = natural.dtype.kind
+    if kind == "f":
         natural = natural.astype(np.float64, copy=False)
-    known = np.isfinite(natural)
+    given = ~np.isnan(natural)
     if missing is not None:
-        known &= ~missing
+        given &= ~missing
+    known = given & np.isfinite(natural)
     grid = _find_grid(natural[known])
-    if grid is None and natural.dtype.kind != "f":
+    if grid is None and kind != "f":
         return None
     values = np.full(len(natural), np.nan)
-    if natural.dtype.kind == "f":
-        infinite = (
-            np.isinf(natural) if missing is None else np.isinf(natural) & ~missing
-        )
-        values[infinite] = natural[infinite]
-    if grid is None:
-        values[known] = natural[known]
-    else:
-        values[known] = _find_positions(natural[known], *grid)
+    values[given] = natural[given]
+    if grid is not None:
+        values[known] = _subtract(natural[known], grid[0]) // np.uint64(grid[1])
     inside = values[known]
     low, high = (inside.min(), inside.max()) if len(inside) else (0.0, 0.0)
-    dtype = np.dtype(
-        {"f": np.float64, "i": np.int64, "u": np.uint64}[natural.dtype.kind]
-    )
+    dtype = np.dtype({"f": np.float64, "i": np.int64, "u": np.uint64}[kind])
     return Numbers(values, float(low), float(high), grid, dtype)
 
 
@@ -125,10 +128,6 @@ def _find_grid(natural: AnyArray) -> tuple[int, int] | None:
     spans = _subtract(natural, low)
     step = max(int(np.gcd.reduce(spans)), 1)
     return None if int(spans.max()) // step > _EXACT else (low, step)
-
-
-def _find_positions(natural: AnyArray, low: int, step: int) -> FloatArray:
-    return (_subtract(natural, low) // np.uint64(step)).astype(np.float64)
 
 
 def _subtract(natural: AnyArray, low: int) -> NDArray[np.uint64]:
@@ -163,3 +162,28 @@ def read_categories(values: Iterable[Any]) -> Categories:
 
 def _narrow(codes: Any, n_categories: int) -> AnyArray:
     return np.asarray(codes).astype(np.min_scalar_type(max(n_categories - 1, 0)))
+
+
+def exchange_numbers(
+    own: FloatArray,
+    other: FloatArray,
+    noise: float,
+    low: FloatArray | float,
+    high: FloatArray | float,
+    whole: BoolArray | bool,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Draw the numbers that rows get in exchange for their `own`.
+
+    A normal around the `other` value with standard deviation `noise` times their
+    distance, held to the range and to whole numbers where `whole`. Where either is
+    not finite (missing), the other value itself.
+    """
+    if not noise:
+        return other
+    # Results of infinities are replaced in the last line.
+    with np.errstate(invalid="ignore", over="ignore"):
+        drawn = other + noise * np.abs(own - other) * rng.standard_normal(len(own))
+        drawn = np.clip(drawn, low, high)
+    drawn = np.where(whole, np.rint(drawn), drawn)
+    return np.where(np.isfinite(own) & np.isfinite(other), drawn, other)

@@ -7,7 +7,7 @@ is theirs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
 
@@ -19,13 +19,14 @@ from .._typing import AnyArray, BoolArray
 #: Raw numbers of a column and which of them are missing.
 Natural = tuple[AnyArray, BoolArray | None]
 
+#: The integer behind a missing moment or duration.
+_NAT = np.iinfo(np.int64).min
+
 
 def find_container(X: Any) -> Any:
     if is_pandas(X):
         return _Pandas(X)
-    if is_polars(X):
-        return _Polars(X)
-    return _Array(X)
+    return _Polars() if is_polars(X) else _Array(X)
 
 
 def _objects_to_natural(values: AnyArray) -> Natural | None:
@@ -45,23 +46,23 @@ def _objects_to_natural(values: AnyArray) -> Natural | None:
     return natural, missing
 
 
+def _take_out(pieces: list[Any]) -> Iterator[Any]:
+    """Yield the pieces of each column, which are freed on the way."""
+    while pieces:
+        yield pieces.pop(0)
+
+
 class _Array:
     """A NumPy array; its columns are views."""
 
     def __init__(self, X: AnyArray) -> None:
         self.dtype = X.dtype
 
-    def name(self, j: int) -> int:
-        return j
-
     def read(self, X: AnyArray, j: int) -> AnyArray:
         return X[:, j]
 
     def take(self, raw: AnyArray, rows: AnyArray) -> AnyArray:
         return raw[rows]
-
-    def to_values(self, raw: AnyArray) -> AnyArray:
-        return raw
 
     def to_natural(self, raw: AnyArray) -> Natural | None:
         kind = raw.dtype.kind
@@ -75,7 +76,7 @@ class _Array:
         self, natural: AnyArray, missing: BoolArray, sample: AnyArray
     ) -> AnyArray:
         if self.dtype.kind in "mM":
-            natural[missing] = np.iinfo(np.int64).min
+            natural[missing] = _NAT
             return natural.view(self.dtype)
         column = natural.astype(self.dtype)
         if self.dtype.kind == "O" and missing.any():
@@ -83,11 +84,10 @@ class _Array:
         return column
 
     def assemble(self, pieces: list[list[Any]]) -> AnyArray:
-        n_rows = sum(len(piece) for piece in pieces[0])
-        X = np.empty((n_rows, len(pieces)), dtype=self.dtype)
-        for j in range(len(pieces)):
-            X[:, j] = np.concatenate(pieces[j])
-            pieces[j] = []
+        shape = sum(len(piece) for piece in pieces[0]), len(pieces)
+        X = np.empty(shape, dtype=self.dtype)
+        for j, column in enumerate(_take_out(pieces)):
+            X[:, j] = np.concatenate(column)
         return X
 
 
@@ -97,9 +97,6 @@ class _Pandas:
     def __init__(self, X: Any) -> None:
         self.names = X.columns
 
-    def name(self, j: int) -> Any:
-        return self.names[j]
-
     def read(self, X: Any, j: int) -> Any:
         # By position: names may be anything.
         return X.iloc[:, j].reset_index(drop=True)
@@ -107,31 +104,22 @@ class _Pandas:
     def take(self, raw: Any, rows: AnyArray) -> Any:
         return raw.take(rows.astype(np.intp)).reset_index(drop=True)
 
-    def to_values(self, raw: Any) -> list[Any]:
-        return raw.tolist()
-
     def to_natural(self, raw: Any) -> Natural | None:
-        from pandas.api import types
-
         dtype, missing = raw.dtype, raw.isna().to_numpy()
-        if dtype.kind == "O" and isinstance(dtype, np.dtype):
+        kind = dtype.kind
+        if kind == "O" and isinstance(dtype, np.dtype):
             return _objects_to_natural(raw.to_numpy())
         storage = _find_arrow_storage(dtype)
         if storage is not None:
-            whole = raw.astype(storage)
-            return whole.to_numpy(dtype=np.int64, na_value=0), missing
-        if types.is_datetime64_any_dtype(dtype) or types.is_timedelta64_dtype(dtype):
-            moments = raw
+            kind, raw = "i", raw.astype(storage)
+        if kind in "mM":
             if getattr(dtype, "tz", None) is not None:
-                moments = raw.dt.tz_convert("UTC").dt.tz_localize(None)
-            return moments.to_numpy().view(np.int64), missing
-        if types.is_bool_dtype(dtype) or not types.is_numeric_dtype(dtype):
-            return None
-        if types.is_integer_dtype(dtype):
-            signed = not types.is_unsigned_integer_dtype(dtype)
-            wide = np.int64 if signed else np.uint64
+                raw = raw.dt.tz_convert("UTC").dt.tz_localize(None)
+            return raw.to_numpy().view(np.int64), missing
+        if kind in "iu":
+            wide = np.int64 if kind == "i" else np.uint64
             return raw.to_numpy(dtype=wide, na_value=0), missing
-        if types.is_float_dtype(dtype):
+        if kind == "f":
             return raw.to_numpy(dtype=np.float64, na_value=np.nan), missing
         return None
 
@@ -140,13 +128,12 @@ class _Pandas:
 
         dtype = sample.dtype
         tz = getattr(dtype, "tz", None)
-        if tz is not None:
-            natural[missing] = np.iinfo(np.int64).min
+        if tz is not None or (isinstance(dtype, np.dtype) and dtype.kind in "mM"):
+            natural[missing] = _NAT
+            if tz is None:
+                return pd.Series(natural.view(dtype))
             moments = pd.Series(natural.view(f"M8[{dtype.unit}]"))
             return moments.dt.tz_localize("UTC").dt.tz_convert(tz)
-        if isinstance(dtype, np.dtype) and dtype.kind in "mM":
-            natural[missing] = np.iinfo(np.int64).min
-            return pd.Series(natural.view(dtype))
         storage = _find_arrow_storage(dtype)
         column = pd.Series(natural, copy=False)
         column = (column if storage is None else column.astype(storage)).astype(dtype)
@@ -159,11 +146,8 @@ class _Pandas:
     def assemble(self, pieces: list[list[Any]]) -> Any:
         import pandas as pd
 
-        columns = {}
-        for j in range(len(pieces)):
-            columns[j] = pd.concat(pieces[j], ignore_index=True)
-            pieces[j] = []
-        X = pd.DataFrame(columns, copy=False)
+        columns = [pd.concat(column, ignore_index=True) for column in _take_out(pieces)]
+        X = pd.DataFrame(dict(enumerate(columns)), copy=False)
         X.columns = self.names
         return X
 
@@ -171,21 +155,13 @@ class _Pandas:
 def _find_arrow_storage(dtype: Any) -> str | None:
     """Integers that hold the moments or durations of an Arrow column in pandas."""
     arrow = getattr(dtype, "pyarrow_dtype", None)
-    if arrow is None:
-        return None
     # By name, as asking pyarrow would mean importing it.
     temporal = str(arrow).startswith(("date", "time", "duration"))
-    return f"int{arrow.bit_width}[pyarrow]" if temporal else None
+    return f"int{arrow.bit_width}[pyarrow]" if arrow is not None and temporal else None
 
 
 class _Polars:
     """A polars dataframe."""
-
-    def __init__(self, X: Any) -> None:
-        self.names: Sequence[str] = X.columns
-
-    def name(self, j: int) -> str:
-        return self.names[j]
 
     def read(self, X: Any, j: int) -> Any:
         return X.to_series(j)
@@ -193,11 +169,9 @@ class _Polars:
     def take(self, raw: Any, rows: AnyArray) -> Any:
         return raw.gather(rows.astype(np.uint32))
 
-    def to_values(self, raw: Any) -> list[Any]:
-        return raw.to_list()
-
     def to_natural(self, raw: Any) -> Natural | None:
-        pl = _polars()
+        import polars as pl
+
         missing = raw.is_null().to_numpy()
         if raw.dtype.is_float():
             return raw.cast(pl.Float64).fill_null(np.nan).to_numpy(), missing
@@ -210,22 +184,16 @@ class _Polars:
         return None
 
     def from_natural(self, natural: AnyArray, missing: BoolArray, sample: Any) -> Any:
-        pl = _polars()
+        import polars as pl
+
         column = pl.Series(sample.name, natural)
         if missing.any() and sample.null_count():
             column = column.set(pl.Series(missing), None)
         return column.cast(sample.dtype)
 
     def assemble(self, pieces: list[list[Any]]) -> Any:
-        pl = _polars()
-        columns = []
-        for j in range(len(pieces)):
-            columns.append(pl.concat(pieces[j], rechunk=True))
-            pieces[j] = []
-        return pl.DataFrame(columns)
+        import polars as pl
 
-
-def _polars() -> Any:
-    import polars
-
-    return polars
+        return pl.DataFrame(
+            [pl.concat(column, rechunk=True) for column in _take_out(pieces)]
+        )

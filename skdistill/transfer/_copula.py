@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 from .._typing import AnyArray, FloatArray, IndexArray
 from ._base import RowSampler, check_number
 from ._columns import Categories, Column
-from ._pairs import count_rows, draw_rounds
+from ._pairs import count_bases, draw_rounds
 
 #: Scores that are worked on at the same time.
 CHUNK_CELLS = 2**21
@@ -61,12 +61,11 @@ class _Margin:
 
 
 def _read_margin(column: Column, weight: FloatArray) -> _Margin:
-    categories = isinstance(column, Categories)
-    stored = column.codes if isinstance(column, Categories) else column.values
-    values, rank = np.unique(stored, return_inverse=True)
+    values, rank = np.unique(column.values, return_inverse=True)
     share, counts = np.bincount(rank, weights=weight), np.bincount(rank)
     # Stable sorts: categories by falling frequency, finite numbers first.
-    order = np.argsort(-share if categories else ~np.isfinite(values), kind="stable")
+    key = -share if isinstance(column, Categories) else ~np.isfinite(values)
+    order = np.argsort(key, kind="stable")
     values, share, counts = values[order], share[order], counts[order]
     place = np.empty(len(order), dtype=np.int32)
     place[order] = np.arange(len(order))
@@ -177,7 +176,7 @@ class GaussianCopula(RowSampler):
         return {"_margins": margins, "_factor": factor, "correlation_": correlation}
 
     def _draw(self, n_samples: int, rng: np.random.Generator) -> tuple[Any, Any]:
-        counts = count_rows(self._weight, n_samples, rng)
+        counts = count_bases(self._weight, n_samples, rng)
         n_chunk = max(1, CHUNK_CELLS // len(self._margins))
         blocks, bases = [], []
         for rows, _ in draw_rounds(counts, rng):

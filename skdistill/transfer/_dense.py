@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from .._typing import AnyArray, BoolArray, FloatArray, IndexArray
-from ._columns import Categories, Column, Numbers, read_categories, read_numbers
+from ._columns import Categories, Column, read_categories, read_numbers
 from ._containers import find_container
-from ._pairs import Pairs, exchange_numbers
+from ._pairs import Pairs
 
 #: Rows whose keys are made at the same time.
 KEY_ROWS = 4096
@@ -29,17 +29,18 @@ class DenseTable:
     def __init__(self, X: Any, nominal: BoolArray) -> None:
         self.container = find_container(X)
         self.n_rows, n_columns = X.shape
+        self.names = list(getattr(X, "columns", range(n_columns)))
         self.columns: list[Column] = []
         self.samples: list[Any] = []  # a value of every category, in X's own type
         for j in range(n_columns):
             raw = self.container.read(X, j)
             column = self._read(j, raw, bool(nominal[j]))
             self.columns.append(column)
-            rows = (
-                column.first
-                if isinstance(column, Categories)
-                else _first_missing(column)
-            )
+            if isinstance(column, Categories):
+                rows = column.first
+            else:
+                # One row tells the type, a missing one if possible.
+                rows = np.array([np.isnan(column.values).argmax()])
             self.samples.append(self.container.take(raw, rows))
 
     def _read(self, j: int, raw: Any, nominal: bool) -> Column:
@@ -48,10 +49,12 @@ class DenseTable:
         if column is not None:
             return column
         try:
-            return read_categories(self.container.to_values(raw))
+            # Series become lists, whose values are those of Python.
+            listed = raw.to_list() if hasattr(raw, "to_list") else raw
+            return read_categories(listed)
         except TypeError as error:
             raise TypeError(
-                f"Column {self.container.name(j)!r} must hold values that can be "
+                f"Column {self.names[j]!r} must hold values that can be "
                 f"hashed, received {error}. Turn lists and dicts into columns of "
                 "their own."
             ) from error
@@ -63,7 +66,7 @@ class DenseTable:
     def _make_keys(self) -> Iterable[bytes]:
         for start in range(0, self.n_rows, KEY_ROWS):
             part = slice(start, start + KEY_ROWS)
-            stored = [_stored(column)[part] for column in self.columns]
+            stored = [column.values[part] for column in self.columns]
             # Adding 0 turns -0.0 into 0.0, whose bytes differ.
             for row in np.column_stack(stored).astype(np.float64) + 0.0:
                 yield row.tobytes()
@@ -82,7 +85,7 @@ class DenseTable:
         numbers, codes = [], []
         for column in self.columns:
             if isinstance(column, Categories):
-                codes.append(column.codes)
+                codes.append(column.values)
                 continue
             finite = np.isfinite(column.values)
             scaled = np.zeros(self.n_rows)
@@ -90,10 +93,8 @@ class DenseTable:
             numbers.append(scaled)
             if not finite.all() and finite.any():
                 numbers.append(np.where(finite, 0.0, 1.0))
-        return (
-            np.column_stack(numbers) if numbers else np.zeros((self.n_rows, 0)),
-            np.column_stack(codes) if codes else np.zeros((self.n_rows, 0), np.uint8),
-        )
+        none = np.zeros((self.n_rows, 0), dtype=np.uint8)
+        return np.column_stack([none, *numbers]), np.column_stack([none, *codes])
 
     def exchange(
         self, pairs: Pairs, noise: float, rng: np.random.Generator
@@ -107,28 +108,14 @@ class DenseTable:
     def _exchange_column(
         self, column: Column, pairs: Pairs, noise: float, rng: np.random.Generator
     ) -> AnyArray:
-        stored = _stored(column)
-        first, second = stored[pairs.first], stored[pairs.second]
-        taken = rng.random(len(first)) < pairs.rate
+        first, second = column.values[pairs.first], column.values[pairs.second]
+        taken, both = rng.random(len(first)) < pairs.rate, pairs.both
         # Only second rows that are kept are drawn.
+        sides = (first, second, taken), (second[both], first[both], taken[both])
         given = []
-        for own, other, chosen in (
-            (first, second, taken),
-            (second[pairs.both], first[pairs.both], taken[pairs.both]),
-        ):
+        for own, other, chosen in sides:
             drawn = own.copy()
-            if isinstance(column, Numbers):
-                drawn[chosen] = exchange_numbers(
-                    own[chosen],
-                    other[chosen],
-                    noise,
-                    column.low,
-                    column.high,
-                    column.grid is not None,
-                    rng,
-                )
-            else:
-                drawn[chosen] = other[chosen]
+            drawn[chosen] = column.exchange(own[chosen], other[chosen], noise, rng)
             given.append(drawn)
         return pairs.weave(*given)
 
@@ -145,15 +132,6 @@ class DenseTable:
         pieces = [list(columns) for columns in zip(*blocks, strict=True)]
         blocks.clear()
         return self.container.assemble(pieces)
-
-
-def _first_missing(column: Numbers) -> IndexArray:
-    """Return one row to take the type from, a missing one if possible."""
-    return np.array([np.isnan(column.values).argmax()], dtype=np.intp)
-
-
-def _stored(column: Column) -> AnyArray:
-    return column.codes if isinstance(column, Categories) else column.values
 
 
 def number_keys(keys: Iterable[Hashable]) -> IndexArray:

@@ -10,32 +10,39 @@ import numpy as np
 from .._typing import FloatArray, IndexArray
 from ._base import RowSampler, check_count, check_number
 from ._neighbors import find_neighborhoods
-from ._pairs import count_rows, pair_rows
+from ._pairs import count_bases, pair_rows
 
 
 class _PairSampler(RowSampler):
     """A sampler whose rows exchange values with other rows."""
 
-    def _spread(self) -> float:
-        """Return the standard deviation of a number drawn, in distances of the two."""
-        return 0.0
+    #: Standard deviation of a number drawn, in distances of the two.
+    _spread = 0.0
 
     @abstractmethod
     def _propose(self, rows: IndexArray, rng: np.random.Generator) -> IndexArray:
         """Draw the partner of each of `rows`."""
 
+    def _group_rows(self, table: Any) -> IndexArray:
+        """Give every row the number of its distinct value; raise if there is one."""
+        group = table.group_rows()
+        if group.max() == 0:
+            n_rows = len(group)
+            rows = "1 sample" if n_rows == 1 else f"{n_rows} that are all the same"
+            raise ValueError(
+                f"{type(self).__name__} needs at least two rows that differ, received "
+                f"{rows}. Pass more rows, or do without a sampler."
+            )
+        return group
+
     def _draw(self, n_samples: int, rng: np.random.Generator) -> tuple[Any, Any]:
-        counts = count_rows(self._weight, n_samples, rng)
-        rates = _read_rates(self.p)
+        counts = count_bases(self._weight, n_samples, rng)
+        rates = np.atleast_1d(np.asarray(self.p, dtype=np.float64))
         blocks, bases = [], []
         for pairs in pair_rows(counts, rates, self._propose, rng):
-            blocks.append(self._table.exchange(pairs, self._spread(), rng))
+            blocks.append(self._table.exchange(pairs, self._spread, rng))
             bases.append(pairs.weave(pairs.first, pairs.second[pairs.both]))
         return self._table.assemble(blocks), np.concatenate(bases)
-
-
-def _read_rates(p: Any) -> FloatArray:
-    return np.atleast_1d(np.asarray(p, dtype=np.float64))
 
 
 def _check_rates(p: Any) -> None:
@@ -46,15 +53,6 @@ def _check_rates(p: Any) -> None:
         )
     for rate in [p] if np.ndim(p) == 0 else p:
         check_number("p", rate, 0, 1, fix)
-
-
-def _check_different(owner: str, group: IndexArray) -> None:
-    if group.max() == 0:
-        rows = "1 sample" if len(group) == 1 else f"{len(group)} that are all the same"
-        raise ValueError(
-            f"{owner} needs at least two rows that differ, received {rows}. Pass more "
-            "rows, or do without a sampler."
-        )
 
 
 class Munge(_PairSampler):
@@ -140,7 +138,8 @@ class Munge(_PairSampler):
         self.n_neighbors = n_neighbors
         self.categorical_features = categorical_features
 
-    def _spread(self) -> float:
+    @property
+    def _spread(self) -> float:  # type: ignore[override]
         return 1.0 / self.s
 
     def _check_parameters(self) -> None:
@@ -149,8 +148,7 @@ class Munge(_PairSampler):
         check_count("n_neighbors", self.n_neighbors, "1 is the nearest row alone.")
 
     def _learn(self, table: Any, weight: FloatArray) -> dict[str, Any]:
-        group = table.group_rows()
-        _check_different(type(self).__name__, group)
+        group = self._group_rows(table)
         numbers, codes = table.read_scaled()
         near = find_neighborhoods(group, numbers, codes, self.n_neighbors)
         return {"_neighborhoods": near}
@@ -216,7 +214,7 @@ class Spunge(_PairSampler):
         _check_rates(self.p)
 
     def _learn(self, table: Any, weight: FloatArray) -> dict[str, Any]:
-        _check_different(type(self).__name__, table.group_rows())
+        self._group_rows(table)
         return {}
 
     def _propose(self, rows: IndexArray, rng: np.random.Generator) -> IndexArray:

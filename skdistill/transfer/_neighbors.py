@@ -77,9 +77,8 @@ def find_neighborhoods(
     ----------
     group : ndarray of int of shape (n_rows,)
         As `Neighborhoods.group`; at least two different ones.
-    numbers : ndarray or CSR of shape (n_rows, n_numbers)
-        Scaled.
-    codes : ndarray of int of shape (n_rows, n_categories)
+    numbers, codes : ndarray or CSR of shape (n_rows, n_numbers), (n_rows, n_categories)
+        Scaled numbers, and codes of categories.
     n_neighbors : int
         Neighbours to draw from; rows as near as the last of them count as well, up
         to `N_SPARE` more.
@@ -96,12 +95,12 @@ def find_neighborhoods(
     )
 
 
+@dataclass
 class _Points:
     """Rows to measure distances between."""
 
-    def __init__(self, numbers: Any, codes: AnyArray) -> None:
-        self.numbers = numbers
-        self.codes = codes
+    numbers: Any
+    codes: AnyArray
 
     def __len__(self) -> int:
         return self.codes.shape[0]
@@ -150,8 +149,7 @@ def _search(points: _Points, n_wanted: int) -> tuple[AnyArray, FloatArray]:
         for some in np.array_split(others, -(-n_points // LEAF_ROWS)):
             near[some], distance[some] = _compare(points, some, others, n_wanted)
         return near, distance
-    near = np.empty((n_points, 0), dtype=np.intp)
-    distance = np.empty((n_points, 0))
+    near, distance = np.empty((n_points, 0), dtype=np.intp), np.empty((n_points, 0))
     for _ in range(N_TREES):
         found = np.empty((n_points, n_wanted), dtype=np.intp)
         found_distance = np.empty((n_points, n_wanted))
@@ -168,10 +166,16 @@ def _compare(
     distance = points.measure(some, others)
     distance[some[:, None] == others] = np.inf
     nearest = np.argpartition(distance, n_wanted - 1, axis=1)[:, :n_wanted]
-    distance = np.take_along_axis(distance, nearest, axis=1)
-    order = np.argsort(distance, axis=1, kind="stable")
-    nearest = np.take_along_axis(nearest, order, axis=1)
-    return others[nearest], np.take_along_axis(distance, order, axis=1)
+    return _sort(others[nearest], np.take_along_axis(distance, nearest, axis=1))
+
+
+def _sort(
+    near: IndexArray, distance: FloatArray, key: AnyArray | None = None
+) -> tuple[IndexArray, FloatArray]:
+    """Sort the candidates of every point by their distance, or another key."""
+    order = np.argsort(distance if key is None else key, axis=1, kind="stable")
+    near = np.take_along_axis(near, order, axis=1)
+    return near, np.take_along_axis(distance, order, axis=1)
 
 
 def _grow_leaves(points: _Points, rng: np.random.Generator) -> Iterator[IndexArray]:
@@ -198,11 +202,7 @@ def _merge(
 ) -> tuple[IndexArray, FloatArray]:
     """Join two lists of candidates for every point, and keep the nearest."""
     near = np.hstack([near, found])
-    distance = np.hstack([distance, found_distance])
-    order = np.argsort(near, axis=1, kind="stable")
-    near = np.take_along_axis(near, order, axis=1)
-    distance = np.take_along_axis(distance, order, axis=1)
+    near, distance = _sort(near, np.hstack([distance, found_distance]), key=near)
     distance[:, 1:][near[:, 1:] == near[:, :-1]] = np.inf
-    order = np.argsort(distance, axis=1, kind="stable")[:, :n_wanted]
-    near = np.take_along_axis(near, order, axis=1)
-    return near, np.take_along_axis(distance, order, axis=1)
+    near, distance = _sort(near, distance)
+    return near[:, :n_wanted], distance[:, :n_wanted]

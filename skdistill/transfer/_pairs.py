@@ -58,7 +58,7 @@ class Pairs:
         return woven
 
 
-def count_rows(
+def count_bases(
     weight: FloatArray, n_samples: int, rng: np.random.Generator
 ) -> IndexArray:
     """Return how often each row is a base: its share, rounded at random."""
@@ -143,28 +143,3 @@ def _share_rates(
     shared = np.empty(len(both))
     shared[order] = rates[turn]
     return shared
-
-
-def exchange_numbers(
-    own: FloatArray,
-    other: FloatArray,
-    noise: float,
-    low: FloatArray | float,
-    high: FloatArray | float,
-    whole: BoolArray | bool,
-    rng: np.random.Generator,
-) -> FloatArray:
-    """Draw the numbers that rows get in exchange for their `own`.
-
-    A normal around the `other` value with standard deviation `noise` times their
-    distance, held to the range and to whole numbers where `whole`. Where either is
-    not finite (missing), the other value itself.
-    """
-    if not noise:
-        return other
-    # Results of infinities are replaced in the last line.
-    with np.errstate(invalid="ignore", over="ignore"):
-        drawn = other + noise * np.abs(own - other) * rng.standard_normal(len(own))
-        drawn = np.clip(drawn, low, high)
-    drawn = np.where(whole, np.rint(drawn), drawn)
-    return np.where(np.isfinite(own) & np.isfinite(other), drawn, other)

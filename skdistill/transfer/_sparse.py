@@ -10,8 +10,9 @@ from scipy import sparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
 from .._typing import AnyArray, BoolArray, IndexArray
+from ._columns import exchange_numbers
 from ._dense import number_keys
-from ._pairs import Pairs, exchange_numbers
+from ._pairs import Pairs
 
 #: Stored cells that are exchanged at the same time.
 CHUNK_CELLS = 2**18

@@ -52,15 +52,7 @@ class TransferSet:
 
 
 def check_augmenter(augmenter: Any, n_synthetic: Any) -> Any:
-    """Return an unfitted sampler, or None where no row is to be made.
-
-    Raises
-    ------
-    ValueError
-        A name that no sampler has, or a bad number of rows.
-    TypeError
-        An object that cannot sample.
-    """
+    """Return an unfitted sampler, or None where no row is to be made."""
     if n_synthetic != "auto" and (
         not isinstance(n_synthetic, Integral)
         or isinstance(n_synthetic, bool)
@@ -104,14 +96,8 @@ def makes_rows(augmenter: Any, pilot: float, n_samples: int) -> bool:
 def choose_ratio(in_epochs: bool, n_classes: int) -> int:
     """Synthetic rows for each real one, where real ones are not few.
 
-    Parameters
-    ----------
-    in_epochs : bool
-        Whether the student is a network that makes a fixed number of updates: more
-        rows cost their labels alone, which cost an ensemble the more, the more
-        classes there are.
-    n_classes : int
-        Number of classes.
+    A network makes a fixed number of updates (`in_epochs`): more rows cost their labels
+    alone, which cost an ensemble the more, the more classes there are.
     """
     if not in_epochs:
         return RATIO
@@ -146,33 +132,27 @@ def make_transfer_set(
     weight : ndarray of shape (n_samples,) or None
         Weights of X; an unlabelled row weighs as much as a row on average.
     n_synthetic : int or "auto"
-        Number of rows to make.
+        Number of rows to make; "auto" is `ratio` for each real one, or more.
     seed : int, RandomState or None
         For the sampler.
-    ratio : int
-        Rows for each real one where `n_synthetic` is "auto".
     """
-    base, base_weight = X, weight
-    if X_unlabeled is not None:
-        base = concat_rows(X, X_unlabeled)
-        if weight is not None:
-            fill = np.full(_num_samples(X_unlabeled), weight.mean())
-            base_weight = np.concatenate([weight, fill])
-    n_real = _num_samples(base)
-    unlabeled = slice(_num_samples(X), n_real)
+    base = X if X_unlabeled is None else concat_rows(X, X_unlabeled)
+    n_given, n_real = _num_samples(X), _num_samples(base)
+    if weight is not None:
+        weight = np.append(weight, np.full(n_real - n_given, weight.mean()))
+    if sampler is None and X_unlabeled is None:
+        return None
     if sampler is None:
-        if X_unlabeled is None:
-            return None
-        held = None if base_weight is None else base_weight[unlabeled]
-        return TransferSet(X_unlabeled, held)
+        return TransferSet(X_unlabeled, None if weight is None else weight[n_given:])
     count = count_rows(n_real, n_synthetic, ratio)
     rows, parents = sample_rows(sampler, base, count, seed)
-    made = None if base_weight is None else _weigh(base_weight, parents, len(parents))
+    if weight is not None:
+        mean = np.full(_num_samples(rows), weight.mean())
+        made = mean if parents is None else weight[parents]
+        weight = np.append(weight[n_given:], made)
     if X_unlabeled is not None:
         rows = concat_rows(X_unlabeled, rows)
-        if made is not None and base_weight is not None:
-            made = np.concatenate([base_weight[unlabeled], made])
-    return TransferSet(rows, made, sampler, synthetic=X_unlabeled is None)
+    return TransferSet(rows, weight, sampler, synthetic=X_unlabeled is None)
 
 
 def take_part(
@@ -187,8 +167,10 @@ def take_part(
     return part, proba[rows]
 
 
-def sample_rows(sampler: Any, X: Any, n_rows: int, seed: Any) -> tuple[Any, IndexArray]:
-    """Fit, and return rows and their parents; -1 where the sampler knows none."""
+def sample_rows(
+    sampler: Any, X: Any, n_rows: int, seed: Any
+) -> tuple[Any, IndexArray | None]:
+    """Fit, and return rows and their parents; None where the sampler knows none."""
     # scikit-learn's mixtures draw by a parameter of theirs, in `fit` as well.
     own = "random_state" in sampler.get_params()
     if own and sampler.random_state is None:
@@ -202,11 +184,4 @@ def sample_rows(sampler: Any, X: Any, n_rows: int, seed: Any) -> tuple[Any, Inde
     # Of lists, samplers make arrays.
     like = X if hasattr(X, "shape") else np.asarray(X)
     check_same_table(rows, like, f"The rows of {type(sampler).__name__}")
-    return rows, np.full(_num_samples(rows), -1)
-
-
-def _weigh(weight: FloatArray, parents: IndexArray, n_rows: int) -> FloatArray:
-    """Weights of the parents; without parents, the mean."""
-    if (parents < 0).any():
-        return np.full(n_rows, weight.mean())
-    return weight[parents]
+    return rows, None
