@@ -15,9 +15,9 @@ from skdistill._labels._defaults import (
     default_teacher,
     prepare_columns,
 )
-from skdistill._labels._soft_targets import clip_probabilities, soften
+from skdistill._labels._soft_targets import clip_probabilities
 from skdistill._outofcore import Chunks, _chunks, _spill, _transfer_stream
-from skdistill._soft_data import SoftDataset
+from skdistill._soft_data import SoftDataset, soften
 from skdistill._students import fit_student
 from skdistill._students._mlp import MLPLearner
 from skdistill._students._weighted_copies import expand_rows

@@ -146,8 +146,11 @@ class DistilledClassifier(
     -----
     With teacher probabilities p, one-hot label y, class priors pi and a small
     constant e: p becomes (1 - e) p + e pi, then p^(1/t) where labels are calibrated;
-    b = alpha p + (1 - alpha) y; q = softmax(log b / T); the student minimises
-    cross-entropy against q and its logits are multiplied by T.
+    q = softmax(log p / T). In its logits z the student minimises
+    alpha CE(q, softmax(z)) + (1 - alpha) / T^2 CE(y, softmax(T z)), which at T = 1 is
+    the cross-entropy against alpha p + (1 - alpha) y, and z is multiplied by T.
+    Students that learn one fixed target only refuse alpha < 1 where T is not 1; with
+    alpha = 0 T is 1. Class weights multiply p before it is softened.
 
     "auto" holds out a fifth of the rows (or the first fold of `cv`), fits a teacher
     without them, and fits pilots, short fits of the student, on several candidates:

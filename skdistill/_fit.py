@@ -214,7 +214,7 @@ def fit_student(
         propagate(context, student),
     ):
         ends = validation if candidate.stops_early else None
-        student = fit_soft(student, train, transfer, ends, candidate.temperature)
+        student = fit_soft(student, train, transfer, ends)
         scale_logits(student, 1 / choice.student_calibration)
         if not parts.fine_tune or validation is None:
             return student, None

@@ -1,4 +1,13 @@
-"""What a student is given: rows, soft targets and weights."""
+"""What a student is given: rows, soft targets and weights.
+
+With teacher probabilities p, true label y (one-hot), weight alpha of the teacher,
+temperature T and q = softmax(log p / T), a student learns in its logits z
+
+    alpha CE(q, softmax(z)) + (1 - alpha) / T² CE(y, softmax(T z))
+
+and its logits are multiplied by T before they serve. Where alpha is 1 the second term
+is none, and at T = 1 both are the cross-entropy of one fixed target.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +17,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._frames import concat_rows, take_rows
 from ._sklearn import _safe_indexing
+from ._typing import FloatArray, IndexArray
 
 
 @dataclass(frozen=True)
@@ -23,11 +34,12 @@ class SoftDataset:
     X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         The rows, in the container that the user passed.
     targets : ndarray of shape (n_samples, n_classes)
-        Rows sum to 1; columns follow `classes`.
+        The softened probabilities q; rows sum to 1; columns follow `classes`.
     classes : ndarray of shape (n_classes,)
         The labels, sorted.
     y : ndarray of shape (n_samples,)
-        True labels, for supervised preprocessing in front of a student.
+        True labels: of the mixture, and for supervised preprocessing in front of a
+        student.
     weight : ndarray of shape (n_samples,) or None
         Row weights.
     params : dict
@@ -37,16 +49,23 @@ class SoftDataset:
         before it see all rows. None: all.
     synthetic : bool
         Of a transfer set, whether a sampler made all its rows.
+    temperature : float
+        The temperature T of the targets.
+    alpha : ndarray of shape (n_samples,) or None
+        Weight of the targets against the true labels in the loss. None: the targets
+        are all that is learned.
     """
 
     X: Any
-    targets: NDArray[np.float64]
+    targets: FloatArray
     classes: NDArray[Any]
     y: NDArray[Any]
-    weight: NDArray[np.float64] | None = None
+    weight: FloatArray | None = None
     params: dict[str, Any] | None = None
-    labelled: NDArray[np.intp] | None = None
+    labelled: IndexArray | None = None
     synthetic: bool = False
+    temperature: float = 1.0
+    alpha: FloatArray | None = None
 
     @property
     def n_samples(self) -> int:
@@ -56,23 +75,31 @@ class SoftDataset:
     def n_labelled(self) -> int:
         return self.n_samples if self.labelled is None else len(self.labelled)
 
+    @property
+    def codes(self) -> IndexArray:
+        """Position of each true label among the classes."""
+        return np.searchsorted(self.classes, self.y)
+
     def join(self, transfer: SoftDataset | None) -> SoftDataset:
         """Return the labelled rows, followed by those of a transfer set."""
         train = self.take_labelled()
         if transfer is None:
             return train
-        weight = None
+        weight = alpha = None
         if train.weight is not None or transfer.weight is not None:
-            weight = np.concatenate([_weight_of(train), _weight_of(transfer)])
+            weight = np.concatenate([_or_ones(d.weight, d) for d in (train, transfer)])
+        if train.alpha is not None or transfer.alpha is not None:
+            alpha = np.concatenate([_or_ones(d.alpha, d) for d in (train, transfer)])
         return replace(
             train,
             X=concat_rows(train.X, transfer.X),
             targets=np.concatenate([train.targets, transfer.targets]),
             y=np.concatenate([train.y, transfer.y]),
             weight=weight,
+            alpha=alpha,
         )
 
-    def take(self, rows: NDArray[np.intp]) -> SoftDataset:
+    def take(self, rows: IndexArray) -> SoftDataset:
         """Return the given rows."""
         weight = None if self.weight is None else self.weight[rows]
         params = self.take_params(rows)
@@ -83,9 +110,10 @@ class SoftDataset:
             y=self.y[rows],
             weight=weight,
             params=params,
+            alpha=None if self.alpha is None else self.alpha[rows],
         )
 
-    def take_params(self, rows: NDArray[np.intp]) -> dict[str, Any]:
+    def take_params(self, rows: IndexArray) -> dict[str, Any]:
         """Return the metadata of the given rows."""
         given = self.params or {}
         return {k: take_rows(v, rows, self.n_samples) for k, v in given.items()}
@@ -104,33 +132,62 @@ class SoftDataset:
         """Return the same targets for the rows as they are transformed."""
         return self.with_rows(transform(self.X))
 
+    def measure(self, proba: FloatArray) -> float:
+        """Return the mean loss of a student that serves `proba` before it is scaled."""
+        losses = row_losses(self.targets, proba)
+        if self.alpha is not None:
+            hard = serve(proba, self.temperature)
+            hard_losses = row_losses(one_hot(self.codes, len(self.classes)), hard)
+            losses *= self.alpha
+            losses += (1 - self.alpha) / self.temperature**2 * hard_losses
+        return float(np.average(losses, weights=self.weight))
+
     def weigh_classes(self, class_weight: dict[Any, float] | str) -> SoftDataset:
         """Return the rows with a student's `class_weight` worked into them.
 
-        Copies of a row weighted by q_k w_k are a row of weight sum(q_k w_k) with
-        targets in proportion to q_k w_k. "balanced" counts soft targets: copies
-        would be balanced whatever the classes' shares.
+        "balanced" counts probabilities: copies of a row would be balanced whatever
+        the classes' shares.
         """
         factors = weigh_classes(class_weight, self.classes, self.sum_classes())
         return self.scale_classes(factors)
 
-    def sum_classes(self) -> NDArray[np.float64]:
-        """Return the weighted sum of the targets."""
-        return _weight_of(self) @ self.targets
+    def sum_classes(self) -> FloatArray:
+        """Return the weighted sum of the probabilities that are to be served."""
+        proba = self._serve()
+        if self.alpha is not None:
+            proba = self.alpha[:, None] * proba
+            proba[np.arange(self.n_samples), self.codes] += 1 - self.alpha
+        return _or_ones(self.weight, self) @ proba
 
-    def scale_classes(self, factors: NDArray[np.float64]) -> SoftDataset:
-        """Return the rows with each class's target multiplied by its factor."""
-        scaled = self.targets * factors
-        total = scaled.sum(axis=1)
-        weight = _weight_of(self) * total
-        return replace(self, targets=scaled / total[:, None], weight=weight)
+    def scale_classes(self, factors: FloatArray) -> SoftDataset:
+        """Return the rows with each class's probability multiplied by its factor.
+
+        Copies of a row weighted by p_k w_k are a row of weight sum(p_k w_k) with
+        probabilities in proportion to p_k w_k, which are softened afterwards. True
+        labels weigh w_y.
+        """
+        scaled = self.targets * factors ** (1 / self.temperature)
+        targets = scaled / scaled.sum(axis=1)[:, None]
+        total, alpha = (self._serve() * factors).sum(axis=1), self.alpha
+        if alpha is not None:
+            soft = alpha * total
+            total = soft + (1 - alpha) * factors[self.codes]
+            alpha = soft / total
+        weight = _or_ones(self.weight, self) * total
+        return replace(self, targets=targets, weight=weight, alpha=alpha)
+
+    def _serve(self) -> FloatArray:
+        """Return the targets as they were before they were softened."""
+        if self.temperature == 1:
+            return self.targets
+        return serve(self.targets, self.temperature)
 
 
 def weigh_classes(
     class_weight: dict[Any, float] | str,
     classes: NDArray[Any],
-    mass: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    mass: FloatArray,
+) -> FloatArray:
     """Factor of each class, of which soft targets sum to `mass`."""
     if not isinstance(class_weight, str):
         return compute_class_weight(class_weight, classes=classes, y=classes)
@@ -138,5 +195,39 @@ def weigh_classes(
     return np.divide(mean, mass, out=np.ones_like(mass), where=mass > 0)
 
 
-def _weight_of(data: SoftDataset) -> NDArray[np.float64]:
-    return np.ones(data.n_samples) if data.weight is None else data.weight
+def _or_ones(values: FloatArray | None, data: SoftDataset) -> FloatArray:
+    return np.ones(data.n_samples) if values is None else values
+
+
+# Arrays of probabilities ------------------------------------------------------------
+
+
+def one_hot(codes: IndexArray, n_classes: int) -> FloatArray:
+    """Indicator matrix of shape (n_samples, n_classes)."""
+    return np.eye(n_classes)[codes]
+
+
+def soften(proba: FloatArray, temperature: float) -> FloatArray:
+    """softmax(log(proba) / temperature), row by row; zeros stay zero."""
+    if temperature == 1:
+        return proba / proba.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        return softmax(np.log(proba) / temperature, axis=1)
+
+
+def serve(softened: FloatArray, temperature: float) -> FloatArray:
+    """Undo `soften`: multiply the logits by the temperature."""
+    return soften(softened, 1.0 / temperature)
+
+
+def cross_entropy(
+    targets: FloatArray, proba: FloatArray, weight: FloatArray | None = None
+) -> float:
+    """Mean soft cross-entropy -sum(q log p), in nats; 0 log 0 is 0."""
+    return float(np.average(row_losses(targets, proba), weights=weight))
+
+
+def row_losses(targets: FloatArray, proba: FloatArray) -> FloatArray:
+    """Soft cross-entropy of each row, in nats."""
+    floor = np.finfo(np.float64).tiny
+    return -(targets * np.log(np.maximum(proba, floor))).sum(axis=1)

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import softmax
 
-from skdistill._labels._soft_targets import cross_entropy
-from skdistill._soft_data import SoftDataset
+from skdistill._soft_data import SoftDataset, cross_entropy
 
 LABELS = np.array(["a", "b", "c", "d"])
 

@@ -1,4 +1,4 @@
-"""The arithmetic of soft targets: clip, blend, soften, serve.
+"""The arithmetic of soft targets: clip, calibrate, blend, soften.
 
 One definition for every student (see the README for the formulas), as functions of
 arrays alone.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-from scipy.special import softmax
-
+from .._soft_data import one_hot, soften
 from .._typing import FloatArray, IndexArray
 
 #: Share of the class priors mixed into the teacher's probabilities. A teacher's
@@ -20,11 +18,6 @@ from .._typing import FloatArray, IndexArray
 #: largest of these served best, most of all under teachers that are certain of their
 #: training rows (`benchmarks/quality/defaults.py`).
 EPSILON = 1e-3
-
-
-def one_hot(codes: IndexArray, n_classes: int) -> FloatArray:
-    """Indicator matrix of shape (n_samples, n_classes)."""
-    return np.eye(n_classes)[codes]
 
 
 def clip_probabilities(
@@ -39,19 +32,6 @@ def blend_targets(proba: FloatArray, labels: FloatArray, alpha: float) -> FloatA
     return alpha * proba + (1.0 - alpha) * labels
 
 
-def soften(proba: FloatArray, temperature: float) -> FloatArray:
-    """softmax(log(proba) / temperature), row by row; zeros stay zero."""
-    if temperature == 1:
-        return proba / proba.sum(axis=1, keepdims=True)
-    with np.errstate(divide="ignore"):
-        return softmax(np.log(proba) / temperature, axis=1)
-
-
-def serve(softened: FloatArray, temperature: float) -> FloatArray:
-    """Undo `soften`: multiply the logits by the temperature."""
-    return soften(softened, 1.0 / temperature)
-
-
 def soft_targets(
     proba: FloatArray,
     codes: IndexArray,
@@ -61,7 +41,11 @@ def soft_targets(
     temperature: float,
     calibrate: Callable[[FloatArray], FloatArray] | None = None,
 ) -> FloatArray:
-    """What the student learns: clipped, blended and softened probabilities.
+    """The fixed targets of rows: clipped, calibrated, blended, softened probabilities.
+
+    At a temperature other than 1 true labels are not blended in: softened true labels
+    average to another probability than theirs, and the loss weighs them instead
+    (`SoftDataset.alpha`).
 
     Parameters
     ----------
@@ -72,7 +56,7 @@ def soft_targets(
     prior : ndarray of shape (n_classes,)
         Class priors.
     alpha : float in [0, 1]
-        Weight of the teacher against the true label.
+        Weight of the teacher against the true label, at temperature 1.
     temperature : float > 0
         Temperature of the softening.
     calibrate : callable or None
@@ -86,14 +70,6 @@ def soft_targets(
     clipped = clip_probabilities(proba, prior)
     if calibrate is not None:
         clipped = calibrate(clipped)
-    blended = blend_targets(clipped, one_hot(codes, len(prior)), alpha)
-    return soften(blended, temperature)
-
-
-def cross_entropy(
-    targets: FloatArray, proba: FloatArray, weight: FloatArray | None = None
-) -> float:
-    """Mean soft cross-entropy -sum(q log p), in nats; 0 log 0 is 0."""
-    floor = np.finfo(np.float64).tiny
-    per_row = -(targets * np.log(np.maximum(proba, floor))).sum(axis=1)
-    return float(np.average(per_row, weights=weight))
+    if temperature == 1:
+        clipped = blend_targets(clipped, one_hot(codes, len(prior)), alpha)
+    return soften(clipped, temperature)

@@ -17,11 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._frames import count_columns
 from .._soft_data import SoftDataset, weigh_classes
-from .._typing import FloatArray
 from ._store import ArrayStore, open_store
 
 #: Cells of a buffer, its fewest and most rows, and the runs of rows that make it up.
@@ -69,25 +67,25 @@ class Spill:
         self.train = train
         self.classes, self.params = train.classes, train.params
         self.n_samples = 0
-        self._stores: list[Any] = [
-            open_store(train.X, folder / "rows"),
-            ArrayStore(train.targets[:0], folder / "targets"),
-            ArrayStore(np.empty(0, dtype=np.int64), folder / "codes"),
-        ]
-        if train.weight is not None:
-            self._stores.append(ArrayStore(np.empty(0), folder / "weight"))
+        self._stores: dict[str, Any] = {
+            "X": open_store(train.X, folder / "rows"),
+            "targets": ArrayStore(train.targets[:0], folder / "targets"),
+            "codes": ArrayStore(np.empty(0, dtype=np.int64), folder / "codes"),
+        }
+        for name in ("weight", "alpha"):
+            if getattr(train, name) is not None:
+                self._stores[name] = ArrayStore(np.empty(0), folder / name)
         self._sum_weight = 0.0
         self._class_weight: Any = None
         self._mass = np.zeros(len(train.classes))
 
     def append(self, data: SoftDataset) -> None:
-        weight = np.ones(data.n_samples) if data.weight is None else data.weight
-        codes = np.searchsorted(self.classes, data.y)
-        # Without weights there is no store for them.
-        parts = (data.X, data.targets, codes, weight)
-        for store, part in zip(self._stores, parts, strict=False):
-            store.append(part)
-        self._mass += weight @ data.targets
+        ones = np.ones(data.n_samples)
+        weight = ones if data.weight is None else data.weight
+        for name, store in self._stores.items():
+            part = getattr(data, name)
+            store.append(ones if part is None else part)
+        self._mass += data.sum_classes()
         self._sum_weight += float(weight.sum())
         self.n_samples += data.n_samples
 
@@ -102,7 +100,7 @@ class Spill:
 
     def map(self) -> SoftDataset:
         """Return all rows, mapped from the files."""
-        return self._build(*(store.map() for store in self._stores))
+        return self._build({k: store.map() for k, store in self._stores.items()})
 
     def shuffle(
         self, rng: np.random.RandomState | None, start: int = 0
@@ -128,17 +126,11 @@ class Spill:
             order = rng.permutation(order)
         for chosen in np.array_split(order, n_buffers):
             parts = [runs[k] for k in chosen]
-            yield self._build(*(store.read(parts) for store in self._stores))
+            yield self._build({k: s.read(parts) for k, s in self._stores.items()})
 
-    def _build(
-        self,
-        X: Any,
-        targets: FloatArray,
-        codes: NDArray[np.int64],
-        weight: FloatArray | None = None,
-    ) -> SoftDataset:
-        y = self.classes[codes]
-        data = replace(self.train, X=X, targets=targets, y=y, weight=weight)
+    def _build(self, parts: dict[str, Any]) -> SoftDataset:
+        y = self.classes[parts.pop("codes")]
+        data = replace(self.train, y=y, **parts)
         if self._class_weight is None:
             return data
         return data.weigh_classes(self._class_weight)

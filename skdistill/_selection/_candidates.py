@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .._dataset import Dataset
 from .._frames import take_rows
 from .._labels._calibration import Calibration
@@ -18,6 +20,7 @@ from .._students import (
     blends_labels,
     choose_temperature,
     learns_in_epochs,
+    learns_mixtures,
     refits_leaves,
     validation_fraction,
 )
@@ -38,7 +41,8 @@ class Candidate:
     sampler : estimator or None
         Makes the synthetic rows; unfitted.
     alpha, temperature : float
-        As in DistilledClassifier.
+        As in DistilledClassifier; where no label of a teacher counts (alpha 0) the
+        temperature is 1.
     in_sample : bool
         Whether rows are learned with the labels of a teacher that was fitted on them.
     stops_early : bool
@@ -75,6 +79,10 @@ def list_candidates(
     plain = (
         choose_temperature(student, data.n_classes) if given == "auto" else synthetic
     )
+    if alpha == 0:
+        synthetic = plain = 1.0
+    # The mixture at another temperature needs a family that learns it.
+    mixed = plain if learns_mixtures(student) else 1.0
     stops = validation_fraction(student, data.n_samples) is not None
     candidates = [
         Candidate(name, sampler, alpha, synthetic, in_sample, stops)
@@ -87,7 +95,7 @@ def list_candidates(
     if not candidates or (splits.chooses and not short):
         candidates.append(Candidate("training rows", None, alpha, plain, True, stops))
     if blends and not short:
-        candidates.append(Candidate("half true labels", None, 0.5, plain, True, stops))
+        candidates.append(Candidate("half true labels", None, 0.5, mixed, True, stops))
     if blends:
         # The longer a network learns true labels, the worse it becomes.
         ends = stops or network
@@ -164,7 +172,19 @@ def soften_rows(
     own = {k: take_rows(value, rows, data.n_samples) for k, value in params.items()}
     weight = own.pop("sample_weight", None)
     X = data.X if len(rows) == data.n_samples else _safe_indexing(data.X, rows)
-    return SoftDataset(X, targets, data.classes, data.y[rows], weight, own)
+    alpha = None
+    if candidate.alpha < 1 and candidate.temperature != 1:
+        alpha = np.full(len(rows), candidate.alpha)
+    return SoftDataset(
+        X,
+        targets,
+        data.classes,
+        data.y[rows],
+        weight,
+        own,
+        temperature=candidate.temperature,
+        alpha=alpha,
+    )
 
 
 def soften_transfer_set(
@@ -201,4 +221,5 @@ def soften_transfer_set(
         data.classes[codes],
         transfer.weight if weighted else None,
         synthetic=transfer.synthetic,
+        temperature=candidate.temperature,
     )

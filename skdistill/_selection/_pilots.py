@@ -201,9 +201,7 @@ def _run_pilot(given: Shared, pair: Shared, n_threads: int | None) -> Pilot:
         n_trained = train.n_labelled + (0 if transfer is None else transfer.n_samples)
         limit_epochs(student, max(1, round(task.n_visits / n_trained)))
     with seed_torch(student, task.torch_seed):
-        student = fit_student(
-            student, train, transfer, validation, candidate.temperature
-        )
+        student = fit_student(student, train, transfer, validation)
         # A net draws when it predicts, too.
         scorer = share_cores(student, n_threads, alone=True)
         proba = scorer.predict_proba(data.take(held_out).X)

@@ -9,15 +9,13 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from .._dataset import split_rows
-from .._labels._soft_targets import cross_entropy, one_hot
 from .._nested import last_step
 from .._outofcore._spill import SoftStream, spill_rows
-from .._soft_data import SoftDataset, weigh_classes
+from .._soft_data import SoftDataset, cross_entropy, one_hot, weigh_classes
 from ._catboost import CatBoostLearner
 from ._gradient_boosting import GradientBoostingLearner
 from ._hist import HistLearner
@@ -41,7 +39,6 @@ def fit_student(
     train: SoftDataset,
     transfer: SoftDataset | SoftStream | None = None,
     validation: SoftDataset | None = None,
-    temperature: float = 1.0,
 ) -> Any:
     """Fit an unfitted student in place, and serve it at temperature 1.
 
@@ -56,8 +53,6 @@ def fit_student(
         the steps before it only transform them. A stream is learned chunk by chunk.
     validation : SoftDataset or None
         Rows to stop early on.
-    temperature : float
-        The temperature at which the targets were softened.
 
     Returns
     -------
@@ -65,7 +60,7 @@ def fit_student(
         A stock estimator that needs nothing of this package.
     """
     if isinstance(student, Pipeline):
-        return _fit_pipeline(student, train, transfer, validation, temperature)
+        return _fit_pipeline(student, train, transfer, validation)
     family = find_family(student)
     class_weight = getattr(student, "class_weight", None)
     if class_weight is not None:
@@ -82,8 +77,8 @@ def fit_student(
         student = family.fit(student, train, transfer, validation)
     if class_weight is not None:
         student.set_params(class_weight=class_weight)
-    if temperature != 1:
-        family.scale_logits(student, temperature)
+    if train.temperature != 1:
+        family.scale_logits(student, train.temperature)
     return student
 
 
@@ -101,7 +96,6 @@ def _fit_pipeline(
     train: SoftDataset,
     transfer: SoftDataset | SoftStream | None,
     validation: SoftDataset | None,
-    temperature: float,
 ) -> Pipeline:
     steps = student.steps[:-1]
     name, learner = student.steps[-1]
@@ -119,7 +113,7 @@ def _fit_pipeline(
             transfer = transfer.transform(head.transform)
         # With a cache the pipeline fits copies of its steps.
         steps = head.steps
-    learner = fit_student(learner, train, transfer, validation, temperature)
+    learner = fit_student(learner, train, transfer, validation)
     student.steps = [*steps, (name, learner)]
     return student
 
@@ -151,9 +145,8 @@ def fit_part(student: Any, data: SoftDataset) -> Any:
     fraction = validation_fraction(student, data.n_samples)
     if fraction is None:
         return fit_student(student, data)
-    codes = np.searchsorted(data.classes, data.y)
     seed = getattr(last_step(student), "random_state", None)
-    train, held_out = split_rows(codes, fraction, seed)
+    train, held_out = split_rows(data.codes, fraction, seed)
     return fit_student(student, data.take(train), validation=data.take(held_out))
 
 
@@ -199,8 +192,8 @@ def fine_tune_student(
 
 def _harden(data: SoftDataset) -> SoftDataset:
     """Put the true labels in the place of the soft targets."""
-    codes = np.searchsorted(data.classes, data.y)
-    return replace(data, targets=one_hot(codes, len(data.classes)))
+    targets = one_hot(data.codes, len(data.classes))
+    return replace(data, targets=targets, temperature=1.0, alpha=None)
 
 
 def _fine_tune(student: Any, data: SoftDataset, epochs: int) -> Any:

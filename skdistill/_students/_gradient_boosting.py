@@ -24,8 +24,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier
 
 from .._frames import count_columns
-from .._labels._soft_targets import cross_entropy
-from .._soft_data import SoftDataset
+from .._soft_data import SoftDataset, cross_entropy
 from ._soft_learner import SoftLearner, has_methods, move_state
 from ._soft_loss import SoftLoss
 from ._weighted_copies import COPIES

@@ -20,6 +20,7 @@ from sklearn.utils.validation import validate_data
 
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
+from ._mixture import Mixture, add_first_class
 from ._soft_learner import SoftLearner
 from ._weighted_copies import COPIES
 
@@ -37,10 +38,13 @@ class LogisticLearner(SoftLearner):
         self, student: Any, rows: SoftDataset, validation: SoftDataset | None
     ) -> Any:
         # The stock fit on zeros names each class, and takes no metadata but weights.
-        few = rows.n_samples < len(rows.classes)
+        few = rows.n_samples < len(rows.classes) and rows.alpha is None
         if few or rows.params or not _is_smooth(student):
             return COPIES.fit_rows(student, rows, validation)
         return _fit_logistic(student, rows)
+
+    def learns_mixtures(self, student: Any) -> bool:
+        return _is_smooth(student)
 
     def scale_logits(self, student: Any, factor: float) -> None:
         student.coef_ = student.coef_ * factor
@@ -79,7 +83,7 @@ def _fit_logistic(
     result = minimize(
         _logistic_loss,
         np.zeros(n_outputs * n_coefs),
-        args=(X, targets, weight / weight.sum(), strength),
+        args=(X, targets, weight / weight.sum(), strength, Mixture.of(train)),
         jac=True,
         method="L-BFGS-B",
         # As scikit-learn calls it.
@@ -110,6 +114,7 @@ def _logistic_loss(
     targets: FloatArray,
     share: FloatArray,
     strength: float,
+    mixture: Mixture | None = None,
 ) -> tuple[float, FloatArray]:
     """Penalised mean cross-entropy of a linear model, and its gradient.
 
@@ -126,6 +131,8 @@ def _logistic_loss(
         Row weights, summing to 1.
     strength : float
         Factor of the penalty, which is half the squared coefficients.
+    mixture : Mixture or None
+        The loss, where it is not the cross-entropy of the targets.
     """
     n_features = X.shape[1]
     coef = flat.reshape(targets.shape[1], -1)
@@ -133,6 +140,24 @@ def _logistic_loss(
     raw = np.asarray(X @ slopes.T.astype(X.dtype), dtype=np.float64)
     if coef.shape[1] > n_features:
         raw += coef[:, -1]
+    if mixture is None:
+        loss, residual = _cross_entropy(raw, targets)
+    else:
+        logits = add_first_class(raw)
+        loss, residual = mixture.losses(logits), mixture.differentiate(logits)[0]
+        residual = residual[:, -targets.shape[1] :]
+    residual *= share[:, None]
+    gradient = np.empty_like(coef)
+    gradient[:, :n_features] = (X.T @ residual.astype(X.dtype, copy=False)).T
+    gradient[:, :n_features] += strength * slopes
+    if coef.shape[1] > n_features:
+        gradient[:, -1] = residual.sum(axis=0)
+    value = share @ loss + 0.5 * strength * np.vdot(slopes, slopes)
+    return float(value), gradient.ravel()
+
+
+def _cross_entropy(raw: FloatArray, targets: FloatArray) -> tuple[Any, FloatArray]:
+    """Losses of the rows and their gradient, which overwrites the logits."""
     fit_term = np.einsum("ij,ij->i", targets, raw)
     if targets.shape[1] == 1:
         loss = np.logaddexp(0, raw[:, 0]) - fit_term
@@ -145,14 +170,7 @@ def _logistic_loss(
         loss = np.log(total) + peak - fit_term
         residual /= total[:, None]
     residual -= targets
-    residual *= share[:, None]
-    gradient = np.empty_like(coef)
-    gradient[:, :n_features] = (X.T @ residual.astype(X.dtype, copy=False)).T
-    gradient[:, :n_features] += strength * slopes
-    if coef.shape[1] > n_features:
-        gradient[:, -1] = residual.sum(axis=0)
-    value = share @ loss + 0.5 * strength * np.vdot(slopes, slopes)
-    return float(value), gradient.ravel()
+    return loss, residual
 
 
 def _warn_of_convergence(result: OptimizeResult, max_iter: int) -> None:

@@ -5,6 +5,9 @@ The network's loss and gradient (`activation - y`) hold for any probabilities, b
 targets to the stock optimiser, and the result is moved to a stock `MLPClassifier`.
 Where a release has moved what `_PRIVATE` lists, weighted copies learn the same targets
 at more rows.
+
+The mixture of two temperatures has another gradient g. The stock optimiser takes the
+difference of probabilities and targets: it is given the targets that make it g.
 """
 
 from __future__ import annotations
@@ -20,10 +23,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import validate_data
 
-from .._labels._soft_targets import cross_entropy
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
 from ._fine_tuning import RATE_SHARE, refuse_fine_tuning, run_epochs
+from ._mixture import Mixture
 from ._soft_learner import NETWORK_TEMPERATURE, SoftLearner, has_methods, move_state
 from ._weighted_copies import COPIES
 
@@ -33,6 +36,8 @@ from ._weighted_copies import COPIES
 _PRIVATE = {
     "_validate_input": ["self", "X", "y", "incremental", "reset"],
     "_update_no_improvement_count": ["self", "early_stopping", "X", "y"],
+    "_forward_pass": ["self", "activations"],
+    "_backprop": ["self", "X", "y", "sample_weight", "activations"],
 }
 
 #: How long a network learns from a transfer set, if `max_iter` allows: this many
@@ -66,6 +71,9 @@ class MLPLearner(SoftLearner):
 
     def can_scale_logits(self, student: MLPClassifier, n_classes: int) -> bool:
         return True
+
+    def learns_mixtures(self, student: MLPClassifier) -> bool:
+        return has_native_fit()
 
     def learns_in_epochs(self, student: MLPClassifier) -> bool:
         return student.solver != "lbfgs"
@@ -148,6 +156,10 @@ class SoftMLP(MLPClassifier):
     validation_scores_: list[float] | None
     best_validation_score_: float
     _highest_rate: float | None
+    _mixture: Mixture | None
+    #: What `_backprop` leaves for `_forward_pass`, and what that leaves for it.
+    _batch: Any = None
+    _excess: Any
 
     def _validate_input(self, X, y, incremental, reset):
         X = validate_data(
@@ -160,8 +172,38 @@ class SoftMLP(MLPClassifier):
         train = self._train
         self._label_binarizer = LabelBinarizer().fit(train.classes)
         self.classes_ = self._label_binarizer.classes_
-        targets = train.targets.astype(X.dtype, copy=False)
-        return X, targets[:, 1:] if targets.shape[1] == 2 else targets
+        targets = train.targets[:, 1:] if len(train.classes) == 2 else train.targets
+        self._mixture = Mixture.of(train)
+        if self._mixture is None:
+            return X, targets.astype(X.dtype, copy=False)
+        # Batches of row numbers, by which `_backprop` finds the rest.
+        return X, np.broadcast_to(np.arange(len(targets))[:, None], targets.shape)
+
+    def _backprop(self, X, y, sample_weight, activations, *buffers):
+        if self._mixture is None:
+            return super()._backprop(X, y, sample_weight, activations, *buffers)
+        targets = np.empty(y.shape, X.dtype)
+        self._batch = (self._mixture.take(y[:, 0]), targets, sample_weight)
+        loss, *gradients = super()._backprop(
+            X, targets, sample_weight, activations, *buffers
+        )
+        self._batch = None
+        return loss + self._excess, *gradients
+
+    def _forward_pass(self, activations):
+        activations = super()._forward_pass(activations)
+        if self._batch is not None:
+            mixture, targets, weight = self._batch
+            proba = activations[-1]
+            # As the stock loss has them.
+            eps = np.finfo(proba.dtype).eps
+            clipped = np.clip(_complete(proba), eps, 1 - eps)
+            logits = np.log(clipped)
+            gradient = mixture.differentiate(logits)[0]
+            targets[:] = proba - gradient[:, -proba.shape[1] :]
+            losses = mixture.losses(logits) + (_complete(targets) * logits).sum(axis=1)
+            self._excess = np.average(losses, weights=weight)
+        return activations
 
     def _update_no_improvement_count(self, early_stopping, X, y, sample_weight=None):
         """Called after each epoch."""
@@ -179,8 +221,7 @@ class SoftMLP(MLPClassifier):
         """Scikit-learn's rule, on the negative soft cross-entropy."""
         if self.validation_scores_ is None:
             self.validation_scores_, self.best_validation_score_ = [], -np.inf
-        proba = self.predict_proba(validation.X)
-        score = -cross_entropy(validation.targets, proba, validation.weight)
+        score = -validation.measure(self.predict_proba(validation.X))
         self.validation_scores_.append(score)
         if score < self.best_validation_score_ + self.tol:
             self._no_improvement_count += 1
@@ -190,6 +231,11 @@ class SoftMLP(MLPClassifier):
             self.best_validation_score_ = score
             self._best_coefs = [c.copy() for c in self.coefs_]
             self._best_intercepts = [i.copy() for i in self.intercepts_]
+
+
+def _complete(second: Any) -> Any:
+    """Return a column a class: a network has one output for two classes."""
+    return np.hstack([1 - second, second]) if second.shape[1] == 1 else second
 
 
 def _fit_natively(
@@ -234,6 +280,7 @@ def move_to_stock(
         # For whoever goes on by partial_fit.
         soft._optimizer.learning_rate_init = student.learning_rate_init
     own = {"_train", "_validation", "_highest_rate", "_ends_epoch", *given}
+    own |= {"_mixture", "_batch", "_excess"}
     return move_state(soft, student, own)
 
 

@@ -56,6 +56,12 @@ def blends_labels(student: Any) -> bool:
     return all(family.blends_labels(part) for family, part in _walk_parts(student))
 
 
+def learns_mixtures(student: Any) -> bool:
+    """Whether true labels may have a share at a temperature other than 1."""
+    family, learner = _find(student)
+    return family.learns_mixtures(learner)
+
+
 def limit_epochs(student: Any, n_epochs: int | None) -> int | None:
     """Set, and return, the most epochs that a student makes over its rows.
 

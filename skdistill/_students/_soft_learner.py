@@ -81,6 +81,15 @@ class SoftLearner(ABC):
                 "temperature=1, or use MLPClassifier, LogisticRegression or "
                 "LGBMClassifier."
             )
+        # Where no label of a teacher counts the temperature is 1.
+        if scaled and 0 < alpha < 1 and not self.learns_mixtures(student):
+            raise ValueError(
+                "True labels have a share at a temperature other than 1 only where a "
+                "student learns the gradient of both terms; received "
+                f"temperature={temperature} and alpha={alpha} with "
+                f"{type(student).__name__}. Set temperature=1 or alpha=1, or use "
+                "MLPClassifier, LogisticRegression or LGBMClassifier."
+            )
 
     def check_fine_tuning(self, student: Any) -> None:
         """Raise a TypeError where the student cannot train on after its fit."""
@@ -100,6 +109,10 @@ class SoftLearner(ABC):
 
     def can_scale_logits(self, student: Any, n_classes: int) -> bool:
         """Whether the fitted student's logits can be multiplied by a factor."""
+        return False
+
+    def learns_mixtures(self, student: Any) -> bool:
+        """Whether the student learns `SoftDataset.alpha` as it is configured."""
         return False
 
     def blends_labels(self, student: Any) -> bool:

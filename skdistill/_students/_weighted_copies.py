@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._labels._soft_targets import cross_entropy
 from .._nested import takes_sample_weight, weight_params
 from .._sklearn import _safe_indexing
-from .._soft_data import SoftDataset
+from .._soft_data import SoftDataset, cross_entropy
 from ._soft_learner import SoftLearner
 
 #: A weight below machine epsilon cannot change a row's sum of weights.

@@ -179,7 +179,7 @@ def _retrain_smaller(
     scale = 1.0
     if distilled is not None and can_label(distilled, y):
         data = make_soft_data(distilled, X, y, weight, random_state)
-        scale = distilled.student_calibration_ / distilled.temperature_
+        scale = distilled.student_calibration_ / data.temperature
     else:
         data = label_by_itself(model, X, weight)
 

@@ -44,9 +44,9 @@ def make_soft_data(
     proba = teacher.label(X)
     codes = proba.argmax(axis=1) if y is None else np.searchsorted(classes, y)
     data = Dataset(X, classes[codes], classes, codes, weight)
-    candidate = Candidate(
-        "fit", distilled.augmenter_, distilled.alpha_, distilled.temperature_
-    )
+    # Where true labels have a share, one fixed target exists at temperature 1 alone.
+    temperature = distilled.temperature_ if distilled.alpha_ == 1 else 1.0
+    candidate = Candidate("fit", distilled.augmenter_, distilled.alpha_, temperature)
     calibration = None
     if distilled.calibration_ is not None:
         calibration = Calibration(distilled.calibration_)

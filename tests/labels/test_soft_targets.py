@@ -12,12 +12,9 @@ from skdistill._dataset import class_priors
 from skdistill._labels._soft_targets import (
     blend_targets,
     clip_probabilities,
-    cross_entropy,
-    one_hot,
-    serve,
     soft_targets,
-    soften,
 )
+from skdistill._soft_data import cross_entropy, one_hot, serve, soften
 
 some = settings(max_examples=25, deadline=None, derandomize=True)
 temperatures = st.floats(0.3, 10)

@@ -1,5 +1,7 @@
 """How each family of students learns a soft target: one row a family."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -27,8 +29,7 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 from skorch import NeuralNetClassifier
 
 from skdistill._dataset import split_rows
-from skdistill._labels._soft_targets import cross_entropy, soften
-from skdistill._soft_data import SoftDataset
+from skdistill._soft_data import SoftDataset, cross_entropy, soften
 from skdistill._students import (
     check_student,
     choose_temperature,
@@ -295,7 +296,7 @@ def test_fold_multiplies_the_logits(name, n_classes):
         "logistic": LogisticRegression(),
     }[name]
     plain = fit_student(clone(student), data).predict_proba(data.X)
-    served = fit_student(clone(student), data, temperature=temperature)
+    served = fit_student(clone(student), replace(data, temperature=temperature))
     np.testing.assert_allclose(
         served.predict_proba(data.X), soften(plain, 1 / temperature), atol=1e-12
     )
@@ -308,7 +309,9 @@ def test_sgd_folds_two_classes_only():
         check_student(sgd, 3.0, 3, 120)
     data = make_soft(n_classes=2)
     plain = fit_student(clone(sgd), data).predict_proba(data.X)
-    served = fit_student(clone(sgd), data, temperature=3.0).predict_proba(data.X)
+    served = fit_student(clone(sgd), replace(data, temperature=3.0)).predict_proba(
+        data.X
+    )
     np.testing.assert_allclose(served, soften(plain, 1 / 3), atol=1e-12)
 
 

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from skdistill import DistilledClassifier
-from skdistill._labels._soft_targets import soften
+from skdistill._soft_data import soften
 from skdistill._students import (
     _boosting,
     can_scale_logits,
@@ -411,7 +411,9 @@ def test_leaves_of_lightgbm_are_multiplied(n_classes, stopped):
     more = {"early_stopping_round": 3, "n_estimators": 60} if stopped else {}
     validation = make_soft(n_classes=n_classes, seed=1) if stopped else None
     plain = fit_student(light(**more), data, validation=validation)
-    folded = fit_student(light(**more), data, validation=validation, temperature=2.5)
+    folded = fit_student(
+        light(**more), replace(data, temperature=2.5), validation=validation
+    )
     expected = soften(plain.predict_proba(data.X), 1 / 2.5)
     np.testing.assert_allclose(folded.predict_proba(data.X), expected, atol=1e-12)
     reloaded = lightgbm.Booster(model_str=folded.booster_.model_to_string())

@@ -13,7 +13,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier
 
 from skdistill import DistilledClassifier
-from skdistill._labels._soft_targets import cross_entropy
+from skdistill._soft_data import cross_entropy
 from skdistill._students import check_student, fit_student
 from skdistill._students._weighted_copies import COPIES
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from skdistill._dataset import split_rows
-from skdistill._labels._soft_targets import cross_entropy
+from skdistill._soft_data import cross_entropy
 from skdistill._students import check_fine_tuning, fit_student, validation_fraction
 
 

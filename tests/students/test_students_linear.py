@@ -1,6 +1,7 @@
 """Linear students and networks on soft targets, against scikit-learn on hard ones."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,7 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.neural_network import MLPClassifier
 from test_students import make_soft
 
-from skdistill._labels._soft_targets import cross_entropy, soften
-from skdistill._soft_data import SoftDataset
+from skdistill._soft_data import SoftDataset, cross_entropy, soften
 from skdistill._students import can_scale_logits, fit_student
 from skdistill._students._logistic import _logistic_loss
 from skdistill._students._sgd import has_native_fit
@@ -126,14 +126,14 @@ def test_linear_students_keep_float32(kind, n_classes):
     student = kind() if kind is LogisticRegression else kind(loss="log_loss")
     narrow = data.with_rows(data.X.astype(np.float32))
     temperature = 2.0 if can_scale_logits(student, n_classes) else 1.0
-    fitted = fit_student(student, narrow, temperature=temperature)
+    fitted = fit_student(student, replace(narrow, temperature=temperature))
     stock = clone(student).fit(narrow.X, narrow.y)
     assert fitted.coef_.dtype == stock.coef_.dtype == np.float32
     # Of two classes SGD keeps a wide intercept, on hard labels too.
     assert fitted.intercept_.dtype == stock.intercept_.dtype
     if kind is LogisticRegression:
         assert fitted.predict_proba(narrow.X).dtype == np.float32
-        wide = fit_student(LogisticRegression(), data, temperature=temperature)
+        wide = fit_student(LogisticRegression(), replace(data, temperature=temperature))
         np.testing.assert_allclose(fitted.coef_, wide.coef_, atol=2e-3)
 
 
@@ -368,7 +368,7 @@ def test_folded_sgd_goes_on_from_what_it_serves(average):
     data = make_soft(n_classes=2)
     sgd = SGDClassifier(loss="log_loss", random_state=0, average=average)
     plain = fit_student(clone(sgd), data).predict_proba(data.X)
-    folded = fit_student(clone(sgd), data, temperature=3.0)
+    folded = fit_student(clone(sgd), replace(data, temperature=3.0))
     served = folded.predict_proba(data.X)
     np.testing.assert_allclose(served, soften(plain, 1 / 3), atol=1e-12)
     # Each update moves a weight by less than rate * |x|.
@@ -430,6 +430,6 @@ def test_networks_keep_float32(name):
     data = make_soft()
     narrow = data.with_rows(data.X.astype(np.float32))
     mlp = MLPClassifier((5,), max_iter=3, random_state=0).set_params(**NETWORKS[name])
-    fitted = fit_student(mlp, narrow, temperature=3.0)
+    fitted = fit_student(mlp, replace(narrow, temperature=3.0))
     assert {c.dtype.name for c in fitted.coefs_ + fitted.intercepts_} == {"float32"}
     assert fitted.predict_proba(narrow.X).dtype == np.float32

@@ -34,8 +34,7 @@ from skorch import NeuralNetClassifier
 from test_students import make_soft
 
 from skdistill import DistilledClassifier
-from skdistill._labels._soft_targets import cross_entropy
-from skdistill._soft_data import SoftDataset
+from skdistill._soft_data import SoftDataset, cross_entropy
 from skdistill._students import (
     check_student,
     choose_temperature,

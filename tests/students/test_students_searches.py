@@ -17,8 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from test_students import make_soft
 
 from skdistill import DistilledClassifier
-from skdistill._labels._soft_targets import cross_entropy
-from skdistill._soft_data import SoftDataset
+from skdistill._soft_data import SoftDataset, cross_entropy
 from skdistill._students import fit_student
 from skdistill._students._fit_student import find_family
 from skdistill._students._meta import MetaLearner

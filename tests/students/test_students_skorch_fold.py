@@ -1,5 +1,7 @@
 """The temperature folds into the last layer of a net, or is not taken."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from sklearn.base import clone
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 
-from skdistill._labels._soft_targets import soften
+from skdistill._soft_data import soften
 from skdistill._students import (
     check_student,
     choose_temperature,
@@ -114,7 +116,7 @@ def test_fold_multiplies_the_logits(name):
     assert choose_temperature(net, len(data.classes)) == 3.0
     plain = fit_seeded(clone(net), data).predict_proba(data.X)
     torch.manual_seed(0)
-    served = fit_student(clone(net), data, temperature=2.5)
+    served = fit_student(clone(net), replace(data, temperature=2.5))
     np.testing.assert_allclose(
         served.predict_proba(data.X), soften(plain, 1 / 2.5), atol=1e-5
     )

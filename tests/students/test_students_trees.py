@@ -18,8 +18,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier, export_text
 
 from skdistill import DistilledClassifier
-from skdistill._labels._soft_targets import cross_entropy
-from skdistill._soft_data import SoftDataset
+from skdistill._soft_data import SoftDataset, cross_entropy
 from skdistill._students import _trees, check_fine_tuning, check_student, fit_student
 
 TREES = {

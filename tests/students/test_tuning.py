@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,7 +174,7 @@ def test_tuning_keeps_float32():
     train, held_out = (
         rows.with_rows(rows.X.astype(np.float32)) for rows in (train, held_out)
     )
-    student = fit_student(make_mlp(), train, temperature=3.0)
+    student = fit_student(make_mlp(), replace(train, temperature=3.0))
     tuned, kept, _ = fine_tune_student(student, train, held_out, epochs=3)
     assert kept
     assert tuned.coefs_[-1].dtype == np.float32
