@@ -69,6 +69,11 @@ def check_rows(
     """
     y = column_or_1d(y)
     check_consistent_length(X, y, teacher_proba)
+    if not len(y):
+        raise ValueError(
+            "A report needs at least one row; got 0. Pass rows that none of the models "
+            "was fitted on, and their labels."
+        )
     weight = weigh_rows(sample_weight, len(y))
     if groups is not None:
         groups = _read_groups(groups, X, len(y))

@@ -15,6 +15,7 @@ from ._plotting import (
     frame_unit_square,
     make_axes,
     merge_scatter_style,
+    name_label,
     require_matplotlib,
 )
 from ._predictions import find_column, list_classes, predict_both
@@ -239,7 +240,9 @@ class FidelityDisplay:
             )
         self.line_ = draw_diagonal(ax, "student = teacher")
         frame_unit_square(ax)
-        what = "its predicted class" if self.label is None else f"class {self.label}"
+        what = "its predicted class"
+        if self.label is not None:
+            what = f"class {name_label(self.label)}"
         ax.set(
             xlabel=f"teacher's probability of {what}",
             ylabel="student's probability of "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._report_sections import escape_controls
+
 #: Blue and vermilion of Okabe and Ito's palette: different for colour-blind readers,
 #: and of different lightness in greyscale. Shapes differ as well, always.
 STUDENT_COLOR, TEACHER_COLOR = "#0072B2", "#D55E00"
@@ -30,6 +32,11 @@ def make_axes(display: Any, ax: Any) -> Any:
         _, ax = plt.subplots(layout="constrained")
     display.ax_, display.figure_ = ax, ax.figure
     return ax
+
+
+def name_label(label: Any) -> str:
+    """Return a class label for a picture: no part of it is mathematics."""
+    return escape_controls(label).replace("$", r"\$")
 
 
 def draw_diagonal(ax: Any, label: str) -> Any:

@@ -11,6 +11,7 @@ from ._plotting import (
     TEACHER_COLOR,
     frame_unit_square,
     make_axes,
+    name_label,
     require_matplotlib,
 )
 from ._predictions import find_column, list_classes, predict_both
@@ -29,8 +30,8 @@ class ReliabilityDisplay:
     teacher, student : CalibrationDisplay
         The two curves.
     teacher_error, student_error : float
-        Their :func:`~skdistill.metrics.expected_calibration_error`, over all
-        classes, with as many bins.
+        Their :func:`~skdistill.metrics.expected_calibration_error`, with as many
+        bins, whatever class is drawn.
     label : object, default=None
         The class whose probabilities are drawn. None: in each row the class that
         the model itself predicts.
@@ -217,8 +218,8 @@ class ReliabilityDisplay:
             )
         else:
             ax.set(
-                xlabel=f"mean predicted probability of class {self.label}",
-                ylabel=f"share of class {self.label}",
+                xlabel=f"mean predicted probability of class {name_label(self.label)}",
+                ylabel=f"share of class {name_label(self.label)}",
             )
         ax.legend(loc="best", fontsize="small")
         return self

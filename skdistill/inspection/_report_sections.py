@@ -21,9 +21,9 @@ _QUALITY = (
     ("log_loss", "log loss (less is better)", ".4f"),
     ("brier_score", "Brier score (less is better)", ".4f"),
     ("calibration_error", "calibration error, ECE (less)", ".4f"),
-    ("agreement", "same label as the teacher", ".4f"),
+    ("agreement", "agreement with the teacher", ".4f"),
     ("kl_divergence", "KL from the teacher, nats (less)", ".4f"),
-    ("agreement_where_teacher_wrong", "same, where the teacher is wrong", ".4f"),
+    ("agreement_where_teacher_wrong", "agreement where teacher is wrong", ".4f"),
 )
 _COSTS = (
     ("bytes", "bytes", ",d"),
@@ -47,6 +47,14 @@ class Section:
     header: list[str] = field(default_factory=list)
     table: list[list[str]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+
+
+def escape_controls(value: Any) -> str:
+    """Return a name in which control characters and the like are escaped."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in str(value)
+    )
 
 
 def make_title(report: Any) -> str:
@@ -160,7 +168,7 @@ def _show_parts(
         )
     table = [
         [
-            f"{part['name']}",
+            escape_controls(part["name"]),
             f"{part['n_rows']:,}",
             *(format_figure(part[name]["accuracy"], ".3f") for name in names),
             *(format_figure(part[name]["log_loss"], ".3f") for name in names),
@@ -193,7 +201,7 @@ def _show_positives(report: Any, limit: int | None) -> Section:
     names = TEACHER, STUDENT
     table = [
         [
-            f"{part['name']}",
+            escape_controls(part["name"]),
             format_figure(part["rate"], ".3f"),
             *(format_figure(part[name][key], ".3f") for key in keys for name in names),
         ]

@@ -244,13 +244,17 @@ def expected_calibration_error(
     sample_weight: ArrayLike | None = None,
     labels: ArrayLike | None = None,
 ) -> float:
-    """Mean distance between confidence and accuracy, over bins of equal mass.
+    """Mean distance between probability and frequency, over bins of equal mass.
 
-    The confidence of a row is its largest probability, in the binary case as well.
-    The rows are cut by confidence into bins of equal weight; each bin adds its
-    share of the weight times the distance between its mean confidence and its
-    accuracy. Rows of equal confidence share a bin, so the order of the rows never
-    matters, and a bin may be heavier than others or empty.
+    ``sum_b w_b |mean(p in b) - mean(h in b)|``, where ``w_b`` is the share of the
+    weight in bin *b*. For two classes *p* is the probability of the positive class,
+    the second column, and *h* is 1 where the row is of that class. For more, *p* is
+    the largest probability of the row (its confidence) and *h* is 1 where that class
+    is the true one.
+
+    The rows are cut by *p* into bins of equal weight. Rows of equal *p* share a bin,
+    so the order of the rows never matters, and a bin may be heavier than others or
+    empty.
 
     Parameters
     ----------
@@ -269,7 +273,7 @@ def expected_calibration_error(
     Returns
     -------
     error : float
-        Between 0 and 1; 0 when confidence equals accuracy in every bin.
+        Between 0 and 1; 0 when probability and frequency are equal in every bin.
 
     Raises
     ------
@@ -292,7 +296,7 @@ def expected_calibration_error(
     >>> from skdistill.metrics import expected_calibration_error
     >>> proba = [[0.8, 0.2], [0.2, 0.8], [0.8, 0.2], [0.8, 0.2]]
     >>> round(expected_calibration_error(["no", "yes", "no", "yes"], proba), 2)
-    0.05
+    0.15
     """
     if not isinstance(n_bins, Integral) or n_bins < 1:
         raise ValueError(
@@ -302,18 +306,21 @@ def expected_calibration_error(
     proba = check_proba(np.asarray(y_proba), "y_proba")
     matches = match_labels(np.asarray(y_true), labels, proba.shape)
     weight = weigh_rows(sample_weight, len(proba))
-    predicted, confidence = proba.argmax(axis=1), proba.max(axis=1)
-    excess = confidence - matches[np.arange(len(proba)), predicted]
-    bins = _bin_equal_mass(confidence, weight, int(n_bins))
+    two = proba.shape[1] == 2
+    columns = np.ones(len(proba), dtype=np.intp) if two else proba.argmax(axis=1)
+    rows = np.arange(len(proba))
+    stated = proba[rows, columns]
+    excess = stated - matches[rows, columns]
+    bins = _bin_equal_mass(stated, weight, int(n_bins))
     distances = np.abs(np.bincount(bins, weights=weight * excess))
     return float(distances.sum() / weight.sum())
 
 
 def _bin_equal_mass(
-    confidence: FloatArray, weight: FloatArray, n_bins: int
+    proba: FloatArray, weight: FloatArray, n_bins: int
 ) -> NDArray[np.intp]:
-    """Bin of each row, shape (n_samples,); equal confidences share a bin."""
-    _, group = np.unique(confidence, return_inverse=True)
+    """Bin of each row, shape (n_samples,); equal probabilities share a bin."""
+    _, group = np.unique(proba, return_inverse=True)
     mass = np.bincount(group, weights=weight)
     # A group goes where the middle of its mass lies, whatever its size.
     position = (np.cumsum(mass) - mass / 2) / mass.sum() * n_bins

@@ -21,7 +21,7 @@ from _reports import (
     stage,
 )
 
-from skdistill.inspection import DistillationReport
+from skdistill.inspection import DistillationReport, FidelityDisplay
 
 pytest.importorskip("pandas")
 
@@ -62,6 +62,38 @@ def test_text_fits_100_columns():
     assert max(widths) <= 100
     assert "calibration error, ECE (less)" in str(found)
     assert "xxx..." in str(found)
+
+
+ODD = ["$\\frac{a$", "$\\bad$", "tab\tline\nend\0", "half \ud800 a pair", "$5"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_labels_and_groups_of_any_text(odd, tmp_path):
+    y = np.array(["plain", odd], dtype=object)[CODES % 2]
+    model = distil(y=y[:200])
+    groups = np.array(["plain", odd], dtype=object)[CODES[200:] // 2]
+    found = report_on(model, y=y[200:], groups=groups)
+    found.to_html(tmp_path / "report.html")
+    shown = (tmp_path / "report.html").read_text(encoding="utf-8")
+    name = odd.encode("unicode_escape").decode() if odd in ODD[2:4] else odd
+    for text in (str(found), found._repr_html_(), shown):
+        assert name in text
+        assert all(char.isprintable() or char == "\n" for char in text)
+    assert json.loads(found.to_json())["by_group"][0]["name"] in ("plain", odd)
+
+
+def test_label_in_a_picture_is_no_mathematics():
+    display = FidelityDisplay.from_predictions(
+        [[0.4, 0.6]], [[0.3, 0.7]], classes=["a", "$x$"]
+    )
+    display.figure_.draw_without_rendering()
+    label = display.ax_.xaxis.label
+    assert label.get_text() == r"teacher's probability of class \$x\$"
+
+
+def test_a_report_of_no_rows_is_refused(distilled):
+    with pytest.raises(ValueError, match=r"at least one row; got 0\. Pass rows"):
+        report_on(distilled, X=X_TRAIN[:0], y=Y_TEST[:0])
 
 
 def test_text_shows_the_figures(report):

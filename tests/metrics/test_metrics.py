@@ -239,16 +239,24 @@ def test_gap_noise_error(noise):
 
 
 def test_ece_by_hand():
-    # Sorted confidences .6 .7 | .8 .9, right: 1 0 | 1 1.
+    # Sorted probabilities of b .1 .4 | .7 .8, of class b: 0 0 | 0 1.
     proba = [[0.6, 0.4], [0.3, 0.7], [0.2, 0.8], [0.9, 0.1]]
     y = ["a", "a", "b", "a"]
-    expected = 0.5 * abs(0.65 - 0.5) + 0.5 * abs(0.85 - 1)
+    expected = 0.5 * abs(0.25 - 0) + 0.5 * abs(0.75 - 0.5)
     assert expected_calibration_error(y, proba, n_bins=2) == pytest.approx(expected)
-    assert expected_calibration_error(y, proba, n_bins=1) == pytest.approx(0.0)
+    assert expected_calibration_error(y, proba, n_bins=1) == pytest.approx(0.25)
     # One row a bin: the distance of each row.
     assert expected_calibration_error(y, proba) == pytest.approx(
-        (0.4 + 0.7 + 0.2 + 0.1) / 4
+        (0.1 + 0.4 + 0.7 + 0.2) / 4
     )
+
+
+def test_ece_of_two_classes_is_that_of_the_positive_one():
+    # Too low by .1 on either side of one half. Over all rows confidence and accuracy
+    # are both .9, and would hide it.
+    proba = [[0.1, 0.9]] * 5 + [[0.9, 0.1]] * 5
+    y = [1] * 5 + [1] + [0] * 4
+    assert expected_calibration_error(y, proba) == pytest.approx(0.1)
 
 
 def test_ece_of_three_classes_uses_the_top_class():
@@ -269,10 +277,9 @@ def test_ece_labels_name_the_columns():
 
 
 def test_ece_agrees_with_the_calibration_curve():
-    # Distinct positive probabilities above one half are confidences, and rows that
-    # divide evenly go into the same bins as between the quantiles.
+    # Rows that divide evenly go into the same bins as between the quantiles.
     rng = np.random.default_rng(0)
-    positive = rng.permutation(np.linspace(0.505, 0.995, 100))
+    positive = rng.permutation(np.linspace(0.005, 0.995, 100))
     y = (rng.uniform(size=100) < positive**2).astype(int)
     observed, stated = calibration_curve(y, positive, n_bins=10, strategy="quantile")
 
