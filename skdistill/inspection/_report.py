@@ -36,8 +36,9 @@ class DistillationReport:
         `calibration_error` (in 15 bins). Of two classes, for the second:
         `average_precision`, `recall_at_one_percent_fpr` and
         `recall_in_top_half_percent` (None with fewer than 1000 rows or 20 positives),
-        `mean_probability` and the true `rate`. Of more than five classes: `top_5_accuracy`. With the teacher: `agreement`,
-        `kl_divergence` (nats) and `agreement_where_teacher_wrong`. Costs: `bytes`
+        `mean_probability` and the true `rate`. Of more than five classes:
+        `top_5_accuracy`. With the teacher: `agreement`, `kl_divergence` (nats) and
+        `agreement_where_teacher_wrong`. Costs: `bytes`
         (pickle of what is deployed), `parameters` (weights, thresholds and leaf
         values), `latency_p50_us`, `latency_p99_us` (one row, over `timed_calls`
         calls) and `rows_per_second` (in batches of up to 1000 rows). Unknown figures

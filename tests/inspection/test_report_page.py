@@ -69,6 +69,7 @@ ODD = ["$\\frac{a$", "$\\bad$", "tab\tline\nend\0", "half \ud800 a pair", "$5"]
 
 @pytest.mark.parametrize("odd", ODD)
 def test_labels_and_groups_of_any_text(odd, tmp_path):
+    pytest.importorskip("matplotlib")
     y = np.array(["plain", odd], dtype=object)[CODES % 2]
     model = distil(y=y[:200])
     groups = np.array(["plain", odd], dtype=object)[CODES[200:] // 2]
@@ -83,6 +84,7 @@ def test_labels_and_groups_of_any_text(odd, tmp_path):
 
 
 def test_label_in_a_picture_is_no_mathematics():
+    pytest.importorskip("matplotlib").use("Agg")
     display = FidelityDisplay.from_predictions(
         [[0.4, 0.6]], [[0.3, 0.7]], classes=["a", "$x$"]
     )
