@@ -127,9 +127,11 @@ def test_order_of_a_frozen_teachers_classes_is_nothing(
     seed, temperature, alpha, n_classes
 ):
     rng = np.random.RandomState(seed)
-    proba = rng.dirichlet(np.ones(n_classes), size=30)
     labels = np.array(["b", "a", "d", "c"])[np.arange(30) % n_classes]
-    classes = np.unique(labels)
+    classes, codes = np.unique(labels, return_inverse=True)
+    # Half of the truth: an order of columns that the labels speak against is refused.
+    proba = rng.dirichlet(np.ones(n_classes), size=30) / 2
+    proba += np.eye(n_classes)[codes] / 2
     X = np.column_stack([np.arange(30), rng.normal(size=(30, 3))])
     order = rng.permutation(n_classes)
     settings_ = {"temperature": temperature, "alpha": alpha}
