@@ -1,20 +1,5 @@
 """The walks from a pipeline, search or meta-estimator to the models inside it.
 
-Before `fit`:
-
-- `last_step`: what learns at the end of Pipelines;
-- `takes_sample_weight`, `weight_params`: whether row weights reach the learner, and
-  by which keyword.
-
-After `fit`:
-
-- `find_deployed`: what serves, without DistilledClassifiers and searches;
-- `find_distilled`, `transform_before`, `replace_distilled`: the DistilledClassifier at
-  the end of searches and Pipelines, the rows that arrive there, and the same
-  transformers before another model;
-- `split_pipeline`, `map_learner`: the transformers before a learner and the learner;
-- `list_members`: the models that a meta-estimator asks.
-
 A DistilledClassifier is recognised by its `student_`, because its module imports this
 one.
 """
@@ -55,11 +40,11 @@ def takes_sample_weight(estimator: Any) -> bool:
     if isinstance(estimator, Pipeline):
         return takes_sample_weight(last_step(estimator))
     if isinstance(estimator, VotingClassifier | StackingClassifier):
-        members = [est for _, est in estimator.estimators if est != "drop"]
         # They call fit(X, y, sample_weight=...) on each, which a Pipeline refuses.
         return all(
-            takes_sample_weight(est) and not isinstance(est, Pipeline)
-            for est in members
+            takes_sample_weight(member) and not isinstance(member, Pipeline)
+            for _, member in estimator.estimators
+            if member != "drop"
         )
     return bool(has_fit_parameter(estimator, "sample_weight"))
 
@@ -162,17 +147,11 @@ def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
 
 
 def map_learner(estimator: Any, X: Any, change: Callable[[Any, Any], Any]) -> Any:
-    """Return the estimator with another learner at the end of its Pipelines.
+    """Return a fitted estimator with another learner at the end of its Pipelines.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted. Pipelines and their lists of steps are copied, nothing else is. A
-        FrozenEstimator stands for what it holds.
-    X : array-like or dataframe
-        Rows that enter the estimator.
-    change : callable
-        Takes the last step, and the rows as they arrive there. Returns the new one.
+    `change` takes the last step and the rows as they arrive there, and returns the new
+    one. Pipelines and their lists of steps are copied, nothing else is. A
+    FrozenEstimator stands for what it holds.
     """
     if isinstance(estimator, FrozenEstimator):
         return FrozenEstimator(map_learner(estimator.estimator, X, change))
@@ -203,9 +182,8 @@ def list_members(model: Any) -> list[Any] | None:
         # not become one: NumPy would take Pipelines and forests for sequences.
         members = model.estimators_
         members = members.ravel() if isinstance(members, np.ndarray) else members
-        members = list(members)
         final = getattr(model, "final_estimator_", None)
-        return members if final is None else [*members, final]
+        return [*members, *([] if final is None else [final])]
     return None
 
 

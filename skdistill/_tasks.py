@@ -64,21 +64,8 @@ class Tasks:
             for args in calls:
                 yield function(*args)
             return
-        queue = _Queue(function, calls, n_threads)
-        tries = 0
         with threadpool_limits(n_threads, user_api="blas"):
-            while not queue.done:
-                try:
-                    for result in queue.run(self.n_jobs):
-                        tries = 0
-                        yield result
-                except CancelledError:
-                    # A worker died with the data that was scattered to it alone. Dask
-                    # retries tasks, but cannot restore such data.
-                    tries += 1
-                    if tries == _TRIES:
-                        raise
-                    queue.put_back()
+            yield from _run_parallel(function, calls, self.n_jobs, n_threads)
 
     def name(self, *parts: Any) -> str | None:
         """Return a hash of the parts as a key of the cache; None without a cache.
@@ -99,41 +86,42 @@ def read_tasks(estimator: Any) -> Tasks:
     return Tasks(check_memory(memory), estimator.n_jobs)
 
 
-class _Queue:
-    """Calls that are sent in order, and sent again where the result got lost."""
+def _run_parallel(
+    function: Any, calls: Iterable[Any], n_jobs: int | None, n_threads: int
+) -> Iterator[Any]:
+    """Yield what the function returns for each call; send lost calls again."""
+    queue = iter(calls)
+    sent: deque[Any] = deque()
+    run = delayed(_run_limited)
 
-    def __init__(self, function: Any, calls: Iterable[Any], n_threads: int):
-        self._function = function
-        self._calls = iter(calls)
-        self._n_threads = n_threads
-        self._sent: deque[Any] = deque()
-        self._tasks = self._send()
-        self.done = False
-
-    def run(self, n_jobs: int | None) -> Iterator[Any]:
-        """Yield what the function returns for each call."""
-        self._tasks = self._send()
-        backend, _ = joblib.parallel.get_active_backend()
-        # The backends of Ray and Spark return all results at once.
-        return_as = "generator" if backend.supports_return_generator else "list"
-        for result in Parallel(n_jobs=n_jobs, return_as=return_as)(self._tasks):
-            self._sent.popleft()
-            yield result
-        self.done = True
-
-    def _send(self) -> Generator[Any, None, None]:
-        run = delayed(_run_limited)
-        for args in self._calls:
-            self._sent.append(args)
+    def send() -> Generator[Any, None, None]:
+        for args in queue:
+            sent.append(args)
             # Unpacked: Dask looks for large values among the arguments, not inside
             # them.
-            yield run(self._n_threads, self._function, *args)
+            yield run(n_threads, function, *args)
 
-    def put_back(self) -> None:
-        """Take back all calls that have no result yet."""
-        self._tasks.close()
-        self._calls = chain(list(self._sent), self._calls)
-        self._sent.clear()
+    backend, _ = joblib.parallel.get_active_backend()
+    # The backends of Ray and Spark return all results at once.
+    return_as = "generator" if backend.supports_return_generator else "list"
+    tries = 0
+    while True:
+        tasks = send()
+        try:
+            for result in Parallel(n_jobs=n_jobs, return_as=return_as)(tasks):
+                sent.popleft()
+                tries = 0
+                yield result
+            return
+        except CancelledError:
+            # A worker died with the data that was scattered to it alone. Dask retries
+            # tasks, but cannot restore such data.
+            tries += 1
+            if tries == _TRIES:
+                raise
+            tasks.close()
+            queue = chain(list(sent), queue)
+            sent.clear()
 
 
 def _run_limited(n_threads: int, function: Any, *args: Any) -> Any:
@@ -196,18 +184,15 @@ def _rebuild(value: Any, inner: dict[Any, Any]) -> Any:
 
 def _cut(part: Any, most: int | None, none: int | None) -> int | None:
     n_jobs = part.n_jobs
-    if n_jobs is None and not _takes_all(part):
-        return none
+    if n_jobs is None:
+        # None means all cores in these libraries, and one in scikit-learn.
+        libraries = {base.__module__.split(".")[0] for base in type(part).__mro__}
+        if libraries.isdisjoint({"lightgbm", "xgboost"}):
+            return none
     if most is None:
         return n_jobs
     wanted = n_jobs if n_jobs is not None and n_jobs > 0 else joblib.cpu_count()
     return n_jobs if wanted <= most else most
-
-
-def _takes_all(part: Any) -> bool:
-    """Whether `n_jobs=None` means all cores, which in scikit-learn means one."""
-    libraries = {base.__module__.split(".")[0] for base in type(part).__mro__}
-    return not libraries.isdisjoint({"lightgbm", "xgboost"})
 
 
 class Shared:

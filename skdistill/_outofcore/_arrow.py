@@ -33,16 +33,14 @@ _FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 
 
 def open_path(path: Any, X: Any) -> Read:
-    """Return a reader of a file, or of every file of a folder, in sorted order.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        There is no such file, or none of a known format.
-    ImportError
-        pyarrow is not installed.
-    """
-    dataset = _import_dataset()
+    """Return a reader of a file, or of every file of a folder, in sorted order."""
+    try:
+        from pyarrow import dataset
+    except ImportError as error:
+        raise ImportError(
+            "X_unlabeled as a path needs pyarrow, which is not installed: pip install "
+            "pyarrow. Or pass an iterable of chunks."
+        ) from error
     files = _list_files(Path(os.fspath(path)))
     formats = {_FORMATS[file.suffix.lower()] for file in files}
     if len(formats) > 1:
@@ -69,17 +67,6 @@ def open_dataset(dataset: Any, X: Any) -> Read:
     """Return a reader of a pyarrow Dataset."""
     schema = _Schema(X)
     return lambda: _read_fragments(dataset, schema, "")
-
-
-def _import_dataset() -> Any:
-    try:
-        import pyarrow.dataset
-    except ImportError as error:
-        raise ImportError(
-            "X_unlabeled as a path needs pyarrow, which is not installed: pip install "
-            "pyarrow. Or pass an iterable of chunks."
-        ) from error
-    return pyarrow.dataset
 
 
 def _list_files(path: Path) -> list[Path]:

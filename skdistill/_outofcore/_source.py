@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.utils import gen_batches
 
 from .._frames import is_pandas
@@ -24,8 +23,7 @@ def is_chunked(X: Any, X_unlabeled: Any) -> bool:
         return True
     if _is_dataset(X_unlabeled) or _is_dask(X_unlabeled):
         return True
-    table = sparse.issparse(X_unlabeled) or hasattr(X_unlabeled, "shape")
-    return hasattr(X_unlabeled, "__iter__") and not table
+    return hasattr(X_unlabeled, "__iter__") and not hasattr(X_unlabeled, "shape")
 
 
 def open_chunks(X_unlabeled: Any, X: Any) -> Chunks:

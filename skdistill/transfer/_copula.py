@@ -70,9 +70,8 @@ def _read_margin(column: Column, weight: FloatArray) -> _Margin:
     place = np.empty(len(order), dtype=np.int32)
     place[order] = np.arange(len(order))
     edges = np.append(0.0, np.cumsum(share)) / share.sum()
-    knots = None
-    if not isinstance(column, Categories) and column.grid is None:
-        knots = _place_knots(values, edges, counts)
+    stepped = isinstance(column, Categories) or column.grid is not None
+    knots = None if stepped else _place_knots(values, edges, counts)
     return _Margin(place[rank], values, edges, knots)
 
 
@@ -128,12 +127,9 @@ class GaussianCopula(RowSampler):
     Numbers of a continuous column are interpolated between neighbouring values; in
     columns of whole numbers, and among categories, only values that occur are drawn.
     Categories are ordered by frequency, and missing values come after the largest
-    number. Ties within an interval are broken at random (the distributional
-    transform [2]_), once in `fit` for C, and anew in every sample. Sparse X is
-    refused, as every cell would change.
-
-    The step from base to new row is the smoothed bootstrap that keeps the variance
-    [1]_, taken on normal scores.
+    number. Ties are broken at random (the distributional transform [2]_). The step
+    from base to new row is the smoothed bootstrap that keeps the variance [1]_, taken
+    on normal scores. Sparse X is refused, as every cell would change.
 
     References
     ----------
@@ -171,7 +167,8 @@ class GaussianCopula(RowSampler):
         margins = [_read_margin(column, weight) for column in table.columns]
         # A fixed seed: fitting is deterministic.
         rng = np.random.default_rng(0)
-        scores = _score(margins, np.arange(table.n_rows), rng)
+        rows = np.arange(table.n_rows)
+        scores = np.column_stack([margin.to_scores(rows, rng) for margin in margins])
         correlation, factor = _correlate(scores, weight)
         return {"_margins": margins, "_factor": factor, "correlation_": correlation}
 
@@ -187,19 +184,14 @@ class GaussianCopula(RowSampler):
 
     def _move(self, rows: IndexArray, rng: np.random.Generator) -> list[Any]:
         """Columns of rows drawn around `rows`."""
-        scores = _score(self._margins, rows, rng)
+        margins = self._margins
+        scores = np.column_stack([margin.to_scores(rows, rng) for margin in margins])
         scores *= np.sqrt(1 - self.width**2)
         scores += self.width * rng.standard_normal(scores.shape) @ self._factor.T
         return [
             self._table.write(j, margin.from_scores(scores[:, j]))
-            for j, margin in enumerate(self._margins)
+            for j, margin in enumerate(margins)
         ]
-
-
-def _score(
-    margins: list[_Margin], rows: IndexArray, rng: np.random.Generator
-) -> FloatArray:
-    return np.column_stack([margin.to_scores(rows, rng) for margin in margins])
 
 
 def _correlate(scores: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:

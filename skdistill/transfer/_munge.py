@@ -101,17 +101,14 @@ class Munge(_PairSampler):
     The distance of two rows is the square root of the squared differences of their
     numbers, each column divided by its standard deviation, plus 1 for every category
     that differs and for every number that only one of them lacks. Neighbours are
-    exact up to 4,096 different rows. Beyond, they are found by comparing rows within
-    the leaves of four random projection trees: on 100,000 rows of 20 numbers the
-    neighbours are 2% to 4% further away than the nearest on average. Sparse rows
-    stay sparse: only cells that either row stores can change.
-
-    Columns of whole numbers, dates and durations stay multiples of their greatest
-    common step: dates stay whole days. Fitting is deterministic.
+    exact up to 4,096 different rows; beyond, rows are compared within the leaves of
+    four random projection trees. Sparse rows stay sparse: only cells that either row
+    stores can change. Columns of whole numbers, dates and durations stay multiples of
+    their greatest common step: dates stay whole days. Fitting is deterministic.
 
     The paper [1]_ lets a row change in its own turn and again in the turn of every
     row that it is nearest to. Here a row has one partner a round, so that the rate of
-    exchange is p, and both rows are drawn from the values of real rows.
+    exchange is p.
 
     References
     ----------
@@ -186,10 +183,8 @@ class Spunge(_PairSampler):
 
     Notes
     -----
-    The name is AutoGluon's [1]_ for MUNGE without neighbours. AutoGluon replaces a
-    random number of columns, at most a tenth of them, by values of as many rows, and
-    adds noise to all numbers; here one other row gives the values unchanged, and p is
-    a parameter.
+    The name is AutoGluon's [1]_ for MUNGE without neighbours. AutoGluon takes values
+    from several rows and adds noise; here one other row gives the values unchanged.
 
     References
     ----------

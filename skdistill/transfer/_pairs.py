@@ -44,13 +44,7 @@ class Pairs:
         )
 
     def weave(self, first: AnyArray, second: AnyArray) -> AnyArray:
-        """Interleave values of first and second rows, pair after pair.
-
-        Parameters
-        ----------
-        first : ndarray of shape (n_pairs,)
-        second : ndarray of shape (number of pairs with both rows,)
-        """
+        """Interleave values of first rows with those of second rows that are kept."""
         woven = np.empty(self.n_rows, dtype=first.dtype)
         start = np.arange(len(first)) + np.cumsum(self.both) - self.both
         woven[start] = first
@@ -125,12 +119,9 @@ def pair_rows(
             first.append(row)
             second.append(partner)
             both.append(free)
-        yield Pairs(
-            np.array(first, dtype=np.intp),
-            np.array(second, dtype=np.intp),
-            np.array(both, dtype=bool),
-            _share_rates(rates, np.array(both, dtype=bool), rng),
-        )
+        kept = np.array(both, dtype=bool)
+        rate = _share_rates(rates, kept, rng)
+        yield Pairs(np.array(first, np.intp), np.array(second, np.intp), kept, rate)
 
 
 def _share_rates(
