@@ -11,12 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skdistill import DistilledClassifier
-from skdistill._outofcore import is_chunked, open_chunks
 
 N = 90
 
@@ -58,14 +60,41 @@ def write_parquet(folder, parts, **options):
 JOIN = {
     pd.DataFrame: lambda rows: pd.concat(rows, ignore_index=True),
     pl.DataFrame: pl.concat,
+    sparse.csr_array: sparse.vstack,
 }
 
 
+class Noting(ClassifierMixin, BaseEstimator):
+    """A teacher of any rows, which notes those that it labels."""
+
+    tables = []
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        Noting.tables.append(X)
+        return np.tile([0.3, 0.7], (np.shape(X)[0], 1))
+
+    def predict(self, X):
+        return np.ones(np.shape(X)[0], dtype=int)
+
+
+def fit(X, X_unlabeled):
+    """Distil any rows: the student learns their number alone."""
+    y = np.arange(np.shape(X)[0]) % 2
+    count = FunctionTransformer(lambda rows: np.arange(np.shape(rows)[0])[:, None])
+    student = make_pipeline(count, GaussianNB())
+    given = {"augmenter": None, "alpha": 1.0, "calibrate": False, "random_state": 0}
+    DistilledClassifier(Noting(), student, **given).fit(X, y, X_unlabeled=X_unlabeled)
+
+
 def read_all(X_unlabeled, X):
-    chunks = open_chunks(X_unlabeled, X)
-    rows = JOIN.get(type(X), np.concatenate)(list(chunks))
-    assert chunks.n_rows == len(rows)
-    return rows
+    """The unlabelled rows as the teacher receives them, after the training rows."""
+    Noting.tables.clear()
+    fit(X, X_unlabeled)
+    return JOIN.get(type(X), np.concatenate)(Noting.tables[1:])
 
 
 # What is read -------------------------------------------------------------------------
@@ -135,16 +164,14 @@ def test_chunks_in_memory_come_as_they_are(frame, tmp_path, kind):
         "polars": pl.DataFrame(X),
         "csr": sparse.csr_array(X),
     }[kind]
-    chunks = open_chunks(cut(whole, 30, 31), whole)
-    parts = list(chunks)
-    assert [part.shape[0] for part in parts] == [30, 1, 59]
-    assert {type(part) for part in parts} == {type(whole)}
+    rows = read_all(cut(whole, 30, 31), whole)
+    assert type(rows) is type(whole)
     if kind == "csr":
-        np.testing.assert_array_equal(sparse.vstack(parts).toarray(), X)
+        np.testing.assert_array_equal(rows.toarray(), X)
     elif kind == "pandas":
-        assert_frame_equal(pd.concat(parts), frame)
+        assert_frame_equal(rows, frame)
     else:
-        np.testing.assert_array_equal(np.concatenate(parts), X)
+        np.testing.assert_array_equal(rows, X)
 
 
 def test_dask_partitions_are_chunks(frame):
@@ -173,19 +200,21 @@ def test_columns_of_a_partitioned_dataset_are_columns(frame, tmp_path):
 @pytest.mark.parametrize("sizes", [[5], [1] * 40, [700, 3, 1, 2500], [1500]])
 def test_blocks_hold_all_rows_in_order(sizes, small_blocks):
     X = np.arange(sum(sizes), dtype=float)[:, None]
-    chunks = open_chunks(cut(X, *np.cumsum(sizes)[:-1]), X)
-    blocks = list(chunks.iterate_blocks())
-    np.testing.assert_array_equal(np.concatenate(blocks), X)
+    rows = read_all(cut(X, *np.cumsum(sizes)[:-1]), X)
+    np.testing.assert_array_equal(rows, X)
+    blocks = Noting.tables[1:]
     assert all(500 <= len(block) < 1000 for block in blocks) or len(blocks) == 1
-    np.testing.assert_array_equal(chunks.first, X[:500])
 
 
 def test_one_table_of_the_kind_of_x_is_no_source(frame):
     X = frame[["float"]].to_numpy()
-    for rows in (X, frame, sparse.csr_array(X), X.tolist(), None):
-        assert not is_chunked(rows, rows)
-    assert not is_chunked(X, frame)
-    assert is_chunked(X, [X])
+    for rows in (X, frame, sparse.csr_array(X), X.tolist()):
+        read_all(rows, rows)
+        assert len(Noting.tables) == 2
+        assert type(Noting.tables[1]) is type(rows)
+        assert np.shape(Noting.tables[1]) == np.shape(rows)
+    read_all([X], X)
+    np.testing.assert_array_equal(Noting.tables[1], X)
 
 
 # What is refused ----------------------------------------------------------------------
@@ -229,7 +258,7 @@ def test_drift_names_chunk_and_column(frame, tmp_path, drift, kind):
         source = dd.from_map(lambda k: parts[k], range(3), meta=frame[:0])
         where = r"Chunk 1 of X_unlabeled \(partition 1\)"
     with pytest.raises(error, match=f"(?s){where}.*{re.escape(words)}"):
-        open_chunks(source, frame)
+        fit(frame, source)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +269,7 @@ def test_drift_between_csv_files(frame, tmp_path, drift):
     for k, part in enumerate([frame[:30], change(frame[30:60])]):
         part.to_csv(tmp_path / f"{k}.csv", index=False)
     with pytest.raises(error, match=rf"(?s)1\.csv.*{re.escape(words)}"):
-        open_chunks(tmp_path, frame)
+        fit(frame, tmp_path)
 
 
 def test_csv_with_other_values_names_file_and_column(frame, tmp_path):
@@ -249,10 +278,10 @@ def test_csv_with_other_values_names_file_and_column(frame, tmp_path):
     lines = (tmp_path / "0.csv").read_text().splitlines()
     (tmp_path / "1.csv").write_text("\n".join([*lines[:5], "1.5,many"]) + "\n")
     with pytest.raises(ValueError, match=r"\(1\.csv, column 'int'\).*many"):
-        open_chunks(tmp_path, frame)
+        fit(frame, tmp_path)
     (tmp_path / "1.csv").write_text("\n".join([*lines[:5], "1.5"]))
     with pytest.raises(ValueError, match=r"\(1\.csv\).*Expected 2 columns, got 1"):
-        open_chunks(tmp_path, frame)
+        fit(frame, tmp_path)
 
 
 @pytest.mark.parametrize("which", [0, 2])
@@ -261,7 +290,7 @@ def test_truncated_parquet_names_the_file(frame, tmp_path, which):
     file = tmp_path / f"{which}.parquet"
     file.write_bytes(file.read_bytes()[:-40])
     with pytest.raises(ValueError, match=rf"\({which}\.parquet\) must be a whole file"):
-        open_chunks(tmp_path, frame)
+        fit(frame, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -278,15 +307,15 @@ def test_truncated_parquet_names_the_file(frame, tmp_path, which):
 def test_arrays_that_are_no_part_of_the_table(change, error, words):
     X = np.ones((N, 3))
     with pytest.raises(error, match=f"Chunk 1 of X_unlabeled.*{re.escape(words)}"):
-        open_chunks([X, change(X)], X)
+        fit(X, [X, change(X)])
 
 
 def test_an_iterator_is_refused_with_the_fix():
     X = np.ones((N, 3))
     with pytest.raises(TypeError, match=r"starts over.*Received a generator.*list of"):
-        open_chunks((X for _ in range(3)), X)
+        fit(X, (X for _ in range(3)))
     with pytest.raises(ValueError, match="received none"):
-        open_chunks([], X)
+        fit(X, [])
 
 
 class Changing:
@@ -309,35 +338,35 @@ class Changing:
 )
 def test_chunks_that_change_between_readings(second, words):
     X = np.ones((9, 3))
-    chunks = open_chunks(Changing([X[:5], X[:5]], [X[:n] for n in second]), X)
+    chunks = Changing([X[:5], X[:5]], [X[:n] for n in second])
     with pytest.raises(ValueError, match=words):
-        list(chunks)
+        fit(X, chunks)
 
 
 def test_paths_that_hold_no_rows(tmp_path, frame):
     with pytest.raises(FileNotFoundError, match="file or folder that exists"):
-        open_chunks(tmp_path / "nowhere", frame)
+        fit(frame, tmp_path / "nowhere")
     with pytest.raises(ValueError, match=r"\.parquet or \.csv file"):
-        open_chunks(tmp_path, frame)
+        fit(frame, tmp_path)
     (tmp_path / "rows.txt").write_text("a")
     with pytest.raises(ValueError, match=r"\.parquet or \.csv file"):
-        open_chunks(tmp_path / "rows.txt", frame)
+        fit(frame, tmp_path / "rows.txt")
     frame.to_csv(tmp_path / "rows.csv")
     frame.to_parquet(tmp_path / "rows.parquet")
     with pytest.raises(ValueError, match="one format"):
-        open_chunks(tmp_path, frame)
+        fit(frame, tmp_path)
 
 
 def test_kinds_that_no_file_holds(tmp_path, frame):
     folder = write_parquet(tmp_path, [frame])
     with pytest.raises(TypeError, match="received X as a csr_array"):
-        open_chunks(folder, sparse.csr_array(np.eye(3)))
+        fit(sparse.csr_array(np.eye(3)), folder)
     with pytest.raises(TypeError, match="columns of one type each"):
-        open_chunks(folder, pd.DataFrame({"a": ["x", 1.5]}, dtype=object))
+        fit(pd.DataFrame({"a": ["x", 1.5]}, dtype=object), folder)
     with pytest.raises(ValueError, match="7 columns of X, received 6"):
-        open_chunks(folder, np.ones((N, 7)))
+        fit(np.ones((N, 7)), folder)
     with pytest.raises(TypeError, match="values of column 'text' do not become"):
-        open_chunks(folder, np.ones((N, 6)))
+        fit(np.ones((N, 6)), folder)
 
 
 def test_missing_whole_numbers_do_not_become_whole_numbers(tmp_path):
@@ -345,7 +374,7 @@ def test_missing_whole_numbers_do_not_become_whole_numbers(tmp_path):
     table = pa.table({"a": pa.array([1, None])})
     pq.write_table(table, tmp_path / "rows.parquet")
     with pytest.raises(TypeError, match="values of column 'a' do not become int64"):
-        open_chunks(tmp_path, X)
+        fit(X, tmp_path)
     nullable = X.astype("Int64")
     rows = read_all(tmp_path, nullable)
     assert_frame_equal(rows, pd.DataFrame({"a": [1, None]}, dtype="Int64"))

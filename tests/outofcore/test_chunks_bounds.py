@@ -231,9 +231,9 @@ def test_pilots_see_the_first_block_alone(chunk_data, small_blocks, monkeypatch)
     monkeypatch.setattr(Munge, "fit", note)
     distilled = DistilledClassifier(
         RandomForestClassifier(10), MLPClassifier((8,), max_iter=5), random_state=0
-    ).fit(X[:600], y[:600], X_unlabeled=cut(X[600:6000]))
+    ).fit(X[:600], y[:600], X_unlabeled=cut(X[600:6000], 20))
     assert distilled.pilots_[0]["learns from"] == "transfer set"
-    # Four fifths of the training rows, and a block.
+    # Four fifths of the training rows, and a block of several chunks.
     assert len(seen[0]) == 480 + 500
     np.testing.assert_array_equal(seen[0][480:], X[600:1100])
 
