@@ -8,9 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
 from .._soft_data import SoftDataset
+from .._typing import FloatArray
+from ._mixture import Mixture, add_first_class, rate_rows
+
+#: Floor of a class's share before its logarithm is taken: LightGBM's.
+_LEAST_SHARE = 1e-15
 
 Derivatives = Callable[..., tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -25,21 +30,21 @@ def is_stock(student: Any, package: str, name: str) -> bool:
 
 
 def soft_derivatives(
-    targets: NDArray[np.float64],
+    data: SoftDataset,
     curvature: float,
     *,
-    offsets: NDArray[np.float64] | None = None,
+    offsets: FloatArray | None = None,
     least: float = 0.0,
 ) -> Derivatives:
-    """Return the objective -sum(q log softmax(margins)) as the libraries call it.
+    """Return the objective of soft targets as the libraries call it.
 
     Parameters
     ----------
-    targets : ndarray of shape (n_samples, n_classes)
-        The targets q.
+    data : SoftDataset
+        Targets, and what share true labels have in the loss.
     curvature : float
-        Factor of the diagonal p (1 - p) of the Hessian: each library has its own.
-    offsets : ndarray of shape (n_classes,) or None
+        Factor of the diagonal of the Hessian: each library has its own.
+    offsets : ndarray of shape (n_outputs,) or None
         Added to every row's margins.
     least : float
         Floor of the Hessian.
@@ -47,41 +52,75 @@ def soft_derivatives(
     Returns
     -------
     derivatives : callable
-        From labels, which it ignores, margins of shape (n_samples, n_classes) and
-        row weights, to gradient and Hessian in the memory layout of the margins. A
-        closure: the libraries copy their parameters, and with an object the targets.
+        From labels, which it ignores, margins of shape (n_samples, n_classes), or for
+        two classes (n_samples,), and row weights, to gradient and Hessian in the
+        memory layout of the margins. A closure: the libraries copy their parameters,
+        and with an object the targets.
     """
+    targets, mixture = data.targets, Mixture.of(data)
 
     def derivatives(
         labels: Any, margins: NDArray[Any], sample_weight: Any = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        proba = softmax(margins if offsets is None else margins + offsets, axis=1)
-        gradient = proba - targets
-        hessian = curvature * proba
-        hessian *= 1.0 - proba
+        logits = _read_logits(margins, offsets)
+        if mixture is None:
+            proba = softmax(logits, axis=1)
+            gradient = proba - targets
+            hessian = curvature * proba
+            hessian *= 1.0 - proba
+        else:
+            gradient, hessian = mixture.differentiate(logits)
+            hessian *= curvature
         if sample_weight is not None:
             gradient *= sample_weight[:, None]
             hessian *= sample_weight[:, None]
         np.maximum(hessian, least, out=hessian)
+        if margins.ndim == 1:
+            gradient, hessian = gradient[:, 1], hessian[:, 1]
         return gradient.astype(np.float32), hessian.astype(np.float32)
 
     return derivatives
 
 
 def soft_loss(
-    targets: NDArray[np.float64], offsets: NDArray[np.float64] | None = None
+    data: SoftDataset, offsets: FloatArray | None = None
 ) -> Callable[..., float]:
-    """Return the mean soft cross-entropy of margins, as the libraries call it."""
+    """Return the mean loss of margins, as the libraries call it."""
+    rate = rate_rows(data)
 
-    def cross_entropy(
-        labels: Any, margins: NDArray[Any], sample_weight: Any = None
-    ) -> float:
-        margins = margins.astype(np.float64)
-        log_proba = log_softmax(margins if offsets is None else margins + offsets, 1)
-        losses = -(targets * log_proba).sum(axis=1)
+    def measure(labels: Any, margins: NDArray[Any], sample_weight: Any = None) -> float:
+        losses, _ = rate(_read_logits(margins.astype(np.float64), offsets))
         return float(np.average(losses, weights=sample_weight))
 
-    return cross_entropy
+    # XGBoost names the metric by it.
+    measure.__name__ = "cross_entropy"
+    return measure
+
+
+def _read_logits(margins: NDArray[Any], offsets: FloatArray | None) -> NDArray[Any]:
+    logits = margins if offsets is None else margins + offsets
+    return add_first_class(logits[:, None]) if logits.ndim == 1 else logits
+
+
+def start_logits(data: SoftDataset, weight: FloatArray | None) -> FloatArray:
+    """Return the logarithms of the class shares, from which boosting starts.
+
+    Where true labels have a share, those of the targets and of the labels, at the
+    temperature, in that proportion.
+    """
+    if data.alpha is None:
+        return _log_shares(np.average(data.targets, axis=0, weights=weight))
+    weight = np.ones(data.n_samples) if weight is None else weight
+    alpha = np.average(data.alpha, weights=weight)
+    soft = np.average(data.targets, axis=0, weights=weight * data.alpha)
+    counts = np.bincount(data.codes, weight * (1 - data.alpha), len(data.classes))
+    hard = counts / max(counts.sum(), _LEAST_SHARE)
+    start = alpha * _log_shares(soft)
+    return start + (1 - alpha) / data.temperature * _log_shares(hard)
+
+
+def _log_shares(shares: FloatArray) -> FloatArray:
+    return np.log(np.maximum(shares, _LEAST_SHARE))
 
 
 def check_metadata(data: SoftDataset, student: Any, allowed: Iterable[str]) -> None:

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
-from scipy.special import log_softmax
 
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
+from ._mixture import rate_rows
 
 #: Weight of the ridge, times the number of classes: the curvature of the loss in the
 #: margin of one class falls with that number. The penalty is half the squared move.
@@ -56,7 +56,7 @@ def refit_leaves(student: Any, train: SoftDataset) -> None:
     groups = [range(output, len(sizes), n_outputs) for output in range(n_outputs)]
     grown = [_read_values(booster, trees, sizes) for trees in groups]
     marks = [_mark_leaves(leaves, trees, sizes) for trees in groups]
-    found = _find_values(marks, train.targets, train.weight, grown)
+    found = _find_values(marks, train, grown)
     for trees, values in zip(groups, found, strict=True):
         places = ((tree, leaf) for tree in trees for leaf in range(sizes[tree]))
         for (tree, leaf), value in zip(places, values, strict=True):
@@ -82,30 +82,29 @@ def _mark_leaves(
 
 def _find_values(
     marks: list[csr_matrix],
-    targets: FloatArray,
-    weight: FloatArray | None,
+    train: SoftDataset,
     grown: list[FloatArray],
 ) -> list[FloatArray]:
-    """Minimise the mean soft cross-entropy and the ridge, from the grown values on."""
-    share = np.full(len(targets), 1.0) if weight is None else weight
+    """Minimise the mean loss and the ridge, from the grown values on."""
+    n_samples, n_classes = train.targets.shape
+    share = np.full(n_samples, 1.0) if train.weight is None else train.weight
     share = share / share.sum()
     binary = len(marks) == 1
     start = np.concatenate(grown)
     cuts = np.cumsum([len(values) for values in grown])[:-1]
     transposed = [mark.T.tocsr() for mark in marks]
-    ridge = _RIDGE / targets.shape[1]
+    ridge, rate = _RIDGE / n_classes, rate_rows(train)
 
     def measure(values: FloatArray) -> tuple[float, FloatArray]:
         parts = np.split(values, cuts)
         margins = [mark @ part for mark, part in zip(marks, parts, strict=True)]
         # Of two classes, the first has margin 0.
-        margins = [np.zeros(len(targets))] * binary + margins
-        log_proba = log_softmax(np.column_stack(margins), axis=1)
-        slopes = share[:, None] * (np.exp(log_proba) - targets)
-        columns = slopes[:, binary:].T
+        margins = [np.zeros(n_samples)] * binary + margins
+        losses, gradient = rate(np.column_stack(margins))
+        columns = (share[:, None] * gradient)[:, binary:].T
         steps = [t @ c for t, c in zip(transposed, columns, strict=True)]
         moved = values - start
-        loss = -share @ (targets * log_proba).sum(axis=1) + ridge / 2 * moved @ moved
+        loss = share @ losses + ridge / 2 * moved @ moved
         return float(loss), np.concatenate(steps) + ridge * moved
 
     settings = {"maxiter": _MAX_ITER}

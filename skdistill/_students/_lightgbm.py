@@ -7,7 +7,8 @@ More classes: the gradient p - q and the Hessian K / (K - 1) p (1 - p) of LightG
 "multiclass" from Python, on top of the logarithm of the class shares, from which
 LightGBM starts too. Those start values are added to the leaves of the first tree of
 each class. One array of n_samples * n_classes is held for the targets, and four of
-that size for the time of a round; rows are never repeated.
+that size for the time of a round; rows are never repeated. So are true labels learned
+at a temperature other than 1 (`_mixture`), of two classes too.
 
 In the end LightGBM itself declares the model "binary" or "multiclass"
 (`Booster.reset_parameter`), so that a saved booster predicts probabilities. With
@@ -37,7 +38,14 @@ from sklearn.preprocessing import LabelEncoder
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
-from ._boosting import check_metadata, is_stock, soft_derivatives, soft_loss
+from .._typing import FloatArray
+from ._boosting import (
+    check_metadata,
+    is_stock,
+    soft_derivatives,
+    soft_loss,
+    start_logits,
+)
 from ._fine_tuning import RATE_SHARE, refuse_fine_tuning
 from ._leaves import refit_leaves
 from ._lightgbm_params import (
@@ -53,14 +61,12 @@ from ._lightgbm_params import (
     may_refit_leaves,
     starts_high,
     stopping_rounds,
+    takes_derivatives,
 )
 from ._soft_learner import SoftLearner, move_state
 
 #: Private attributes that `LGBMClassifier.fit` sets, and that `predict` reads.
 _PRIVATE = ("_le", "_class_map", "_classes", "_n_classes", "_objective")
-
-#: LightGBM's floor of a class's share.
-_LEAST_SHARE = 1e-15
 
 
 class LightGBMLearner(SoftLearner):
@@ -86,6 +92,9 @@ class LightGBMLearner(SoftLearner):
     def can_scale_logits(self, student: Any, n_classes: int) -> bool:
         # Leaves can be multiplied, but not the linear models in them.
         return not student.get_params().get("linear_tree", False)
+
+    def learns_mixtures(self, student: Any) -> bool:
+        return takes_derivatives(student.get_params())
 
     def refits_leaves(self, student: Any) -> bool:
         return may_refit_leaves(student.get_params())
@@ -162,24 +171,24 @@ def _boost(
 
     check_metadata(train, student, ("categorical_feature", "feature_name"))
     n_classes = len(train.classes)
-    binary = n_classes == 2
+    native = _learns_natively(train)
     objective: Any = "cross_entropy"
     offsets = None
-    if not binary and init_model is None and starts_high(params):
-        offsets = _log_shares(train)
-    if not binary:
-        curvature = n_classes / (n_classes - 1)
-        objective = soft_derivatives(train.targets, curvature, offsets=offsets)
+    if not native and init_model is None and starts_high(params):
+        offsets = _start(train)
+    if not native:
+        curvature = 1.0 if n_classes == 2 else n_classes / (n_classes - 1)
+        objective = soft_derivatives(train, curvature, offsets=offsets)
         # Derivatives from Python need a column, though it be one too small to split.
         params = {"feature_pre_filter": False} | params
     replaced = {*OBJECTIVE, *METRIC, *STOPPING, *NUM_CLASS, "class_weight"}
     worker = LGBMClassifier(
         **{k: v for k, v in params.items() if k not in replaced},
         objective=objective,
-        metric="cross_entropy" if binary else "None",
+        metric="cross_entropy" if native else "None",
     )
     _name_classes(worker, train.classes)
-    finisher = _Finisher(train.targets, offsets, _make_stopper(params, validation))
+    finisher = _Finisher(train, offsets, _make_stopper(params, validation))
     try:
         LGBMModel.fit(
             worker,
@@ -199,7 +208,7 @@ def _boost(
             "received none. Pass other columns, or use RandomForestClassifier."
         ) from error
     # What a stock fit leaves here; `predict` asks it whether margins are all it has.
-    worker._objective = "binary" if binary else "multiclass"
+    worker._objective = "binary" if n_classes == 2 else "multiclass"
     return move_state(worker, student, [*worker.get_params(), "_other_params"])
 
 
@@ -216,11 +225,11 @@ class _Finisher:
 
     def __init__(
         self,
-        targets: NDArray[np.float64],
-        offsets: NDArray[np.float64] | None,
+        train: SoftDataset,
+        offsets: FloatArray | None,
         stopper: Callable[[Any], None] | None,
     ):
-        self.targets = targets
+        self.train = train
         self.offsets = offsets
         self.stopper = stopper
 
@@ -237,8 +246,10 @@ class _Finisher:
             self._finish(env.model)
 
     def _finish(self, booster: Any) -> None:
-        n_classes = self.targets.shape[1]
-        if n_classes == 2 and not booster.feature_importance().any():
+        targets = self.train.targets
+        n_classes = targets.shape[1]
+        native = _learns_natively(self.train)
+        if native and not booster.feature_importance().any():
             # Where no column can be split LightGBM fails at a reset; "cross_entropy"
             # predicts the same.
             return
@@ -246,13 +257,13 @@ class _Finisher:
             _add_to_leaves(booster, self.offsets)
         if n_classes == 2:
             # "binary" looks at the labels when it is declared.
-            booster.train_set.set_label(self.targets.argmax(axis=1))
+            booster.train_set.set_label(targets.argmax(axis=1))
             booster.reset_parameter({"objective": "binary"})
         else:
             booster.reset_parameter({"objective": "multiclass", "num_class": n_classes})
 
 
-def _add_to_leaves(booster: Any, offsets: NDArray[np.float64]) -> None:
+def _add_to_leaves(booster: Any, offsets: FloatArray) -> None:
     """Add each class's start value to its first tree."""
     for tree in booster.dump_model(num_iteration=1)["tree_info"]:
         number = tree["tree_index"]
@@ -271,14 +282,12 @@ def _name_classes(worker: Any, classes: NDArray[Any]) -> None:
 
 
 def _label(data: SoftDataset) -> NDArray[Any]:
-    """Float targets of two classes; of more, labels that only fill their place."""
-    if len(data.classes) == 2:
-        return data.targets[:, 1]
-    return data.targets.argmax(axis=1)
+    """Float targets; for an objective of ours, labels that only fill their place."""
+    return data.targets[:, 1] if _learns_natively(data) else data.targets.argmax(axis=1)
 
 
 def _evaluation(
-    validation: SoftDataset | None, offsets: NDArray[np.float64] | None
+    validation: SoftDataset | None, offsets: FloatArray | None
 ) -> dict[str, Any]:
     """Validation rows and their metric, as `LGBMModel.fit` takes them."""
     if validation is None:
@@ -289,9 +298,9 @@ def _evaluation(
         "eval_y": _label(validation),
         "eval_sample_weight": weight,
     }
-    if len(validation.classes) == 2:
+    if _learns_natively(validation):
         return rows
-    loss = soft_loss(validation.targets, offsets)
+    loss = soft_loss(validation, offsets)
 
     def metric(labels: Any, margins: Any, weight: Any) -> tuple[str, float, bool]:
         return "cross_entropy", loss(labels, margins, weight), False
@@ -315,10 +324,16 @@ def _make_stopper(
     )
 
 
-def _log_shares(data: SoftDataset) -> NDArray[np.float64]:
+def _start(data: SoftDataset) -> FloatArray:
+    """The start values of the margins: of two classes there is one."""
     weight = data.weight
     if weight is not None:
         # As LightGBM keeps them.
         weight = weight.astype(np.float32).astype(np.float64)
-    shares = np.average(data.targets, axis=0, weights=weight)
-    return np.log(np.maximum(shares, _LEAST_SHARE))
+    start = start_logits(data, weight)
+    return start[1:] - start[0] if len(start) == 2 else start
+
+
+def _learns_natively(data: SoftDataset) -> bool:
+    """Whether LightGBM's own objective takes the targets."""
+    return len(data.classes) == 2 and data.alpha is None

@@ -31,6 +31,9 @@ ROUNDS = (
 BOOSTING = ("boosting", "boosting_type", "boost")
 NUM_CLASS = ("num_class", "num_classes")
 
+#: The kinds of boosting that take derivatives from Python.
+_DERIVED = {"gbdt", "gbrt", "gradient_boosting", "goss"}
+
 #: Names that mean the log loss, by what they ask of the number of classes.
 _BINARY = ("binary", "cross_entropy", "xentropy")
 _MULTICLASS = ("multiclass", "softmax")
@@ -89,13 +92,12 @@ def _check_objective(params: dict[str, Any], n_classes: int) -> None:
 
 
 def _check_multiclass(params: dict[str, Any], n_classes: int) -> None:
-    boosting = [b for b in given(params, BOOSTING) if b not in ("gbdt", "goss")]
-    boosting = [b for b in boosting if b not in ("gbrt", "gradient_boosting")]
-    if boosting:
+    if not takes_derivatives(params):
         raise ValueError(
             f"With {n_classes} classes a LightGBM student needs boosting_type 'gbdt' "
-            f"or 'goss'; received {boosting[0]!r}, which takes no derivatives of soft "
-            "targets. Set boosting_type='gbdt', or use RandomForestClassifier."
+            f"or 'goss'; received {named(params, BOOSTING)}, which takes no "
+            "derivatives of soft targets. Set boosting_type='gbdt', or use "
+            "RandomForestClassifier."
         )
     if any(given(params, ("linear_tree", "linear_trees"))) and starts_high(params):
         raise ValueError(
@@ -123,10 +125,14 @@ def check_stopping(params: dict[str, Any]) -> None:
 
 def may_refit_leaves(params: dict[str, Any]) -> bool:
     """Whether each leaf holds one number that nothing constrains."""
-    boosting = {*given(params, BOOSTING)} - {"gbdt", "gbrt", "goss"}
     constrained = ("monotone_constraints", "mc", "monotone_constraint")
     bound = ("linear_tree", "linear_trees", "max_delta_step", *constrained)
-    return not boosting and not any(given(params, bound))
+    return takes_derivatives(params) and not any(given(params, bound))
+
+
+def takes_derivatives(params: dict[str, Any]) -> bool:
+    """Whether the kind of boosting takes derivatives from Python."""
+    return not {*given(params, BOOSTING)} - _DERIVED
 
 
 def stopping_rounds(params: dict[str, Any]) -> int:

@@ -13,6 +13,7 @@ all is divided by T², so that learning rates and penalties keep their meaning.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,21 @@ class Mixture:
         gradient = alpha * (soft - self.targets)
         gradient += (1 - alpha) / self.temperature * hard
         return gradient, hessian
+
+
+def rate_rows(
+    data: SoftDataset,
+) -> Callable[[FloatArray], tuple[FloatArray, FloatArray]]:
+    """Return the losses of rows and their gradient, as a function of their logits."""
+    mixture, targets = Mixture.of(data), data.targets
+
+    def rate(logits: FloatArray) -> tuple[FloatArray, FloatArray]:
+        if mixture is not None:
+            return mixture.losses(logits), mixture.differentiate(logits)[0]
+        log_proba = log_softmax(logits, axis=1)
+        return -(targets * log_proba).sum(axis=1), np.exp(log_proba) - targets
+
+    return rate
 
 
 def add_first_class(raw: Any) -> Any:

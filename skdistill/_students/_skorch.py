@@ -68,6 +68,9 @@ class SkorchLearner(SoftLearner):
         if not plain and not self.can_scale_logits(student, n_classes):
             raise _refuse_temperature(student, temperature)
 
+    def learns_mixtures(self, student: Any) -> bool:
+        return not _softens_itself(student)
+
     def check_fine_tuning(self, student: Any) -> None:
         """Every net can train on."""
 

@@ -92,25 +92,29 @@ class _Targets:
     def use(self, data: SoftDataset) -> None:
         """Let row numbers be those of some rows."""
         self.data = data
-        self.codes = np.searchsorted(data.classes, data.y).astype(np.int64)
+        self.codes = data.codes.astype(np.int64)
         # Binary criteria take floats, as skorch's binary net asks of its users.
         kind = torch.float32 if self.binary else torch.int64
         self.labels = torch.as_tensor(self.codes).to(kind)
         self.soft = torch.as_tensor(data.targets)
+        self.alpha = None if data.alpha is None else torch.as_tensor(data.alpha)
         weight = np.ones(len(self.codes)) if data.weight is None else data.weight
         # Of mean 1, and no batch divides by its own sum: the mean over the batches
         # of an epoch is the weighted loss, and a batch of weights 0 is no 0/0.
         mean = weight.mean() if self.more is None else self.more.mean_weight
         self.weight = torch.as_tensor(weight / mean)
 
-    def gather(self, output: Any) -> tuple[Any, Any, Any]:
-        """Targets, codes and weights of the batch, where and as its output is."""
+    def gather(self, output: Any) -> tuple[Any, Any, Any, Any]:
+        """Targets, codes, weights and alpha of the batch, as its output is."""
         if self.soft.device != output.device or self.soft.dtype != output.dtype:
             self.soft = self.soft.to(output.device, output.dtype)
             self.weight = self.weight.to(output.device, output.dtype)
             self.labels = self.labels.to(output.device)
+            if self.alpha is not None:
+                self.alpha = self.alpha.to(output.device, output.dtype)
         rows = self.rows.to(output.device)
-        return self.soft[rows], self.labels[rows], self.weight[rows]
+        alpha = None if self.alpha is None else self.alpha[rows]
+        return self.soft[rows], self.labels[rows], self.weight[rows], alpha
 
 
 class SoftNet(NeuralNet):
@@ -187,9 +191,17 @@ class SoftNet(NeuralNet):
             self.soft_.asked = True
         # Half precision is for layers, not for sums over rows.
         y_pred = y_pred.to(torch.promote_types(y_pred.dtype, torch.float32))
-        targets, labels, weight = self.soft_.gather(y_pred)
+        targets, labels, weight, alpha = self.soft_.gather(y_pred)
         compute = _LOSSES[type(criterion)]
         losses, share = compute(criterion, y_pred, targets, labels)
+        if alpha is not None:
+            T = self.soft_.data.temperature
+            hard = functional.one_hot(labels.long(), self.soft_.n_classes)
+            served = _multiply_logits(criterion, y_pred, T)
+            others, part = compute(criterion, served, hard.to(targets), labels)
+            losses = alpha * losses + (1 - alpha) / T**2 * others
+            # With class weights, what each term is divided by.
+            share = alpha.mean() * share + (1 - alpha.mean()) * part
         total = (weight * losses).sum()
         return total if criterion.reduction == "sum" else total / share
 
@@ -243,6 +255,16 @@ def _read_more(net: SoftNet) -> Iterator[tuple[Any, Any]]:
         dataset = net.get_dataset(data.X, soft.codes)
         yield from _label_batches(net.get_iterator(dataset, training=True), net)
     soft.use(given)
+
+
+def _multiply_logits(criterion: Any, output: Any, factor: float) -> Any:
+    """Return the module's output as it would be after its logits are multiplied."""
+    if isinstance(criterion, torch.nn.NLLLoss):
+        return functional.log_softmax(factor * output, dim=1)
+    if isinstance(criterion, torch.nn.BCELoss):
+        eps = torch.finfo(output.dtype).eps
+        return torch.sigmoid(factor * torch.logit(output, eps))
+    return factor * output
 
 
 def _cross_entropy(

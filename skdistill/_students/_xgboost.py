@@ -22,7 +22,13 @@ from typing import Any
 import numpy as np
 
 from .._soft_data import SoftDataset
-from ._boosting import check_metadata, is_stock, soft_derivatives, soft_loss
+from ._boosting import (
+    check_metadata,
+    is_stock,
+    soft_derivatives,
+    soft_loss,
+    start_logits,
+)
 from ._fine_tuning import RATE_SHARE, refuse_fine_tuning
 from ._soft_learner import SoftLearner, move_state
 
@@ -36,9 +42,6 @@ _LEAST_HESSIAN = 1e-6
 
 #: The learning rate of a model that is given none.
 _LEARNING_RATE = 0.3
-
-#: Floor of a class's share before its logarithm is taken.
-_LEAST_SHARE = 1e-15
 
 
 class XGBoostLearner(SoftLearner):
@@ -170,8 +173,8 @@ def _make_multiclass(
     from xgboost import XGBClassifier
 
     params = params | {
-        "objective": soft_derivatives(train.targets, _CURVATURE, least=_LEAST_HESSIAN),
-        "eval_metric": None if validation is None else soft_loss(validation.targets),
+        "objective": soft_derivatives(train, _CURVATURE, least=_LEAST_HESSIAN),
+        "eval_metric": None if validation is None else soft_loss(validation),
         "disable_default_eval_metric": True,
     }
     if first and params["base_score"] is None:
@@ -188,8 +191,7 @@ def _label(data: SoftDataset) -> Any:
 
 def _start(data: SoftDataset) -> list[float]:
     """The logarithms of the class shares, with mean 0 as XGBoost has them."""
-    shares = np.average(data.targets, axis=0, weights=data.weight)
-    start = np.log(np.maximum(shares, _LEAST_SHARE))
+    start = start_logits(data, data.weight)
     return [float(value) for value in start - start.mean()]
 
 

@@ -2,21 +2,27 @@
 
 import numpy as np
 import pytest
+import torch
 from catboost import CatBoostClassifier
+from lightgbm import LGBMClassifier
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     VotingClassifier,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from torch import nn
 
 from skdistill import DistilledClassifier
 
@@ -42,6 +48,20 @@ def distil(student, n_classes, *, copies=20, **params):
         None, student, augmenter=None, calibrate=False, random_state=0, **params
     )
     return model.fit(X, y, teacher_proba=P[n_classes][pattern])
+
+
+class Patterns(ClassifierMixin, BaseEstimator):
+    """A teacher that serves the row of its table whose pattern X shows."""
+
+    def __init__(self, table=None):
+        self.table = table
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return self.table[np.argmax(X, axis=1)]
 
 
 STUDENTS = {
@@ -78,6 +98,86 @@ def test_true_probabilities_are_served(name, n_classes, alpha, temperature):
         model.student_.predict_proba(np.eye(3)), P[n_classes], atol=atol
     )
     assert model.temperature_ == (temperature if alpha else 1)
+
+
+@pytest.mark.parametrize(("alpha", "temperature"), [(0.6, 3.0), (0.2, 0.5)])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("refits", [False, True])
+def test_lightgbm_serves_true_probabilities(n_classes, alpha, temperature, refits):
+    X, y, _ = draw_labels(n_classes, copies=60)
+    student = LGBMClassifier(
+        n_estimators=200, min_child_samples=1, n_jobs=1, deterministic=True, verbose=-1
+    )
+    stored = FrozenEstimator(Patterns(P[n_classes]).fit(X, y))
+    model = DistilledClassifier(
+        stored,
+        student,
+        alpha=alpha,
+        temperature=temperature,
+        augmenter=None,
+        calibrate=False,
+        random_state=0,
+    )
+    model.fit(X, y, X_unlabeled=np.eye(3) if refits else None)
+    served = model.student_.predict_proba(np.eye(3))
+    np.testing.assert_allclose(served, P[n_classes], atol=0.006)
+    saved = model.student_.booster_.predict(np.eye(3))
+    np.testing.assert_allclose(saved, served if n_classes == 3 else served[:, 1])
+
+
+class Linear(nn.Module):
+    """One layer, and perhaps the nonlinearity before the criterion."""
+
+    def __init__(self, n_outputs, ending):
+        super().__init__()
+        self.layer, self.ending = nn.Linear(3, n_outputs), ending
+
+    def forward(self, X):
+        z = self.layer(X)
+        if self.ending == "softmax":
+            return z.softmax(dim=1)
+        if self.ending == "sigmoid":
+            return z.sigmoid().squeeze(1)
+        return z.squeeze(1) if self.ending == "flat" else z
+
+
+NETS = {
+    "cross entropy": (NeuralNetClassifier, nn.CrossEntropyLoss, 3, None),
+    "nll": (NeuralNetClassifier, nn.NLLLoss, 3, "softmax"),
+    "binary logits": (NeuralNetBinaryClassifier, nn.BCEWithLogitsLoss, 1, "flat"),
+    "binary": (NeuralNetBinaryClassifier, nn.BCELoss, 1, "sigmoid"),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_nets_serve_true_probabilities(name):
+    kind, criterion, n_outputs, ending = NETS[name]
+    n_classes = max(n_outputs, 2)
+    X, y, pattern = draw_labels(n_classes)
+    net = kind(
+        Linear,
+        module__n_outputs=n_outputs,
+        module__ending=ending,
+        criterion=criterion,
+        optimizer=torch.optim.LBFGS,
+        lr=1.0,
+        max_epochs=8,
+        batch_size=-1,
+        train_split=None,
+        verbose=0,
+    )
+    model = DistilledClassifier(
+        None,
+        net,
+        alpha=0.6,
+        temperature=3,
+        augmenter=None,
+        calibrate=False,
+        random_state=0,
+    )
+    model.fit(X.astype(np.float32), y, teacher_proba=P[n_classes][pattern])
+    served = model.student_.predict_proba(np.eye(3, dtype=np.float32))
+    np.testing.assert_allclose(served, P[n_classes], atol=0.003)
 
 
 def clip_table(n_classes, y):

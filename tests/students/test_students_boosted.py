@@ -12,13 +12,13 @@ from _boosted import harden, make_soft, training_loss
 from _learners import fine_tune
 from lightgbm import LGBMClassifier
 from scipy.sparse import csr_matrix
-from scipy.special import softmax
+from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from skdistill import DistilledClassifier
-from skdistill._soft_data import soften
+from skdistill._soft_data import SoftDataset, soften
 from skdistill._students import (
     _boosting,
     can_scale_logits,
@@ -164,30 +164,51 @@ def test_lightgbm_leaves_count_rows(n_classes):
     assert {tree["tree_structure"]["internal_count"] for tree in trees} == {400}
 
 
-def test_derivatives_are_those_of_the_loss():
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("n_outputs", [1, 4])
+def test_derivatives_are_those_of_the_loss(n_outputs, mixed):
+    """Against finite differences of the formula, with true labels and without."""
     rng = np.random.RandomState(0)
-    targets, margins = rng.dirichlet(np.ones(4), 6), rng.normal(size=(6, 4))
-    weight, offsets = rng.uniform(1, 2, 6), rng.normal(size=4)
-    derivatives = _boosting.soft_derivatives(targets, 1.0, offsets=offsets)
-    loss = _boosting.soft_loss(targets, offsets)
-    expected = -(targets * np.log(softmax(margins + offsets, axis=1))).sum(axis=1)
-    assert loss(None, margins) == pytest.approx(expected.mean())
-    assert loss(None, margins, weight) == pytest.approx(
-        np.average(expected, weights=weight)
+    n_classes, T = max(n_outputs, 2), 2.5
+    targets, codes = rng.dirichlet(np.ones(n_classes), 6), np.arange(6) % n_classes
+    weight, offsets = rng.uniform(1, 2, 6), rng.normal(size=n_outputs)
+    alpha = rng.uniform(0.2, 0.9, 6) if mixed else None
+    data = SoftDataset(
+        np.zeros((6, 1)),
+        targets,
+        np.arange(n_classes),
+        codes,
+        temperature=T,
+        alpha=alpha,
     )
-    gradient, hessian = derivatives(None, margins, weight)
-    step = 1e-4
-    for row, column in np.ndindex(6, 4):
-        moved = np.zeros((6, 4))
-        moved[row, column] = step
-        low, here, high = (
-            loss(None, margins + sign * moved, weight) * weight.sum()
-            for sign in (-1, 0, 1)
-        )
-        assert gradient[row, column] == pytest.approx((high - low) / 2 / step, abs=1e-5)
-        assert hessian[row, column] == pytest.approx(
-            (high - 2 * here + low) / step**2, abs=1e-5
-        )
+
+    def measure(margins):
+        z = margins + offsets
+        z = np.column_stack([0 * z, z]) if n_outputs == 1 else z
+        soft = -(targets * log_softmax(z, axis=1)).sum(axis=1)
+        hard = -log_softmax(T * z, axis=1)[np.arange(6), codes]
+        return alpha * soft + (1 - alpha) / T**2 * hard if mixed else soft
+
+    # Of two classes the libraries have a vector of margins.
+    margins = rng.normal(size=(6, n_outputs))
+    given = margins.ravel() if n_outputs == 1 else margins
+    loss = _boosting.soft_loss(data, offsets)
+    assert loss(None, given) == pytest.approx(measure(margins).mean())
+    assert loss(None, given, weight) == pytest.approx(
+        np.average(measure(margins), weights=weight)
+    )
+    derivatives = _boosting.soft_derivatives(data, 1.0, offsets=offsets)
+    gradient, hessian = derivatives(None, given, weight)
+    assert gradient.shape == given.shape
+    step = 1e-4 * np.eye(n_outputs)
+    low, here, high = (
+        np.column_stack([weight * measure(margins + sign * e) for e in step])
+        for sign in (-1, 0, 1)
+    )
+    expected = ((high - low) / 2e-4).reshape(given.shape)
+    np.testing.assert_allclose(gradient, expected, atol=1e-5)
+    expected = ((high - 2 * here + low) / 1e-8).reshape(given.shape)
+    np.testing.assert_allclose(hessian, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -326,8 +347,12 @@ REFUSED = [
     ({"objective": "multiclassova"}, 3, "received objective='multiclassova'"),
     ({"objective": lambda y, p: (p - y, p)}, 2, "by the log loss"),
     ({"app": "regression"}, 2, r"app='regression'\. Leave it out"),
-    ({"boosting_type": "dart"}, 3, "needs boosting_type 'gbdt' .* received 'dart'"),
-    ({"boosting": "rf"}, 3, "With 3 classes .* received 'rf'"),
+    (
+        {"boosting_type": "dart"},
+        3,
+        "With 3 classes .* received boosting_type='dart'",
+    ),
+    ({"boosting": "rf"}, 3, "With 3 classes .* received boosting='rf'"),
     ({"linear_tree": True}, 3, "Set boost_from_average=False"),
     ({"early_stopping_round": 3, "metric": "auc"}, 2, "metric='auc'. Leave it out"),
     ({"early_stopping_round": 3, "boosting": "dart"}, 2, "can't stop early"),
