@@ -188,14 +188,14 @@ def test_same_seed_same_rows(sampler):
 
 
 @every_sampler
-def test_batches_do_not_change_what_holds(sampler, monkeypatch):
-    for module in ("_pairs.BATCH_ROWS", "_copula.CHUNK_CELLS", "_dense.KEY_ROWS"):
-        monkeypatch.setattr(f"skdistill.transfer.{module}", 7)
-    rows, parents = clone(sampler).fit(NUMBERS).sample_with_parents(95, random_state=0)
-    assert rows.shape == (95, 3)
-    assert set(np.bincount(parents)) == {2, 3}
-    assert (rows >= NUMBERS.min(axis=0)).all()
-    assert (rows <= NUMBERS.max(axis=0)).all()
+def test_batches_do_not_change_what_holds(sampler):
+    """Keys are made for 4,096 rows at once, rows for some 65,000."""
+    X = RNG.standard_normal((4200, 40))
+    rows, parents = clone(sampler).fit(X).sample_with_parents(105_000, random_state=0)
+    assert rows.shape == (105_000, 40)
+    assert set(np.bincount(parents)) == {25}
+    assert (rows >= X.min(axis=0)).all()
+    assert (rows <= X.max(axis=0)).all()
 
 
 def test_neighbours_are_the_nearest_under_the_mixed_metric():

@@ -347,17 +347,18 @@ def make_sparse(family, fmt="csr"):
 @pairing
 @pytest.mark.parametrize("family", [sp.csr_array, sp.csr_matrix])
 @pytest.mark.parametrize("fmt", ["csr", "csc", "coo"])
-def test_sparse_rows_stay_sparse(sampler, family, fmt, monkeypatch):
-    monkeypatch.setattr("skdistill.transfer._sparse.CHUNK_CELLS", 64)
+def test_sparse_rows_stay_sparse(sampler, family, fmt):
+    # More cells than are exchanged at once.
+    n_samples = 1000 * N + 1
     X = make_sparse(family, fmt)
     dense = X.toarray()
     sampler = clone(sampler).fit(X)
-    rows, parents = sampler.sample_with_parents(181, random_state=0)
+    rows, parents = sampler.sample_with_parents(n_samples, random_state=0)
     assert type(rows) is family
     assert rows.dtype == X.dtype
-    assert set(np.bincount(parents)) == {3, 4}
+    assert set(np.bincount(parents)) == {1000, 1001}
     np.testing.assert_array_equal(
-        sampler.sample(181, random_state=0).toarray(), rows.toarray()
+        sampler.sample(n_samples, random_state=0).toarray(), rows.toarray()
     )
     given = rows.toarray()
     for j in range(12):
