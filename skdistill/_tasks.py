@@ -135,16 +135,9 @@ def share_cores(estimator: Any, n_threads: int | None, alone: bool = False) -> A
     An `n_jobs` of -1, or LightGBM's None, would give every task all cores. Changed
     parts are copies, because threads may share an estimator; arrays are not copied.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted or not.
-    n_threads : int or None
-        None: no limit.
-    alone : bool
-        Whether scikit-learn's `n_jobs` of None becomes 1 instead of the default of
-        `joblib.parallel_config`. A forest adds up the votes of its trees in the order
-        in which threads end; with one thread the sum is always the same.
+    With `alone`, scikit-learn's `n_jobs` of None becomes 1 instead of the default of
+    `joblib.parallel_config`: a forest adds up the votes of its trees in the order in
+    which threads end; with one thread the sum is always the same.
     """
     return _cut_parts(estimator, n_threads, 1 if alone else None, {})
 

@@ -34,22 +34,8 @@ PART_ROWS = 2**14
 class TransferStream:
     """Parts of a transfer set, made as they are read; they can be read once.
 
-    Parameters
-    ----------
-    sampler : estimator or None
-        Unfitted; None: the unlabelled rows alone.
-    X : rows in the user's container
-        Training rows, which synthetic rows are built on too.
-    weight : ndarray of shape (n_samples,) or None
-        Weights of X; an unlabelled row weighs as much as a row on average.
-    chunks : Chunks
-        Unlabelled rows.
-    n_synthetic : int or "auto"
-        Number of rows to make, shared out to the blocks by their rows.
-    seed : int, RandomState or None
-        For the samplers.
-    ratio : int
-        Rows for each real one where `n_synthetic` is "auto".
+    Parameters are those of `make_transfer_set`, with `chunks` in place of unlabelled
+    rows; `n_synthetic` is shared out to the blocks by their rows.
 
     Attributes
     ----------

@@ -177,7 +177,7 @@ def exchange_numbers(
 
     A normal around the `other` value with standard deviation `noise` times their
     distance, held to the range and to whole numbers where `whole`. Where either is
-    not finite (missing), the other value itself.
+    not finite, the other value itself.
     """
     if not noise:
         return other

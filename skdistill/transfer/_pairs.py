@@ -38,6 +38,10 @@ class Pairs:
     def n_rows(self) -> int:
         return len(self.first) + int(self.both.sum())
 
+    def find_starts(self) -> IndexArray:
+        """Return the place of each first row in the sample."""
+        return np.arange(len(self.first)) + np.cumsum(self.both) - self.both
+
     def take(self, part: IndexArray) -> Pairs:
         return Pairs(
             self.first[part], self.second[part], self.both[part], self.rate[part]
@@ -46,9 +50,9 @@ class Pairs:
     def weave(self, first: AnyArray, second: AnyArray) -> AnyArray:
         """Interleave values of first rows with those of second rows that are kept."""
         woven = np.empty(self.n_rows, dtype=first.dtype)
-        start = np.arange(len(first)) + np.cumsum(self.both) - self.both
-        woven[start] = first
-        woven[start[self.both] + 1] = second
+        starts = self.find_starts()
+        woven[starts] = first
+        woven[starts[self.both] + 1] = second
         return woven
 
 
@@ -90,10 +94,7 @@ def draw_rounds(
 
 
 def pair_rows(
-    counts: IndexArray,
-    rates: FloatArray,
-    propose: Propose,
-    rng: np.random.Generator,
+    counts: IndexArray, rates: FloatArray, propose: Propose, rng: np.random.Generator
 ) -> Iterator[Pairs]:
     """Yield the pairs of a sample in batches.
 

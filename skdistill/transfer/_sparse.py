@@ -88,11 +88,7 @@ class SparseTable:
         return sparse.vstack(blocks, format="csr")
 
     def _exchange_part(
-        self,
-        pairs: Pairs,
-        part: IndexArray,
-        noise: float,
-        rng: np.random.Generator,
+        self, pairs: Pairs, part: IndexArray, noise: float, rng: np.random.Generator
     ) -> Any:
         chosen = pairs.take(part)
         first, second, cells = _align(self.X[chosen.first], self.X[chosen.second])
@@ -101,7 +97,7 @@ class SparseTable:
         given_first = self._draw(first, second, taken, column, noise, rng)
         given_second = self._draw(second, first, taken, column, noise, rng)
         kept = chosen.both[row]
-        start = np.arange(len(part)) + np.cumsum(chosen.both) - chosen.both
+        start = chosen.find_starts()
         data = np.concatenate([given_first, given_second[kept]])
         rows = np.concatenate([start[row], start[row[kept]] + 1])
         columns = np.concatenate([column, column[kept]])
@@ -124,15 +120,9 @@ class SparseTable:
         drawn = np.flatnonzero(taken & ~self.nominal[column])
         if noise and len(drawn):
             j = column[drawn]
-            values = exchange_numbers(
-                own[drawn].astype(np.float64),
-                other[drawn].astype(np.float64),
-                noise,
-                self.low[j],
-                self.high[j],
-                self.whole[j],
-                rng,
-            )
+            mine, others = own[drawn].astype(float), other[drawn].astype(float)
+            bounds = (self.low[j], self.high[j], self.whole[j])
+            values = exchange_numbers(mine, others, noise, *bounds, rng)
             given[drawn] = values.astype(given.dtype)
         return given
 
