@@ -10,13 +10,9 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._nested import (
-    replace_distilled,
-    transform_before,
-    weight_params,
-)
-from .._progress import raise_interrupts
+from .._nested import replace_distilled, transform_before
 from .._students import encode_labels
+from ._training_length import choose_length, fit_student
 
 _TRAIN = (
     "Pass train=(X_train, y_train), the rows that the estimator was fitted on; or "
@@ -74,8 +70,8 @@ def _fit_baseline(
         )
     y = encode_labels(student, y, classes)
     rows = transform_before(estimator, X)
-    with raise_interrupts():
-        student.fit(rows, y, **weight_params(student, weight))
+    student = choose_length(student, distilled.student_, rows, y, weight)
+    fit_student(student, rows, y, weight)
     return replace_distilled(estimator, student), classes
 
 

@@ -209,13 +209,41 @@ def test_groups_of_every_kind(values, names, as_column):
 
 @pytest.mark.parametrize("given", [True, False], ids=["student", "default student"])
 def test_fit_fits_the_same_student_on_the_true_labels(given):
-    model = distil() if given else distil(student=None)
-    found = report_on(model, baseline="fit", train=TRAIN, random_state=0)
+    # So few rows that a network trains as it is set.
+    train = X_TRAIN[:150], Y_TRAIN[:150]
+    model = distil(*train) if given else distil(*train, student=None)
+    found = report_on(model, baseline="fit", train=train, random_state=0)
     # With the seeds that the distilled student had.
-    expected = clone(model.student_).fit(X_TRAIN, Y_TRAIN).predict_proba(X_TEST)
+    expected = clone(model.student_).fit(*train).predict_proba(X_TEST)
     assert found.models["baseline"]["log_loss"] == pytest.approx(
         log_loss(Y_TEST, expected)
     )
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("noise", "stopped"), [(0.5, True), (0.0, False)])
+def test_a_network_trains_as_long_as_validation_rows_ask_for(noise, stopped):
+    """Long training memorises noise; early stopping ends while clean labels help."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(800, 6))
+    wrong = rng.random(800) < noise / 2
+    y = np.where((rows[:, 0] * rows[:, 1] > 0) ^ wrong, "high", "low")
+    train = rows[:400], y[:400]
+    student = MLPClassifier((64,), max_iter=300, tol=0, learning_rate_init=0.01)
+    model = distil(*train, student=student, augmenter=None, temperature=1, alpha=1)
+    found = report_on(model, rows[400:], y[400:], baseline="fit", train=train)
+    # Without a transfer set its epochs are as many updates as those of the student.
+    epochs = model.student_.n_iter_
+    lengths = {
+        True: {"early_stopping": True},
+        False: {"max_iter": epochs, "n_iter_no_change": epochs},
+    }
+    losses = {}
+    for kind, params in lengths.items():
+        direct = clone(model.student_).set_params(**params).fit(*train)
+        losses[kind] = log_loss(y[400:], direct.predict_proba(rows[400:]))
+    assert losses[stopped] < losses[not stopped]
+    assert found.models["baseline"]["log_loss"] == pytest.approx(losses[stopped])
 
 
 def test_fit_takes_weights():
