@@ -101,6 +101,8 @@ class _Schema:
         self.n_rows, self.n_columns = count_block_rows(X), count_columns(X)
         self.dtype = X.dtype if isinstance(X, np.ndarray) else None
         self.is_pandas = is_pandas(X)
+        #: Makes an Arrow table rows in X's own kind and types.
+        self.convert = self._to_frame if self.dtype is None else self._to_array
         self.names: list[str] | None = None
         self.types: dict[str, Any] = {}
         if self.dtype is None:
@@ -136,21 +138,12 @@ class _Schema:
         self.names = list(schema.names)
         self.types = {field.name: _strip(field.type) for field in schema}
 
-    def convert(self, table: Any, where: str) -> Any:
-        """Return the rows in X's own kind and types."""
-        if self.dtype is not None:
-            return self._to_array(table, where)
-        return self._to_frame(table, where)
-
     def _to_array(self, table: Any, where: str) -> Any:
         rows = np.empty((table.num_rows, self.n_columns), dtype=self.dtype)
-        for j, (name, column) in enumerate(
-            zip(table.column_names, table.columns, strict=True)
-        ):
-            values = column.to_numpy()
-            if rows.dtype.kind != "O" and not np.can_cast(
-                values.dtype, rows.dtype, "same_kind"
-            ):
+        for j, name in enumerate(table.column_names):
+            values = table.column(j).to_numpy()
+            alike = np.can_cast(values.dtype, rows.dtype, "same_kind")
+            if not alike and rows.dtype.kind != "O":
                 raise _refuse_values(where, name, rows.dtype, values.dtype)
             rows[:, j] = values
         return rows

@@ -121,9 +121,6 @@ class RowSampler(ABC, BaseEstimator):
     def _draw(self, n_samples: int, rng: np.random.Generator) -> tuple[Any, Any]:
         """Return rows, and the row of the table that each is built on."""
 
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_table")
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         inputs = tags.input_tags

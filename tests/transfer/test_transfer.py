@@ -190,7 +190,7 @@ def test_same_seed_same_rows(sampler):
 @every_sampler
 def test_batches_do_not_change_what_holds(sampler):
     """Keys are made for 4,096 rows at once, rows for some 65,000."""
-    X = RNG.standard_normal((4200, 40))
+    X = np.random.RandomState(0).standard_normal((4200, 40))
     rows, parents = clone(sampler).fit(X).sample_with_parents(105_000, random_state=0)
     assert rows.shape == (105_000, 40)
     assert set(np.bincount(parents)) == {25}
