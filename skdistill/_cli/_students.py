@@ -17,38 +17,29 @@ from .._labels._defaults import default_student, prepare_columns
 from ..transfer._transfer_set import PILOT_ROWS
 
 
-def _make_mlp(X: Any) -> None:
-    """None: the default student, which DistilledClassifier builds itself."""
-
-
-def _make_logistic(X: Any) -> Pipeline:
-    return _prepend_columns(X, LogisticRegression(max_iter=1000))
-
-
-def _make_tree(X: Any) -> Pipeline:
-    return _prepend_columns(X, DecisionTreeClassifier(min_samples_leaf=5))
-
-
-def _make_forest(X: Any) -> Pipeline:
-    return _prepend_columns(X, RandomForestClassifier(50, min_samples_leaf=2))
-
-
-def _make_lightgbm(X: Any) -> Pipeline:
-    from lightgbm import LGBMClassifier
-
-    return _prepend_columns(X, LGBMClassifier(n_estimators=50, n_jobs=1, verbose=-1))
-
-
 def _prepend_columns(X: Any, classifier: Any) -> Pipeline:
     return Pipeline([("columns", prepare_columns(X)), ("classifier", classifier)])
 
 
+def _make_logistic() -> LogisticRegression:
+    return LogisticRegression(max_iter=1000)
+
+
+def _make_lightgbm(**params: Any) -> Any:
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(n_estimators=50, n_jobs=1, verbose=-1, **params)
+
+
 STUDENTS: dict[str, Callable[[Any], Pipeline | None]] = {
-    "mlp": _make_mlp,
-    "logistic": _make_logistic,
-    "tree": _make_tree,
-    "forest": _make_forest,
-    "lightgbm": _make_lightgbm,
+    # The default student, which DistilledClassifier builds itself.
+    "mlp": lambda X: None,
+    "logistic": lambda X: _prepend_columns(X, _make_logistic()),
+    "tree": lambda X: _prepend_columns(X, DecisionTreeClassifier(min_samples_leaf=5)),
+    "forest": lambda X: _prepend_columns(
+        X, RandomForestClassifier(50, min_samples_leaf=2)
+    ),
+    "lightgbm": lambda X: _prepend_columns(X, _make_lightgbm()),
 }
 
 
@@ -56,48 +47,34 @@ STUDENTS: dict[str, Callable[[Any], Pipeline | None]] = {
 # takes longer for one row than any of these models.
 
 
-def _make_small_logistic(X: Any) -> Pipeline:
-    return _prepend_scaling(X, LogisticRegression(max_iter=1000))
-
-
-def _make_small_tree(X: Any) -> DecisionTreeClassifier | Pipeline:
-    tree = DecisionTreeClassifier(max_leaf_nodes=64, min_samples_leaf=5)
-    # It needs no scaling, and takes missing values.
-    return tree if is_array(X) else _prepend_columns(X, tree)
-
-
-def _make_network(*layers: int) -> Callable[[Any], Pipeline]:
-    def make(X: Any) -> Pipeline:
-        student = default_student(X, len(X), stops=len(X) < PILOT_ROWS)
-        network = clone(student[-1])
-        return _prepend_scaling(X, network.set_params(hidden_layer_sizes=layers))
-
-    return make
-
-
-def _make_small_lightgbm(X: Any) -> Any:
-    from lightgbm import LGBMClassifier
-
-    boosted = LGBMClassifier(n_estimators=50, num_leaves=7, n_jobs=1, verbose=-1)
-    return boosted if is_array(X) else _prepend_columns(X, boosted)
-
-
-def is_array(X: Any) -> bool:
-    """Whether rows hold nothing but numbers, and come without names."""
-    return isinstance(X, np.ndarray) and X.dtype.kind in "iuf"
-
-
 def _prepend_scaling(X: Any, classifier: Any) -> Pipeline:
-    if not is_array(X) or np.isnan(X).any():
+    if not _is_array(X) or np.isnan(X).any():
         return _prepend_columns(X, classifier)
     return Pipeline([("scale", StandardScaler()), ("classifier", classifier)])
 
 
+def _use_trees(X: Any, trees: Any) -> Any:
+    """Trees need no scaling, and take missing values."""
+    return trees if _is_array(X) else _prepend_columns(X, trees)
+
+
+def _make_network(X: Any, *layers: int) -> Pipeline:
+    network = clone(default_student(X, len(X), stops=len(X) < PILOT_ROWS)[-1])
+    return _prepend_scaling(X, network.set_params(hidden_layer_sizes=layers))
+
+
+def _is_array(X: Any) -> bool:
+    """Whether rows hold nothing but numbers, and come without names."""
+    return isinstance(X, np.ndarray) and X.dtype.kind in "iuf"
+
+
 CANDIDATES: dict[str, Callable[[Any], Any]] = {
-    "logistic": _make_small_logistic,
-    "tree": _make_small_tree,
-    "mlp-16": _make_network(16),
-    "mlp-32": _make_network(32),
-    "mlp-64-32": _make_network(64, 32),
-    "lightgbm-50x7": _make_small_lightgbm,
+    "logistic": lambda X: _prepend_scaling(X, _make_logistic()),
+    "tree": lambda X: _use_trees(
+        X, DecisionTreeClassifier(max_leaf_nodes=64, min_samples_leaf=5)
+    ),
+    "mlp-16": lambda X: _make_network(X, 16),
+    "mlp-32": lambda X: _make_network(X, 32),
+    "mlp-64-32": lambda X: _make_network(X, 64, 32),
+    "lightgbm-50x7": lambda X: _use_trees(X, _make_lightgbm(num_leaves=7)),
 }

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from .. import __version__
-from ._evaluation_rows import BASELINE, STUDENT, TEACHER
+from ._evaluation_rows import STUDENT, TEACHER
 from ._fidelity import FidelityDisplay
 from ._figures import N_BINS
 from ._plotting import require_matplotlib
@@ -20,7 +20,8 @@ from ._report_sections import (
     make_sections,
     make_title,
 )
-from ._tradeoff import TradeoffDisplay
+from ._tradeoff import COST_NAMES, TradeoffDisplay
+from ._tradeoff_figures import REPORT_COSTS
 
 #: Colours are inherited, so that it fits any theme of a notebook.
 _STYLE = """
@@ -165,33 +166,14 @@ def _draw_pictures(report: Any) -> list[tuple[str, str]]:
 def _list_tradeoffs(report: Any) -> list[tuple[str, Any]]:
     """One picture for the time and one for the size, where the student's is known."""
 
-    def make(key: str, words: str) -> Any:
-        def pair(name: str) -> tuple[float, float] | None:
-            figures = report.models.get(name)
-            if figures is None or figures[key] is None:
-                return None
-            return figures["log_loss"], figures[key]
+    def make(cost: str) -> Any:
+        return lambda ax: TradeoffDisplay.from_reports(
+            {"student": report}, cost=cost, ax=ax
+        )
 
-        def draw(ax: Any) -> None:
-            score, cost = pair(STUDENT) or (0.0, 0.0)
-            TradeoffDisplay.from_results(
-                ["student"],
-                [score],
-                [cost],
-                teacher=pair(TEACHER),
-                baseline=pair(BASELINE),
-                score_name="log loss (less is better)",
-                cost_name=words,
-                greater_is_better=False,
-                ax=ax,
-            )
-
-        return draw
-
-    kinds = (("latency_p50_us", "microseconds a row"), ("bytes", "bytes"))
     return [
-        (words, make(key, words))
-        for key, words in kinds
+        (COST_NAMES[cost], make(cost))
+        for cost, key in REPORT_COSTS.items()
         if report.models[STUDENT][key] is not None
     ]
 

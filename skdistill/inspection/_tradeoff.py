@@ -26,7 +26,7 @@ from ._tradeoff_names import write_names
 
 #: With more names, or more characters in all, only those on the front are written.
 _MAX_NAMES, _MAX_CHARACTERS = 8, 150
-_COST_NAMES = {"latency": "microseconds a row", "bytes": "bytes"}
+COST_NAMES = {"latency": "microseconds a row", "bytes": "bytes"}
 
 
 class TradeoffDisplay:
@@ -241,7 +241,7 @@ class TradeoffDisplay:
             baseline=baseline,
             chosen=getattr(search, "best_index_", None),
             score_name=f"{score} (mean over the splits)",
-            cost_name=_COST_NAMES.get(cost, cost) if cost_name is None else cost_name,
+            cost_name=COST_NAMES.get(cost, cost) if cost_name is None else cost_name,
             ax=ax,
             **kwargs,
         )
@@ -279,7 +279,7 @@ class TradeoffDisplay:
         require_matplotlib(f"{cls.__name__}.from_reports")
         given = read_reports(reports, score, cost)
         return cls.from_results(
-            list(reports), **given, cost_name=_COST_NAMES[cost], ax=ax, **kwargs
+            list(reports), **given, cost_name=COST_NAMES[cost], ax=ax, **kwargs
         )
 
     def plot(self, *, ax=None, **kwargs):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..metrics._budget import check_keys
+
 #: Words and direction of the scores that a report has of its models.
 _SCORES = {
     "accuracy": ("accuracy", True),
@@ -13,7 +15,7 @@ _SCORES = {
     "brier_score": ("Brier score (less is better)", False),
     "calibration_error": ("calibration error (less is better)", False),
 }
-_COSTS = {"latency": "latency_p50_us", "bytes": "bytes"}
+REPORT_COSTS = {"latency": "latency_p50_us", "bytes": "bytes"}
 
 
 def check_figures(names, scores, costs, teacher, baseline):
@@ -47,14 +49,7 @@ def read_results(search, keys):
             "TradeoffDisplay.from_search needs a fitted search with cv_results_; got "
             f"{type(search).__name__}. Fit it first, or pass figures to from_results."
         )
-    missing = [key for key in keys if f"mean_test_{key}" not in results]
-    if missing:
-        found = [key for key in results if key.startswith("mean_test_")]
-        raise ValueError(
-            f"The search must have scored {keys}; {missing} not among {found}. Pass "
-            "scoring={'neg_log_loss': 'neg_log_loss', 'latency': latency_scorer(), "
-            "'bytes': size_scorer} to the search, or name other keys."
-        )
+    check_keys(results, keys)
     return results
 
 
@@ -85,7 +80,7 @@ def _describe(value):
 
 def read_reports(reports, score, cost):
     """Scores and costs of the students, and of the first teacher and baseline."""
-    for name, value, known in (("score", score, _SCORES), ("cost", cost, _COSTS)):
+    for name, value, known in (("score", score, _SCORES), ("cost", cost, REPORT_COSTS)):
         if value not in known:
             raise ValueError(
                 f"{name} must be one of {list(known)}; got {value!r}. For other "
@@ -100,7 +95,7 @@ def read_reports(reports, score, cost):
 
     def read(report, model):
         figures = report.models.get(model, {})
-        pair = figures.get(score), figures.get(_COSTS[cost])
+        pair = figures.get(score), figures.get(REPORT_COSTS[cost])
         return None if None in pair else pair
 
     students = {name: read(report, "student") for name, report in reports.items()}

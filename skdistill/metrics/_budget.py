@@ -127,7 +127,7 @@ class _WithinBudget:
 
     def __call__(self, cv_results: Mapping[str, Any]) -> int:
         limits = self._limits()
-        _check_keys(cv_results, [self.score, *limits])
+        check_keys(cv_results, [self.score, *limits])
         score = _read_means(cv_results, self.score)
         costs = {key: -_read_means(cv_results, key) for key in limits}
         _check_signs(costs)
@@ -172,21 +172,19 @@ class _WithinBudget:
         )
 
 
-def _check_keys(cv_results: Mapping[str, Any], keys: list[str]) -> None:
-    missing = [key for key in keys if f"mean_test_{key}" not in cv_results]
-    if not missing:
-        return
+def check_keys(cv_results: Mapping[str, Any], keys: list[str]) -> None:
+    """Raise a ValueError that names the keys that a search has no scores of."""
+    prefix = "mean_test_"
     found = sorted(
-        name.removeprefix("mean_test_")
-        for name in cv_results
-        if name.startswith("mean_test_")
+        name.removeprefix(prefix) for name in cv_results if name.startswith(prefix)
     )
-    raise ValueError(
-        f"The search must score everything that within_budget decides by, {keys}; "
-        f"{missing} not among its scores {found}. Pass scoring={{'neg_log_loss': "
-        "'neg_log_loss', 'latency': latency_scorer(), 'bytes': size_scorer} to the "
-        "search, or name other keys in score, latency_key and bytes_key."
-    )
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise ValueError(
+            f"The search must have scored {keys}; {missing} not among its scores "
+            f"{found}. Pass scoring={{'neg_log_loss': 'neg_log_loss', 'latency': "
+            "latency_scorer(), 'bytes': size_scorer} to the search, or name other keys."
+        )
 
 
 def _read_means(cv_results: Mapping[str, Any], key: str) -> FloatArray:
