@@ -60,12 +60,7 @@ def check_rows(
 ) -> tuple[Any, NDArray[Any], FloatArray, Any, Any]:
     """Check what a report is given, and leave out rows of weight 0.
 
-    Returns
-    -------
-    X, y, weight, teacher_proba : as given
-        Of the rows with a weight above 0.
-    groups : tuple of (ndarray of shape (n_samples,), list of str) or None
-        Position of each row's group, and the names of the groups.
+    The groups become the position of each row's group and the names of the groups.
     """
     y = column_or_1d(y)
     check_consistent_length(X, y, teacher_proba)

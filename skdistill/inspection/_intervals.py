@@ -30,15 +30,10 @@ def measure_gains(
     rng: np.random.RandomState,
     n_jobs: int | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Measure what the student gains on teacher and baseline.
+    """Return what the student gains on the teacher and on the baseline, and its shares.
 
-    Returns
-    -------
-    against_teacher, against_baseline : dict
-        By score: the gain and its interval; empty without a baseline.
-    shares : dict
-        By score: the share of the teacher's advantage that the student recovers;
-        empty without a baseline.
+    Each is a dict by score: the gain and its interval, or the share of the teacher's
+    advantage that the student recovers; empty without a baseline.
     """
     names = list(rows.probas)
     kinds = {"accuracy": (1.0, rows.hits), "log_loss": (-1.0, rows.losses)}

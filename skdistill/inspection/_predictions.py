@@ -19,21 +19,9 @@ def predict_aligned(
 ) -> FloatArray:
     """Return a model's probabilities, columns in the order of `classes`.
 
-    Parameters
-    ----------
-    model : classifier
-        Fitted.
-    X : array-like of shape (n_samples, n_features)
-    classes : ndarray of shape (n_classes,)
-    name : str
-        What errors call the model.
-    known : ndarray of shape (n_known,), default=None
-        The classes of the model's columns; None: its `classes_`.
-
-    Raises
-    ------
-    ValueError
-        The model has other classes, or its output is not probabilities.
+    `name` is what errors call the model; `known` are the classes of its columns, by
+    default its `classes_`. Raises a ValueError where it has classes beyond `classes`,
+    or where its output is no probabilities.
     """
     known = np.asarray(model.classes_ if known is None else known)
     unknown = set(known.tolist()) - set(classes.tolist())
@@ -55,13 +43,7 @@ def normalize(proba: FloatArray) -> FloatArray:
 def predict_both(
     estimator: Any, X: Any, display: str
 ) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
-    """Return the teacher's and the student's probabilities, and their classes.
-
-    Raises
-    ------
-    TypeError
-        The estimator has no teacher.
-    """
+    """Return the teacher's and the student's probabilities, and their classes."""
     check_is_fitted(estimator)
     distilled = find_distilled(estimator)
     if getattr(distilled, "teacher_", None) is None:
@@ -77,13 +59,7 @@ def predict_both(
 
 
 def find_column(label: Any, classes: NDArray[Any]) -> int | None:
-    """Return the column of a class; of None the second of two, or None of more.
-
-    Raises
-    ------
-    ValueError
-        There is no such class.
-    """
+    """Return the column of a class; of None the second of two, or None of more."""
     if label is None:
         return 1 if len(classes) == 2 else None
     positions = np.flatnonzero(classes == label)
@@ -96,13 +72,7 @@ def find_column(label: Any, classes: NDArray[Any]) -> int | None:
 
 
 def list_classes(classes: Any, n_columns: int) -> NDArray[Any]:
-    """Return the classes of the columns; of None 0, 1, ...
-
-    Raises
-    ------
-    ValueError
-        There is not one for each column.
-    """
+    """Return the classes of the columns; of None 0, 1, ..."""
     if classes is None:
         return np.arange(n_columns)
     classes = np.asarray(classes)

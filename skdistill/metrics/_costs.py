@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,47 +42,15 @@ def dump_deployed(estimator: Any) -> bytes:
 def time_predictions(
     estimator: Any, X: Any, *, batch_size: int, min_calls: int, seconds: float
 ) -> NDArray[np.int64]:
-    """Time `predict_proba`, or `predict`, of what is deployed.
+    """Return the nanoseconds of calls of what is deployed, shape (n_calls,).
 
-    Calls are made for `seconds`, but at least `min_calls` of them, and no more than
-    1000 unless `min_calls` is more.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    X : array-like of shape (n_samples, n_features)
-        Rows to predict, in the container that they come in.
-    batch_size : int
-        Rows in a call; where there are fewer rows they are used again.
-    min_calls : int
-        Fewest calls.
-    seconds : float
-        Time to spend.
-
-    Returns
-    -------
-    times : ndarray of shape (n_calls,)
-        Nanoseconds of each call, without five calls to warm up.
-
-    Raises
-    ------
-    TypeError
-        The estimator does not predict.
-    ValueError
-        There are no rows.
+    `predict_proba`, or `predict`, is called with `batch_size` rows of X at a time, in
+    the container that they come in; after the last row comes the first again. Calls
+    are made for `seconds`, but at least `min_calls` of them, and no more than 1000
+    unless `min_calls` is more. Five calls to warm up are not counted.
     """
     predict = _find_method(find_deployed(estimator))
     batches = _cut_batches(X, batch_size)
-    return _time_calls(predict, batches, min_calls, seconds)
-
-
-def _time_calls(
-    predict: Callable[[Any], Any],
-    batches: Sequence[Any],
-    min_calls: int,
-    seconds: float,
-) -> NDArray[np.int64]:
     for k in range(_WARM_UP_CALLS):
         predict(batches[k % len(batches)])
     times: list[int] = []
