@@ -50,7 +50,7 @@ class DistilledClassifier(
         Softens the targets while the student learns; the student's logits are
         multiplied by it afterwards, so that it serves at temperature 1. Other
         values than 1 need a student whose logits can be multiplied (MLP, logistic
-        regression, LightGBM, most nets). "auto": 3 for networks that learn the
+        regression, LightGBM, XGBoost, most nets). "auto": 3 for networks that learn the
         training rows alone, else 1.
     alpha : float in [0, 1] or "auto", default="auto"
         Weight of the teacher's probabilities against the true labels, on rows that

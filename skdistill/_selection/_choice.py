@@ -15,7 +15,7 @@ from .._labels._soft_targets import clip_probabilities
 from .._paired import paired_difference
 from .._parts import Parts
 from .._progress import Progress
-from .._students import can_scale_logits, learns_in_epochs, refits_leaves
+from .._students import is_calibrated, learns_in_epochs, refits_leaves
 from .._typing import FloatArray
 from .._warnings import warn_caller
 from ._candidates import Candidate, drop_needless
@@ -167,7 +167,7 @@ def _calibrate_student(
     logits cannot be divided, where the pilot was a short one, and where the scalar
     does not help by more than two standard errors.
     """
-    divisible = can_scale_logits(parts.student, len(scores.priors))
+    divisible = is_calibrated(parts.student, len(scores.priors))
     if not (splits.calibrate and scores.complete and pilot.to_end and divisible):
         return 1.0
     proba = scores.clip(pilot.proba)

@@ -103,6 +103,12 @@ def can_scale_logits(student: Any, n_classes: int) -> bool:
     return family.can_scale_logits(learner, n_classes)
 
 
+def is_calibrated(student: Any, n_classes: int) -> bool:
+    """Whether the scalar that a pilot asks for divides the student's logits."""
+    family, learner = _find(student)
+    return family.is_calibrated and family.can_scale_logits(learner, n_classes)
+
+
 def scale_logits(student: Any, factor: float) -> None:
     """Multiply a fitted student's logits."""
     if factor != 1:

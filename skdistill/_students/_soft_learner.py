@@ -35,9 +35,12 @@ class SoftLearner(ABC):
     auto_temperature : float
         What the temperature "auto" is on the training rows alone, where logits can be
         scaled.
+    is_calibrated : bool
+        Whether the scalar that a pilot asks for divides the fitted student's logits.
     """
 
     auto_temperature: ClassVar[float] = 1.0
+    is_calibrated: ClassVar[bool] = True
 
     @abstractmethod
     def accepts(self, student: Any) -> bool:

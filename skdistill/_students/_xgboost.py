@@ -8,6 +8,10 @@ XGBoost starts by itself. The model keeps "multi:softprob", so that a saved one
 predicts probabilities. With one-hot targets the probabilities are those of the stock
 fit to 1e-6: margins are float32, and their softmax is taken in another place.
 
+True labels beside a temperature are learned from Python too (`_mixture`), of two
+classes with the Hessian of "binary:logistic". For the temperature, start values and
+leaves are multiplied in the model's JSON format.
+
 An XGBClassifier takes the labels 0 to K - 1 only.
 
 Source: Chen and Guestrin, "XGBoost: a scalable tree boosting system", KDD 2016;
@@ -17,9 +21,11 @@ Source: Chen and Guestrin, "XGBoost: a scalable tree boosting system", KDD 2016;
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, logit
 
 from .._soft_data import SoftDataset
 from ._boosting import (
@@ -46,6 +52,9 @@ _LEARNING_RATE = 0.3
 
 class XGBoostLearner(SoftLearner):
     """The stock XGBClassifier."""
+
+    # No benchmark has shown yet that it helps.
+    is_calibrated = False
 
     def accepts(self, student: Any) -> bool:
         return is_stock(student, "xgboost", "XGBClassifier")
@@ -77,6 +86,21 @@ class XGBoostLearner(SoftLearner):
 
     def wants_validation(self, student: Any, n_samples: int) -> bool:
         return bool(student.early_stopping_rounds)
+
+    def can_scale_logits(self, student: Any, n_classes: int) -> bool:
+        return student.multi_strategy in (None, "one_output_per_tree")
+
+    def learns_mixtures(self, student: Any) -> bool:
+        return True
+
+    def scale_logits(self, student: Any, factor: float) -> None:
+        booster = student.get_booster()
+        model = json.loads(booster.save_raw("json"))
+        _scale_model(model["learner"], factor)
+        booster.load_model(bytearray(json.dumps(model), "utf-8"))
+        # A loaded model has its own settings.
+        kept = {"nthread": student.n_jobs, "device": student.device}
+        booster.set_param({k: v for k, v in kept.items() if v is not None})
 
     def fit_rows(
         self, student: Any, rows: SoftDataset, validation: SoftDataset | None
@@ -129,11 +153,11 @@ def _boost(
     from xgboost import XGBModel
 
     check_metadata(train, student, ("feature_weights",))
-    binary = len(train.classes) == 2
-    make_worker = _make_binary if binary else _make_multiclass
+    native = _learns_natively(train)
+    make_worker = _make_native if native else _make_derived
     worker = make_worker(params, train, validation, xgb_model is None)
     # The base takes any label; the classifier's own fit sets the number of classes.
-    fit = XGBModel.fit if binary else type(worker).fit
+    fit = XGBModel.fit if native else type(worker).fit
     fit(
         worker,
         train.X,
@@ -145,11 +169,11 @@ def _boost(
         **(train.params or {}),
     )
     # As the stock fit does.
-    student.objective = _BINARY if binary else _MULTICLASS
+    student.objective = _BINARY if len(train.classes) == 2 else _MULTICLASS
     return move_state(worker, student, [*worker.get_params(), "kwargs"])
 
 
-def _make_binary(
+def _make_native(
     params: dict[str, Any],
     train: SoftDataset,
     validation: SoftDataset | None,
@@ -163,7 +187,7 @@ def _make_binary(
     return worker
 
 
-def _make_multiclass(
+def _make_derived(
     params: dict[str, Any],
     train: SoftDataset,
     validation: SoftDataset | None,
@@ -172,8 +196,9 @@ def _make_multiclass(
     """Labels are only there to be counted: derivatives and metric hold the targets."""
     from xgboost import XGBClassifier
 
+    curvature = 1.0 if len(train.classes) == 2 else _CURVATURE
     params = params | {
-        "objective": soft_derivatives(train, _CURVATURE, least=_LEAST_HESSIAN),
+        "objective": soft_derivatives(train, curvature, least=_LEAST_HESSIAN),
         "eval_metric": None if validation is None else soft_loss(validation),
         "disable_default_eval_metric": True,
     }
@@ -183,16 +208,43 @@ def _make_multiclass(
 
 
 def _label(data: SoftDataset) -> Any:
-    """Float targets of two classes; of more, labels that name each class."""
-    if len(data.classes) == 2:
+    """Float targets; for an objective of ours, labels that name each class."""
+    if _learns_natively(data):
         return data.targets[:, 1]
     return np.arange(data.n_samples) % len(data.classes)
 
 
-def _start(data: SoftDataset) -> list[float]:
-    """The logarithms of the class shares, with mean 0 as XGBoost has them."""
+def _start(data: SoftDataset) -> float | list[float]:
+    """The start values, as XGBoost has them: of two classes a probability."""
     start = start_logits(data, data.weight)
+    if len(start) == 2:
+        return float(expit(start[1] - start[0]))
     return [float(value) for value in start - start.mean()]
+
+
+def _learns_natively(data: SoftDataset) -> bool:
+    """Whether XGBoost's own objective takes the targets."""
+    return len(data.classes) == 2 and data.alpha is None
+
+
+def _scale_model(learner: dict[str, Any], factor: float) -> None:
+    """Multiply start values and leaves of a model in XGBoost's JSON format."""
+    param = learner["learner_model_param"]
+    base = np.ravel(json.loads(param["base_score"])).astype(float)
+    if learner["objective"]["name"] == _BINARY:
+        base = expit(factor * logit(base))
+    else:
+        base = factor * base
+    param["base_score"] = json.dumps(base.tolist())
+    booster = learner["gradient_booster"]
+    model = booster.get("gbtree", booster)["model"]
+    if "weights" in model:
+        model["weights"] = [factor * value for value in model["weights"]]
+    for tree in model.get("trees", ()):
+        for node, child in enumerate(tree["left_children"]):
+            if child == -1:
+                tree["split_conditions"][node] *= factor
+                tree["base_weights"][node] *= factor
 
 
 def _evaluation(validation: SoftDataset | None) -> dict[str, Any]:

@@ -120,6 +120,7 @@ FAMILIES = {
     ),
     "xgboost": Family(
         make_xgboost,
+        scales=(2, 3),
         fine_tunes=True,
         stopping={"early_stopping_rounds": 2, "n_estimators": 300},
     ),

@@ -1,5 +1,7 @@
 """True labels with a share at a temperature other than 1, and class weights there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from catboost import CatBoostClassifier
 from lightgbm import LGBMClassifier
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -23,8 +25,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
+from xgboost import XGBClassifier
 
 from skdistill import DistilledClassifier
+from skdistill._soft_data import SoftDataset
+from skdistill._students import fit_student
 
 P = {
     3: np.array([[0.7, 0.25, 0.05], [0.1, 0.1, 0.8], [0.3, 0.35, 0.35]]),
@@ -123,6 +128,47 @@ def test_lightgbm_serves_true_probabilities(n_classes, alpha, temperature, refit
     np.testing.assert_allclose(served, P[n_classes], atol=0.006)
     saved = model.student_.booster_.predict(np.eye(3))
     np.testing.assert_allclose(saved, served if n_classes == 3 else served[:, 1])
+
+
+@pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_xgboost_serves_true_probabilities(n_classes, booster):
+    student = XGBClassifier(n_estimators=150, reg_lambda=0, booster=booster, n_jobs=1)
+    if booster != "gblinear":
+        student.set_params(min_child_weight=0)
+    model = distil(student, n_classes, copies=60, alpha=0.6, temperature=3)
+    served = model.student_.predict_proba(np.eye(3))
+    # Linear boosting converges slowly.
+    atol = 0.03 if booster == "gblinear" else 0.006
+    np.testing.assert_allclose(served, P[n_classes], atol=atol)
+    again = XGBClassifier()
+    again.load_model(model.student_.get_booster().save_raw("json"))
+    np.testing.assert_array_equal(again.predict_proba(np.eye(3)), served)
+    assert model.student_.objective == (
+        "binary:logistic" if n_classes == 2 else "multi:softprob"
+    )
+
+
+@pytest.mark.parametrize(
+    ("booster", "stopped"),
+    [("gbtree", False), ("gbtree", True), ("dart", False), ("gblinear", False)],
+)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_logits_of_xgboost_are_multiplied(n_classes, booster, stopped):
+    X, y, pattern = draw_labels(n_classes)
+    student = XGBClassifier(n_estimators=12, booster=booster, n_jobs=1)
+    student.set_params(early_stopping_rounds=2 if stopped else None)
+    data = SoftDataset(X, P[n_classes][pattern], np.arange(n_classes), y)
+    validation = data.take(np.arange(20)) if stopped else None
+    plain, scaled = (
+        fit_student(clone(student), replace(data, temperature=T), None, validation)
+        for T in (1, 2.5)
+    )
+    proba = plain.predict_proba(np.eye(3)).astype(float)
+    expected = softmax(2.5 * np.log(proba), axis=1)
+    np.testing.assert_allclose(scaled.predict_proba(np.eye(3)), expected, atol=1e-6)
+    if stopped:
+        assert scaled.best_iteration == plain.best_iteration
 
 
 class Linear(nn.Module):
