@@ -83,15 +83,13 @@ class DistilledClassifier(
         network of the rows it visits in all epochs, for other students of the rows
         labelled and learned. 0: no pilots.
     memory : str, path-like, joblib.Memory or None, default=None
-        Where fitted teachers and their labels are kept, so that a search over
-        student, temperature and alpha fits each teacher once a training split, and a
-        fit that was killed repeats no teacher, fold or chunk of labels it had done.
-        Teachers are found again only with a fixed `random_state`.
+        Where fitted teachers and their labels are kept: a search over the student fits
+        each teacher once a training split, and a fit that was killed repeats no
+        teacher, fold or chunk of labels. Needs a fixed `random_state`.
     n_jobs : int or None, default=None
         Folds of `cv`, chunks of rows to label and pilots that are worked on at the
-        same time, through joblib: :func:`joblib.parallel_config` decides where. The
-        result does not depend on it. While several are at work, `n_jobs` inside the
-        teacher shares the cores with them.
+        same time, through joblib; :func:`joblib.parallel_config` decides where. The
+        result does not depend on it.
     random_state : int, RandomState instance or None, default=None
         Seeds every `random_state` left at None inside teacher and student, and
         the validation split of a student that stops early. None leaves them alone.
@@ -135,12 +133,7 @@ class DistilledClassifier(
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns; only when all are strings.
-
-    See Also
-    --------
-    sklearn.ensemble.VotingClassifier : The usual teacher.
-    sklearn.frozen.FrozenEstimator : Marks a fitted teacher.
+        Names of the columns, where all are strings.
 
     Notes
     -----
@@ -164,18 +157,12 @@ class DistilledClassifier(
     LGBMClassifier, whose trees are much the same with and without a transfer set, the
     better of the two. The pilot of a network is short: the network takes the best of
     the transfer sets unless the true labels are better by two standard errors.
-    ``benchmarks/quality/quality.py`` has the figures.
 
-    An MLPClassifier with Adam learns a transfer set at a learning rate that begins at
-    four times `learning_rate_init` (at most .004) and falls to 0 along half a cosine,
-    over at least 20 epochs and 20,000 updates, if `max_iter` allows. Leave
-    `early_stopping` off there: the rows that end the fit have in-sample labels, and the
-    small learning rates come last. The trees of an LGBMClassifier grow as asked for on
-    the real rows (with `X_unlabeled` on all), and all of their leaves are refitted
-    together on the transfer set, which is a convex problem.
-
-    Temperature, alpha and e on the training rows alone were chosen by
-    ``benchmarks/quality/defaults.py``.
+    An MLPClassifier with Adam learns a transfer set at a learning rate that falls from
+    four times `learning_rate_init` (at most .004) to 0. Leave `early_stopping` off
+    there: the rows that end the fit have in-sample labels. The trees of an
+    LGBMClassifier grow on the real rows (with `X_unlabeled` on all), and all of their
+    leaves are refitted together on the transfer set.
 
     References
     ----------
@@ -270,10 +257,8 @@ class DistilledClassifier(
             Synthetic rows build on them too. Rows that do not fit into memory come as
             a Parquet or CSV path or folder, a pyarrow Dataset, a Dask DataFrame, a
             memory-mapped array, or an iterable of chunks of X's kind that starts over.
-            They are read twice (checked before any work, then learned), the sampler is
-            fitted on each block of them, and pilots learn the first block alone. MLP,
-            SGD and nets learn them in epochs over buffers; other students from files
-            that are mapped into memory; their own copies come on top.
+            They are read twice (checked before any work, then learned), and pilots
+            learn the first block alone.
         **params : dict
             Metadata for teacher, student and splitter; needs metadata routing.
 
@@ -307,14 +292,8 @@ class DistilledClassifier(
                 parts, choice, train, transfer, validation, progress
             )
         progress.finish()
-        self._set_fitted(
-            parts.teacher if teacher is None else teacher.teacher,
-            student,
-            data,
-            choice,
-            calibration,
-            tuned,
-        )
+        served_teacher = parts.teacher if teacher is None else teacher.teacher
+        self._set_fitted(served_teacher, student, data, choice, calibration, tuned)
         return self
 
     def predict_proba(self, X):
@@ -323,7 +302,6 @@ class DistilledClassifier(
         Parameters
         ----------
         X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-            Rows.
 
         Returns
         -------
@@ -338,7 +316,6 @@ class DistilledClassifier(
         Parameters
         ----------
         X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-            Rows.
 
         Returns
         -------
@@ -354,7 +331,6 @@ class DistilledClassifier(
         Parameters
         ----------
         X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-            Rows.
 
         Returns
         -------
@@ -366,17 +342,15 @@ class DistilledClassifier(
 
     @available_if(lambda self: hasattr(self.student_, "decision_function"))
     def decision_function(self, X):
-        """Return the student's decision function, where it has one.
+        """Return the student's decision function.
 
         Parameters
         ----------
         X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-            Rows.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            As the student defines them.
         """
         return self._served().decision_function(X)
 
@@ -415,8 +389,8 @@ class DistilledClassifier(
     def _served(self) -> Any:
         """Return the fitted student.
 
-        `check_is_fitted` reads the tags of teacher and student, which takes as long
-        as a small student takes for a row: it is asked only where it will raise.
+        `check_is_fitted` takes as long as a small student takes for a row: it is
+        called only where it will raise.
         """
         if "student_" not in vars(self):
             check_is_fitted(self)

@@ -1,8 +1,9 @@
-"""The shape of the package: rooms, imports and words."""
+"""The shape of the package: rooms, imports, sizes and words."""
 
 import ast
 import re
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ ROOMS = [
     *("_nested", "_frames", "_warnings", "_files", "_tasks", "_progress"),
     *("_typing", "_sklearn"),
 ]
+
+MAX_LINES = 420
+MAX_BODY_LINES = 45
 
 OLD_WORDS = re.compile(
     r"by heart|\blessons?\b|\brecit(e|es|ed|ing|al)\b|\brecipes?\b|\bhonest"
@@ -78,6 +82,21 @@ def find_room(module):
     return module.split(".")[1] if "." in module else "__init__"
 
 
+def count_body_lines(function):
+    body = function.body
+    if ast.get_docstring(function, clean=False) is not None:
+        body = body[1:]
+    return function.end_lineno - body[0].lineno + 1 if body else 0
+
+
+def test_no_circle_among_modules():
+    graph = {module: list_imports(module) for module in MODULES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
 def test_every_room_has_its_place():
     assert sorted({find_room(module) for module in MODULES}) == sorted(ROOMS)
 
@@ -100,6 +119,15 @@ def test_packages_hand_names_on_and_define_nothing(module):
             assert isinstance(node.value, ast.Constant), ast.unparse(node)
         else:
             assert isinstance(node, ast.Import | ast.ImportFrom), ast.unparse(node)
+
+
+@MODULE
+def test_files_and_functions_are_short(module):
+    lines = MODULES[module].read_text(encoding="utf-8").count("\n")
+    assert lines <= MAX_LINES
+    for node in ast.walk(parse(module)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert count_body_lines(node) <= MAX_BODY_LINES, node.name
 
 
 def test_old_words_are_gone():

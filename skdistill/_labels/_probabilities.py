@@ -23,8 +23,8 @@ _SUM_ERROR, _ROUNDING, _MOST_ROUNDING = 1e-3, 0.005, 0.1
 _NEGATIVE = -1e-9
 
 #: Another order of columns that fits the labels better by this share of the
-#: probability, over so many rows at least, is no accident.
-_GAIN, _FEWEST = 0.25, 20
+#: probability and so many standard errors is no accident: a teacher of noise stays.
+_GAIN, _ERRORS = 0.25, 2.0
 
 #: The owner of live labels, in errors.
 TEACHER = "The predict_proba of the teacher"
@@ -196,7 +196,7 @@ def check_column_order(
     moved = rows[best != rows]
     n_moved = int(np.isin(codes, moved).sum())
     gain = mass[moved, best[moved]].sum() - mass[moved, moved].sum()
-    if n_moved >= _FEWEST and gain > _GAIN * n_moved:
+    if gain > _GAIN * n_moved + _ERRORS * np.sqrt(n_moved):
         raise ValueError(
             f"{owner} must have its columns in the order of the classes "
             f"{classes.tolist()}; judged by y they look ordered as "

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
-from ._mlp import SoftMLP, count_epochs, find_highest_rate, move_to_stock
+from ._soft_mlp import SoftMLP, count_epochs, find_highest_rate, move_to_stock
 
 
 class _ChunkMLP(SoftMLP):
