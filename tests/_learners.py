@@ -1,5 +1,8 @@
 """Fine-tuning of a student alone, and releases that moved private names."""
 
+from functools import wraps
+
+import pytest
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import SGDClassifier
 from sklearn.neural_network import MLPClassifier
@@ -42,3 +45,16 @@ def move_sgd(monkeypatch):
 
     monkeypatch.setattr(SGDClassifier, "partial_fit", moved)
     has_native_fit.cache_clear()
+
+
+def move_lightgbm(monkeypatch):
+    """Let LightGBM keep its classes under another name until it is fitted."""
+    lightgbm = pytest.importorskip("lightgbm")
+    init = lightgbm.LGBMModel.__init__
+
+    @wraps(init)
+    def moved(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        del self._class_map
+
+    monkeypatch.setattr(lightgbm.LGBMModel, "__init__", moved)

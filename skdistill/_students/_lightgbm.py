@@ -59,14 +59,18 @@ from ._lightgbm_params import (
     check_stopping,
     given,
     may_refit_leaves,
+    named,
     starts_high,
     stopping_rounds,
     takes_derivatives,
 )
 from ._soft_learner import SoftLearner, move_state
+from ._weighted_copies import COPIES
 
-#: Private attributes that `LGBMClassifier.fit` sets, and that `predict` reads.
-_PRIVATE = ("_le", "_class_map", "_classes", "_n_classes", "_objective")
+#: Private attributes that `LGBMClassifier.fit` sets, and that `predict` reads. Where a
+#: release has moved one, weighted copies learn the same targets at more rows.
+#: Before a fit there is no `_le`, which it sets as well.
+_PRIVATE = ("_class_map", "_classes", "_n_classes", "_objective")
 
 
 class LightGBMLearner(SoftLearner):
@@ -80,11 +84,19 @@ class LightGBMLearner(SoftLearner):
         check_parameters(params, n_classes)
         if self.wants_validation(student, n_samples):
             check_stopping(params)
+            if not has_native_fit():
+                raise ValueError(
+                    "This release of LightGBM has moved what a student that stops "
+                    f"early needs; received {named(params, STOPPING)}. Leave it out, "
+                    "or use another release."
+                )
 
     def check_fine_tuning(self, student: Any) -> None:
         # A random forest has no next round.
         if {"rf", "random_forest"} & set(given(student.get_params(), BOOSTING)):
             refuse_fine_tuning(student, " with boosting_type='rf'")
+        if not has_native_fit():
+            refuse_fine_tuning(student, " in a LightGBM whose rounds can't go on")
 
     def wants_validation(self, student: Any, n_samples: int) -> bool:
         return stopping_rounds(student.get_params()) > 0
@@ -94,7 +106,7 @@ class LightGBMLearner(SoftLearner):
         return not student.get_params().get("linear_tree", False)
 
     def learns_mixtures(self, student: Any) -> bool:
-        return takes_derivatives(student.get_params())
+        return has_native_fit() and takes_derivatives(student.get_params())
 
     def refits_leaves(self, student: Any) -> bool:
         return may_refit_leaves(student.get_params())
@@ -128,6 +140,8 @@ class LightGBMLearner(SoftLearner):
     def fit_rows(
         self, student: Any, rows: SoftDataset, validation: SoftDataset | None
     ) -> Any:
+        if not has_native_fit():
+            return COPIES.fit_rows(student, rows, validation)
         return _boost(student, student.get_params(), rows, validation)
 
     def scale_logits(self, student: Any, factor: float) -> None:
@@ -144,6 +158,14 @@ class LightGBMLearner(SoftLearner):
         params["n_estimators"] = epochs
         params["learning_rate"] = RATE_SHARE * student.learning_rate
         return _boost(copy.deepcopy(student), params, rows, None, student.booster_)
+
+
+def has_native_fit() -> bool:
+    """Whether this LightGBM has the private attributes that a worker is given."""
+    from lightgbm import LGBMClassifier
+
+    worker = LGBMClassifier()
+    return all(hasattr(worker, name) for name in _PRIVATE)
 
 
 def _boost(

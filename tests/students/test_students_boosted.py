@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from _boosted import harden, make_soft, training_loss
-from _learners import fine_tune
+from _learners import fine_tune, move_lightgbm
 from lightgbm import LGBMClassifier
 from scipy.sparse import csr_matrix
 from scipy.special import log_softmax
@@ -463,3 +463,22 @@ def test_distilled_lightgbm_is_deployed_alone():
         pickle.loads(pickle.dumps(distilled.student_)).predict_proba(data.X),
         distilled.predict_proba(data.X),
     )
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_lightgbm_that_moved_its_private_names_learns_copies(monkeypatch, n_classes):
+    data = make_soft(n_classes=n_classes)
+    copies = np.repeat(data.X, n_classes, axis=0)
+    labels = np.tile(data.classes, data.n_samples)
+    expected = light().fit(copies, labels, sample_weight=data.targets.ravel())
+    move_lightgbm(monkeypatch)
+    moved = fit_student(light(), data)
+    np.testing.assert_allclose(
+        moved.predict_proba(data.X), expected.predict_proba(data.X), atol=1e-6
+    )
+    with pytest.raises(ValueError, match="This release of LightGBM"):
+        check_student(light(early_stopping_round=3), "auto", n_classes, 400)
+    with pytest.raises(ValueError, match="Set temperature=1 or alpha=1"):
+        check_student(light(), 3.0, n_classes, 400, alpha=0.5)
+    with pytest.raises(TypeError, match="whose rounds can't go on"):
+        fine_tune(moved, data, 2)
