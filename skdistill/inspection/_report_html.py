@@ -137,20 +137,16 @@ def _draw_pictures(report: Any) -> list[tuple[str, str]]:
     probas, classes = rows.probas, rows.classes
     once = " Each row counts once, whatever its weight." if report.weighted else ""
 
+    both = probas[TEACHER], probas[STUDENT]
+
     def draw_fidelity(ax: Any) -> None:
-        FidelityDisplay.from_predictions(
-            probas[TEACHER], probas[STUDENT], classes=classes, ax=ax
-        )
+        FidelityDisplay.from_predictions(*both, classes=classes, ax=ax)
 
     def draw_reliability(ax: Any) -> None:
-        ReliabilityDisplay.from_predictions(
-            classes[rows.codes],
-            probas[TEACHER],
-            probas[STUDENT],
-            classes=classes,
-            n_bins=N_BINS,  # those of the calibration error in the tables
-            ax=ax,
-        )
+        y = classes[rows.codes]
+        # The bins of the calibration error in the tables.
+        given = {"classes": classes, "n_bins": N_BINS}
+        ReliabilityDisplay.from_predictions(y, *both, **given, ax=ax)
 
     pictures = [
         ("Student against teacher, row by row." + once, draw_fidelity),
