@@ -24,7 +24,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier
 
 from .._frames import count_columns
-from .._soft_data import SoftDataset, cross_entropy
+from .._soft_data import SoftDataset
 from ._soft_learner import SoftLearner, has_methods, move_state
 from ._soft_loss import SoftLoss
 from ._weighted_copies import COPIES
@@ -169,8 +169,7 @@ class _Stopper:
         data = self._validation
         if self._staged is None:
             self._staged = boosting.staged_predict_proba(data.X)
-        proba = next(self._staged)
-        loss = self._factor * cross_entropy(data.targets, proba, data.weight)
+        loss = self._factor * data.measure(next(self._staged))
         if not (loss + self._tol < self._history).any():
             return True
         self._history[i % len(self._history)] = loss

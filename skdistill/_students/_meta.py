@@ -206,8 +206,7 @@ def _against_rest(data: SoftDataset, k: int) -> SoftDataset:
 
 
 def _encode(data: SoftDataset) -> SoftDataset:
-    codes = np.searchsorted(data.classes, data.y)
-    return replace(data, classes=np.arange(len(data.classes)), y=codes)
+    return replace(data, classes=np.arange(len(data.classes)), y=data.codes)
 
 
 def _final_of(student: StackingClassifier) -> Any:

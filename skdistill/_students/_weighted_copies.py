@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 
 from .._nested import takes_sample_weight, weight_params
 from .._sklearn import _safe_indexing
-from .._soft_data import SoftDataset, cross_entropy
+from .._soft_data import SoftDataset
 from ._soft_learner import SoftLearner
 
 #: A weight below machine epsilon cannot change a row's sum of weights.
@@ -185,11 +185,7 @@ def keep_best_epoch(
         loss = run_epoch(student)
         n_epochs += 1
         if validation is not None:
-            loss = cross_entropy(
-                validation.targets,
-                student.predict_proba(validation.X),
-                validation.weight,
-            )
+            loss = validation.measure(student.predict_proba(validation.X))
         if loss is None:
             continue
         waited = 0 if loss <= best_loss - (params["tol"] or 0.0) else waited + 1
