@@ -103,8 +103,8 @@ def prune(
     A network in a DistilledClassifier learns what `fit` would make of the rows with
     its teacher, calibration, alpha, temperature and sampler, out-of-fold labels and
     `X_unlabeled` aside. A student learns from its own probabilities where that can't
-    be done: it was fitted on stored probabilities, true labels had a share and `y` is
-    not given, or the teacher weighs classes.
+    be done: it was fitted on stored probabilities, or true labels had a share and `y`
+    is not given.
 
     References
     ----------

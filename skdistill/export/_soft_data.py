@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from .._dataset import Dataset
-from .._labels._calibration import Calibration, weighs_classes
+from .._labels._calibration import Calibration
 from .._labels._soft_targets import clip_probabilities
 from .._labels._teacher import Labeller
 from .._selection._candidates import Candidate, soften_rows, soften_transfer_set
@@ -49,7 +49,8 @@ def make_soft_data(
     candidate = Candidate("fit", distilled.augmenter_, distilled.alpha_, temperature)
     calibration = None
     if distilled.calibration_ is not None:
-        calibration = Calibration(distilled.calibration_)
+        scalar, shift = distilled.calibration_, distilled.calibration_shift_
+        calibration = Calibration(scalar, shift)
     params = {} if weight is None else {"sample_weight": weight}
     rows = np.arange(data.n_samples)
     # A class without rows has no prior, and stays 0 where the teacher gives it 0.
@@ -77,13 +78,9 @@ def make_soft_data(
 def can_label(distilled: Any, y: Any) -> bool:
     """Whether what the student learned can be made again.
 
-    Not where there is no teacher, where true labels had a share and are not given, or
-    where classes that the teacher weighs were given their shares of the rows back.
+    Not where there is no teacher, or true labels had a share and are not given.
     """
-    teacher = distilled.teacher_
-    if teacher is None or (distilled.alpha_ < 1 and y is None):
-        return False
-    return distilled.calibration_ is None or not weighs_classes(teacher)
+    return distilled.teacher_ is not None and (distilled.alpha_ == 1 or y is not None)
 
 
 def label_by_itself(estimator: Any, X: Any, weight: NDArray[Any] | None) -> SoftDataset:
