@@ -90,11 +90,12 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
             f"{owner} requires y to be passed, but the target y is None. Pass the "
             "true label of each row."
         )
-    if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+    shape = np.asarray(y).shape
+    if len(shape) == 2 and shape[1] > 1:
         raise ValueError(
-            "y must hold one true label a row; received an array of shape "
-            f"{np.shape(y)}. Pass the probabilities of a teacher as teacher_proba, "
-            "and the true labels as y."
+            f"y must hold one true label a row; received an array of shape {shape}. "
+            "Pass the probabilities of a teacher as teacher_proba, and the true "
+            "labels as y."
         )
     y = column_or_1d(y, warn=True)
     _check_labels(y)
