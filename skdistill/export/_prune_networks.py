@@ -41,7 +41,7 @@ def prune_network(
     Parameters
     ----------
     network : MLPClassifier or skorch net
-        Of a net, the module is a sequence of linear layers and activations.
+        The module of a net is a sequence of linear layers and activations.
     data : SoftDataset
         What to train on after each step.
     sparsity, steps, epochs, random_state
