@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from catboost import CatBoostClassifier
 from lightgbm import LGBMClassifier
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
@@ -25,7 +24,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
-from xgboost import XGBClassifier
 
 from skdistill import DistilledClassifier
 from skdistill._soft_data import SoftDataset
@@ -133,7 +131,10 @@ def test_lightgbm_serves_true_probabilities(n_classes, alpha, temperature, refit
 @pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_xgboost_serves_true_probabilities(n_classes, booster):
-    student = XGBClassifier(n_estimators=150, reg_lambda=0, booster=booster, n_jobs=1)
+    xgboost = pytest.importorskip("xgboost")
+    student = xgboost.XGBClassifier(
+        n_estimators=150, reg_lambda=0, booster=booster, n_jobs=1
+    )
     if booster != "gblinear":
         student.set_params(min_child_weight=0)
     model = distil(student, n_classes, copies=60, alpha=0.6, temperature=3)
@@ -141,7 +142,7 @@ def test_xgboost_serves_true_probabilities(n_classes, booster):
     # Linear boosting converges slowly.
     atol = 0.03 if booster == "gblinear" else 0.006
     np.testing.assert_allclose(served, P[n_classes], atol=atol)
-    again = XGBClassifier()
+    again = xgboost.XGBClassifier()
     again.load_model(model.student_.get_booster().save_raw("json"))
     np.testing.assert_array_equal(again.predict_proba(np.eye(3)), served)
     assert model.student_.objective == (
@@ -155,8 +156,9 @@ def test_xgboost_serves_true_probabilities(n_classes, booster):
 )
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_logits_of_xgboost_are_multiplied(n_classes, booster, stopped):
+    xgboost = pytest.importorskip("xgboost")
     X, y, pattern = draw_labels(n_classes)
-    student = XGBClassifier(n_estimators=12, booster=booster, n_jobs=1)
+    student = xgboost.XGBClassifier(n_estimators=12, booster=booster, n_jobs=1)
     student.set_params(early_stopping_rounds=2 if stopped else None)
     data = SoftDataset(X, P[n_classes][pattern], np.arange(n_classes), y)
     validation = data.take(np.arange(20)) if stopped else None
@@ -338,13 +340,18 @@ def test_balanced_weights_count_probabilities_before_softening():
 REFUSED = {
     "sgd": SGDClassifier(loss="log_loss"),
     "hist": HistGradientBoostingClassifier(),
-    "catboost": CatBoostClassifier(),
     "tree": DecisionTreeClassifier(),
     "boosting": GradientBoostingClassifier(),
     "vote": VotingClassifier([("a", LogisticRegression())], voting="soft"),
     "copies": GaussianNB(),
     "liblinear": LogisticRegression(solver="liblinear"),
 }
+
+
+def test_catboost_refuses_the_pair():
+    catboost = pytest.importorskip("catboost")
+    with pytest.raises(ValueError, match=r"temperature=3.*CatBoost.*Set temperature=1"):
+        distil(catboost.CatBoostClassifier(), 2, alpha=0.5, temperature=3)
 
 
 @pytest.mark.parametrize("name", REFUSED)
