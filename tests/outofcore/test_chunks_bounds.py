@@ -211,9 +211,10 @@ def test_workers_give_the_same_bytes(chunk_data, small_blocks, backend):
     X, y = chunk_data
     student = MLPClassifier((4,), max_iter=2)
     given = (X[:600], y[:600], cut(X[600:3000]), student)
-    serial = distil(*given, augmenter="munge")
+    sampled = {"augmenter": "munge", "n_synthetic": 1500}
+    serial = distil(*given, **sampled)
     with parallel_config(backend=backend):
-        parallel = distil(*given, augmenter="munge", n_jobs=2)
+        parallel = distil(*given, **sampled, n_jobs=2)
     np.testing.assert_array_equal(
         serial.predict_proba(X[3000:]), parallel.predict_proba(X[3000:])
     )
@@ -230,7 +231,10 @@ def test_pilots_see_the_first_block_alone(chunk_data, small_blocks, monkeypatch)
 
     monkeypatch.setattr(Munge, "fit", note)
     distilled = DistilledClassifier(
-        RandomForestClassifier(10), MLPClassifier((8,), max_iter=5), random_state=0
+        RandomForestClassifier(10),
+        MLPClassifier((8,), max_iter=5),
+        n_synthetic=600,
+        random_state=0,
     ).fit(X[:600], y[:600], X_unlabeled=cut(X[600:6000], 20))
     assert distilled.pilots_[0]["learns from"] == "transfer set"
     # Four fifths of the training rows, and a block of several chunks.
