@@ -1,5 +1,6 @@
 """The command, run in this process on small tables."""
 
+import json
 import os
 import subprocess
 import sys
@@ -59,6 +60,11 @@ def run_quickly(*arguments):
     )
 
 
+def read_report():
+    with open("report.json") as file:
+        return json.load(file)
+
+
 def refuse(capsys, *arguments, runner=run):
     """Run what must be refused; returns its one line of error."""
     before = sorted(os.listdir())
@@ -71,6 +77,13 @@ def refuse(capsys, *arguments, runner=run):
     assert "Traceback" not in err
     assert sorted(os.listdir()) == before
     return lines[0]
+
+
+def refuse_text(capsys, text):
+    """Refuse a file with this content."""
+    with open("bad.csv", "wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
+    return refuse(capsys, "bad.csv", "--target", "label")
 
 
 def call_module(*arguments):

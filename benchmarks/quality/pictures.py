@@ -95,7 +95,7 @@ def draw_displays(models: dict[str, DistilledClassifier], report, split: Split):
         figures = report.models[name]
         return figures["log_loss"], figures["latency_p50_us"]
 
-    TradeoffDisplay.from_results(
+    TradeoffDisplay(
         list(models),
         [log_loss(y, model.predict_proba(X)) for model in models.values()],
         [-measure(model, X) for model in models.values()],
@@ -103,8 +103,7 @@ def draw_displays(models: dict[str, DistilledClassifier], report, split: Split):
         baseline=read("baseline"),
         score_name="log loss (less is better)",
         greater_is_better=False,
-        ax=third,
-    )
+    ).plot(ax=third)
     return figure
 
 

@@ -45,7 +45,8 @@ def has_budget(options: Namespace) -> bool:
 
 def strip_names(rows: Rows) -> Rows:
     """Rows of numbers alone as arrays: a frame costs one row 300 microseconds."""
-    if isinstance(rows.X, np.ndarray) or not _holds_numbers(rows.X):
+    frame = not isinstance(rows.X, np.ndarray)
+    if not frame or any(dtype.kind not in "iufb" for dtype in rows.X.dtypes):
         return rows
     return replace(rows, X=rows.X.to_numpy(float), X_test=rows.X_test.to_numpy(float))
 
@@ -76,8 +77,13 @@ def search_students(
             error_score="raise",
         )
         fit(search, rows)
-    best = search.best_estimator_.set_params(memory=None)
-    return best, _list_candidates(search)
+    results, best = search.cv_results_, search.best_index_
+    loss, latency, size = (-results[f"mean_test_{key}"] for key in _SCORING)
+    candidates = [
+        Candidate(name, float(loss[k]), float(latency[k]), float(size[k]), k == best)
+        for k, name in enumerate(CANDIDATES)
+    ]
+    return search.best_estimator_.set_params(memory=None), candidates
 
 
 def format_candidates(
@@ -91,12 +97,11 @@ def format_candidates(
         f"Students tried, means over {_N_SPLITS} splits of the rows to learn from:",
         f"{'':15}log loss  microseconds/row     bytes",
     ]
-    for candidate in candidates:
-        figure = (
-            f"{candidate.name:15}{candidate.log_loss:8.3f}{candidate.latency_us:18,.0f}"
-            f"{candidate.bytes:10,.0f}"
-        )
-        lines.append(figure + ("  chosen" if candidate.chosen else ""))
+    lines += [
+        f"{found.name:15}{found.log_loss:8.3f}{found.latency_us:18,.0f}"
+        f"{found.bytes:10,.0f}{'  chosen' if found.chosen else ''}"
+        for found in candidates
+    ]
     figures = report.models["student"]
     over = [
         f"{cost:,.0f} {unit} instead of {limit:,.0f}"
@@ -114,10 +119,6 @@ def format_candidates(
     return lines
 
 
-def _holds_numbers(frame: Any) -> bool:
-    return all(dtype.kind in "iufb" for dtype in frame.dtypes)
-
-
 def _make_refit(options: Namespace) -> Callable[[Mapping[str, Any]], int]:
     budget = within_budget("neg_log_loss", options.max_latency_us, options.max_bytes)
 
@@ -129,12 +130,3 @@ def _make_refit(options: Namespace) -> Callable[[Mapping[str, Any]], int]:
             raise Refusal(str(error)) from error
 
     return refit
-
-
-def _list_candidates(search: GridSearchCV) -> list[Candidate]:
-    results, best = search.cv_results_, search.best_index_
-    loss, latency, size = (-results[f"mean_test_{key}"] for key in _SCORING)
-    return [
-        Candidate(name, float(loss[k]), float(latency[k]), float(size[k]), k == best)
-        for k, name in enumerate(CANDIDATES)
-    ]

@@ -56,7 +56,18 @@ def choose_columns(X: Any, options: Namespace) -> Columns:
     left_out = [s for s in strings if s not in dates and X[s].nunique() > most]
     taken = {name: kind for name, kind in kinds.items() if name not in left_out}
     checked = [name for name in free if name in taken and name not in dates]
-    notes = _note_left_out(left_out, most) + _note_dates(dates)
+    notes = [
+        f"{name!r} holds dates; the model takes instead "
+        + _quote([f"{name}.{part}" for part in _DATE_PARTS])
+        + " (Monday is weekday 0; days since 1970-01-01, UTC)."
+        for name in dates
+    ]
+    if left_out:
+        notes.insert(
+            0,
+            f"left out, as text with more than {most} different values: "
+            f"{_quote(left_out)} (--keep NAME takes it).",
+        )
     return Columns(taken, dates, notes + _note_identifiers(X[checked], kinds))
 
 
@@ -108,7 +119,6 @@ def _check_numbers(column: Any, source: Any) -> None:
 
 def _find_date_format(column: Any) -> str | None:
     """Return the format in which all strings of a column are dates, or None."""
-
     present = column.dropna()
     if not len(present) or not any(map(str.isdigit, present.iloc[0])):
         return None
@@ -163,27 +173,6 @@ def _replace_date(X: Any, name: str, form: str, source: Any) -> Any:
     return X
 
 
-# Notes -------------------------------------------------------------------------------
-
-
-def _note_left_out(names: list[str], most: int) -> list[str]:
-    if not names:
-        return []
-    return [
-        f"left out, as text with more than {most} different values: {_quote(names)} "
-        "(--keep NAME takes it)."
-    ]
-
-
-def _note_dates(names: Any) -> list[str]:
-    return [
-        f"{name!r} holds dates; the model takes instead "
-        + _quote([f"{name}.{part}" for part in _DATE_PARTS])
-        + " (Monday is weekday 0; days since 1970-01-01, UTC)."
-        for name in names
-    ]
-
-
 def _note_identifiers(X: Any, kinds: dict[str, str]) -> list[str]:
     found: dict[str, list[str]] = {"numbers the rows": [], "differs in almost all": []}
     for name in X.columns:
@@ -191,7 +180,8 @@ def _note_identifiers(X: Any, kinds: dict[str, str]) -> list[str]:
         whole = kinds[name] == "number" and not (values % 1 != 0).any()
         if len(values) < 2 or not (whole or kinds[name] == "string"):
             continue
-        if whole and _has_constant_step(values.to_numpy(float)):
+        steps: Any = np.unique(np.diff(values.to_numpy(float))) if whole else []
+        if len(steps) == 1 and steps[0] != 0:
             found["numbers the rows"].append(name)
         elif values.nunique() >= _IDENTIFIER_SHARE * len(values):
             found["differs in almost all"].append(name)
@@ -201,11 +191,6 @@ def _note_identifiers(X: Any, kinds: dict[str, str]) -> list[str]:
         for reason, names in found.items()
         if names
     ]
-
-
-def _has_constant_step(values: Any) -> bool:
-    steps = np.diff(values)
-    return bool(steps[0] != 0 and (steps == steps[0]).all())
 
 
 def _quote(names: list[str]) -> str:

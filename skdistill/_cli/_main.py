@@ -14,7 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from .._classifier import DistilledClassifier
 from .._files import write_files
 from .._progress import show_progress
-from ..inspection import DistillationReport, distillation_report
+from ..inspection import distillation_report
 from ..inspection._json import encode_json
 from ..metrics._costs import dump_deployed
 from ._budget_search import Candidate, has_budget, search_students, strip_names
@@ -52,25 +52,10 @@ def _distil(options: argparse.Namespace) -> str:
     teacher = None if options.teacher is None else _load_teacher(options, rows)
     if has_budget(options) and teacher is None:
         rows = strip_names(rows)
-    distilled, candidates = _fit_distilled(options, rows, teacher)
-    _print_progress("Fitting the same student on the true labels, and comparing.")
-    report = _make_report(distilled, rows, options)
-    contents = {options.out: dump_deployed(distilled)}
-    if options.json is not None:
-        record = describe_run(options, rows, distilled, report, candidates)
-        contents[options.json] = encode_json(record)
     try:
-        write_files(contents)
-    except OSError as error:
-        raise Refusal(f"can't write to {error.filename}: {error.strerror}.") from error
-    return format_output(options, rows, report, candidates)
-
-
-def _make_report(
-    distilled: DistilledClassifier, rows: Rows, options: argparse.Namespace
-) -> DistillationReport:
-    try:
-        return distillation_report(
+        distilled, candidates = _fit_distilled(options, rows, teacher)
+        _print_progress("Fitting the same student on the true labels, and comparing.")
+        report = distillation_report(
             distilled,
             rows.X_test,
             rows.y_test,
@@ -80,6 +65,15 @@ def _make_report(
         )
     except (ValueError, TypeError) as error:
         raise Refusal(one_line(error)) from error
+    contents = {options.out: dump_deployed(distilled)}
+    if options.json is not None:
+        record = describe_run(options, rows, distilled, report, candidates)
+        contents[options.json] = encode_json(record)
+    try:
+        write_files(contents)
+    except OSError as error:
+        raise Refusal(f"can't write to {error.filename}: {error.strerror}.") from error
+    return format_output(options, rows, report, candidates)
 
 
 def _load_teacher(options: argparse.Namespace, rows: Rows) -> FrozenEstimator:
@@ -116,20 +110,13 @@ def _fit_distilled(
     given = {name: getattr(options, name) for name in ("temperature", "alpha", "cv")}
     given = {name: value for name, value in given.items() if value is not None}
     distilled = DistilledClassifier(teacher, random_state=options.seed, **given)
-    try:
-        if has_budget(options):
-            distilled, candidates = search_students(
-                distilled, rows, options, _fit_visibly
-            )
-            options.student = next(
-                candidate.name for candidate in candidates if candidate.chosen
-            )
-            return distilled, candidates
-        options.student = options.student or "mlp"
-        distilled.set_params(student=STUDENTS[options.student](rows.X))
-        _fit_visibly(distilled, rows)
-    except (ValueError, TypeError) as error:
-        raise Refusal(one_line(error)) from error
+    if has_budget(options):
+        distilled, candidates = search_students(distilled, rows, options, _fit_visibly)
+        options.student = next(found.name for found in candidates if found.chosen)
+        return distilled, candidates
+    options.student = options.student or "mlp"
+    distilled.set_params(student=STUDENTS[options.student](rows.X))
+    _fit_visibly(distilled, rows)
     return distilled, []
 
 

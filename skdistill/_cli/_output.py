@@ -29,17 +29,8 @@ def format_output(
     candidates: list[Candidate],
 ) -> str:
     """Return the report in short, the candidates of a search, and what was written."""
-    return "\n".join(
-        [
-            _format_title(options, rows),
-            format_text(report, _WIDTH, _SECTIONS),
-            *format_candidates(candidates, options, report),
-            _format_files(options, rows),
-        ]
-    )
-
-
-def _format_title(options: Namespace, rows: Rows) -> str:
+    library = "LightGBM" if "lightgbm" in options.student else "scikit-learn"
+    named = options.data is not None and isinstance(rows.X, np.ndarray)
     lines = [
         "",
         f"{rows.source}: {len(rows.y):,} rows to learn from, {len(rows.y_test):,} to "
@@ -50,13 +41,10 @@ def _format_title(options: Namespace, rows: Rows) -> str:
             "The teacher came already fitted. If it was fitted on the test rows, its "
             "scores\nare optimistic: pass rows that it was not fitted on with --test."
         )
-    return "\n".join([*lines, ""])
-
-
-def _format_files(options: Namespace, rows: Rows) -> str:
-    library = "LightGBM" if "lightgbm" in options.student else "scikit-learn"
-    named = options.data is not None and isinstance(rows.X, np.ndarray)
-    lines = [
+    lines += [
+        "",
+        format_text(report, _WIDTH, _SECTIONS),
+        *format_candidates(candidates, options, report),
         "",
         f"Wrote the distilled student to {options.out}.",
         f"To use it, with {library} alone:",

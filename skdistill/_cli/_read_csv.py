@@ -38,7 +38,9 @@ def read_csv(path: Path, target: str, dtype: Any = None) -> tuple[Any, Any]:
                 f"{path} has rows with more fields than its first line names."
             )
         if target not in frame.columns:
-            raise Refusal(f"{path} has no column {target!r}; it has {_list(frame)}.")
+            names = ", ".join(map(str, frame.columns[:10]))
+            more = ", ..." if len(frame.columns) > 10 else ""
+            raise Refusal(f"{path} has no column {target!r}; it has {names}{more}.")
         given |= {"usecols": [target], "keep_default_na": False}
         labels = pd.read_csv(open_again(), dtype=str, **given)
     return frame, labels[target]
@@ -81,7 +83,6 @@ def _open(path: Path) -> Callable[[], Any]:
 def _check_zst(path: Path) -> None:
     """Refuse a truncated archive, of which pandas would read the rows that are left."""
     zstandard: Any = importlib.import_module("zstandard")
-
     rest = path.read_bytes()
     while rest:
         frame = zstandard.ZstdDecompressor().decompressobj()
@@ -112,9 +113,3 @@ def _check_header(path: Path, target: str, open_again: Callable[[], Any]) -> str
     if twice:
         raise Refusal(f"{path} names columns twice: {twice}; rename them.")
     return sep
-
-
-def _list(frame: Any) -> str:
-    """The first few columns, for an error."""
-    names = [str(name) for name in frame.columns]
-    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")

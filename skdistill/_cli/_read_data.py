@@ -143,9 +143,8 @@ def _read_test(
         text[options.target] = str
     X_test, y_test = _read_table(path, options.target, text)
     numbers = "number", "boolean"
-    for name, column in zip(
-        *list_columns(X_test.dropna(axis=1, how="all")), strict=True
-    ):
+    names, found = list_columns(X_test.dropna(axis=1, how="all"))
+    for name, column in zip(names, found, strict=True):
         kind = kinds.get(name)
         if kind in numbers and find_kind(column) not in numbers:
             raise Refusal(

@@ -27,10 +27,10 @@ def make_baseline(
     if isinstance(baseline, str) and baseline == "fit":
         return _fit_baseline(estimator, distilled, train, random_state)
     if train is not None:
+        name = "None" if baseline is None else f"{type(baseline).__name__}(...)"
         raise ValueError(
             "train is for baseline='fit', which fits the student on its labels; got "
-            f"train with baseline={_describe(baseline)}. Leave out train, or set "
-            "baseline='fit'."
+            f"train with baseline={name}. Leave out train, or set baseline='fit'."
         )
     if baseline is None:
         return None, None
@@ -47,10 +47,6 @@ def make_baseline(
             "CalibratedClassifierCV."
         )
     return baseline, np.asarray(baseline.classes_)
-
-
-def _describe(baseline: Any) -> str:
-    return "None" if baseline is None else f"{type(baseline).__name__}(...)"
 
 
 def _fit_baseline(

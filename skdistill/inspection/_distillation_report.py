@@ -171,8 +171,8 @@ def distillation_report(
     models[STUDENT] = find_deployed(estimator)
     rows = EvaluationRows(codes, classes, weight, probas, groups)
     gains = measure_gains(rows, int(n_bootstrap), rng, n_jobs)
-    report = _measure_all(rows, models, X, distilled, gains)
-    report.weighted = sample_weight is not None
+    weighted = sample_weight is not None
+    report = _measure_all(rows, models, X, distilled, gains, weighted)
     report.warnings = list_warnings(report, rows, distilled)
     return report
 
@@ -211,16 +211,24 @@ def _measure_all(
     X: Any,
     distilled: Any,
     gains: tuple[dict[str, Any], dict[str, Any], dict[str, Any]],
+    weighted: bool,
 ) -> DistillationReport:
     figures = {
         name: {**measure_quality(rows, name), **measure_costs(model, X)}
         for name, model in models.items()
     }
     against_teacher, against_baseline, shares = gains
+    augmenter = distilled.augmenter_
+    candidate = {
+        "temperature": distilled.temperature_,
+        "alpha": distilled.alpha_,
+        "calibration": distilled.calibration_,
+        "augmenter": None if augmenter is None else type(augmenter).__name__,
+    }
     return DistillationReport(
         n_rows=len(rows.codes),
         classes=rows.classes.tolist(),
-        weighted=False,
+        weighted=weighted,
         models=figures,
         descriptions={name: name_classifier(model) for name, model in models.items()},
         against_teacher=against_teacher,
@@ -229,18 +237,8 @@ def _measure_all(
         ratios=compare_costs(figures[TEACHER], figures[STUDENT]),
         by_class=measure_parts(rows, rows.codes, rows.classes.tolist()),
         by_group=[] if rows.groups is None else measure_parts(rows, *rows.groups),
-        candidate=_read_candidate(distilled),
+        candidate=candidate,
         memorization=copy.deepcopy(distilled.memorization_),
         pilots=copy.deepcopy(distilled.pilots_),
         _rows=rows,
     )
-
-
-def _read_candidate(distilled: Any) -> dict[str, Any]:
-    augmenter = distilled.augmenter_
-    return {
-        "temperature": distilled.temperature_,
-        "alpha": distilled.alpha_,
-        "calibration": distilled.calibration_,
-        "augmenter": None if augmenter is None else type(augmenter).__name__,
-    }

@@ -110,13 +110,10 @@ def _read_groups(
             "values. Cut numbers into ranges first, with "
             "KBinsDiscretizer(encode='ordinal') for one."
         )
-    missing = [_NOT_GIVEN] * (_NOT_GIVEN in found)
-    found = [value for value in found if value != _NOT_GIVEN]
     try:
-        found = sorted(found)
+        found.sort(key=lambda value: (value == _NOT_GIVEN, value))
     except TypeError:
-        found = sorted(found, key=str)
-    found += missing
+        found.sort(key=lambda value: (value == _NOT_GIVEN, str(value)))
     position = {value: k for k, value in enumerate(found)}
     return np.array([position[value] for value in values]), [str(v) for v in found]
 

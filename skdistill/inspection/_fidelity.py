@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..metrics import agreement_score, kl_divergence
@@ -14,9 +12,9 @@ from ._plotting import (
     draw_legend,
     frame_unit_square,
     make_axes,
-    merge_scatter_style,
     name_label,
     require_matplotlib,
+    scatter_two,
 )
 from ._predictions import find_column, list_classes, predict_both
 
@@ -85,9 +83,6 @@ class FidelityDisplay:
     >>> display.ax_.get_xlabel()
     "teacher's probability of class 1"
     """
-
-    # Set by `make_axes`.
-    figure_: Any
 
     def __init__(
         self,
@@ -205,13 +200,8 @@ class FidelityDisplay:
 
         Parameters
         ----------
-        kind : {"auto", "scatter", "density"}, default="auto"
-            Points or cells; "auto": points for up to 1000 rows.
-        ax : matplotlib Axes, default=None
-            None: those of a new figure.
-        **kwargs : dict
-            For :meth:`matplotlib.axes.Axes.scatter` or
-            :meth:`matplotlib.axes.Axes.hexbin`.
+        kind, ax, **kwargs
+            As in :meth:`from_predictions`.
 
         Returns
         -------
@@ -235,19 +225,16 @@ class FidelityDisplay:
             self.scatter_ = self._draw_points(ax, kwargs)
         else:
             self.density_ = self._draw_cells(ax, kwargs)
-            self.colorbar_ = self.figure_.colorbar(
+            self.colorbar_ = ax.figure.colorbar(
                 self.density_, ax=ax, label="rows", format="%g"
             )
         self.line_ = draw_diagonal(ax, "student = teacher")
         frame_unit_square(ax)
-        what = "its predicted class"
+        what = "its predicted class", "the teacher's class"
         if self.label is not None:
-            what = f"class {name_label(self.label)}"
-        ax.set(
-            xlabel=f"teacher's probability of {what}",
-            ylabel="student's probability of "
-            + ("the teacher's class" if self.label is None else what),
-        )
+            what = (f"class {name_label(self.label)}",) * 2
+        ax.set_xlabel(f"teacher's probability of {what[0]}")
+        ax.set_ylabel(f"student's probability of {what[1]}")
         ax.set_title(
             f"agreement {self.agreement:.3f}, KL {self.kl_divergence:.3g} nats, "
             f"{len(self.teacher_proba):,} rows",
@@ -259,19 +246,13 @@ class FidelityDisplay:
         return self
 
     def _draw_points(self, ax, kwargs):
-        drawn = []
-        styles: dict[bool, dict[str, Any]] = {
-            True: {"color": STUDENT_COLOR, "marker": "o", "label": "same label"},
-            False: {"color": TEACHER_COLOR, "marker": "x", "label": "other label"},
-        }
-        for same, style in styles.items():
-            rows = self.agree == same
-            if rows.any():
-                style = {"s": 22, "alpha": 0.6 if same else 1.0, **style}
-                style = merge_scatter_style(style, kwargs)
-                points = self.teacher_proba[rows], self.student_proba[rows]
-                drawn.append(ax.scatter(*points, **style))
-        return drawn
+        same = {"color": STUDENT_COLOR, "marker": "o", "alpha": 0.6}
+        styles = (
+            {"s": 22, "label": "same label", **same},
+            {"s": 22, "label": "other label", "color": TEACHER_COLOR, "marker": "x"},
+        )
+        points = np.column_stack([self.teacher_proba, self.student_proba])
+        return scatter_two(ax, points, self.agree, styles, kwargs)
 
     def _draw_cells(self, ax, kwargs):
         style = {

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
-from sklearn.metrics import (
-    brier_score_loss,
-    log_loss,
-    recall_score,
-    roc_auc_score,
-)
+from sklearn.metrics import brier_score_loss, log_loss, recall_score, roc_auc_score
 
 from .._nested import split_pipeline
 from .._paired import paired_difference
 from .._sklearn import _num_samples
 from .._typing import FloatArray
-from ..metrics import (
-    agreement_score,
-    expected_calibration_error,
-    kl_divergence,
-)
+from ..metrics import agreement_score, expected_calibration_error, kl_divergence
 from ..metrics._costs import dump_deployed, time_predictions
-from ._decision_figures import (
-    measure_binary_part,
-    measure_decisions,
-    reject_holm,
-)
+from ._decision_figures import measure_binary_part, measure_decisions, reject_holm
 from ._evaluation_rows import STUDENT, TEACHER, EvaluationRows
 from ._parameter_count import count_parameters
 
@@ -44,12 +32,8 @@ Figures = dict[str, float | int | None]
 _PART_KEYS = "accuracy", "log_loss", "agreement"
 _BINARY_PART_KEYS = "recall", "false_positive_rate", "mean_probability"
 _COSTS = (
-    "bytes",
-    "parameters",
-    "latency_p50_us",
-    "latency_p99_us",
-    "timed_calls",
-    "rows_per_second",
+    *("bytes", "parameters", "latency_p50_us", "latency_p99_us"),
+    *("timed_calls", "rows_per_second"),
 )
 
 
@@ -58,19 +42,15 @@ def measure_quality(rows: EvaluationRows, name: str) -> Figures:
     proba, teacher = rows.probas[name], rows.probas[TEACHER]
     codes, weight = rows.codes, rows.weight
     labels = np.arange(len(rows.classes))
-    predicted = proba.argmax(axis=1)
+    predicted, found = proba.argmax(axis=1), np.unique(codes)
     scores = proba[:, 1] if len(labels) == 2 else proba
-    missed = rows.hits(TEACHER) == 0
+    missed, agree = rows.hits(TEACHER) == 0, teacher.argmax(axis=1) == predicted
     return {
         "accuracy": float(np.average(predicted == codes, weights=weight)),
         # Over the classes that occur; balanced_accuracy_score warns of others.
         "balanced_accuracy": float(
             recall_score(
-                codes,
-                predicted,
-                labels=np.unique(codes),
-                average="macro",
-                sample_weight=weight,
+                codes, predicted, labels=found, average="macro", sample_weight=weight
             )
         ),
         "log_loss": float(log_loss(codes, proba, sample_weight=weight, labels=labels)),
@@ -82,12 +62,10 @@ def measure_quality(rows: EvaluationRows, name: str) -> Figures:
         "calibration_error": expected_calibration_error(
             codes, proba, n_bins=N_BINS, sample_weight=weight, labels=labels
         ),
-        "agreement": agreement_score(teacher, proba, sample_weight=weight),
+        "agreement": float(np.average(agree, weights=weight)),
         "kl_divergence": kl_divergence(teacher, proba, sample_weight=weight),
         "agreement_where_teacher_wrong": (
-            agreement_score(
-                teacher[missed], proba[missed], sample_weight=weight[missed]
-            )
+            float(np.average(agree[missed], weights=weight[missed]))
             if missed.any()
             else float("nan")
         ),
@@ -129,11 +107,10 @@ def measure_costs(model: Any | None, X: Any) -> Figures:
 
 
 def _count_bytes(model: Any) -> int | None:
-    try:
+    # One of the report's warnings is that it can't be pickled.
+    with suppress(TypeError):
         return len(dump_deployed(model))
-    except TypeError:
-        # One of the report's warnings is that it can't be pickled.
-        return None
+    return None
 
 
 def compare_costs(teacher: Figures, student: Figures) -> dict[str, float | None]:
@@ -187,18 +164,17 @@ def _measure_part(rows: EvaluationRows, members: NDArray[np.intp]) -> dict[str, 
     if binary and len(members):
         part["rate"] = float(np.average(rows.codes[members] == 1, weights=weight))
     teacher = rows.probas[TEACHER][members]
-    for name, proba in rows.probas.items():
+    for name, probas in rows.probas.items():
         keys = _PART_KEYS + (_BINARY_PART_KEYS if binary else ())
         part[name] = dict.fromkeys(keys)
         if not len(members):
             continue
+        proba = probas[members]
         part[name] |= {
             "accuracy": float(np.average(rows.hits(name)[members], weights=weight)),
             "log_loss": float(np.average(rows.losses(name)[members], weights=weight)),
-            "agreement": agreement_score(teacher, proba[members], sample_weight=weight),
+            "agreement": agreement_score(teacher, proba, sample_weight=weight),
         }
         if binary:
-            part[name] |= measure_binary_part(
-                rows.codes[members], proba[members], weight
-            )
+            part[name] |= measure_binary_part(rows.codes[members], proba, weight)
     return part

@@ -39,47 +39,28 @@ def measure_gains(
     kinds = {"accuracy": (1.0, rows.hits), "log_loss": (-1.0, rows.losses)}
     table = np.column_stack([read(n) for _, read in kinds.values() for n in names])
     means = np.average(table, axis=0, weights=rows.weight)
-    drawn = _resample_means(table, rows.weight, n_bootstrap, rng, n_jobs)
+    # Each draw has a seed of its own, so that any worker may make it.
+    seeds = rng.randint(np.iinfo(np.int32).max, size=n_bootstrap)
+    blocks = gen_batches(n_bootstrap, _BLOCK)
+    calls = [(table, rows.weight, seeds[block]) for block in blocks]
+    drawn = np.concatenate([*Tasks(n_jobs=n_jobs).run(_draw_means, calls, len(calls))])
     against: dict[str, dict[str, Any]] = {TEACHER: {}, BASELINE: {}}
     shares = {}
     for k, (kind, (sign, _)) in enumerate(kinds.items()):
         columns = range(k * len(names), (k + 1) * len(names))
         scores = {n: float(means[j]) for n, j in zip(names, columns, strict=True)}
         draws = {n: drawn[:, j] for n, j in zip(names, columns, strict=True)}
-        for other in against:
-            if other in names:
-                against[other][kind] = _describe_gain(
-                    scores, draws, STUDENT, other, sign
-                )
+        for other in names[:-1]:
+            against[other][kind] = _describe_gain(scores, draws, STUDENT, other, sign)
         if BASELINE in names:
             shares[kind] = _measure_share(scores, draws, sign)
     return against[TEACHER], against[BASELINE], shares
 
 
-def _resample_means(
-    table: FloatArray,
-    weight: FloatArray,
-    n_bootstrap: int,
-    rng: np.random.RandomState,
-    n_jobs: int | None,
-) -> FloatArray:
-    """Weighted means of the columns over rows drawn with replacement.
-
-    Shape (n_bootstrap, n_columns).
-    """
-    # Each draw has a seed of its own, so that any worker may make it.
-    seeds = rng.randint(np.iinfo(np.int32).max, size=n_bootstrap)
-    calls = [
-        (table, weight, seeds[block]) for block in gen_batches(n_bootstrap, _BLOCK)
-    ]
-    return np.concatenate(
-        list(Tasks(n_jobs=n_jobs).run(_draw_means, calls, len(calls)))
-    )
-
-
 def _draw_means(
     table: FloatArray, weight: FloatArray, seeds: NDArray[np.intp]
 ) -> FloatArray:
+    """Weighted means of the columns over rows drawn with replacement, once a seed."""
     n_rows = len(table)
     means = np.empty((len(seeds), table.shape[1]))
     for k, seed in enumerate(seeds):

@@ -59,12 +59,19 @@ def frame_unit_square(ax: Any) -> None:
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
 
 
-def merge_scatter_style(style: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Merge a caller's style into the defaults; any colour replaces all of theirs."""
+def scatter_two(ax: Any, points: Any, mask: Any, styles: Any, given: Any) -> list[Any]:
+    """Scatter the points where the mask holds, then the others, without empty ones.
+
+    `given` is the caller's style, of which any colour replaces all of the defaults.
+    """
     colors = {"c", "color", "facecolor", "facecolors", "edgecolor", "edgecolors"}
-    if colors & set(given):
-        style = {name: value for name, value in style.items() if name not in colors}
-    return {**style, **given}
+    dropped = colors if colors & set(given) else set()
+    drawn = []
+    for rows, style in zip((mask, ~mask), styles, strict=True):
+        if rows.any():
+            kept = {name: style[name] for name in style if name not in dropped}
+            drawn.append(ax.scatter(*points[rows].T, **{**kept, **given}))
+    return drawn
 
 
 def draw_legend(ax: Any) -> None:

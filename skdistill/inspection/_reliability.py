@@ -173,13 +173,9 @@ class ReliabilityDisplay:
             _make_curve(y_true, proba, classes, column, n_bins, strategy)
             for proba in probas
         ]
-        display = cls(
-            *curves,
-            teacher_error=errors[0],
-            student_error=errors[1],
-            label=None if column is None else classes[column],
-        )
-        return display.plot(ax=ax)
+        names = {"teacher_error": errors[0], "student_error": errors[1]}
+        label = None if column is None else classes[column]
+        return cls(*curves, **names, label=label).plot(ax=ax)
 
     def plot(self, *, ax=None, **kwargs):
         """Draw.
@@ -203,24 +199,17 @@ class ReliabilityDisplay:
         kwargs = cbook.normalize_kwargs(kwargs, lines.Line2D)
         teacher = {"color": TEACHER_COLOR, "marker": "^", "linestyle": "--"}
         student = {"color": STUDENT_COLOR, "marker": "o", "linestyle": "-"}
-        self.teacher.plot(
-            ax=ax, name=f"teacher, ECE {self.teacher_error:.3f}", **(teacher | kwargs)
-        )
-        self.student.plot(
-            ax=ax, name=f"student, ECE {self.student_error:.3f}", **(student | kwargs)
-        )
+        name = f"teacher, ECE {self.teacher_error:.3f}"
+        self.teacher.plot(ax=ax, name=name, **(teacher | kwargs))
+        name = f"student, ECE {self.student_error:.3f}"
+        self.student.plot(ax=ax, name=name, **(student | kwargs))
         self.lines_ = [self.teacher.line_, self.student.line_]
         frame_unit_square(ax)
-        if self.label is None:
-            ax.set(
-                xlabel="mean confidence in the predicted class",
-                ylabel="share predicted right",
-            )
-        else:
-            ax.set(
-                xlabel=f"mean predicted probability of class {name_label(self.label)}",
-                ylabel=f"share of class {name_label(self.label)}",
-            )
+        names = "mean confidence in the predicted class", "share predicted right"
+        if self.label is not None:
+            label = f"class {name_label(self.label)}"
+            names = f"mean predicted probability of {label}", f"share of {label}"
+        ax.set(xlabel=names[0], ylabel=names[1])
         ax.legend(loc="best", fontsize="small")
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -133,45 +134,25 @@ def _format_pictures(report: Any) -> str:
 
 def _draw_pictures(report: Any) -> list[tuple[str, str]]:
     """The caption of each picture, and the picture as SVG in base 64."""
-    rows = report._rows
-    probas, classes = rows.probas, rows.classes
+    rows, draw_reliability = report._rows, ReliabilityDisplay.from_predictions
+    y, given = rows.classes[rows.codes], {"classes": rows.classes}
+    both = rows.probas[TEACHER], rows.probas[STUDENT]
     once = " Each row counts once, whatever its weight." if report.weighted else ""
-
-    both = probas[TEACHER], probas[STUDENT]
-
-    def draw_fidelity(ax: Any) -> None:
-        FidelityDisplay.from_predictions(*both, classes=classes, ax=ax)
-
-    def draw_reliability(ax: Any) -> None:
-        y = classes[rows.codes]
-        # The bins of the calibration error in the tables.
-        given = {"classes": classes, "n_bins": N_BINS}
-        ReliabilityDisplay.from_predictions(y, *both, **given, ax=ax)
-
-    pictures = [
-        ("Student against teacher, row by row." + once, draw_fidelity),
-        ("Predicted probabilities against what happened." + once, draw_reliability),
-        *(
-            (f"Log loss against {words}.", draw)
-            for words, draw in _list_tradeoffs(report)
+    pictures: dict[str, Any] = {
+        "Student against teacher, row by row." + once: partial(
+            FidelityDisplay.from_predictions, *both, **given
         ),
-    ]
-    return [(text, _draw(draw, text)) for text, draw in pictures]
-
-
-def _list_tradeoffs(report: Any) -> list[tuple[str, Any]]:
-    """One picture for the time and one for the size, where the student's is known."""
-
-    def make(cost: str) -> Any:
-        return lambda ax: TradeoffDisplay.from_reports(
-            {"student": report}, cost=cost, ax=ax
-        )
-
-    return [
-        (COST_NAMES[cost], make(cost))
-        for cost, key in REPORT_COSTS.items()
-        if report.models[STUDENT][key] is not None
-    ]
+        # The bins of the calibration error in the tables.
+        "Predicted probabilities against what happened." + once: partial(
+            draw_reliability, y, *both, **given, n_bins=N_BINS
+        ),
+    }
+    for cost, key in REPORT_COSTS.items():
+        if report.models[STUDENT][key] is not None:
+            pictures[f"Log loss against {COST_NAMES[cost]}."] = partial(
+                TradeoffDisplay.from_reports, {"student": report}, cost=cost
+            )
+    return [(text, _draw(draw, text)) for text, draw in pictures.items()]
 
 
 def _draw(draw: Any, salt: str) -> str:
@@ -182,7 +163,7 @@ def _draw(draw: Any, salt: str) -> str:
 
     with style.context("default", after_reset=True), rc_context({"svg.hashsalt": salt}):
         figure = Figure(figsize=(5.6, 5.0), layout="constrained")
-        draw(figure.subplots())
+        draw(ax=figure.subplots())
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return base64.b64encode(buffer.getvalue()).decode()

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..metrics._budget import check_keys
 from ._plotting import (
     MUTED_COLOR,
     STUDENT_COLOR,
     TEACHER_COLOR,
     draw_legend,
     make_axes,
-    merge_scatter_style,
     require_matplotlib,
+    scatter_two,
     set_log_ticks,
 )
-from ._tradeoff_figures import (
-    check_figures,
-    name_candidates,
-    read_reports,
-    read_results,
-)
+from ._tradeoff_figures import check_figures, name_candidates, read_reports
 from ._tradeoff_names import write_names
 
 #: With more names, or more characters in all, only those on the front are written.
@@ -32,21 +26,23 @@ COST_NAMES = {"latency": "microseconds a row", "bytes": "bytes"}
 class TradeoffDisplay:
     """Scores against costs, with the Pareto front.
 
-    Make one with :meth:`from_results`, :meth:`from_search` or :meth:`from_reports`;
-    the parameters are kept as attributes. The cost has a logarithmic axis. A model is
-    on the front if no other is at least as good and as cheap, and better in one of
-    the two.
+    Make one of figures and :meth:`plot` it, or draw those :meth:`from_search` or
+    :meth:`from_reports`; the parameters are kept as attributes. The cost has a
+    logarithmic axis. A model is on the front if no other is at least as good and as
+    cheap, and better in one of the two.
 
     Parameters
     ----------
     names : sequence of str of shape (n_models,)
         What is written at the models.
-    scores, costs : ndarray of shape (n_models,)
-        Of the models.
+    scores : array-like of shape (n_models,)
+        Their scores.
+    costs : array-like of shape (n_models,)
+        What they cost, above 0, such as microseconds a row or bytes.
     teacher, baseline : tuple of (float, float), default=None
         Score and cost of the teacher, and of the student trained without one.
     chosen : int, default=None
-        The model that was chosen.
+        Position of the model that was chosen.
     score_name : str, default="score"
         Label of the axis of scores.
     cost_name : str, default="microseconds a row"
@@ -72,6 +68,12 @@ class TradeoffDisplay:
     texts_ : list of matplotlib Annotation
         The names, as far as they do not overlap.
 
+    Raises
+    ------
+    ValueError
+        There is not one name, score and cost for each model, or a figure is not
+        finite, or a cost is not above 0.
+
     See Also
     --------
     skdistill.metrics.within_budget : Chooses by a limit on the cost.
@@ -80,14 +82,14 @@ class TradeoffDisplay:
     Examples
     --------
     >>> from skdistill.inspection import TradeoffDisplay
-    >>> display = TradeoffDisplay.from_results(
+    >>> display = TradeoffDisplay(
     ...     ["tree", "MLP (16)", "MLP (64, 32)"],
     ...     scores=[0.91, 0.95, 0.96],
     ...     costs=[40, 70, 180],
     ...     teacher=(0.97, 20_000),
     ...     baseline=(0.94, 180),
     ...     score_name="accuracy",
-    ... )
+    ... ).plot()
     >>> len(display.front_)  # the baseline is no better than MLP (16), and slower
     4
     """
@@ -105,83 +107,16 @@ class TradeoffDisplay:
         cost_name="microseconds a row",
         greater_is_better=True,
     ):
-        self.names = names
-        self.scores = scores
-        self.costs = costs
+        self.names = [str(name) for name in names]
+        self.scores, self.costs = check_figures(
+            self.names, scores, costs, teacher, baseline
+        )
         self.teacher = teacher
         self.baseline = baseline
         self.chosen = chosen
         self.score_name = score_name
         self.cost_name = cost_name
         self.greater_is_better = greater_is_better
-
-    @classmethod
-    def from_results(
-        cls,
-        names,
-        scores,
-        costs,
-        *,
-        teacher=None,
-        baseline=None,
-        chosen=None,
-        score_name="score",
-        cost_name="microseconds a row",
-        greater_is_better=True,
-        ax=None,
-        **kwargs,
-    ):
-        """Draw given figures.
-
-        Parameters
-        ----------
-        names : sequence of str of shape (n_models,)
-            What is written at the models.
-        scores : array-like of shape (n_models,)
-            Their scores.
-        costs : array-like of shape (n_models,)
-            What they cost, above 0, such as microseconds a row or bytes.
-        teacher, baseline : tuple of (float, float), default=None
-            Score and cost of the teacher, and of the student trained without one.
-        chosen : int, default=None
-            Position of the model that was chosen.
-        score_name : str, default="score"
-            Label of the axis of scores.
-        cost_name : str, default="microseconds a row"
-            Label of the axis of costs.
-        greater_is_better : bool, default=True
-            False for a loss or an error.
-        ax : matplotlib Axes, default=None
-            None: those of a new figure.
-        **kwargs : dict
-            For :meth:`matplotlib.axes.Axes.scatter`, of the models.
-
-        Returns
-        -------
-        display : TradeoffDisplay
-            Drawn.
-
-        Raises
-        ------
-        ValueError
-            There is not one name, score and cost for each model, or a figure is
-            not finite, or a cost is not above 0.
-        """
-        require_matplotlib(f"{cls.__name__}.from_results")
-        names = [str(name) for name in names]
-        scores, costs = check_figures(names, scores, costs, teacher, baseline)
-        display = cls(
-            names,
-            scores,
-            costs,
-            teacher=teacher,
-            baseline=baseline,
-            chosen=chosen,
-            score_name=score_name,
-            cost_name=cost_name,
-            greater_is_better=greater_is_better,
-        )
-        return display.plot(ax=ax, **kwargs)
 
     @classmethod
     def from_search(
@@ -209,15 +144,13 @@ class TradeoffDisplay:
             such as :func:`~skdistill.metrics.latency_scorer` and
             :data:`~skdistill.metrics.size_scorer`.
         teacher, baseline : tuple of (float, float), default=None
-            Score and cost of the teacher, and of the student trained without one,
-            such as ``(scorer(teacher, X, y), -latency_scorer()(teacher, X))``.
+            Score and cost, such as
+            ``(scorer(teacher, X, y), -latency_scorer()(teacher, X))``.
         cost_name : str, default=None
             None: "microseconds a row" or "bytes" where the key is "latency" or
             "bytes", otherwise the key.
-        ax : matplotlib Axes, default=None
-            None: those of a new figure.
-        **kwargs : dict
-            For :meth:`matplotlib.axes.Axes.scatter`, of the models.
+        ax, **kwargs
+            As in :meth:`plot`.
 
         Returns
         -------
@@ -232,8 +165,15 @@ class TradeoffDisplay:
             A key is missing, or a mean score is not finite.
         """
         require_matplotlib(f"{cls.__name__}.from_search")
-        results = read_results(search, [score, cost])
-        return cls.from_results(
+        results = getattr(search, "cv_results_", None)
+        if results is None:
+            raise TypeError(
+                f"{cls.__name__}.from_search needs a fitted search with cv_results_; "
+                f"got {type(search).__name__}. Fit it first, or pass figures to "
+                f"{cls.__name__}."
+            )
+        check_keys(results, [score, cost])
+        display = cls(
             name_candidates(results["params"]),
             results[f"mean_test_{score}"],
             -np.asarray(results[f"mean_test_{cost}"]),
@@ -242,9 +182,8 @@ class TradeoffDisplay:
             chosen=getattr(search, "best_index_", None),
             score_name=f"{score} (mean over the splits)",
             cost_name=COST_NAMES.get(cost, cost) if cost_name is None else cost_name,
-            ax=ax,
-            **kwargs,
         )
+        return display.plot(ax=ax, **kwargs)
 
     @classmethod
     def from_reports(
@@ -260,10 +199,8 @@ class TradeoffDisplay:
             A score among the figures of their `models`.
         cost : {"latency", "bytes"}, default="latency"
             The median for one row, or the size.
-        ax : matplotlib Axes, default=None
-            None: those of a new figure.
-        **kwargs : dict
-            For :meth:`matplotlib.axes.Axes.scatter`, of the models.
+        ax, **kwargs
+            As in :meth:`plot`.
 
         Returns
         -------
@@ -278,8 +215,8 @@ class TradeoffDisplay:
         """
         require_matplotlib(f"{cls.__name__}.from_reports")
         given = read_reports(reports, score, cost)
-        return cls.from_results(
-            list(reports), **given, cost_name=COST_NAMES[cost], ax=ax, **kwargs
+        return cls(list(reports), **given, cost_name=COST_NAMES[cost]).plot(
+            ax=ax, **kwargs
         )
 
     def plot(self, *, ax=None, **kwargs):
@@ -300,8 +237,9 @@ class TradeoffDisplay:
         ax = make_axes(self, ax)
         ax.set(xscale="log", xlabel=self.cost_name, ylabel=self.score_name)
         given = [pair for pair in (self.teacher, self.baseline) if pair is not None]
-        points = np.column_stack([self.costs, self.scores])
-        points = np.vstack([points, *[(cost, score) for score, cost in given]])
+        points = np.vstack([np.column_stack([self.scores, self.costs]), *given])[
+            :, ::-1
+        ]
         sign = 1 if self.greater_is_better else -1
         on_front = find_front(points[:, 0], sign * points[:, 1])
         self.front_ = np.unique(points[on_front], axis=0)
@@ -312,57 +250,33 @@ class TradeoffDisplay:
             linewidth=1.2,
             zorder=1,
         )[0]
-        models_on_front = on_front[: len(self.names)]
-        self.scatter_ = self._draw_models(ax, models_on_front, kwargs)
+        points, on_front = points[: len(self.names)], on_front[: len(self.names)]
+        front = {"color": STUDENT_COLOR, "label": "student on the Pareto front"}
+        other = {"facecolors": "white", "edgecolors": MUTED_COLOR}
+        styles = (
+            {"s": 40, "zorder": 2.2, **front},
+            {"s": 40, "zorder": 2, "label": "other student", **other},
+        )
+        self.scatter_ = scatter_two(ax, points, on_front, styles, kwargs)
         self._draw_marks(ax)
-        self._finish(ax, points, models_on_front)
+        self._finish(ax, points, on_front)
         return self
 
-    def _draw_models(self, ax, on_front, kwargs):
-        drawn = []
-        styles: dict[bool, dict[str, Any]] = {
-            True: {"color": STUDENT_COLOR, "label": "student on the Pareto front"},
-            False: {
-                "facecolors": "white",
-                "edgecolors": MUTED_COLOR,
-                "label": "other student",
-            },
-        }
-        for on, style in styles.items():
-            rows = on_front == on
-            if rows.any():
-                style = {"s": 40, "zorder": 2.2 if on else 2, **style}
-                style = merge_scatter_style(style, kwargs)
-                drawn.append(ax.scatter(self.costs[rows], self.scores[rows], **style))
-        return drawn
-
     def _draw_marks(self, ax):
-        def mark(pair, **style):
+        def mark(label, pair, **style):
             if pair is None:
                 return None
             score, cost = pair
-            return ax.scatter([cost], [score], **style)
+            return ax.scatter([cost], [score], label=label, zorder=3, **style)
 
-        self.teacher_ = mark(
-            self.teacher,
-            **{"marker": "^", "s": 90, "color": TEACHER_COLOR},
-            label="teacher",
-            zorder=3,
-        )
-        self.baseline_ = mark(
-            self.baseline,
-            **{"marker": "s", "s": 60, "color": "black"},
-            label="baseline (no teacher)",
-            zorder=3,
-        )
-        chosen = self.chosen
-        self.chosen_ = mark(
-            None if chosen is None else (self.scores[chosen], self.costs[chosen]),
-            **{"marker": "o", "s": 170, "facecolors": "none", "edgecolors": "black"},
-            linewidths=1.5,
-            label="chosen",
-            zorder=3,
-        )
+        style = {"marker": "^", "s": 90, "color": TEACHER_COLOR}
+        self.teacher_ = mark("teacher", self.teacher, **style)
+        style = {"marker": "s", "s": 60, "color": "black"}
+        self.baseline_ = mark("baseline (no teacher)", self.baseline, **style)
+        k = self.chosen
+        pair = None if k is None else (self.scores[k], self.costs[k])
+        style = {"facecolors": "none", "edgecolors": "black", "linewidths": 1.5}
+        self.chosen_ = mark("chosen", pair, marker="o", s=170, **style)
 
     def _finish(self, ax, points, on_front):
         """Frame, legend and names."""
@@ -376,7 +290,7 @@ class TradeoffDisplay:
         self.texts_ = write_names(
             ax,
             np.asarray(self.names)[shown],
-            points[: len(self.names)][shown],
+            points[shown],
             on_front[shown],
             1 if self.greater_is_better else -1,
         )

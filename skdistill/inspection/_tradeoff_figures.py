@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..metrics._budget import check_keys
-
 #: Words and direction of the scores that a report has of its models.
 _SCORES = {
     "accuracy": ("accuracy", True),
@@ -42,17 +40,6 @@ def check_figures(names, scores, costs, teacher, baseline):
     return scores, costs
 
 
-def read_results(search, keys):
-    results = getattr(search, "cv_results_", None)
-    if results is None:
-        raise TypeError(
-            "TradeoffDisplay.from_search needs a fitted search with cv_results_; got "
-            f"{type(search).__name__}. Fit it first, or pass figures to from_results."
-        )
-    check_keys(results, keys)
-    return results
-
-
 def name_candidates(params):
     """Names such as "max_depth=3, alpha=1.0", of the parameters that vary."""
     varying = [
@@ -84,7 +71,7 @@ def read_reports(reports, score, cost):
         if value not in known:
             raise ValueError(
                 f"{name} must be one of {list(known)}; got {value!r}. For other "
-                "figures, pass them to from_results."
+                "figures, pass them to TradeoffDisplay."
             )
     sizes = sorted({report.n_rows for report in reports.values()})
     if len(sizes) != 1:

@@ -30,17 +30,9 @@ def choose_length(
     """Return the student, unfitted, with the better of two training lengths.
 
     Of a network of scikit-learn that learns by gradient steps: early stopping, or as
-    many updates as the distilled student made; the one with the lower log loss on
-    validation rows. Other students, and those of few rows, train as they are set.
-
-    Parameters
-    ----------
-    student : classifier
-        Unfitted.
-    fitted : classifier
-        The distilled student.
-    X, y, weight
-        The training rows.
+    many updates as the distilled student (`fitted`) made; the one with the lower log
+    loss on validation rows. Other students, and those of few rows, train as they are
+    set.
     """
     network, counts = split_pipeline(student)[1], np.unique(y, return_counts=True)[1]
     few = len(y) < _MIN_ROWS or counts.min() < _MIN_CLASS_ROWS

@@ -1,6 +1,5 @@
 """The command line: what it prints and writes."""
 
-import json
 import os
 import pickle
 import subprocess
@@ -10,16 +9,15 @@ import warnings
 import joblib
 import numpy as np
 import pytest
-from _clock import hurry
 from _command import (
     N_ROWS,
     call_module,
     make_frame,
     prepare_columns,
+    read_report,
     run,
     run_quickly,
     shrink_default_teacher,
-    write_teacher,
 )
 from sklearn import datasets
 from sklearn.dummy import DummyClassifier
@@ -27,28 +25,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 STUDENTS = "mlp", "logistic", "tree", "forest", "lightgbm"
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    hurry(monkeypatch)
-
-
-@pytest.fixture
-def data(tmp_path):
-    make_frame().to_csv("data.csv", index=False)
-    return tmp_path / "data.csv"
-
-
-@pytest.fixture
-def teacher(data):
-    return write_teacher(data.with_name("teacher.joblib"))
-
-
-def read_report():
-    with open("report.json") as file:
-        return json.load(file)
 
 
 def test_bundled_example(capsys, monkeypatch, tmp_path):
@@ -168,10 +144,8 @@ def test_labels_keep_their_type(kind, data):
     frame = make_frame()
     labels = (frame.pop("label") == "good").astype(kind)
     frame.assign(label=labels).to_csv(data, index=False)
-    joblib.dump(
-        make_pipeline(prepare_columns(), LogisticRegression()).fit(frame, labels),
-        "teacher.joblib",
-    )
+    model = make_pipeline(prepare_columns(), LogisticRegression())
+    joblib.dump(model.fit(frame, labels), "teacher.joblib")
     frame.assign(label=labels).to_csv("test.csv", index=False)
     assert run_quickly("--test", "test.csv") == 0
     assert joblib.load("student.joblib").classes_.dtype == np.dtype(kind)

@@ -1,15 +1,13 @@
 """The command line with a budget: what it chooses, writes and refuses."""
 
-import json
 import os
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from _clock import hurry
+from _command import read_report, shrink_default_teacher
 from _command import run as run_command
-from _command import shrink_default_teacher
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 
@@ -28,9 +26,7 @@ class CountedForest(RandomForestClassifier):
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    hurry(monkeypatch)
+def with_a_small_teacher(monkeypatch):
     shrink_default_teacher(monkeypatch, CountedForest)
 
 
@@ -52,11 +48,6 @@ def frame():
 
 def run(*arguments):
     return run_command("data.csv", "--target", "label", *arguments)
-
-
-def read_report():
-    with open("report.json") as file:
-        return json.load(file)
 
 
 def test_best_inside_the_budget(capsys, frame):

@@ -1,22 +1,18 @@
 """Columns that the command notes, leaves out, or turns into numbers."""
 
-import json
-
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from _clock import hurry
-from _command import make_frame, read_rows, refuse, run, shrink_default_teacher
-
-N_ROWS = 160
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    hurry(monkeypatch)
-    shrink_default_teacher(monkeypatch)
+from _command import (
+    N_ROWS,
+    make_frame,
+    read_report,
+    read_rows,
+    refuse,
+    run,
+    shrink_default_teacher,
+)
 
 
 def write(name="data.csv", seed=0, **columns):
@@ -31,17 +27,6 @@ def list_notes(capsys, *arguments):
     assert lines[-1] == "skdistill: error: no teacher file nowhere.joblib."
     assert all(line.startswith("Note: ") for line in lines[:-1])
     return "\n".join(lines[:-1])
-
-
-def distil(*arguments):
-    status = run(
-        *("data.csv", "--target", "label", "--student", "logistic", "--cv", 2),
-        *("--json", "report.json", *arguments),
-    )
-    assert status == 0
-    with open("report.json") as file:
-        record = json.load(file)
-    return record, joblib.load("student.joblib").feature_names_in_.tolist()
 
 
 def shuffle(values):
@@ -111,12 +96,16 @@ def test_strings_of_many_values_are_left_out(capsys):
     assert kept == [*names, "x", "y"]
 
 
-def test_dates_become_numbers(capsys):
+def test_dates_become_numbers(capsys, monkeypatch):
+    shrink_default_teacher(monkeypatch)
     days = pd.Series(pd.date_range("2023-12-30 06:00", periods=N_ROWS, freq="30h"))
     days[3] = pd.NaT
     write(when=days)
     write("test.csv", seed=2, when="2020-02-29")
-    record, names = distil("--test", "test.csv")
+    options = "--student", "logistic", "--cv", 2, "--json", "report.json"
+    assert run("data.csv", "--target", "label", "--test", "test.csv", *options) == 0
+    record = read_report()
+    names = joblib.load("student.joblib").feature_names_in_.tolist()
     parts = [f"when.{part}" for part in ("year", "month", "weekday", "hour", "days")]
     assert names == ["size", "colour", "ripe", "age", *parts]
     assert record["n_features"] == len(names)

@@ -8,29 +8,17 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from _clock import hurry
 from _command import (
     make_frame,
     prepare_columns,
     read_rows,
     refuse,
+    refuse_text,
     run_quickly,
     write_teacher,
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    hurry(monkeypatch)
-
-
-@pytest.fixture
-def data(tmp_path):
-    make_frame().to_csv("data.csv", index=False)
-    return tmp_path / "data.csv"
 
 
 def write_labels(labels):
@@ -69,9 +57,7 @@ def test_only_a_blank_is_a_missing_name(capsys, data):
 
 def test_words_of_missing_values_among_numbers_are_no_class(capsys):
     rows = "".join(f"{k / 7},{k % 2}\n" for k in range(40))
-    with open("bad.csv", "w") as file:
-        file.write(f"a,label\n{rows}1.5,NA\n")
-    assert "missing in 1 rows" in refuse(capsys, "bad.csv", "--target", "label")
+    assert "missing in 1 rows" in refuse_text(capsys, f"a,label\n{rows}1.5,NA\n")
 
 
 def test_boolean_column_with_blanks_in_the_test_file_alone(capsys, data):
@@ -108,15 +94,27 @@ def test_pipe(data):
 _ROWS = "".join(f"{k % 7 + 0.5},{'xy'[k % 2]}\n" for k in range(40))
 
 
-def refuse_text(capsys, text, *arguments):
-    with open("bad.csv", "w") as file:
-        file.write(text)
-    return refuse(capsys, "bad.csv", "--target", "label", *arguments)
+def write_rows(form, n_rows=40):
+    return "a,label\n" + "".join(form.format(k, k / 7) + "\n" for k in range(n_rows))
 
 
 @pytest.mark.parametrize(
     ("text", "received"),
     [
+        ("", "is empty"),
+        ("a,label\n", "has no rows"),
+        ("label\n1\n2\n", "no columns beside the target"),
+        ("a,b\n1,2\n", "no column 'label'; it has a, b."),
+        (",".join("abcdefghijkl") + "\n", "g, h, i, j, ..."),
+        (b"a,label\n\xff\xfe,1\n", "UTF-8"),
+        ('a,label\n"1,2\n', "is not a CSV file"),
+        ("a,label\n1,2,3\n", "more fields than its first line names"),
+        ("a,label\n1,x\n2,\n", "missing in 1 rows"),
+        ("a,b,label\n" + "1,2,x\n1,2,y\n" * 30, "constant"),
+        (write_rows("{},x"), "every label"),
+        (write_rows("{0},{0}.0", 60), "continuous"),
+        (write_rows("{0},{0}", 60), "too few rows"),
+        ("a,label\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n7,x\n8,y\n", "at least 20"),
         (
             "a,label\n" + "1,1.5\n2,inf\n" * 20,
             "the target 'label' of bad.csv is infinite in 20 rows",
@@ -127,10 +125,7 @@ def refuse_text(capsys, text, *arguments):
         ("a;a;label\n1;2;x\n", "names columns twice: ['a']"),
         (f"a,label\n{_ROWS}-inf,x\n", "column 'a' of bad.csv holds -inf in row 41"),
         (f"a,label\n{_ROWS}1e308,x\n", "column 'a' of bad.csv holds 1e+308 in row 41"),
-        (
-            "a,label\n" + "".join(f"{k},{k / 7}\n" for k in range(40)),
-            "is continuous (40 values), and regression is not supported",
-        ),
+        (write_rows("{},{}"), "is continuous (40 values), and regression is not supp"),
     ],
 )
 def test_refused_text(text, received, capsys):

@@ -6,33 +6,9 @@ import sys
 import joblib
 import numpy as np
 import pytest
-from _clock import hurry
-from _command import (
-    call_module,
-    make_frame,
-    refuse,
-    run_quickly,
-    write_teacher,
-)
+from _command import call_module, make_frame, refuse, run_quickly
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neural_network import MLPClassifier
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    hurry(monkeypatch)
-
-
-@pytest.fixture
-def data(tmp_path):
-    make_frame().to_csv("data.csv", index=False)
-    return tmp_path / "data.csv"
-
-
-@pytest.fixture
-def teacher(data):
-    return write_teacher(data.with_name("teacher.joblib"))
 
 
 def test_error_in_a_process():
@@ -74,39 +50,6 @@ def test_error_in_a_process():
 )
 def test_refused_options(arguments, said, capsys):
     assert said in refuse(capsys, *arguments)
-
-
-def refuse_text(capsys, text):
-    with open("bad.csv", "wb") as file:
-        file.write(text if isinstance(text, bytes) else text.encode())
-    return refuse(capsys, "bad.csv", "--target", "label")
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "is empty"),
-        ("a,label\n", "has no rows"),
-        ("label\n1\n2\n", "no columns beside the target"),
-        ("a,b\n1,2\n", "no column 'label'; it has a, b."),
-        (",".join("abcdefghijkl") + "\n", "g, h, i, j, ..."),
-        (b"a,label\n\xff\xfe,1\n", "UTF-8"),
-        ('a,label\n"1,2\n', "is not a CSV file"),
-        ("a,label\n1,2,3\n", "more fields than its first line names"),
-        ("a,label\n1,x\n2,\n", "missing in 1 rows"),
-        ("a,b,label\n" + "1,2,x\n1,2,y\n" * 30, "constant"),
-        (
-            "a,label\n" + "".join(f"{k},x\n" for k in range(40)),
-            "every label",
-        ),
-        ("a,label\n" + "".join(f"{k},{k / 7}\n" for k in range(40)), "continuous"),
-        ("a,label\n" + "".join(f"{k},{k}.0\n" for k in range(60)), "continuous"),
-        ("a,label\n" + "".join(f"{k},{k}\n" for k in range(60)), "too few rows"),
-        ("a,label\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n7,x\n8,y\n", "at least 20"),
-    ],
-)
-def test_refused_files(text, said, capsys):
-    assert said in refuse_text(capsys, text)
 
 
 def test_refused_class_of_one_row(capsys, data):

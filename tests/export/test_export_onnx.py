@@ -282,7 +282,7 @@ def test_a_tie_that_float32_can_not_see_is_an_error():
 @pytest.mark.parametrize(
     ("rows", "error", "message"),
     [
-        (X[0], ValueError, "table of shape"),
+        (X[0], ValueError, "Expected 2D array"),
         (X[:0], ValueError, "at least one row"),
         (pd.DataFrame({"a": pd.to_datetime(["2020-01-01"])}), TypeError, r"\['a'\]"),
         (np.array([[object()]], dtype=object), TypeError, "something else"),

@@ -27,25 +27,12 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
 from skdistill.inspection import FidelityDisplay, ReliabilityDisplay, TradeoffDisplay
-from skdistill.metrics import (
-    agreement_score,
-    expected_calibration_error,
-    kl_divergence,
-)
+from skdistill.metrics import agreement_score, expected_calibration_error, kl_divergence
 
 pytest.importorskip("matplotlib").use("Agg")
-
-
 plt = pytest.importorskip("matplotlib.pyplot")
 
-
 NAMES = np.array(["no", "yes"])
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +251,7 @@ def _make_all(ax=None):
     return [
         FidelityDisplay.from_predictions(teacher, student, ax=ax),
         ReliabilityDisplay.from_predictions(y, teacher, student, ax=ax),
-        TradeoffDisplay.from_results(MODELS, SCORES, COSTS, chosen=1, ax=ax),
+        TradeoffDisplay(MODELS, SCORES, COSTS, chosen=1).plot(ax=ax),
     ]
 
 

@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from _clock import hurry, tick
+from _clock import tick
 from _reports import (
     CODES,
     NAMES,
@@ -20,7 +20,6 @@ from _reports import (
     distil,
     make_proba,
     report_on,
-    report_on_groups,
     stage,
 )
 from scipy import sparse
@@ -56,21 +55,6 @@ pd = pytest.importorskip("pandas")
 
 
 WEIGHT = np.random.default_rng(0).integers(0, 4, size=300).astype(float)
-
-
-@pytest.fixture(autouse=True)
-def time_briefly(monkeypatch):
-    hurry(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def distilled():
-    return distil()
-
-
-@pytest.fixture(scope="module")
-def report(distilled):
-    return report_on_groups(distilled)
 
 
 # --- figures -------------------------------------------------------------------

@@ -5,7 +5,6 @@ import functools
 
 import numpy as np
 import pytest
-from _clock import hurry
 from _reports import FixedClassifier, distil
 from sklearn.metrics import (
     average_precision_score,
@@ -15,11 +14,6 @@ from sklearn.metrics import (
 )
 
 from skdistill.inspection import distillation_report
-
-
-@pytest.fixture(autouse=True)
-def time_briefly(monkeypatch):
-    hurry(monkeypatch)
 
 
 @functools.cache

@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from _clock import hurry
 from _reports import (
     CODES,
     X_TRAIN,
@@ -17,28 +16,12 @@ from _reports import (
     distil,
     make_hits,
     report_on,
-    report_on_groups,
     stage,
 )
 
 from skdistill.inspection import DistillationReport, FidelityDisplay
 
 pytest.importorskip("pandas")
-
-
-@pytest.fixture(autouse=True)
-def time_briefly(monkeypatch):
-    hurry(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def distilled():
-    return distil()
-
-
-@pytest.fixture(scope="module")
-def report(distilled):
-    return report_on_groups(distilled)
 
 
 # --- shown ---------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from _clock import hurry
 from _reports import (
     NAMES,
     FixedClassifier,
@@ -17,16 +16,6 @@ from scipy.stats import bootstrap
 from sklearn.metrics import log_loss
 
 from skdistill.inspection import distillation_report
-
-
-@pytest.fixture(autouse=True)
-def time_briefly(monkeypatch):
-    hurry(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def distilled():
-    return distil()
 
 
 def test_the_share_is_of_the_advantage():

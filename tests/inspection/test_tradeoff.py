@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from _clock import hurry
 from _drawn import (
     COSTS,
     MODELS,
@@ -26,13 +25,6 @@ from skdistill.inspection import TradeoffDisplay, distillation_report
 from skdistill.metrics import latency_scorer, size_scorer, within_budget
 
 pytest.importorskip("matplotlib").use("Agg")
-plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def _find_front_by_hand(points):
@@ -48,9 +40,9 @@ def _find_front_by_hand(points):
 
 
 def test_tradeoff_marks_the_front():
-    display = TradeoffDisplay.from_results(
+    display = TradeoffDisplay(
         MODELS, SCORES, COSTS, teacher=(0.97, 9000), baseline=(0.94, 180)
-    )
+    ).plot()
 
     expected = [(40, 0.91), (70, 0.95), (180, 0.96), (9000, 0.97)]
     np.testing.assert_array_equal(display.front_, expected)
@@ -69,15 +61,15 @@ def test_front_agrees_with_one_by_hand(seed):
     # Few values, so that there are equal scores and costs.
     rng = np.random.default_rng(seed)
     costs, scores = rng.integers(1, 6, 9), rng.integers(0, 5, 9)
-    display = TradeoffDisplay.from_results(map(str, range(9)), scores, costs)
+    display = TradeoffDisplay(map(str, range(9)), scores, costs).plot()
     points = list(zip(costs.tolist(), scores.tolist(), strict=True))
     assert set(map(tuple, display.front_.tolist())) == _find_front_by_hand(points)
 
 
 def test_tradeoff_of_losses_has_the_lower_front():
-    display = TradeoffDisplay.from_results(
+    display = TradeoffDisplay(
         ["a", "b", "c"], [0.5, 0.3, 0.4], [1, 2, 3], greater_is_better=False
-    )
+    ).plot()
     np.testing.assert_array_equal(display.front_, [(1, 0.5), (2, 0.3)])
 
 
@@ -88,14 +80,14 @@ def _find_boxes(display):
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["score", "loss"])
 def test_tradeoff_writes_names_that_hide_nothing(sign):
-    display = TradeoffDisplay.from_results(
+    display = TradeoffDisplay(
         MODELS,
         sign * np.array(SCORES),
         COSTS,
         teacher=(sign * 0.97, 9000),
         score_name="accuracy",
         greater_is_better=sign > 0,
-    )
+    ).plot()
     assert sorted(text.get_text() for text in display.texts_) == sorted(MODELS)
     assert display.ax_.get_ylabel() == "accuracy"
 
@@ -114,9 +106,9 @@ def test_tradeoff_writes_names_that_hide_nothing(sign):
 def test_tradeoff_names_never_overlap(n_models):
     rng = np.random.default_rng(n_models)
     costs = np.exp(rng.uniform(3, 6, n_models))
-    display = TradeoffDisplay.from_results(
+    display = TradeoffDisplay(
         [f"student {k}" for k in range(n_models)], rng.uniform(size=n_models), costs
-    )
+    ).plot()
     boxes = _find_boxes(display)
     assert boxes
     for k, box in enumerate(boxes):
@@ -126,24 +118,24 @@ def test_tradeoff_names_never_overlap(n_models):
 def test_tradeoff_of_many_names_only_those_on_the_front():
     scores = [0.9, 0.95, *[0.8] * 8]
     costs = [10, 20, *range(100, 108)]
-    display = TradeoffDisplay.from_results(map(str, range(10)), scores, costs)
+    display = TradeoffDisplay(map(str, range(10)), scores, costs).plot()
     assert [text.get_text() for text in display.texts_] == ["0", "1"]
 
 
 def test_tradeoff_of_long_names_only_those_on_the_front():
     names = [letter * 60 for letter in "abc"]
-    display = TradeoffDisplay.from_results(names, [0.9, 0.95, 0.8], [10, 20, 30])
+    display = TradeoffDisplay(names, [0.9, 0.95, 0.8], [10, 20, 30]).plot()
     assert [text.get_text()[0] for text in display.texts_] == ["a", "b"]
 
 
 def test_tradeoff_of_equal_models_writes_one_name():
-    display = TradeoffDisplay.from_results(["a", "b", "c"], [1, 1, 1], [5, 5, 5])
+    display = TradeoffDisplay(["a", "b", "c"], [1, 1, 1], [5, 5, 5]).plot()
     assert [text.get_text() for text in display.texts_] == ["a (+2\u00a0equal)"]
 
 
 @pytest.mark.parametrize("ratio", [1.5, 50, 1e6])
 def test_tradeoff_has_plain_ticks_on_axes_of_any_length(ratio):
-    display = TradeoffDisplay.from_results(["a", "b"], [1, 2], [110, 110 * ratio])
+    display = TradeoffDisplay(["a", "b"], [1, 2], [110, 110 * ratio]).plot()
     display.figure_.canvas.draw()
     low, high = display.ax_.get_xlim()
     ticks = [
@@ -169,28 +161,22 @@ def test_tradeoff_has_plain_ticks_on_axes_of_any_length(ratio):
 def test_tradeoff_refuses_bad_figures(changes, message):
     given = {"names": MODELS, "scores": SCORES, "costs": COSTS, **changes}
     with pytest.raises(ValueError, match=message):
-        TradeoffDisplay.from_results(**given)
+        TradeoffDisplay(**given)
 
 
 @pytest.fixture(scope="module")
 def search():
-    with pytest.MonkeyPatch.context() as patch:
-        hurry(patch)
-        model = DistilledClassifier(
-            RandomForestClassifier(10, random_state=0),
-            DecisionTreeClassifier(random_state=0),
-            random_state=0,
-        )
-        scoring = {
-            "neg_log_loss": "neg_log_loss",
-            "latency": latency_scorer(),
-            "bytes": size_scorer,
-        }
-        grid = {"student__max_leaf_nodes": [2, 4, 30], "alpha": [1.0]}
-        refit = within_budget(max_bytes=1e9)
-        return GridSearchCV(model, grid, scoring=scoring, refit=refit, cv=2).fit(
-            X_TRAIN, Y_TRAIN
-        )
+    model = DistilledClassifier(
+        RandomForestClassifier(10, random_state=0),
+        DecisionTreeClassifier(random_state=0),
+        random_state=0,
+    )
+    costs = {"latency": latency_scorer(), "bytes": size_scorer}
+    scoring = {"neg_log_loss": "neg_log_loss", **costs}
+    grid = {"student__max_leaf_nodes": [2, 4, 30], "alpha": [1.0]}
+    refit = within_budget(max_bytes=1e9)
+    search = GridSearchCV(model, grid, scoring=scoring, refit=refit, cv=2)
+    return search.fit(X_TRAIN, Y_TRAIN)
 
 
 @pytest.mark.parametrize(
@@ -255,9 +241,7 @@ def reports():
             model, X_TEST, Y_TEST, **given, n_bootstrap=2, random_state=0
         )
 
-    with pytest.MonkeyPatch.context() as patch:
-        hurry(patch)
-        return {"flat": report(1), "deep": report(6)}
+    return {"flat": report(1), "deep": report(6)}
 
 
 @pytest.mark.parametrize(

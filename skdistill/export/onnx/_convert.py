@@ -159,11 +159,10 @@ def _convert_whole(served: Any, inputs: Inputs, classes: NDArray[Any]) -> Any:
             (name, (text if k in inputs.texts else number)([None, 1]))
             for k, name in enumerate(inputs.columns)
         ]
-        given = [_take_column(graph, k) for k in range(len(inputs.columns))]
+        given = [
+            graph.take_text(k) if k in inputs.texts else graph.take_numbers((k,))
+            for k in range(len(inputs.columns))
+        ]
     model = run_skl2onnx(served, declared)
     label, probabilities = (output.name for output in model.graph.output)
     return _append(graph, model, given, probabilities, label, classes)
-
-
-def _take_column(graph: Graph, k: int) -> str:
-    return graph.take_text(k) if k in graph.inputs.texts else graph.take_numbers((k,))

@@ -12,11 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import (
-    LogisticRegression,
-    LogisticRegressionCV,
-    SGDClassifier,
-)
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, SGDClassifier
 from sklearn.neural_network import MLPClassifier
 
 from ._emit_table import emit_table
@@ -71,10 +67,7 @@ def read_dense(learner: Any) -> Dense | None:
 
 
 def emit_folded(graph: Graph, table: Table, dense: Dense) -> str:
-    """Append a first layer that has taken the preprocessing in.
-
-    What follows is done in float32, whatever the graph began in.
-    """
+    """Append a first layer that has taken the preprocessing in; go on in float32."""
     first = table.multiply(dense.weights[0], np.asarray(dense.biases[0]))
     hidden = emit_table(graph, first)
     if graph.dtype is not np.float32:

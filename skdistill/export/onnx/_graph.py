@@ -124,9 +124,8 @@ class Graph:
         used = {node.domain for node in self.nodes}
         versions = (OPSET | self.domains).items()
         opsets = [helper.make_opsetid(d, v) for d, v in versions if not d or d in used]
-        model = helper.make_model(
-            made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="skdistill"
-        )
+        names = {"ir_version": IR_VERSION, "producer_name": "skdistill"}
+        model = helper.make_model(made, opset_imports=opsets, **names)
         for node in model.graph.node:
             # Names of nodes are nothing but bytes.
             node.ClearField("name")
@@ -170,9 +169,8 @@ class Graph:
         """Return a matrix in another type."""
         from onnx import helper
 
-        return self.add(
-            *("Cast", [name]), to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        )
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return self.add("Cast", [name], to=kind)
 
     def flag_missing(self, numbers: str) -> str:
         """Return where a matrix is NaN."""

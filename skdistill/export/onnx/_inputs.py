@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from ..._frames import is_missing
+from ..._frames import find_kind, is_missing, list_columns
 
 #: The input of a table of numbers.
 TABLE = "X"
@@ -69,13 +68,7 @@ class Inputs:
         return {NUMBERS: numbers, **texts} if numbers else texts
 
     def check_names(self) -> None:
-        """Raise where an input is named like an output.
-
-        Raises
-        ------
-        ValueError
-            One is.
-        """
+        """Raise a ValueError where an input is named like an output."""
         taken = sorted({"label", "probabilities"} & set(self.parts))
         if taken:
             raise ValueError(
@@ -86,15 +79,9 @@ class Inputs:
 
     def feed(self, X: Any) -> dict[str, NDArray[Any]]:
         """Return the arrays to run the model on."""
-        if issparse(X):
-            X = X.toarray()
-        if self.is_table and not isinstance(_as_frame(X), nw.DataFrame):
-            X = np.asarray(X)
-            if X.dtype.kind in "biuf":
-                return {TABLE: np.ascontiguousarray(X, dtype=np.float32)}
         arrays = [
             _as_texts(values) if k in self.texts else _as_numbers(values)
-            for k, values in enumerate(_list_columns(X)[1])
+            for k, values in enumerate(_list_arrays(X)[1])
         ]
         return {
             name: np.column_stack([arrays[k] for k in columns])
@@ -112,22 +99,13 @@ def describe_inputs(X: Any, grouped: bool = False) -> Inputs:
     ValueError
         X is no table, or has no rows.
     """
-    if issparse(X):
-        X = X[:1].toarray()
-    frame = _as_frame(X)
-    if not isinstance(frame, nw.DataFrame) and np.ndim(X) != 2:
-        raise ValueError(
-            "X_example must be a table of shape (n_samples, n_features), received "
-            f"{np.ndim(X)} dimensions. Reshape it."
-        )
-    if len(frame if isinstance(frame, nw.DataFrame) else X) == 0:
+    names, columns = _list_arrays(X)
+    if not all(map(len, columns)):
         raise ValueError(
             "X_example must have at least one row, on which the model is verified; "
             "received none. Pass rows that look like those to be served."
         )
-    names, columns = _list_columns(X)
-    named = all(isinstance(name, str) for name in names)
-    kinds = [_kind_of(values) for values in columns]
+    kinds = [find_kind(values) for values in columns]
     strange = [n for n, kind in zip(names, kinds, strict=True) if kind == "other"]
     if strange:
         raise TypeError(
@@ -135,38 +113,18 @@ def describe_inputs(X: Any, grouped: bool = False) -> Inputs:
             f"{strange} of X_example hold something else. Convert them first (dates "
             "to numbers, say)."
         )
+    named = all(isinstance(name, str) for name in names)
     return Inputs(
         columns=tuple(n if named else f"x{k}" for k, n in enumerate(names)),
-        texts=frozenset(k for k, kind in enumerate(kinds) if kind == "text"),
-        named=named and isinstance(frame, nw.DataFrame),
+        texts=frozenset(k for k, kind in enumerate(kinds) if kind == "string"),
+        named=named,
         grouped=grouped,
     )
 
 
-def _as_frame(X: Any) -> Any:
-    return nw.from_native(X, eager_only=True, pass_through=True)
-
-
-def _list_columns(X: Any) -> tuple[list[Any], list[NDArray[Any]]]:
-    frame = _as_frame(X)
-    if isinstance(frame, nw.DataFrame):
-        columns = [np.asarray(column.to_numpy()) for column in frame.iter_columns()]
-        return list(frame.columns), columns
-    X = np.asarray(X)
-    return list(range(X.shape[1])), list(X.T)
-
-
-def _kind_of(values: NDArray[Any]) -> str:
-    if values.dtype.kind in "biuf":
-        return "number"
-    if values.dtype.kind in "US":
-        return "text"
-    if values.dtype.kind not in "OT":
-        return "other"
-    present = [v for v in values if not is_missing(v)]
-    if all(isinstance(v, bool | np.bool_ | int | float | np.number) for v in present):
-        return "number" if present else "text"
-    return "text" if all(isinstance(v, str) for v in present) else "other"
+def _list_arrays(X: Any) -> tuple[list[Any], list[NDArray[Any]]]:
+    names, columns = list_columns(X.toarray() if issparse(X) else X)
+    return names, [np.asarray(column) for column in columns]
 
 
 def _as_numbers(values: NDArray[Any]) -> NDArray[np.float32]:

@@ -114,10 +114,10 @@ def _apply_imputer(imputer: SimpleImputer, table: Table) -> Table:
 
 
 def _fill_column(raw: Any, fill: Any) -> Table:
-    if isinstance(fill, str):
-        return Table([Raw(raw.column, fill)], {}, np.zeros(1))
-    value: Atom = Value(raw.column, float(fill))
-    return Table([Raw(raw.column, float(fill))], {value: np.ones((1, 1))}, np.zeros(1))
+    terms: dict[Atom, FloatArray] = {}
+    if not isinstance(fill, str):
+        terms[Value(raw.column, float(fill))] = np.ones((1, 1))
+    return Table([Raw(raw.column, fill)], terms, np.zeros(1))
 
 
 def _flag_column(raw: Any) -> Table:
@@ -172,14 +172,14 @@ def _encode_unknown(encoder: Any, first: list[Any], k: int, base: Any) -> FloatA
     return _encode(encoder, [[*first[:k], unknown, *first[k + 1 :]]])[0] - base
 
 
-def _apply_selector(selector: Any, table: Table) -> Table:
-    return table.select(selector.get_support())
-
-
 def _apply_standard(scaler: StandardScaler, table: Table) -> Table:
-    scale = 1.0 if scaler.scale_ is None else scaler.scale_
-    mean = 0.0 if scaler.mean_ is None or not scaler.with_mean else scaler.mean_
-    return table.scale(1.0 / np.asarray(scale), -np.asarray(mean) / scale)
+    return _center(table, scaler.mean_ if scaler.with_mean else None, scaler.scale_)
+
+
+def _center(table: Table, center: Any, scale: Any) -> Table:
+    """Subtract, then divide; None leaves out the one or the other."""
+    scale = np.asarray(1.0 if scale is None else scale)
+    return table.scale(1.0 / scale, (0.0 if center is None else -center) / scale)
 
 
 def _apply_min_max(scaler: MinMaxScaler, table: Table) -> Table:
@@ -191,13 +191,7 @@ def _apply_min_max(scaler: MinMaxScaler, table: Table) -> Table:
 def _apply_max_abs(scaler: MaxAbsScaler, table: Table) -> Table:
     if getattr(scaler, "clip", False):
         raise UnsupportedError("MaxAbsScaler(clip=True)")
-    return table.scale(1.0 / scaler.scale_, 0.0)
-
-
-def _apply_robust(scaler: RobustScaler, table: Table) -> Table:
-    scale = 1.0 if scaler.scale_ is None else scaler.scale_
-    center = 0.0 if scaler.center_ is None else scaler.center_
-    return table.scale(1.0 / np.asarray(scale), -np.asarray(center) / scale)
+    return _center(table, None, scaler.scale_)
 
 
 def _apply_pca(pca: PCA, table: Table) -> Table:
@@ -206,10 +200,6 @@ def _apply_pca(pca: PCA, table: Table) -> Table:
         spread = np.sqrt(pca.explained_variance_)
         matrix = matrix / np.maximum(spread, np.finfo(spread.dtype).eps)
     return table.multiply(matrix, -pca.mean_ @ matrix)
-
-
-def _apply_svd(svd: TruncatedSVD, table: Table) -> Table:
-    return table.multiply(svd.components_.T)
 
 
 def _apply_function(transformer: FunctionTransformer, table: Table) -> Table:
@@ -235,12 +225,12 @@ _APPLY: tuple[tuple[Any, Any], ...] = (
     (FeatureUnion, _apply_union),
     (SimpleImputer, _apply_imputer),
     ((OneHotEncoder, OrdinalEncoder, TargetEncoder), _apply_encoder),
-    (SelectorMixin, _apply_selector),
+    (SelectorMixin, lambda selector, table: table.select(selector.get_support())),
     (StandardScaler, _apply_standard),
     (MinMaxScaler, _apply_min_max),
     (MaxAbsScaler, _apply_max_abs),
-    (RobustScaler, _apply_robust),
+    (RobustScaler, lambda scaler, table: _center(table, scaler.center_, scaler.scale_)),
     (PCA, _apply_pca),
-    (TruncatedSVD, _apply_svd),
+    (TruncatedSVD, lambda svd, table: table.multiply(svd.components_.T)),
     (FunctionTransformer, _apply_function),
 )

@@ -9,16 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
 from ._verify import open_session
-
-#: What `to_onnx` takes.
-KINDS = ("float16", "int8-weights")
-
-#: Number of weights up to which the last layer is one node with its probabilities,
-#: where weights are to be quantised: that node holds float32 alone.
-MOST_FUSED = 256
 
 #: Nodes with a matrix, and which of their inputs it is.
 _MATRIX_INPUT = {"Gemm": 1, "MatMul": 1, "Gather": 0}
@@ -26,14 +21,6 @@ _PRODUCTS = ("Gemm", "MatMul")
 
 #: A smaller tensor is not worth the nodes.
 _LEAST_SIZE = 16
-
-
-def check_quantize(quantize: Any) -> None:
-    """Raise where a quantisation is not known."""
-    if quantize is not None and quantize not in KINDS:
-        raise ValueError(
-            f"quantize must be None or one of {list(KINDS)}, received {quantize!r}."
-        )
 
 
 def quantize_model(model: Any, quantize: str, feed: dict[str, Any]) -> Any:
@@ -53,8 +40,6 @@ def quantize_model(model: Any, quantize: str, feed: dict[str, Any]) -> Any:
     ValueError
         The model has no layers of weights, or one that float16 can't hold.
     """
-    import onnx
-
     if not any(node.op_type in _PRODUCTS for node in model.graph.node):
         raise ValueError(
             f"quantize={quantize!r} is for the layers of networks and linear models; "
@@ -72,18 +57,16 @@ def quantize_model(model: Any, quantize: str, feed: dict[str, Any]) -> Any:
 
 def _halve_weights(model: Any) -> None:
     """Store weights as float16, in place."""
-    import onnx
-
     casts = []
     for tensor in list(model.graph.initializer):
-        values = onnx.numpy_helper.to_array(tensor)
+        values = numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size < _LEAST_SIZE:
             continue
         name = f"{tensor.name}h"
-        halved = onnx.numpy_helper.from_array(_to_half(values), name)
+        halved = numpy_helper.from_array(_to_half(values), name)
         model.graph.initializer.remove(tensor)
         model.graph.initializer.append(halved)
-        casts.append(onnx.helper.make_node("Cast", [name], [tensor.name], to=1))
+        casts.append(helper.make_node("Cast", [name], [tensor.name], to=1))
     _put_first(casts, model.graph)
 
 
@@ -115,8 +98,6 @@ def _store_bytes(model: Any, feed: dict[str, Any]) -> None:
     .. [1] M. Nagel, M. van Baalen, T. Blankevoort, M. Welling, "Data-free
        quantization through weight equalization and bias correction", ICCV 2019.
     """
-    from onnx import numpy_helper
-
     graph = model.graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     nodes = [node for node in graph.node if _has_matrix(node, tensors)]
@@ -139,15 +120,13 @@ def _store_bytes(model: Any, feed: dict[str, Any]) -> None:
 
 
 def _has_matrix(node: Any, tensors: dict[str, Any]) -> bool:
-    import onnx
-
     if node.op_type not in _MATRIX_INPUT:
         return False
     tensor = tensors.get(node.input[_MATRIX_INPUT[node.op_type]])
     kinds = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
     if tensor is None or tensor.data_type not in kinds or len(tensor.dims) != 2:
         return False
-    values = onnx.numpy_helper.to_array(tensor)
+    values = numpy_helper.to_array(tensor)
     # NaN answers a category that was not in the training rows.
     return values.size >= _LEAST_SIZE and bool(np.isfinite(values).all())
 
@@ -167,8 +146,6 @@ def _round_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[Any]]:
 
 
 def _shift_bias(bias: Any, shift: NDArray[Any]) -> None:
-    from onnx import numpy_helper
-
     values = numpy_helper.to_array(bias)
     moved = (values + shift).astype(values.dtype)
     bias.CopyFrom(numpy_helper.from_array(moved, bias.name))
@@ -182,15 +159,13 @@ def _average_inputs(
     model: Any, nodes: list[Any], feed: dict[str, Any]
 ) -> dict[str, NDArray[np.float64]]:
     """Return the mean row that each of the nodes multiplies."""
-    from onnx.helper import make_empty_tensor_value_info
-
     rows = {node.input[0]: feed.get(node.input[0]) for node in nodes}
     asked = [name for name, values in rows.items() if values is None]
     if asked:
         probed = type(model)()
         probed.CopyFrom(model)
         del probed.graph.output[:]
-        probed.graph.output.extend(map(make_empty_tensor_value_info, asked))
+        probed.graph.output.extend(map(helper.make_empty_tensor_value_info, asked))
         answers = open_session(probed).run(asked, feed)
         rows |= dict(zip(asked, answers, strict=True))
     return {
@@ -207,14 +182,12 @@ def _add_product(
     ONNX Runtime multiplies constants when it loads a model, where it would leave a
     DequantizeLinear for each call.
     """
-    import onnx
-
     tensors = {f"{name}q": codes, f"{name}s": scale}
     graph.initializer.extend(
-        [onnx.numpy_helper.from_array(value, key) for key, value in tensors.items()]
+        [numpy_helper.from_array(value, key) for key, value in tensors.items()]
     )
-    kind = onnx.helper.np_dtype_to_tensor_dtype(scale.dtype)
+    kind = helper.np_dtype_to_tensor_dtype(scale.dtype)
     return [
-        onnx.helper.make_node("Cast", [f"{name}q"], [f"{name}c"], to=kind),
-        onnx.helper.make_node("Mul", [f"{name}c", f"{name}s"], [name]),
+        helper.make_node("Cast", [f"{name}q"], [f"{name}c"], to=kind),
+        helper.make_node("Mul", [f"{name}c", f"{name}s"], [name]),
     ]

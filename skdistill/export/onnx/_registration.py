@@ -31,9 +31,5 @@ def _refuse_conversion(scope: Any, operator: Any, container: Any) -> None:
 
 
 with suppress(ImportError):
-    register(
-        DistilledClassifier,
-        "SkdistillDistilledClassifier",
-        _refuse_conversion,
-        _parse_student,
-    )
+    name = "SkdistillDistilledClassifier"
+    register(DistilledClassifier, name, _refuse_conversion, _parse_student)

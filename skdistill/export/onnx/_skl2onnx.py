@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
+import textwrap
 import warnings
 from typing import Any
 
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from ..._nested import find_deployed, split_pipeline
@@ -22,6 +22,16 @@ OPTIONS = {
     "output_class_labels": [False, True],
     "nocl": [True, False],
 }
+
+
+#: Converters of onnxmltools: module, function, and their name in skl2onnx.
+_CONVERTERS = {
+    "lightgbm": ("LightGbm", "convert_lightgbm", "LightGbmLGBMClassifier"),
+    "xgboost": ("XGBoost", "convert_xgboost", "XGBoostXGBClassifier"),
+}
+
+#: Characters of a converter's error that are shown.
+_MAX_TEXT = 300
 
 
 def run_skl2onnx(estimator: Any, given: list[Any]) -> Any:
@@ -47,9 +57,10 @@ def run_skl2onnx(estimator: Any, given: list[Any]) -> Any:
             )
     except Exception as error:
         name = type(split_pipeline(estimator)[1]).__name__
+        text = textwrap.shorten(str(error), _MAX_TEXT, placeholder=" ...")
         raise TypeError(
             f"No converter makes this model an ONNX graph ({name}, "
-            f"{type(error).__name__}: {_shorten(str(error))}). Use a student such as "
+            f"{type(error).__name__}: {text}). Use a student such as "
             "MLPClassifier, LogisticRegression or LGBMClassifier, behind imputation, "
             "scaling and one-hot encoding of scikit-learn."
         ) from error
@@ -68,19 +79,13 @@ def _refuse_clipping(estimator: Any) -> None:
         )
 
 
-def _shorten(text: str, length: int = 300) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[:length] + " ..."
-
-
 def prepare(estimator: Any) -> Any:
     """Return a copy in which the converters take every part."""
     estimator = find_deployed(estimator)
-    if isinstance(estimator, Pipeline):
-        *steps, (name, last) = estimator.steps
-        return Pipeline([*steps, (name, prepare(last))])
-    if isinstance(estimator, FrozenEstimator):
-        return prepare(estimator.estimator)
+    steps, learner = split_pipeline(estimator)
+    if learner is not estimator:
+        learner = prepare(learner)
+        return make_pipeline(*steps, learner) if steps else learner
     if isinstance(estimator, VotingClassifier):
         estimator = copy.copy(estimator)
         # It shapes `transform` alone, and the converter refuses the default.
@@ -88,12 +93,12 @@ def prepare(estimator: Any) -> Any:
         estimator.estimators_ = [prepare(part) for part in estimator.estimators_]
     if isinstance(estimator, HistGradientBoostingClassifier):
         _register_histograms()
-    if is_from(estimator, "lightgbm"):
-        _register_lightgbm(type(estimator))
-        return _name_objective(estimator)
-    if is_from(estimator, "xgboost"):
-        _register_xgboost(type(estimator))
-    return estimator
+    for library, (module, function, name) in _CONVERTERS.items():
+        if is_from(estimator, library):
+            path = f"onnxmltools.convert.{library}.operator_converters.{module}"
+            convert = getattr(import_for_onnx(path), function)
+            register(type(estimator), name, convert)
+    return _name_objective(estimator) if is_from(estimator, "lightgbm") else estimator
 
 
 def _register_histograms() -> None:
@@ -105,11 +110,8 @@ def _register_histograms() -> None:
             scope, operator, _IntegerAttributes(container)
         )
 
-    register(
-        HistGradientBoostingClassifier,
-        "SklearnHistGradientBoostingClassifier",
-        convert,
-    )
+    name = "SklearnHistGradientBoostingClassifier"
+    register(HistGradientBoostingClassifier, name, convert)
 
 
 class _IntegerAttributes:
@@ -126,18 +128,6 @@ class _IntegerAttributes:
         if name in attributes:
             attributes[name] = [int(value) for value in attributes[name]]
         return self._container.add_node(*args, **attributes)
-
-
-def _register_lightgbm(kind: type) -> None:
-    converters = "onnxmltools.convert.lightgbm.operator_converters.LightGbm"
-    convert = import_for_onnx(converters).convert_lightgbm
-    register(kind, "LightGbmLGBMClassifier", convert)
-
-
-def _register_xgboost(kind: type) -> None:
-    converters = "onnxmltools.convert.xgboost.operator_converters.XGBoost"
-    convert = import_for_onnx(converters).convert_xgboost
-    register(kind, "XGBoostXGBClassifier", convert)
 
 
 def register(kind: type, name: str, convert: Any, parser: Any = None) -> None:

@@ -96,7 +96,7 @@ class Table:
 
     def multiply(self, matrix: FloatArray, constant: Any = 0.0) -> Table:
         """Return the columns times a matrix plus a constant."""
-        if any(raw is not None and not self._is_number(k) for k, raw in self._raws()):
+        if any(raw and not self._is_number(k) for k, raw in enumerate(self.raw)):
             raise UnsupportedError("arithmetic on strings")
         terms = {atom: part @ matrix for atom, part in self.terms.items()}
         total = self.constant @ matrix + constant
@@ -111,9 +111,6 @@ class Table:
         """Return the number that a column is a multiple of, plus a constant."""
         atoms = [atom for atom, part in self.terms.items() if part[:, k].any()]
         return atoms[0] if len(atoms) == 1 and isinstance(atoms[0], Value) else None
-
-    def _raws(self) -> list[tuple[int, Raw | None]]:
-        return list(enumerate(self.raw))
 
     def _is_number(self, k: int) -> bool:
         return any(part[:, k].any() for part in self.terms.values())

@@ -16,9 +16,13 @@ from .._libraries import import_for_onnx
 from ._convert import build_models, list_labels
 from ._graph import OPSET
 from ._inputs import Inputs, describe_inputs
-from ._quantize import MOST_FUSED, check_quantize, quantize_model
 from ._verify import ask_model, find_difference
 
+#: How weights can be stored.
+_QUANTIZE = ("float16", "int8-weights")
+#: Number of weights up to which the last layer is one node with its probabilities,
+#: where weights are to be quantised: that node holds float32 alone.
+_MOST_FUSED = 256
 _PACKAGES = ("skdistill", "scikit-learn", "onnx", "skl2onnx", "onnxruntime")
 _WRITTEN = {
     *("classes", "feature_names", "n_features", "inputs"),
@@ -125,8 +129,7 @@ def to_onnx(
     >>> [node.op_type for node in model.graph.node]
     ['Gemm', 'Softmax', 'ArgMax']
     """
-    check_quantize(quantize)
-    _check_metadata(metadata)
+    _check_parameters(quantize, metadata)
     for library in ("onnx", "onnxruntime"):
         import_for_onnx(library)
     check_is_fitted(estimator)
@@ -134,7 +137,7 @@ def to_onnx(
     inputs = describe_inputs(X_example, grouped)
     feed = inputs.feed(X_example)
     answers = ask(estimator, X_example)
-    most_fused = np.inf if quantize is None else MOST_FUSED
+    most_fused = np.inf if quantize is None else _MOST_FUSED
     labels = list_labels(answers.classes)
     models = build_models(served, inputs, labels, most_fused=most_fused)
     model = _take_equal(models, feed, answers)
@@ -144,6 +147,8 @@ def to_onnx(
         teacher = _score_teacher(estimator, X_example, y_example)
         entries["scores"] = {"student": answers.score(y_example), "teacher": teacher}
     if quantize is not None:
+        from ._quantize import quantize_model
+
         model = quantize_model(model, quantize, feed)
         y = answers.label if y_example is None else y_example
         before = answers.score(y)
@@ -183,7 +188,11 @@ def _score_teacher(estimator: Any, X: Any, y: Any) -> dict[str, float] | None:
     return Answers(classes[proba.argmax(axis=1)], proba, classes).score(y)
 
 
-def _check_metadata(metadata: dict[str, Any] | None) -> None:
+def _check_parameters(quantize: Any, metadata: dict[str, Any] | None) -> None:
+    if quantize is not None and quantize not in _QUANTIZE:
+        raise ValueError(
+            f"quantize must be None or one of {list(_QUANTIZE)}, received {quantize!r}."
+        )
     taken = sorted(_WRITTEN & set(metadata or {}))
     if taken:
         raise ValueError(
@@ -201,17 +210,15 @@ def _write_metadata(
         "classes": classes.tolist(),
         "feature_names": list(inputs.columns) if inputs.named else None,
         "n_features": len(inputs.columns),
-        "inputs": _list_columns(inputs),
+        # Where the columns of an input are not plain from its name.
+        "inputs": {
+            name: [inputs.columns[k] for k in held]
+            for name, held in inputs.parts.items()
+        }
+        if inputs.is_grouped
+        else None,
         "opset": OPSET[""],
         "versions": list_versions(_PACKAGES),
     }
     texts = {key: json.dumps(value) for key, value in (entries | metadata).items()}
     set_model_props(model, texts)
-
-
-def _list_columns(inputs: Inputs) -> dict[str, list[str]] | None:
-    """Columns of each input, where that is not plain from its name."""
-    if not inputs.is_grouped:
-        return None
-    columns = inputs.columns
-    return {name: [columns[k] for k in held] for name, held in inputs.parts.items()}

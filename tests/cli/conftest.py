@@ -1,0 +1,22 @@
+"""Every test of the command runs in a folder of its own, with a fast clock."""
+
+import pytest
+from _clock import hurry
+from _command import make_frame, write_teacher
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    hurry(monkeypatch)
+
+
+@pytest.fixture
+def data(tmp_path):
+    make_frame().to_csv("data.csv", index=False)
+    return tmp_path / "data.csv"
+
+
+@pytest.fixture
+def teacher(data):
+    return write_teacher(data.with_name("teacher.joblib"))
