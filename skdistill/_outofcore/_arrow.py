@@ -18,6 +18,15 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
+try:
+    import pyarrow
+    from pyarrow import csv, dataset, types
+except ImportError as error:
+    raise ImportError(
+        "X_unlabeled as a path needs pyarrow, which is not installed: pip install "
+        "pyarrow. Or pass an iterable of chunks."
+    ) from error
+
 from .._frames import (
     check_categories,
     check_names,
@@ -34,13 +43,6 @@ _FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 
 def open_path(path: Any, X: Any) -> Read:
     """Return a reader of a file, or of every file of a folder, in sorted order."""
-    try:
-        from pyarrow import dataset
-    except ImportError as error:
-        raise ImportError(
-            "X_unlabeled as a path needs pyarrow, which is not installed: pip install "
-            "pyarrow. Or pass an iterable of chunks."
-        ) from error
     files = _list_files(Path(os.fspath(path)))
     formats = {_FORMATS[file.suffix.lower()] for file in files}
     if len(formats) > 1:
@@ -51,7 +53,7 @@ def open_path(path: Any, X: Any) -> Read:
     schema = _Schema(X)
     reader: Any = formats.pop()
     if reader == "csv":
-        reader = _read_text_as(dataset, schema, files[0])
+        reader = _read_text_as(schema, files[0])
 
     def read() -> Iterator[tuple[str, Any]]:
         # One dataset a file: of several files, pyarrow would check the first alone.
@@ -63,10 +65,10 @@ def open_path(path: Any, X: Any) -> Read:
     return read
 
 
-def open_dataset(dataset: Any, X: Any) -> Read:
+def open_dataset(opened: Any, X: Any) -> Read:
     """Return a reader of a pyarrow Dataset."""
     schema = _Schema(X)
-    return lambda: _read_fragments(dataset, schema, "")
+    return lambda: _read_fragments(opened, schema, "")
 
 
 def _list_files(path: Path) -> list[Path]:
@@ -176,8 +178,6 @@ class _Schema:
 
 def _read_schema(X: Any) -> Any:
     """Return the Arrow schema of a data frame."""
-    import pyarrow
-
     if is_polars(X):
         return X.head(0).to_arrow().schema
     if not is_pandas(X):
@@ -200,15 +200,12 @@ def _read_fragments(
     opened: Any, schema: _Schema, name: str
 ) -> Iterator[tuple[str, Any]]:
     """Yield the batches of every file of a Dataset."""
-    import pyarrow
-    from pyarrow.dataset import get_partition_keys
-
     for number, fragment in enumerate(opened.get_fragments()):
         file = name or Path(getattr(fragment, "path", "") or f"part {number}").name
         with _explain(file, schema):
             found = fragment.physical_schema
         # Columns that partitioning takes from names of folders are in no file.
-        keys = get_partition_keys(fragment.partition_expression)
+        keys = dataset.get_partition_keys(fragment.partition_expression)
         index = (found.pandas_metadata or {}).get("index_columns", [])
         fields = [field for field in found if field.name not in index]
         fields += [f for f in opened.schema if f.name in set(keys) - set(found.names)]
@@ -242,8 +239,6 @@ def _read_batches(
 @contextmanager
 def _explain(file: str, schema: _Schema) -> Iterator[None]:
     """Name the file that pyarrow could not read, and, where it is known, the column."""
-    import pyarrow
-
     try:
         yield
     except (pyarrow.ArrowException, OSError) as error:
@@ -258,11 +253,8 @@ def _explain(file: str, schema: _Schema) -> Iterator[None]:
         ) from error
 
 
-def _read_text_as(dataset: Any, schema: _Schema, first: Path) -> Any:
+def _read_text_as(schema: _Schema, first: Path) -> Any:
     """Return the CSV format with the types of X."""
-    import pyarrow
-    from pyarrow import csv
-
     if schema.dtype is not None:
         # The first line of the first file names the columns of an array.
         with _explain(first.name, schema):
@@ -281,9 +273,6 @@ def _read_text_as(dataset: Any, schema: _Schema, first: Path) -> Any:
 
 def _strip(kind: Any) -> Any:
     """Return the type of the values, however text is stored."""
-    import pyarrow
-    from pyarrow import types
-
     if types.is_dictionary(kind):
         kind = kind.value_type
     if types.is_large_string(kind) or types.is_string_view(kind):
@@ -293,8 +282,6 @@ def _strip(kind: Any) -> Any:
 
 def _is_alike(received: Any, expected: Any) -> bool:
     """Whether types are the same, apart from units of time and columns of nulls."""
-    from pyarrow import types
-
     if types.is_null(received) or types.is_null(expected):
         return True
     if types.is_timestamp(received) and types.is_timestamp(expected):

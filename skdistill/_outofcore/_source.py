@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from sklearn.utils import gen_batches
 
 from .._frames import is_pandas
-from ._arrow import open_dataset, open_path
-from ._chunks import Chunks, count_block_rows
+from ._chunks import Chunks, Read, count_block_rows
 
 
 def is_chunked(X: Any, X_unlabeled: Any) -> bool:
     """Whether unlabelled rows come in chunks, and not as one table like X."""
     if X_unlabeled is None or type(X_unlabeled) is type(X):
         return False
-    if isinstance(X_unlabeled, str | os.PathLike | np.memmap):
-        return True
-    if _is_dataset(X_unlabeled) or _is_dask(X_unlabeled):
-        return True
-    return hasattr(X_unlabeled, "__iter__") and not hasattr(X_unlabeled, "shape")
+    return _find_opener(X_unlabeled) is not None
 
 
 def open_chunks(X_unlabeled: Any, X: Any) -> Chunks:
@@ -36,23 +31,42 @@ def open_chunks(X_unlabeled: Any, X: Any) -> Chunks:
     ValueError
         A file that can't be read, or chunks with other columns than X.
     """
-    if isinstance(X_unlabeled, str | os.PathLike):
-        return Chunks(open_path(X_unlabeled, X), X)
-    if _is_dataset(X_unlabeled):
-        return Chunks(open_dataset(X_unlabeled, X), X)
-    if _is_dask(X_unlabeled):
-        return Chunks(lambda: _read_partitions(X_unlabeled, X), X)
-    if isinstance(X_unlabeled, np.memmap):
-        return Chunks(lambda: _read_memmap(X_unlabeled, X), X)
-    if isinstance(X_unlabeled, Iterator):
+    opener = _find_opener(X_unlabeled)
+    assert opener is not None
+    return Chunks(opener(X_unlabeled, X), X)
+
+
+def _find_opener(source: Any) -> Callable[[Any, Any], Read] | None:
+    """Return what makes a reader of a source's chunks for X; None for a table."""
+    if isinstance(source, str | os.PathLike):
+        return lambda path, X: _import_arrow().open_path(path, X)
+    arrow = sys.modules.get("pyarrow.dataset")
+    if arrow is not None and isinstance(source, arrow.Dataset):
+        return lambda opened, X: _import_arrow().open_dataset(opened, X)
+    if hasattr(source, "partitions") and hasattr(source, "columns"):
+        return lambda frame, X: lambda: _read_partitions(frame, X)
+    if isinstance(source, np.memmap):
+        return lambda array, X: lambda: _read_memmap(array, X)
+    is_iterable = hasattr(source, "__iter__") and not hasattr(source, "shape")
+    return _open_iterable if is_iterable else None
+
+
+def _import_arrow() -> Any:
+    from . import _arrow
+
+    return _arrow
+
+
+def _open_iterable(chunks: Any, X: Any) -> Read:
+    if isinstance(chunks, Iterator):
         raise TypeError(
             "X_unlabeled must be an iterable that starts over, because its rows are "
             "read twice: checked, then learned. Received a "
-            f"{type(X_unlabeled).__name__}, which is used up by the first reading. "
+            f"{type(chunks).__name__}, which is used up by the first reading. "
             "Pass a list of chunks, a Parquet or CSV path, or an object whose __iter__ "
             "makes a new iterator."
         )
-    return Chunks(lambda: (("", rows) for rows in X_unlabeled), X)
+    return lambda: (("", rows) for rows in chunks)
 
 
 def _read_memmap(X_unlabeled: Any, X: Any) -> Iterator[tuple[str, Any]]:
@@ -82,17 +96,3 @@ def _restore_text(rows: Any, X: Any) -> Any:
             text = rows[name].to_numpy(dtype=object, na_value=np.nan)
             restored[name] = type(rows[name])(text, rows.index, dtype)
     return rows.assign(**restored)
-
-
-def _is_dataset(value: Any) -> bool:
-    module = sys.modules.get("pyarrow.dataset")
-    return module is not None and isinstance(value, module.Dataset)
-
-
-def _is_dask(value: Any) -> bool:
-    return (
-        "dask.dataframe" in sys.modules
-        and hasattr(value, "partitions")
-        and hasattr(value, "compute")
-        and hasattr(value, "columns")
-    )

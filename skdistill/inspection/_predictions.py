@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from .._labels._probabilities import align
+from .._labels._probabilities import align, check_probabilities
 from .._nested import find_distilled, transform_before
+from .._sklearn import _num_samples
 from .._typing import FloatArray
-from ..metrics._validation import check_proba
 
 
 def predict_aligned(
@@ -31,7 +31,8 @@ def predict_aligned(
             f"{classes.tolist()}; got {sorted(unknown, key=str)} as well. Fit both on "
             "the same labels."
         )
-    proba = check_proba(np.asarray(model.predict_proba(X)), f"the {name}'s output")
+    owner, n_rows = f"The predict_proba of the {name}", _num_samples(X)
+    proba = check_probabilities(model.predict_proba(X), n_rows, known, owner)
     return normalize(align(proba, known, classes))
 
 

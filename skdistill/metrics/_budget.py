@@ -10,9 +10,8 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._typing import FloatArray
+from .._typing import BoolArray, FloatArray
 
 #: Candidates that an error or a warning shows, and the room for the parameters of one.
 _N_SHOWN = 3
@@ -203,17 +202,9 @@ def _check_signs(costs: dict[str, FloatArray]) -> None:
 
 def _find_known(
     figures: dict[str, FloatArray], params: list[dict[str, Any]]
-) -> NDArray[np.bool_]:
-    """Where no figure is NaN, shape (n_candidates,); warns of where one is.
-
-    Raises
-    ------
-    ValueError
-        One is everywhere.
-    """
-    unknown: NDArray[np.bool_] = np.any(
-        [np.isnan(figure) for figure in figures.values()], axis=0
-    )
+) -> BoolArray:
+    """Where no figure is NaN; warns of where one is, raises where one is everywhere."""
+    unknown: BoolArray = np.any(np.isnan([*figures.values()]), axis=0)
     if unknown.all():
         raise ValueError(
             f"Every candidate has a NaN among its scores {list(figures)}, so none can "
@@ -227,19 +218,16 @@ def _find_known(
             f"{_shorten(params[k])}"
             for k in np.flatnonzero(unknown)[:_N_SHOWN]
         )
+        rest = unknown.sum() - _N_SHOWN
+        shown += f"\n  and {rest} more" if rest > 0 else ""
         warnings.warn(
             f"{unknown.sum()} of {len(unknown)} candidates have a NaN score on at "
             "least one split (a fit or a scorer failed) and are left out:"
-            f"{shown}{_count_rest(unknown.sum())}",
+            f"{shown}",
             UserWarning,
             stacklevel=3,
         )
     return ~unknown
-
-
-def _count_rest(n_candidates: int) -> str:
-    rest = n_candidates - _N_SHOWN
-    return f"\n  and {rest} more" if rest > 0 else ""
 
 
 def _format_cost(cost: float) -> str:

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._typing import FloatArray
 from ._validation import (
-    check_comparable,
     check_labels,
     check_proba,
     check_same_shape,
@@ -71,13 +70,12 @@ def agreement_score(
             "probabilities into labels with classes_[proba.argmax(axis=1)], or pass "
             "the probabilities of both."
         )
-    check_same_shape(teacher_array, student_array, "teacher", "student")
+    check_same_shape(teacher_array, student_array, "teacher and student")
     if teacher_array.ndim == 2:
         teacher_array = check_proba(teacher_array, "teacher").argmax(axis=1)
         student_array = check_proba(student_array, "student").argmax(axis=1)
     else:
-        check_labels(teacher_array, "teacher")
-        check_comparable(teacher_array, student_array, "teacher", "student")
+        check_labels(teacher_array, student_array)
     weight = weigh_rows(sample_weight, len(teacher_array))
     return float(np.average(teacher_array == student_array, weights=weight))
 
@@ -139,7 +137,7 @@ def kl_divergence(
         )
     p = check_proba(np.asarray(teacher_proba), "teacher_proba")
     q = check_proba(np.asarray(student_proba), "student_proba")
-    check_same_shape(p, q, "teacher_proba", "student_proba")
+    check_same_shape(p, q, "teacher_proba and student_proba")
     weight = weigh_rows(sample_weight, len(p))
     # Rounded rows that sum to 0.9999999 would make equal distributions differ.
     p, q = p / p.sum(axis=1, keepdims=True), q / q.sum(axis=1, keepdims=True)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .._typing import FloatArray
+from .._labels._probabilities import check_probabilities
+from .._typing import AnyArray, BoolArray, FloatArray
 from .._validation import check_weight
-
-#: Far above the rounding of float32 and float16 probabilities, far below a mistake.
-_SUM_TOLERANCE = 1e-3
 
 
 def match_labels(
-    y_true: NDArray[np.generic], labels: ArrayLike | None, shape: tuple[int, ...]
-) -> NDArray[np.bool_]:
+    y_true: AnyArray, labels: ArrayLike | None, shape: tuple[int, ...]
+) -> BoolArray:
     """Where a row has the column's label, shape (n_samples, n_classes)."""
     n_samples, n_classes = shape
     if y_true.shape != (n_samples,):
@@ -42,7 +40,7 @@ def match_labels(
     return matches
 
 
-def check_proba(proba: NDArray[np.generic], name: str) -> FloatArray:
+def check_proba(proba: AnyArray, name: str) -> FloatArray:
     """Probabilities as float64 of shape (n_samples, n_classes), or a ValueError."""
     if proba.ndim != 2 or proba.shape[0] < 1 or proba.shape[1] < 2:
         raise ValueError(
@@ -50,56 +48,32 @@ def check_proba(proba: NDArray[np.generic], name: str) -> FloatArray:
             f"two columns; got shape {proba.shape}. Pass what predict_proba returns; "
             "from the positive class p alone, np.column_stack([1 - p, p])."
         )
-    checked = proba.astype(np.float64)
-    sums = checked.sum(axis=1)
-    # A comparison with NaN is false, so NaN fails here as well.
-    valid = (checked >= 0).all(axis=1) & (np.abs(sums - 1) <= _SUM_TOLERANCE)
-    if not valid.all():
-        row = int(np.argmin(valid))
+    return check_probabilities(proba, len(proba), np.arange(proba.shape[1]), name)
+
+
+def check_labels(teacher: AnyArray, student: AnyArray) -> None:
+    """Raise a ValueError unless both are vectors of labels that can be compared."""
+    if teacher.ndim != 1 or len(teacher) < 1:
         raise ValueError(
-            f"Each row of {name} must hold probabilities that are at least 0 and sum "
-            f"to 1; got {checked[row].tolist()} in row {row}. Pass what predict_proba "
-            "returns; scores and logits need a softmax first."
+            "teacher must be labels of shape (n_samples,) or probabilities of shape "
+            f"(n_samples, n_classes), with at least one row; got shape {teacher.shape}."
+            " Pass what predict or predict_proba returns."
         )
-    return checked
-
-
-def check_labels(labels: NDArray[np.generic], name: str) -> None:
-    if labels.ndim != 1 or len(labels) < 1:
-        raise ValueError(
-            f"{name} must be labels of shape (n_samples,) or probabilities of shape "
-            f"(n_samples, n_classes), with at least one row; got shape {labels.shape}. "
-            "Pass what predict or predict_proba returns."
-        )
-
-
-def check_comparable(
-    first: NDArray[np.generic],
-    second: NDArray[np.generic],
-    first_name: str,
-    second_name: str,
-) -> None:
     # Text never equals a number: 0 would look like a result.
-    text = first.dtype.kind in "UST", second.dtype.kind in "UST"
-    number = first.dtype.kind in "biuf", second.dtype.kind in "biuf"
-    if (text[0] and number[1]) or (number[0] and text[1]):
+    text, other = (labels.dtype.kind in "UST" for labels in (teacher, student))
+    kinds = teacher.dtype.kind + student.dtype.kind
+    if text != other and set(kinds) & set("biuf"):
         raise ValueError(
-            f"{first_name} and {second_name} must be labels of one type; got dtypes "
-            f"{first.dtype} and {second.dtype}. Convert one with astype."
+            "teacher and student must be labels of one type; got dtypes "
+            f"{teacher.dtype} and {student.dtype}. Convert one with astype."
         )
 
 
-def check_same_shape(
-    first: NDArray[np.generic],
-    second: NDArray[np.generic],
-    first_name: str,
-    second_name: str,
-) -> None:
+def check_same_shape(first: AnyArray, second: AnyArray, names: str) -> None:
     if first.shape != second.shape:
         raise ValueError(
-            f"{first_name} and {second_name} must have the same shape; got "
-            f"{first.shape} and {second.shape}. Predict with both on the same rows, "
-            "for the same classes."
+            f"{names} must have the same shape; got {first.shape} and {second.shape}. "
+            "Predict with both on the same rows, for the same classes."
         )
 
 
