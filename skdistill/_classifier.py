@@ -124,7 +124,7 @@ class DistilledClassifier(
         rows: how far its labels of its own rows are memorised.
     pilots_ : list of dict
         The pilots: what each learned from, with log loss (nats) and accuracy on the
-        held-out rows, and whether it was chosen.
+        held-out rows under row and class weights, and whether it was chosen.
     distilled_ : bool
         Whether the student learned labels of the teacher. False: the true labels
         alone, because pilots chose them or `alpha=0` asked for them.
@@ -247,8 +247,8 @@ class DistilledClassifier(
         y : array-like of shape (n_samples,)
             True labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Row weights, for teacher, student and class priors; synthetic rows have
-            their parent's.
+            Row weights of teacher, student and class priors; synthetic rows have
+            their parent's. Probabilities follow them: costs belong in a threshold.
         teacher_proba : array-like of shape (n_samples, n_classes), default=None
             Stored probabilities of a teacher, columns in the order of the sorted
             labels. No teacher is fitted; `teacher` must be None or frozen.

@@ -102,16 +102,18 @@ class Progress:
             context.call_on_fit_task_begin(estimator=self._estimator)
         start = time.perf_counter()
         yield context
-        if self._estimator.verbose:
-            owner = type(self._estimator).__name__
-            number = self._names.index(name) + 1
-            print(
-                f"[{owner}] step {number} of {len(self._names)}, {name}: "
-                f"{time.perf_counter() - start:.1f} s",
-                flush=True,
-            )
+        number = self._names.index(name) + 1
+        self.say(
+            f"step {number} of {len(self._names)}, {name}: "
+            f"{time.perf_counter() - start:.1f} s"
+        )
         if context is not None:
             context.call_on_fit_task_end(estimator=self._estimator)
+
+    def say(self, text: str) -> None:
+        """Print a line where the estimator is verbose."""
+        if self._estimator.verbose:
+            print(f"[{type(self._estimator).__name__}] {text}", flush=True)
 
     def finish(self) -> None:
         """Report the end of the fit."""

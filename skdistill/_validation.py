@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 from ._dataset import Dataset, class_priors
 from ._frames import is_missing
 from ._typing import FloatArray
+from ._warnings import warn_caller
 
 
 def check_parameters(estimator: Any) -> None:
@@ -121,7 +122,9 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
             f"Every class needs a row of positive weight; all rows of {empty} have "
             "sample_weight 0. Leave those rows out, or weigh one of them."
         )
-    return Dataset(X, y, classes, codes, weight)
+    data = Dataset(X, y, classes, codes, weight)
+    warn_of_costs(data)
+    return data
 
 
 def _check_labels(y: NDArray[Any]) -> None:
@@ -154,6 +157,38 @@ def check_weight(sample_weight: Any, n_samples: int) -> FloatArray | None:
             f"from {weight.min():g} to {weight.max():g}. Leave rows out instead."
         )
     return weight
+
+
+#: Weights are said to move the rate of a class where they do so by this factor, and by
+#: so many standard errors more than weights that do not depend on y would.
+_MOVED, _ERRORS = 2.0, 3.0
+
+
+def warn_of_costs(data: Dataset) -> None:
+    """Warn where row weights move the rate of a class, and probabilities with it."""
+    if data.weight is None:
+        return
+    counts = np.bincount(data.codes, minlength=data.n_classes)
+    sums = [
+        np.bincount(data.codes, data.weight**power, data.n_classes) for power in (1, 2)
+    ]
+    means, others = sums[0] / counts, (sums[0].sum() - sums[0]) / (len(data.y) - counts)
+    # Pooled within the classes: the spread of one row is not known.
+    spread = (sums[1] - counts * means**2).sum() / len(data.y)
+    errors = np.sqrt(max(spread, 0.0) * (1 / counts + 1 / (len(data.y) - counts)))
+    moved = means / data.weight.mean()
+    factor = np.maximum(moved, 1 / moved)
+    factor[np.abs(means - others) <= _ERRORS * errors] = 1
+    worst = int(factor.argmax())
+    if factor[worst] > _MOVED:
+        label, rate = data.classes.tolist()[worst], counts[worst] / len(data.y)
+        warn_caller(
+            f"The class {label!r} has {rate:.2%} of the rows and "
+            f"{data.priors[worst]:.2%} of the sample_weight, which the "
+            "probabilities that are served follow. Where weights are costs, leave "
+            "sample_weight out and put the costs into the threshold of the decision; "
+            "where they restore the rates of a sample drawn by class, keep them."
+        )
 
 
 def check_stands_alone(estimator: Any) -> None:

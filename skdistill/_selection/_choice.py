@@ -15,7 +15,12 @@ from .._labels._soft_targets import clip_probabilities
 from .._paired import paired_difference
 from .._parts import Parts
 from .._progress import Progress
-from .._students import is_calibrated, learns_in_epochs, refits_leaves
+from .._students import (
+    is_calibrated,
+    learns_in_epochs,
+    refits_leaves,
+    weigh_served,
+)
 from .._typing import FloatArray
 from .._warnings import warn_caller
 from ._candidates import Candidate, drop_needless
@@ -78,9 +83,13 @@ def choose(
             labels,
             calibration,
         )
-        scores = _Scores(data, splits.pilot[1])
+        factors = weigh_served(parts.student, data.classes, data.priors)
+        scores = _Scores(data, splits.pilot[1], factors)
         chosen = choose_pilot(pilots, parts.student, scores.weight, scores.complete)
-        _warn_of_harm(chosen, pilots, scores, labels.held_out, calibration)
+        teacher = scores.read_teacher(labels.held_out, calibration)
+        if harm := _describe_harm(chosen, pilots, scores, teacher):
+            warn_caller(harm)
+            progress.say(harm)
         return Choice(
             sample_rows_of(chosen.candidate, parts, data, splits),
             memorization,
@@ -90,17 +99,40 @@ def choose(
 
 
 class _Scores:
-    """The rows that score: their codes, weights and class priors."""
+    """The rows that score: their codes, weights and class priors.
 
-    def __init__(self, data: Dataset, rows: Any) -> None:
+    Where the student weighs classes, all are judged on what it is to serve: rows weigh
+    w_y, and class k has w_k times its prior.
+    """
+
+    def __init__(self, data: Dataset, rows: Any, factors: FloatArray | None) -> None:
         self.codes = data.codes[rows]
         self.weight = None if data.weight is None else data.weight[rows]
-        self.priors = data.priors
+        self._priors, self._factors = data.priors, factors
+        if factors is not None:
+            self.weight = factors[self.codes] * (
+                1.0 if self.weight is None else self.weight
+            )
+        self.n_classes = data.n_classes
         #: Whether every class is among the rows; else they decide nothing.
         self.complete = len(np.unique(self.codes)) == data.n_classes
 
+    def read_teacher(
+        self, proba: FloatArray, calibration: Calibration | None
+    ) -> FloatArray:
+        """Return the teacher's probabilities as the student is to serve them."""
+        proba = clip_probabilities(proba, self._priors)
+        return self._weigh(proba if calibration is None else calibration.apply(proba))
+
     def clip(self, proba: FloatArray) -> FloatArray:
-        return clip_probabilities(proba, self.priors)
+        """Return a student's probabilities, none of them 0."""
+        return clip_probabilities(proba, self._weigh(self._priors))
+
+    def _weigh(self, proba: FloatArray) -> FloatArray:
+        if self._factors is None:
+            return proba
+        weighed = proba * self._factors
+        return weighed / weighed.sum(axis=-1, keepdims=True)
 
     def compare(self, first: FloatArray, second: FloatArray) -> tuple[float, float]:
         return paired_difference(first, second, self.weight)
@@ -167,7 +199,7 @@ def _calibrate_student(
     logits cannot be divided, where the pilot was a short one, and where the scalar
     does not help by more than two standard errors.
     """
-    divisible = is_calibrated(parts.student, len(scores.priors))
+    divisible = is_calibrated(parts.student, scores.n_classes)
     if not (splits.calibrate and scores.complete and pilot.to_end and divisible):
         return 1.0
     proba = scores.clip(pilot.proba)
@@ -177,24 +209,18 @@ def _calibrate_student(
     return found.temperature if lead > _CERTAIN * error else 1.0
 
 
-def _warn_of_harm(
-    chosen: Pilot,
-    pilots: list[Pilot],
-    scores: _Scores,
-    labels: FloatArray,
-    calibration: Calibration | None,
-) -> None:
-    """Compare the calibrated teacher with the student that learned the true labels.
+def _describe_harm(
+    chosen: Pilot, pilots: list[Pilot], scores: _Scores, teacher: FloatArray
+) -> str | None:
+    """Compare the teacher's probabilities with the student of the true labels.
 
     The teacher has an advantage where it is better, in log loss or accuracy, by more
-    than a standard error.
+    than a standard error. None where it has one that the student takes.
     """
     direct = _find_direct(pilots)
     if direct is None:
-        return
-    proba = scores.clip(labels)
-    proba = proba if calibration is None else calibration.apply(proba)
-    losses, hits = score_rows(proba, scores.codes)
+        return None
+    losses, hits = score_rows(teacher, scores.codes)
     lead, error = scores.compare(direct.losses, losses)
     gain, noise = scores.compare(hits.astype(float), direct.hits.astype(float))
     if lead <= error and gain <= noise:
@@ -204,8 +230,8 @@ def _warn_of_harm(
         finding = "The teacher's labels do not help this student"
         fix = "Consider a larger student."
     else:
-        return
-    warn_caller(
+        return None
+    return (
         f"{finding}, on {len(losses)} rows that the student was not fitted on: "
         f"{scores.describe(losses, hits)} of the teacher, "
         f"{scores.describe(direct.losses, direct.hits)} of the student. The student "

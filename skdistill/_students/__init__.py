@@ -17,6 +17,7 @@ from ._properties import (
     refits_leaves,
     scale_logits,
     seed_torch,
+    weigh_served,
 )
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "scale_logits",
     "seed_torch",
     "validation_fraction",
+    "weigh_served",
 ]

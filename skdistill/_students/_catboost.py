@@ -83,13 +83,17 @@ class CatBoostLearner(SoftLearner):
         # It stops early, or keeps its best round.
         return bool(_given(student.get_params(), _STOPPING))
 
+    def class_weight(self, student: Any, classes: Any) -> dict[Any, float] | str | None:
+        positive = student.get_params().get("scale_pos_weight")
+        return None if positive is None else {classes[1]: positive}
+
     def fit_rows(
         self, student: Any, rows: SoftDataset, validation: SoftDataset | None
     ) -> Any:
         check_metadata(rows, student, _COLUMNS)
         params = student.get_params()
-        rows = _weigh(params, rows)
-        validation = validation and _weigh(params, validation)
+        rows = self._weigh(student, rows)
+        validation = validation and self._weigh(student, validation)
         stock = _fit_first_round(params, rows, validation)
         params = _without(params, *_RATE) | {"learning_rate": stock.learning_rate_}
         worker = _boost(params, rows, validation)
@@ -100,7 +104,7 @@ class CatBoostLearner(SoftLearner):
         """Add rounds at a tenth of the learning rate."""
         params = student.get_params()
         rate = RATE_SHARE * student.learning_rate_
-        rows = _weigh(params, rows)
+        rows = self._weigh(student, rows)
         params = _without(params, *_ROUNDS, *_RATE, *_STOPPING)
         params |= {"iterations": epochs, "learning_rate": rate}
         # A copy, too, because the first continuation of a model draws otherwise than
@@ -111,6 +115,11 @@ class CatBoostLearner(SoftLearner):
         worker = _boost(params, rows, None, tuned)
         _copy_classes(student, worker)
         return move_state(worker, tuned, ["_init_params"])
+
+    def _weigh(self, student: Any, data: SoftDataset) -> SoftDataset:
+        """Apply the weight of the positive class to rows and targets."""
+        class_weight = self.class_weight(student, data.classes)
+        return data if class_weight is None else data.weigh_classes(class_weight)
 
     def read_labels(self, student: Any, predicted: Any, classes: Any) -> Any:
         # CatBoost returns one column.
@@ -239,14 +248,6 @@ def _pool(
 def _copy_classes(source: Any, target: Any) -> None:
     """Give a model the labels of another; "CrossEntropy" has 0 and 1 only."""
     target.get_metadata()["class_params"] = source.get_metadata()["class_params"]
-
-
-def _weigh(params: dict[str, Any], data: SoftDataset) -> SoftDataset:
-    """Apply the weight of the positive class to rows and targets."""
-    positive = params.get("scale_pos_weight")
-    if positive is None:
-        return data
-    return data.weigh_classes({data.classes[1]: positive})
 
 
 def _given(params: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._nested import last_step
 from .._soft_data import SoftDataset
 from ._soft_learner import SoftLearner
 from ._stand_in import SoftScorer, StandIn
@@ -80,6 +81,16 @@ class MetaLearner(SoftLearner):
 
     def list_parts(self, student: Any) -> list[Any]:
         return _list_parts(student)
+
+    def class_weight(self, student: Any, classes: Any) -> dict[Any, float] | str | None:
+        if isinstance(student, CalibratedClassifierCV | OneVsRestClassifier):
+            # Calibration undoes it, and a part of two classes does not know it.
+            return None
+        parts = _list_parts(student) or [student]
+        if isinstance(student, StackingClassifier):
+            parts = parts[-1:]
+        given = [getattr(last_step(part), "class_weight", None) for part in parts]
+        return given[0] if all(weight == given[0] for weight in given) else None
 
     def count_part_classes(self, student: Any, n_classes: int) -> int:
         return 2 if isinstance(student, OneVsRestClassifier) else n_classes

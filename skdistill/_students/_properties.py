@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
+from numpy.typing import NDArray
+
 from .._nested import last_step
+from .._soft_data import weigh_classes
+from .._typing import FloatArray
 from ._fit_student import check_part, find_family
 from ._soft_learner import SoftLearner
 
@@ -60,6 +64,17 @@ def learns_mixtures(student: Any) -> bool:
     """Whether true labels may have a share at a temperature other than 1."""
     family, learner = _find(student)
     return family.learns_mixtures(learner)
+
+
+def weigh_served(
+    student: Any, classes: NDArray[Any], priors: FloatArray
+) -> FloatArray | None:
+    """Factors by which the student's class weights move its probabilities, if any."""
+    family, learner = _find(student)
+    class_weight = family.class_weight(learner, classes)
+    if class_weight is None:
+        return None
+    return weigh_classes(class_weight, classes, priors)
 
 
 def limit_epochs(student: Any, n_epochs: int | None) -> int | None:

@@ -102,6 +102,10 @@ class SoftLearner(ABC):
         """Return the students that a student is made of."""
         return []
 
+    def class_weight(self, student: Any, classes: Any) -> dict[Any, float] | str | None:
+        """Return the `class_weight` that the served probabilities follow."""
+        return getattr(student, "class_weight", None)
+
     def count_part_classes(self, student: Any, n_classes: int) -> int:
         """Return how many classes a part of the student learns."""
         return n_classes

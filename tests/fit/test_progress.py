@@ -123,6 +123,22 @@ def test_verbose_prints_a_line_a_step(capsys, teacher, given, steps):
     assert capsys.readouterr().out == ""
 
 
+def test_verbose_tells_of_a_teacher_that_is_dropped(capsys):
+    X, y = make_classification(600, 5, random_state=0)
+    stump = FrozenEstimator(DecisionTreeClassifier(max_depth=1).fit(X, 1 - y))
+    student = DecisionTreeClassifier(max_depth=5, random_state=0)
+    est = DistilledClassifier(stump, student, verbose=True, random_state=0)
+    with pytest.warns(UserWarning, match="The teacher") as caught:
+        est.fit(X, 1 - y)
+    assert not est.distilled_
+    said = next(str(w.message) for w in caught if "The teacher" in str(w.message))
+    assert f"[DistilledClassifier] {said}" in capsys.readouterr().out.splitlines()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        est.set_params(verbose=False).fit(X, 1 - y)
+    assert capsys.readouterr().out == ""
+
+
 @contextmanager
 def interrupt(after=0.5, again=5.0):
     """Press Ctrl-C, and again for as long as it has no effect; yield the times."""
