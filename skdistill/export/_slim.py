@@ -10,10 +10,13 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
-from sklearn.base import BaseEstimator
+import numpy as np
+from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from .._classifier import DistilledClassifier
@@ -98,6 +101,10 @@ def slim(estimator: Any) -> Any:
     which the default student holds where a column of strings has one: replace it by
     None before `fit`, or use pickle, joblib or ONNX.
 
+    Meta-estimators keep the unfitted estimator that they clone. Where that is a
+    :class:`~skdistill.DistilledClassifier`, its student stands there afterwards: a
+    refit trains a student on true labels.
+
     A slimmed :class:`~sklearn.neural_network.MLPClassifier` still takes
     `partial_fit`, from fresh moments of the optimiser.
 
@@ -124,7 +131,7 @@ def slim(estimator: Any) -> Any:
     deployed = find_deployed(estimator)
     buffer = io.BytesIO()
     try:
-        _SlimPickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(deployed)
+        _SlimPickler(buffer, deployed).dump(deployed)
     except (pickle.PicklingError, AttributeError) as error:
         raise TypeError(
             "What is deployed must be pickled; a part of this "
@@ -139,21 +146,53 @@ def slim(estimator: Any) -> Any:
 class _SlimPickler(pickle.Pickler):
     """Pickle estimators without their training residue."""
 
+    def __init__(self, buffer: io.BytesIO, deployed: Any) -> None:
+        super().__init__(buffer, protocol=pickle.HIGHEST_PROTOCOL)
+        self._deployed = deployed
+
     def reducer_override(self, obj: Any) -> Any:
         if not isinstance(obj, BaseEstimator):
             return NotImplemented
         if isinstance(obj, DistilledClassifier | BaseSearchCV):
-            return _return_given, (_replace(obj),)
+            return _return_given, (self._replace(obj),)
         if is_from(obj, "skorch"):
             return _reduce_estimator(obj, _strip_net(obj))
         return _reduce_estimator(obj, _strip_state(obj, obj.__getstate__()))
 
+    def _replace(self, obj: Any) -> Any:
+        """Return what serves, or what would: meta-estimators keep unfitted templates.
 
-def _replace(obj: Any) -> Any:
-    """Return what serves, or what would: meta-estimators keep unfitted templates."""
-    if isinstance(obj, DistilledClassifier):
-        return find_deployed(obj) if hasattr(obj, "student_") else obj.student
-    return find_deployed(obj) if hasattr(obj, "cv_results_") else obj.estimator
+        The template of a default student is one that was fitted, unfitted again.
+        """
+        if isinstance(obj, BaseSearchCV):
+            return find_deployed(obj) if hasattr(obj, "cv_results_") else obj.estimator
+        if hasattr(obj, "student_"):
+            return find_deployed(obj)
+        if obj.student is not None:
+            return obj.student
+        fitted = next(_find_students(self._deployed, {}), None)
+        return MLPClassifier() if fitted is None else clone(fitted)
+
+
+def _find_students(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
+    """Yield the default students that were fitted in an object."""
+    if id(value) in seen or isinstance(value, type):
+        return
+    # Kept, for the place of a value that is gone may be another's.
+    seen[id(value)] = value
+    parts: Any = []
+    if isinstance(value, DistilledClassifier):
+        if value.student is None and hasattr(value, "student_"):
+            yield value.student_
+    elif isinstance(value, list | tuple):
+        parts = value
+    elif isinstance(value, np.ndarray):
+        parts = value.ravel() if value.dtype == object else []
+    else:
+        inner = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+        parts = list(inner.values())
+    for part in parts:
+        yield from _find_students(part, seen)
 
 
 def _return_given(estimator: Any) -> Any:

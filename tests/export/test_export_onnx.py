@@ -313,8 +313,34 @@ def test_an_empty_string_next_to_a_missing_one_is_refused():
     frame.loc[::5, "text"] = ""
     columns = make_column_transformer((OneHotEncoder(), ["text"]))
     pipeline = make_pipeline(columns, LogisticRegression()).fit(frame, make_labels(3))
-    with pytest.raises(ValueError, match="'text' has both"):
+    with pytest.raises(ValueError, match="'text' has it as a category"):
         to_onnx(pipeline, frame)
+
+
+@pytest.mark.parametrize("learner", ["logistic", "forest"])
+def test_a_label_with_a_lone_surrogate_is_refused(learner):
+    labels = np.array(["\ud800", "b"], dtype=object)[(X[:, 0] > 0).astype(int)]
+    with pytest.raises(TypeError, match="encoded as UTF-8"):
+        to_onnx(LEARNERS[learner]().fit(X, labels), X)
+
+
+@pytest.mark.parametrize("unknown", ["ignore", "error"])
+def test_a_missing_string_is_not_read_as_an_empty_one(unknown):
+    frame = make_frame(missing=False)[["text", "a"]]
+    frame.loc[::5, "text"] = ""
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown=unknown), ["text"]), ("passthrough", ["a"])
+    )
+    pipeline = make_pipeline(columns, LogisticRegression()).fit(frame, make_labels(3))
+    if unknown == "ignore":
+        # None would be no category, and "" is one.
+        with pytest.raises(ValueError, match="'text' has it as a category"):
+            to_onnx(pipeline, frame)
+        return
+    # The encoder refuses None, so that "" is nothing else.
+    model = to_onnx(pipeline, frame)
+    feed = {"text": frame[["text"]].to_numpy(), "a": frame[["a"]].to_numpy("float32")}
+    assert_equal_to(pipeline, model, frame, feed)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -162,6 +163,28 @@ def test_an_unfitted_template_is_no_obstacle(kind):
     model = kind(HistGradientBoostingClassifier(max_iter=2)).fit(X, Y)
     np.testing.assert_array_equal(slim(model).predict_proba(X), model.predict_proba(X))
     assert type(slim(model).estimator) is HistGradientBoostingClassifier
+
+
+@pytest.mark.parametrize("kind", [BaggingClassifier, CalibratedClassifierCV])
+@pytest.mark.parametrize("student", [None, make_pipeline(GaussianNB())])
+def test_the_template_of_a_student_is_its_student_unfitted(kind, student):
+    est = DistilledClassifier(GaussianNB(), student, augmenter=None)
+    parts = {"cv": 2} if kind is CalibratedClassifierCV else {"n_estimators": 2}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = kind(est, **parts).fit(X[:120], Y[:120])
+    slimmed = slim(model)
+    served = slimmed.estimator
+    assert type(served) is Pipeline
+    learner = MLPClassifier if student is None else GaussianNB
+    assert type(served[-1]) is learner
+    with pytest.raises(NotFittedError):
+        served.predict(X)
+    # A refit trains that student, on the true labels.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        again = clone(slimmed).fit(X[:120], Y[:120])
+    assert again.predict_proba(X).shape == (len(X), len(np.unique(Y)))
 
 
 def test_a_distilled_classifier_becomes_its_student():

@@ -79,7 +79,15 @@ def list_labels(classes: NDArray[Any]) -> NDArray[Any]:
     """
     kind = classes.dtype.kind
     if kind in "OUST":
-        return np.array([str(label) for label in classes], dtype=object)
+        texts = [str(label) for label in classes]
+        try:
+            "".join(texts).encode()
+        except UnicodeEncodeError as error:
+            raise TypeError(
+                "ONNX takes labels that can be encoded as UTF-8; received "
+                f"{error.object!r}. Replace lone surrogates before fitting."
+            ) from None
+        return np.array(texts, dtype=object)
     held = classes.astype({"b": bool, "f": np.float64}.get(kind, np.int64))
     if kind not in "biuf" or (held != classes).any():
         raise TypeError(

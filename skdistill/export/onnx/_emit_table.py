@@ -56,7 +56,9 @@ def _emit_categories(graph: Graph, table: Table, columns: list[Category]) -> str
     rows, codes = [], []
     start = 0
     for atom in columns:
-        codes.append(_emit_codes(graph, atom, start))
+        # A value that makes the encoder raise is never served.
+        raises = bool(np.isnan(table.terms[atom][-1]).any())
+        codes.append(_emit_codes(graph, atom, start, raises))
         rows.append(table.terms[atom])
         start += len(rows[-1])
     positions = graph.add("Concat", codes, axis=1) if len(codes) > 1 else codes[0]
@@ -65,19 +67,25 @@ def _emit_categories(graph: Graph, table: Table, columns: list[Category]) -> str
     return graph.add("ReduceSum", [found, axes], keepdims=0)
 
 
-def _emit_codes(graph: Graph, atom: Category, start: int) -> str:
-    """Number the categories of a column from `start` on, any other value last."""
+def _emit_codes(graph: Graph, atom: Category, start: int, raises: bool) -> str:
+    """Number the categories of a column from `start` on, any other value last.
+
+    `raises` tells whether the encoder refuses any other value.
+    """
     codes: dict[str, Any] = {
         "values_int64s": list(range(start, start + len(atom.categories))),
         "default_int64": start + len(atom.categories),
     }
     if atom.column in graph.inputs.texts:
         keys = [MISSING_TEXT if key is None else str(key) for key in atom.categories]
-        if len(set(keys)) < len(keys):
+        if MISSING_TEXT in atom.categories and not (
+            raises and None not in atom.categories
+        ):
             raise ValueError(
                 "An empty string stands for a missing one in ONNX, and column "
-                f"{graph.inputs.columns[atom.column]!r} has both. Replace the empty "
-                "strings before fitting."
+                f"{graph.inputs.columns[atom.column]!r} has it as a category beside "
+                "missing or unknown ones. Replace the empty strings before fitting, "
+                'or set handle_unknown="error" where no string is missing.'
             )
         source = graph.take_text(atom.column)
         return graph.add("LabelEncoder", [source], keys_strings=keys, **codes)
