@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ._classifier import DistilledClassifier
+from .teachers import FunctionClassifier
 
 __version__ = "0.1.0"
 
-__all__ = ["DistilledClassifier"]
+__all__ = ["DistilledClassifier", "FunctionClassifier"]

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
@@ -20,6 +19,7 @@ from ._fit import (
     list_steps,
     make_soft_data,
 )
+from ._nested import can_refit
 from ._parts import clone_parts
 from ._progress import CallbackSupportMixin, Progress, raise_interrupts, with_callbacks
 from ._selection import choose, draw_splits, sample_candidates
@@ -39,9 +39,9 @@ class DistilledClassifier(
     Parameters
     ----------
     teacher : classifier with predict_proba, default=None
-        Fitted as a clone. A :class:`~sklearn.frozen.FrozenEstimator` is used as it
-        is and never refitted. None: a soft vote of LightGBM and two networks behind
-        preprocessing for numbers, strings, categories and missing values.
+        Fitted as a clone. A :class:`~sklearn.frozen.FrozenEstimator` or a
+        :class:`~skdistill.FunctionClassifier` is used as it is. None: a soft vote of
+        LightGBM and two networks, for tables of numbers, text and missing values.
     student : classifier with predict_proba, default=None
         Any classifier whose `fit` takes `sample_weight`, an MLPClassifier, or a
         Pipeline that ends in one. None: an MLP of 64 and 32 units behind the same
@@ -364,7 +364,7 @@ class DistilledClassifier(
         """
         router = MetadataRouter(owner=self).add_self_request(self)
         fit_to_fit = MethodMapping().add(caller="fit", callee="fit")
-        if self.teacher is not None and not isinstance(self.teacher, FrozenEstimator):
+        if can_refit(self.teacher):
             router.add(teacher=self.teacher, method_mapping=fit_to_fit)
         if self.student is not None:
             router.add(student=self.student, method_mapping=fit_to_fit)

@@ -14,11 +14,22 @@ import numpy as np
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from ._sklearn import BaseSearchCV
 
 # Before fit --------------------------------------------------------------------------
+
+
+def can_refit(teacher: Any) -> bool:
+    """Whether a clone of the teacher can be fitted; a fixed teacher labels as it is.
+
+    A FrozenEstimator is fixed, and an estimator whose tags say that it needs no fit.
+    """
+    if teacher is None or isinstance(teacher, FrozenEstimator):
+        return False
+    return not hasattr(teacher, "__sklearn_tags__") or get_tags(teacher).requires_fit
 
 
 def last_step(estimator: Any) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metadata_routing import process_routing
 
@@ -16,12 +15,11 @@ from ._dataset import Dataset
 from ._labels._defaults import default_student, default_teacher
 from ._labels._probabilities import check_stored
 from ._labels._teacher import (
-    can_refit,
-    check_frozen_classes,
+    check_fixed_classes,
     check_takes_weight,
     check_teacher,
 )
-from ._nested import weight_params
+from ._nested import can_refit, weight_params
 from ._outofcore import is_chunked, open_chunks
 from ._students import check_fine_tuning, check_student, learns_in_epochs
 from ._tasks import Tasks, read_tasks
@@ -158,14 +156,14 @@ def _clone_teacher(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
     if teacher is None:
         return default_teacher(data.X) if stored is None else None
     check_teacher(teacher)
-    if isinstance(teacher, FrozenEstimator):
+    if not can_refit(teacher):
         if estimator.cv is not None:
             raise ValueError(
                 "Out-of-fold labels need a teacher that can be refitted; received cv="
-                f"{estimator.cv!r} with a FrozenEstimator. Set cv=None, or pass the "
-                "teacher unfrozen."
+                f"{estimator.cv!r} with a {type(teacher).__name__}. Set cv=None, or "
+                "pass the teacher unfrozen."
             )
-        check_frozen_classes(teacher, data.classes)
+        check_fixed_classes(teacher, data.classes)
     return clone(teacher)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import os
+import pickle
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -75,7 +76,14 @@ class Tasks:
         """
         if getattr(self.memory, "location", "") is None:
             return None
-        return joblib.hash(parts, coerce_mmap=True)
+        try:
+            return joblib.hash(parts, coerce_mmap=True)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                "memory recognises a teacher and its rows by their pickles; received "
+                f"what cannot be pickled: {error}. Use functions of a module in place "
+                "of local ones, or set memory=None."
+            ) from error
 
 
 def read_tasks(estimator: Any) -> Tasks:

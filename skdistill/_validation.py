@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -19,6 +18,7 @@ from sklearn.utils.validation import (
 
 from ._dataset import Dataset, class_priors
 from ._frames import is_missing
+from ._nested import can_refit
 from ._typing import FloatArray
 from ._warnings import warn_caller
 
@@ -199,7 +199,7 @@ def check_stands_alone(estimator: Any) -> None:
             f"{estimator.cv!r} with teacher_proba. Set cv=None, or drop teacher_proba."
         )
     teacher = estimator.teacher
-    if teacher is not None and not isinstance(teacher, FrozenEstimator):
+    if can_refit(teacher):
         raise ValueError(
             "teacher_proba stands in for the teacher, which would not be fitted; "
             f"received teacher={type(teacher).__name__}. Set teacher=None, or wrap a "

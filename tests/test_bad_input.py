@@ -25,7 +25,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, FunctionClassifier
 
 N = 90
 X, Y = make_classification(
@@ -37,6 +37,23 @@ PROBA = LogisticRegression().fit(X, Y).predict_proba(X)
 FROZEN = FrozenEstimator(LogisticRegression().fit(X, Y))
 HARD = VotingClassifier([("lr", LogisticRegression())], voting="hard")
 DATES = pd.DataFrame({"n": X[:, 0], "day": pd.date_range("2024-01-01", periods=N)})
+
+
+class Predictor:
+    """What AutoML tools hand out: fitted, and no estimator."""
+
+    classes_ = np.arange(3)
+
+    def predict_proba(self, X):
+        return np.full((len(X), 3), 1 / 3)
+
+
+def ask(X):
+    return np.full((len(X), 3), 1 / 3)
+
+
+def score(X):
+    return np.tile([-1.0, 1.0, 1.0], (len(X), 1))
 
 
 def spoil(values, bad, dtype=object):
@@ -139,6 +156,71 @@ CASES = [
         teacher="forest",
     ),
     row(
+        "teacher a function",
+        TypeError,
+        "The teacher must be an estimator of scikit-learn",
+        "received the function ask",
+        "FunctionClassifier(func, classes)",
+        teacher=ask,
+    ),
+    row(
+        "teacher no estimator",
+        TypeError,
+        "The teacher must be an estimator of scikit-learn",
+        "received an object of type Predictor",
+        "FunctionClassifier(teacher.predict_proba, classes)",
+        teacher=Predictor(),
+    ),
+    row(
+        "teacher a function of bad classes",
+        ValueError,
+        "classes must list at least two labels, each once",
+        "got [0, 0, 1]",
+        "Pass the labels of y",
+        teacher=FunctionClassifier(ask, [0, 0, 1]),
+    ),
+    row(
+        "teacher what a function returns",
+        TypeError,
+        "func must be a function",
+        "got 0.5",
+        "Pass the function itself",
+        teacher=FunctionClassifier(0.5, [0, 1, 2]),
+    ),
+    row(
+        "teacher a function of no batches",
+        ValueError,
+        "batch_size must be an integer of at least 1",
+        "got 0",
+        "None passes all rows in one call",
+        teacher=FunctionClassifier(ask, [0, 1, 2], batch_size=0),
+    ),
+    row(
+        "teacher a function that lacks a class",
+        ValueError,
+        "A fitted teacher must know every class of y",
+        "it lacks [2]",
+        "Refit the teacher, or leave those rows out",
+        teacher=FunctionClassifier(ask, [0, 1]),
+    ),
+    row(
+        "teacher a function with folds",
+        ValueError,
+        "Out-of-fold labels need a teacher that can be refitted",
+        "received cv=3 with a FunctionClassifier",
+        "Set cv=None",
+        teacher=FunctionClassifier(ask, [0, 1, 2]),
+        cv=3,
+    ),
+    row(
+        "teacher a function of scores",
+        ValueError,
+        "What score of the FunctionClassifier returns must not be negative",
+        "received [",
+        "Pass probabilities",
+        teacher=FunctionClassifier(score, [0, 1, 2]),
+    ),
+    row(
         "teacher frozen unfitted",
         NotFittedError,
         "is not fitted yet",
@@ -159,8 +241,8 @@ CASES = [
     row(
         "teacher frozen lacks a class",
         ValueError,
-        "A frozen teacher must know every class of y",
-        "it never saw [2]",
+        "A fitted teacher must know every class of y",
+        "it lacks [2]",
         "Refit the teacher, or leave those rows out",
         teacher=FrozenEstimator(LogisticRegression().fit(X[TWO], Y[TWO])),
     ),

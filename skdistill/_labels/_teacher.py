@@ -14,7 +14,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from .._frames import take_chunk
-from .._nested import last_step, takes_sample_weight
+from .._nested import can_refit, last_step, takes_sample_weight
 from .._progress import propagate
 from .._sklearn import _num_samples
 from .._tasks import Shared, Tasks, share_cores
@@ -23,11 +23,6 @@ from ._probabilities import read_answer
 
 #: Rows labelled at a time: a teacher of many members holds all of their answers.
 _CHUNK = 50_000
-
-
-def can_refit(teacher: Any) -> bool:
-    """Whether a clone of the teacher can be fitted; a fixed teacher labels as it is."""
-    return teacher is not None and not isinstance(teacher, FrozenEstimator)
 
 
 def check_teacher(teacher: Any) -> None:
@@ -45,6 +40,8 @@ def check_teacher(teacher: Any) -> None:
             f"The teacher must be an estimator, received the class {teacher.__name__}. "
             f"Pass an instance: {teacher.__name__}()."
         )
+    if not hasattr(teacher, "get_params"):
+        _refuse_foreign(teacher)
     frozen = isinstance(teacher, FrozenEstimator)
     last = last_step(teacher.estimator if frozen else teacher)
     if getattr(last, "voting", None) == "hard":
@@ -60,15 +57,34 @@ def check_teacher(teacher: Any) -> None:
         )
     if frozen:
         check_is_fitted(teacher)
+    elif not can_refit(teacher):
+        # Checks its parameters; there is nothing to fit.
+        teacher.fit(None)
 
 
-def check_frozen_classes(teacher: FrozenEstimator, classes: NDArray[Any]) -> None:
-    """Raise where a frozen teacher was not fitted on a class of y."""
+def _refuse_foreign(teacher: Any) -> None:
+    """Raise for what gives probabilities but is no estimator of scikit-learn."""
+    name = type(teacher).__name__
+    if hasattr(teacher, "predict_proba"):
+        received, func = f"an object of type {name}", "teacher.predict_proba"
+    elif callable(teacher):
+        received, func = f"the function {getattr(teacher, '__name__', name)}", "func"
+    else:
+        return
+    raise TypeError(
+        f"The teacher must be an estimator of scikit-learn, received {received}. Wrap "
+        f"it: FunctionClassifier({func}, classes), with the classes in the order of "
+        "its columns."
+    )
+
+
+def check_fixed_classes(teacher: Any, classes: NDArray[Any]) -> None:
+    """Raise where a fixed teacher does not know a class of y."""
     known = set(np.asarray(teacher.classes_).tolist())
     missing = [label for label in classes.tolist() if label not in known]
     if missing:
         raise ValueError(
-            "A frozen teacher must know every class of y; it never saw "
+            "A fitted teacher must know every class of y; it lacks "
             f"{missing}. Refit the teacher, or leave those rows out."
         )
 

@@ -1,0 +1,202 @@
+"""Teachers that are no scikit-learn estimators."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import gen_batches
+
+from ._frames import take_chunk
+from ._labels._probabilities import check_probabilities
+from ._sklearn import _num_samples
+
+__all__ = ["FunctionClassifier"]
+
+
+class FunctionClassifier(ClassifierMixin, BaseEstimator):
+    """A fitted classifier made of a function from rows to probabilities.
+
+    The function stands for a model that is not fitted here: a remote service, an
+    AutoML predictor, an in-context foundation model. :class:`DistilledClassifier`
+    takes it as a fixed teacher, as it takes a
+    :class:`~sklearn.frozen.FrozenEstimator`: it is never cloned, copied or refitted.
+
+    Parameters
+    ----------
+    func : callable
+        Is called with rows, in the container in which they came, and returns
+        their probabilities, shape (n_rows, n_classes). Columns of a data frame that
+        are named by the classes are put in order.
+    classes : array-like of shape (n_classes,)
+        The labels of the columns, in order; at least two.
+    batch_size : int, default=None
+        The most rows in a call; None: as many as `predict_proba` is given.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        `classes` as an array.
+
+    See Also
+    --------
+    sklearn.preprocessing.FunctionTransformer : The same for transformers.
+    sklearn.frozen.FrozenEstimator : A fitted scikit-learn teacher.
+
+    Notes
+    -----
+    Calls are made one after the other, unless `n_jobs` of
+    :class:`DistilledClassifier` asks for workers. Pickling, and workers that are
+    processes, need a function that can be pickled: one of a module, or a method of an
+    object that can be pickled.
+
+    Examples
+    --------
+    A service that answers over HTTP::
+
+        def ask(rows):
+            body = json.dumps(rows.tolist()).encode()
+            with urllib.request.urlopen(url, data=body) as answer:
+                return np.array(json.load(answer))
+
+
+        teacher = FunctionClassifier(ask, [0, 1], batch_size=1000)
+
+    A predictor of AutoGluon, which takes and returns data frames::
+
+        teacher = FunctionClassifier(predictor.predict_proba, predictor.class_labels)
+
+    Any fitted classifier, such as a TabPFN with its context::
+
+        teacher = FunctionClassifier(
+            tabpfn.predict_proba, tabpfn.classes_, batch_size=500
+        )
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skdistill import DistilledClassifier, FunctionClassifier
+    >>> X, y = make_classification(300, random_state=0)
+    >>> def ask(rows):
+    ...     p = 1 / (1 + np.exp(-2 * rows[:, 5]))
+    ...     return np.column_stack([1 - p, p])
+    >>> teacher = FunctionClassifier(ask, classes=[0, 1], batch_size=100)
+    >>> distilled = DistilledClassifier(teacher, LogisticRegression(), random_state=0)
+    >>> distilled.fit(X, y).teacher_ is teacher
+    True
+    """
+
+    def __init__(self, func, classes, *, batch_size=None):
+        self.func = func
+        self.classes = classes
+        self.batch_size = batch_size
+
+    @property
+    def classes_(self):
+        """The labels of the columns."""
+        return np.asarray(self.classes)
+
+    def fit(self, X=None, y=None):
+        """Check the parameters; nothing is fitted.
+
+        Parameters
+        ----------
+        X, y : object, default=None
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        self : FunctionClassifier
+            This one.
+
+        Raises
+        ------
+        TypeError
+            `func` is not callable.
+        ValueError
+            `classes` or `batch_size` is invalid.
+        """
+        if not callable(self.func):
+            raise TypeError(
+                "func must be a function from rows to probabilities; got "
+                f"{self.func!r}. Pass the function itself, not what it returns."
+            )
+        classes = self.classes_
+        if classes.ndim != 1 or len(classes) < 2 or _has_repeats(classes):
+            raise ValueError(
+                "classes must list at least two labels, each once, in the order of "
+                f"the columns; got {self.classes!r}. Pass the labels of y."
+            )
+        size = self.batch_size
+        if size is not None and (not isinstance(size, Integral) or int(size) < 1):
+            raise ValueError(
+                f"batch_size must be an integer of at least 1, or None; got {size!r}. "
+                "None passes all rows in one call."
+            )
+        return self
+
+    def predict_proba(self, X):
+        """Call the function on batches of rows.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Rows of the kind that the function takes.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            A parameter is invalid, or the function returned no probabilities, or
+            not one row for each row of its batch.
+        """
+        self.fit()
+        n_rows = _num_samples(X)
+        name = getattr(self.func, "__name__", type(self.func).__name__)
+        owner = f"What {name} of the FunctionClassifier returns"
+        answers = [np.empty((0, len(self.classes_)))]
+        for rows in gen_batches(n_rows, self.batch_size or n_rows) if n_rows else ():
+            batch = X if rows == slice(0, n_rows) else take_chunk(X, rows)
+            n_asked = rows.stop - rows.start
+            answer = self.func(batch)
+            answers.append(check_probabilities(answer, n_asked, self.classes_, owner))
+        return np.concatenate(answers)
+
+    def predict(self, X):
+        """Return the label of the largest probability.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Rows of the kind that the function takes.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Among `classes_`.
+        """
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.no_validation = True
+        # The function decides which rows it takes.
+        tags.input_tags.sparse = tags.input_tags.allow_nan = True
+        tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+
+def _has_repeats(labels):
+    return len(set(labels.tolist())) < len(labels)
