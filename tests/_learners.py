@@ -5,7 +5,6 @@ from functools import wraps
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import SGDClassifier
-from sklearn.neural_network import MLPClassifier
 
 from skdistill._students import check_fine_tuning
 from skdistill._students._fit_student import find_family
@@ -13,7 +12,6 @@ from skdistill._students._sgd import has_native_fit
 
 #: A private method of scikit-learn that each family overrides.
 MOVABLE = {
-    MLPClassifier: "_validate_input",
     HistGradientBoostingClassifier: "_encode_y",
     GradientBoostingClassifier: "_encode_y",
 }

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
-from ._mixture import Mixture, add_first_class, rate_rows
+from ._mixture import LogitLoss, add_first_class
 
 #: Floor of a class's share before its logarithm is taken: LightGBM's.
 _LEAST_SHARE = 1e-15
@@ -57,20 +56,13 @@ def soft_derivatives(
         memory layout of the margins. A closure: the libraries copy their parameters,
         and with an object the targets.
     """
-    targets, mixture = data.targets, Mixture.of(data)
+    loss = LogitLoss.of(data)
 
     def derivatives(
         labels: Any, margins: NDArray[Any], sample_weight: Any = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        logits = _read_logits(margins, offsets)
-        if mixture is None:
-            proba = softmax(logits, axis=1)
-            gradient = proba - targets
-            hessian = curvature * proba
-            hessian *= 1.0 - proba
-        else:
-            gradient, hessian = mixture.differentiate(logits)
-            hessian *= curvature
+        gradient, hessian = loss.differentiate(_read_logits(margins, offsets))
+        hessian *= curvature
         if sample_weight is not None:
             gradient *= sample_weight[:, None]
             hessian *= sample_weight[:, None]
@@ -86,10 +78,10 @@ def soft_loss(
     data: SoftDataset, offsets: FloatArray | None = None
 ) -> Callable[..., float]:
     """Return the mean loss of margins, as the libraries call it."""
-    rate = rate_rows(data)
+    loss = LogitLoss.of(data)
 
     def measure(labels: Any, margins: NDArray[Any], sample_weight: Any = None) -> float:
-        losses, _ = rate(_read_logits(margins.astype(np.float64), offsets))
+        losses, _ = loss.rate(_read_logits(margins.astype(np.float64), offsets))
         return float(np.average(losses, weights=sample_weight))
 
     # XGBoost names the metric by it.

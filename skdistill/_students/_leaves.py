@@ -22,7 +22,7 @@ from scipy.sparse import csr_matrix
 
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
-from ._mixture import rate_rows
+from ._mixture import LogitLoss
 
 #: Weight of the ridge, times the number of classes: the curvature of the loss in the
 #: margin of one class falls with that number. The penalty is half the squared move.
@@ -93,19 +93,19 @@ def _find_values(
     start = np.concatenate(grown)
     cuts = np.cumsum([len(values) for values in grown])[:-1]
     transposed = [mark.T.tocsr() for mark in marks]
-    ridge, rate = _RIDGE / n_classes, rate_rows(train)
+    ridge, loss = _RIDGE / n_classes, LogitLoss.of(train)
 
     def measure(values: FloatArray) -> tuple[float, FloatArray]:
         parts = np.split(values, cuts)
         margins = [mark @ part for mark, part in zip(marks, parts, strict=True)]
         # Of two classes, the first has margin 0.
         margins = [np.zeros(n_samples)] * binary + margins
-        losses, gradient = rate(np.column_stack(margins))
+        losses, gradient = loss.rate(np.column_stack(margins))
         columns = (share[:, None] * gradient)[:, binary:].T
         steps = [t @ c for t, c in zip(transposed, columns, strict=True)]
         moved = values - start
-        loss = share @ losses + ridge / 2 * moved @ moved
-        return float(loss), np.concatenate(steps) + ridge * moved
+        value = share @ losses + ridge / 2 * moved @ moved
+        return float(value), np.concatenate(steps) + ridge * moved
 
     settings = {"maxiter": _MAX_ITER}
     found = minimize(measure, start, jac=True, method="L-BFGS-B", options=settings)

@@ -7,20 +7,17 @@ weighted copies, which are exact at more rows.
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult, minimize
-from scipy.special import expit
-from sklearn.exceptions import ConvergenceWarning
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import validate_data
 
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
-from ._mixture import Mixture, add_first_class
+from ._mixture import LogitLoss, count_outputs
+from ._optimizers import warn_of_convergence
 from ._soft_learner import SoftLearner
 from ._weighted_copies import COPIES
 
@@ -67,7 +64,6 @@ def _fit_logistic(
     student: LogisticRegression, train: SoftDataset
 ) -> LogisticRegression:
     """Minimise C times the soft cross-entropy plus half the squared coefficients."""
-    n_classes = len(train.classes)
     X = validate_data(
         student, train.X, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
     )
@@ -76,14 +72,14 @@ def _fit_logistic(
     # warn that the labels look continuous.)
     labels = np.tile(train.classes, 3)
     student.fit(np.zeros((len(labels), X.shape[1]), X.dtype), labels)
-    targets = train.targets[:, 1:] if n_classes == 2 else train.targets
-    weight = np.ones(len(targets)) if train.weight is None else train.weight
+    weight = np.ones(train.n_samples) if train.weight is None else train.weight
     strength = 0.0 if student.penalty is None else 1 / (student.C * weight.sum())
-    n_outputs, n_coefs = targets.shape[1], X.shape[1] + student.fit_intercept
+    n_outputs = count_outputs(len(train.classes))
+    n_coefs = X.shape[1] + student.fit_intercept
     result = minimize(
         _logistic_loss,
         np.zeros(n_outputs * n_coefs),
-        args=(X, targets, weight / weight.sum(), strength, Mixture.of(train)),
+        args=(X, LogitLoss.of(train, n_outputs), weight / weight.sum(), strength),
         jac=True,
         method="L-BFGS-B",
         # As scikit-learn calls it.
@@ -102,21 +98,16 @@ def _fit_logistic(
         student.intercept_ = np.zeros(n_outputs, X.dtype)
     student.n_iter_ = np.array([min(result.nit, student.max_iter)], dtype=np.int32)
     if result.status != 0:
-        _warn_of_convergence(result, student.max_iter)
+        warn_of_convergence(result, student.max_iter)
     # Names and number of columns are those of the rows, not of the zeros.
     validate_data(student, train.X, skip_check_array=True)
     return student
 
 
 def _logistic_loss(
-    flat: FloatArray,
-    X: Any,
-    targets: FloatArray,
-    share: FloatArray,
-    strength: float,
-    mixture: Mixture | None = None,
+    flat: FloatArray, X: Any, loss: LogitLoss, share: FloatArray, strength: float
 ) -> tuple[float, FloatArray]:
-    """Penalised mean cross-entropy of a linear model, and its gradient.
+    """Penalised mean loss of a linear model, and its gradient.
 
     Parameters
     ----------
@@ -125,65 +116,25 @@ def _logistic_loss(
         comes last where there is one.
     X : array or CSR matrix of shape (n_samples, n_features)
         Rows.
-    targets : ndarray of shape (n_samples, n_outputs)
-        Rows sum to 1; a single column holds the probability of the second class.
+    loss : LogitLoss
+        Of logits of shape (n_samples, n_outputs).
     share : ndarray of shape (n_samples,)
         Row weights, summing to 1.
     strength : float
         Factor of the penalty, which is half the squared coefficients.
-    mixture : Mixture or None
-        The loss, where it is not the cross-entropy of the targets.
     """
     n_features = X.shape[1]
-    coef = flat.reshape(targets.shape[1], -1)
+    coef = flat.reshape(loss.targets.shape[1], -1)
     slopes = coef[:, :n_features]
-    raw = np.asarray(X @ slopes.T.astype(X.dtype), dtype=np.float64)
+    logits = np.asarray(X @ slopes.T.astype(X.dtype), dtype=np.float64)
     if coef.shape[1] > n_features:
-        raw += coef[:, -1]
-    if mixture is None:
-        loss, residual = _cross_entropy(raw, targets)
-    else:
-        logits = add_first_class(raw)
-        loss, residual = mixture.losses(logits), mixture.differentiate(logits)[0]
-        residual = residual[:, -targets.shape[1] :]
+        logits += coef[:, -1]
+    losses, residual = loss.rate(logits)
     residual *= share[:, None]
     gradient = np.empty_like(coef)
     gradient[:, :n_features] = (X.T @ residual.astype(X.dtype, copy=False)).T
     gradient[:, :n_features] += strength * slopes
     if coef.shape[1] > n_features:
         gradient[:, -1] = residual.sum(axis=0)
-    value = share @ loss + 0.5 * strength * np.vdot(slopes, slopes)
+    value = share @ losses + 0.5 * strength * np.vdot(slopes, slopes)
     return float(value), gradient.ravel()
-
-
-def _cross_entropy(raw: FloatArray, targets: FloatArray) -> tuple[Any, FloatArray]:
-    """Losses of the rows and their gradient, which overwrites the logits."""
-    fit_term = np.einsum("ij,ij->i", targets, raw)
-    if targets.shape[1] == 1:
-        loss = np.logaddexp(0, raw[:, 0]) - fit_term
-        residual = expit(raw, out=raw)
-    else:
-        peak = raw.max(axis=1)
-        raw -= peak[:, None]
-        residual = np.exp(raw, out=raw)
-        total = residual.sum(axis=1)
-        loss = np.log(total) + peak - fit_term
-        residual /= total[:, None]
-    residual -= targets
-    return loss, residual
-
-
-def _warn_of_convergence(result: OptimizeResult, max_iter: int) -> None:
-    """Warn as LogisticRegression does, at the line that called this package."""
-    depth, frame = 1, sys._getframe()
-    package = __name__.partition(".")[0]
-    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] == package:
-        depth, frame = depth + 1, frame.f_back
-    warnings.warn(
-        f"lbfgs failed to converge after {min(result.nit, max_iter)} iteration(s) "
-        f"(status={result.status}):\n{result.message}\n"
-        f"Increase the number of iterations (max_iter={max_iter}) or scale the data "
-        "as shown in:\n    https://scikit-learn.org/stable/modules/preprocessing.html",
-        ConvergenceWarning,
-        stacklevel=depth,
-    )

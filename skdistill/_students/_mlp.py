@@ -1,38 +1,70 @@
-"""MLPClassifier on one row a sample.
+"""MLPClassifier by this package's own learner of small networks.
 
-The network's loss and gradient (`activation - y`) hold for any probabilities, but
-`MLPClassifier` casts its targets to bool in `_validate_input`. A subclass gives float
-targets to the stock optimiser, and the result is moved to a stock `MLPClassifier`.
-Where a release has moved what `_PRIVATE` lists, weighted copies learn the same targets
-at more rows.
+`MLPClassifier` takes hard labels only, and spends most of its time outside of the
+arithmetic. The learner takes the student's parameters and any soft target; what it has
+learned moves into the stock object. On hard labels without a transfer set it repeats
+the stock fit.
 
-The mixture of two temperatures has another gradient g. The stock optimiser takes the
-difference of probabilities and targets: it is given the targets that make it g.
+A transfer set is learned in single precision, which is faster and precise enough for
+labels that are estimates.
 """
 
 from __future__ import annotations
 
 import copy
-import warnings
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils.validation import validate_data
+from threadpoolctl import threadpool_limits
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
-from ._fine_tuning import RATE_SHARE, refuse_fine_tuning, run_epochs
-from ._mlp_chunks import fit_chunks
-from ._soft_learner import NETWORK_TEMPERATURE, SoftLearner
-from ._soft_mlp import (
-    SoftMLP,
-    count_epochs,
-    find_highest_rate,
-    has_native_fit,
-    move_to_stock,
+from .._typing import FloatArray
+from ._epochs import (
+    Epoch,
+    Training,
+    count_batch,
+    repeat_buffers,
+    repeat_rows,
+    run_epoch,
 )
-from ._weighted_copies import COPIES
+from ._fine_tuning import RATE_SHARE, refuse_fine_tuning
+from ._mixture import LogitLoss, count_outputs
+from ._network import BLOCK, SoftRows
+from ._optimizers import OPTIMIZERS, minimize_lbfgs
+from ._soft_learner import NETWORK_TEMPERATURE, SoftLearner
+from ._stock_mlp import (
+    FittedNetwork,
+    check_release,
+    draw_network,
+    list_sizes,
+    move_to_stock,
+    set_layers,
+    take_network,
+)
+
+#: How long a network learns from a transfer set, if `max_iter` allows: this many
+#: epochs, and on small sets this many updates.
+MIN_EPOCHS = 20
+MIN_UPDATES = 20_000
+
+#: The learning rate at which a network begins on a transfer set, relative to
+#: `learning_rate_init` and at most; it falls to 0 along half a cosine. The targets are
+#: smooth and the fit is long: high rates first and low ones last learn them better than
+#: a constant rate.
+RATE_RATIO = 4.0
+MAX_RATE = 4e-3
+
+#: Columns with larger values are learned in their own precision: single precision
+#: would round what the stock object is asked about later.
+_MAX_SINGLE = 2.0**12
 
 
 class MLPLearner(SoftLearner):
@@ -42,6 +74,16 @@ class MLPLearner(SoftLearner):
 
     def accepts(self, student: Any) -> bool:
         return type(student) is MLPClassifier
+
+    def check(self, student: MLPClassifier, n_classes: int, n_samples: int) -> None:
+        student._validate_params()
+        if min(list_sizes(student), default=1) < 1:
+            raise ValueError(
+                "Every hidden layer needs a unit at least; received "
+                f"hidden_layer_sizes={student.hidden_layer_sizes}. Leave layers out "
+                "instead."
+            )
+        check_release()
 
     def check_fine_tuning(self, student: MLPClassifier) -> None:
         if student.solver == "lbfgs":
@@ -55,7 +97,7 @@ class MLPLearner(SoftLearner):
         return True
 
     def learns_mixtures(self, student: MLPClassifier) -> bool:
-        return has_native_fit()
+        return True
 
     def learns_in_epochs(self, student: MLPClassifier) -> bool:
         return student.solver != "lbfgs"
@@ -66,7 +108,10 @@ class MLPLearner(SoftLearner):
     def count_epochs(self, student: MLPClassifier, n_rows: int) -> int | None:
         if student.solver == "lbfgs":
             return None
-        return min(student.max_iter, count_epochs(student, n_rows))
+        # A transfer set has many times the training rows: `max_iter` epochs would cost
+        # many times the updates without need.
+        updates = math.ceil(MIN_UPDATES * count_batch(student, n_rows) / n_rows)
+        return min(student.max_iter, max(MIN_EPOCHS, updates))
 
     def fit(
         self,
@@ -76,10 +121,17 @@ class MLPLearner(SoftLearner):
         validation: SoftDataset | None = None,
     ) -> MLPClassifier:
         """Fit with a falling learning rate where there is a transfer set."""
-        rows = train.join(transfer)
-        if transfer is None or student.solver == "lbfgs" or not has_native_fit():
-            return self.fit_rows(student, rows, validation)
-        return _fit_natively(student, rows, validation, falls=True)
+        rows = _read(student, train.join(transfer))
+        dtype, limit = rows.X.dtype, None
+        if student.solver == "lbfgs":
+            fitted = _fit_lbfgs(student, rows)
+        else:
+            if transfer is not None:
+                limit = self.count_epochs(student, rows.X.shape[0])
+                rows = _narrow(student, rows)
+            repeat = partial(repeat_rows, student, rows)
+            fitted = _fit_epochs(student, rows, repeat, limit, validation)
+        return move_to_stock(student, fitted, train.classes, dtype)
 
     def fit_chunks(
         self,
@@ -88,9 +140,14 @@ class MLPLearner(SoftLearner):
         validation: SoftDataset | None = None,
     ) -> MLPClassifier:
         """Fit in epochs over buffers; L-BFGS has no epochs."""
-        if student.solver == "lbfgs" or not has_native_fit():
+        if student.solver == "lbfgs":
             return super().fit_chunks(student, spill, validation)
-        return fit_chunks(student, spill, validation)
+        rows = _read(student, next(spill.shuffle(None)))
+        limit = self.count_epochs(student, spill.n_samples)
+        repeat = partial(repeat_buffers, student, spill, partial(_read, student))
+        narrow = _narrow(student, rows)
+        fitted = _fit_epochs(student, narrow, repeat, limit, validation)
+        return move_to_stock(student, fitted, spill.classes, rows.X.dtype)
 
     def fit_rows(
         self,
@@ -98,9 +155,7 @@ class MLPLearner(SoftLearner):
         rows: SoftDataset,
         validation: SoftDataset | None,
     ) -> MLPClassifier:
-        if has_native_fit():
-            return _fit_natively(student, rows, validation, falls=False)
-        return COPIES.fit_rows(student, rows, validation)
+        return self.fit(student, rows, None, validation)
 
     def scale_logits(self, student: MLPClassifier, factor: float) -> None:
         student.coefs_[-1] = student.coefs_[-1] * factor
@@ -110,41 +165,114 @@ class MLPLearner(SoftLearner):
         self, student: MLPClassifier, rows: SoftDataset, epochs: int
     ) -> MLPClassifier:
         """Train on at a tenth of `learning_rate_init`, with a new optimiser state."""
-        tuned = copy.deepcopy(student)
-        # Its moments belong to the soft targets. Nor is it kept: it holds the small
-        # learning rate.
+        params = student.get_params()
+        tuned = copy.deepcopy(student).set_params(
+            learning_rate_init=RATE_SHARE * student.learning_rate_init
+        )
+        # Its moments belong to the soft targets.
         vars(tuned).pop("_optimizer", None)
-        # Early stopping leaves None, which partial_fit cannot compare with.
-        best, tuned.best_loss_ = tuned.best_loss_, np.inf
-        rate = {"learning_rate_init": RATE_SHARE * student.learning_rate_init}
-        run_epochs(tuned, rows, epochs, rate)
-        vars(tuned).pop("_optimizer")
-        if best is None:
-            tuned.best_loss_ = None
-        return tuned
+        network, n_seen = take_network(tuned), tuned.t_
+        optimizer = OPTIMIZERS[tuned.solver](tuned, network.params)
+        rng = check_random_state(tuned.random_state)
+        repeat = repeat_rows(tuned, _read(tuned, rows), rng)
+        with threadpool_limits(1, user_api="blas"):
+            for epoch in islice(repeat, epochs):
+                n_seen += run_epoch(tuned, network, optimizer, epoch)[1]
+                optimizer.end_epoch(n_seen)
+        set_layers(tuned, network, network.params.dtype)
+        return tuned.set_params(**params)
 
 
-def _fit_natively(
+def _read(student: MLPClassifier, data: SoftDataset) -> SoftRows:
+    """Check the rows as the stock fit does, and note their columns in the student."""
+    X = validate_data(
+        student, data.X, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
+    )
+    loss = LogitLoss.of(data, count_outputs(len(data.classes)))
+    return SoftRows(X, loss, data.weight)
+
+
+def _narrow(student: MLPClassifier, rows: SoftRows) -> SoftRows:
+    """Return rows of a transfer set in the precision in which they are learned."""
+    largest = max(rows.X.max(), -rows.X.min())
+    if student.solver == "adam" and largest <= _MAX_SINGLE:
+        return rows.cast(np.float32)
+    return rows
+
+
+def _fit_epochs(
     student: MLPClassifier,
-    rows: SoftDataset,
+    rows: SoftRows,
+    repeat: Callable[[np.random.RandomState], Iterator[Epoch]],
+    limit: int | None,
     validation: SoftDataset | None,
-    falls: bool,
-) -> MLPClassifier:
-    """Fit float targets, at a learning rate that falls over the epochs or does not."""
-    given = student.get_params()
-    soft = SoftMLP(**given)
-    # The stock split would be stratified on floats and scored by accuracy.
-    soft.early_stopping = False
-    soft._highest_rate = None
-    if falls:
-        soft.max_iter = min(student.max_iter, count_epochs(student, rows.n_samples))
-        soft._highest_rate = find_highest_rate(student)
-    if soft._highest_rate is not None:
-        soft.learning_rate_init = soft._highest_rate
-    soft._train, soft._validation = rows, validation
-    with warnings.catch_warnings():
-        if soft.max_iter < student.max_iter:
-            # The end that we set is no failure of the user's settings.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-        soft.fit(rows.X, rows.y, sample_weight=rows.weight)
-    return move_to_stock(soft, student, given)
+) -> FittedNetwork:
+    """Fit by Adam or SGD.
+
+    Parameters
+    ----------
+    student : MLPClassifier
+        Knows its columns.
+    rows : SoftRows
+        Training rows, or some of them, in the precision of the network.
+    repeat : callable
+        Makes the epochs, from a generator.
+    limit : int or None
+        The most epochs over a transfer set; None where there is none.
+    validation : SoftDataset or None
+        Rows to stop early on.
+    """
+    network, rng = draw_network(student, rows, rows.X.dtype)
+    optimizer = OPTIMIZERS[student.solver](student, network.params)
+    held_out = None
+    if validation is not None:
+        held_out = (_read(student, validation).X, validation)
+    training = Training(student, network, optimizer, held_out)
+    falls = limit is not None and student.solver == "adam"
+    rate = find_highest_rate(student) if falls else None
+    with threadpool_limits(1, user_api="blas"):
+        training.run(repeat(rng), limit or student.max_iter, rate)
+    network.params[:] = training.best_params
+    record = {
+        "n_iter_": len(training.losses),
+        "t_": training.n_seen,
+        "loss_": training.losses[-1],
+        "loss_curve_": training.losses,
+        # The stock class leaves None beside scores, with which partial_fit fails.
+        "best_loss_": training.best_loss,
+        "validation_scores_": training.scores,
+        "best_validation_score_": training.best_score if training.scores else None,
+        "_no_improvement_count": training.waited,
+    }
+    return FittedNetwork(network, rng, record, optimizer)
+
+
+def _fit_lbfgs(student: MLPClassifier, rows: SoftRows) -> FittedNetwork:
+    """Fit by L-BFGS, in double precision whatever the rows are."""
+    network, rng = draw_network(student, rows, np.float64)
+    blocks = list(gen_batches(rows.X.shape[0], BLOCK))
+    total = rows.sum_weight()
+
+    def objective(params: FloatArray) -> tuple[float, FloatArray]:
+        network.params[:] = params
+        loss, gradient = 0.0, np.zeros_like(params)
+        for block in blocks:
+            penalty = 0.0 if block.start else student.alpha
+            part = rows.take(block).cast(np.float64)
+            loss += network.differentiate(part, total, penalty)
+            gradient += network.gradient
+        return loss, gradient
+
+    with threadpool_limits(1, user_api="blas"):
+        result = minimize_lbfgs(student, objective, network.params.copy())
+    network.params[:] = result.x
+    n_iter = min(result.nit, student.max_iter)
+    return FittedNetwork(
+        network, rng, {"n_iter_": n_iter, "t_": 0, "loss_": result.fun}
+    )
+
+
+def find_highest_rate(student: MLPClassifier) -> float:
+    """Return the learning rate from which Adam falls over a transfer set."""
+    given = student.learning_rate_init
+    return max(given, min(RATE_RATIO * given, MAX_RATE))

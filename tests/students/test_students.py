@@ -39,6 +39,7 @@ from skdistill._students import (
 from skdistill._students._fit_student import LEARNERS
 from skdistill._students._soft_learner import NETWORK_TEMPERATURE
 from skdistill._students._weighted_copies import (
+    COPIES,
     VANISHING,
     expand_rows,
     fit_by_epochs,
@@ -154,57 +155,19 @@ def test_expansion_renormalises_what_it_drops():
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_native_mlp_equals_expansion_under_lbfgs(n_classes, weighted, monkeypatch):
+def test_mlp_equals_weighted_copies_under_lbfgs(n_classes, weighted):
     data = make_soft(n_classes=n_classes, weighted=weighted)
     student = MLPClassifier(
         (4,), activation="tanh", solver="lbfgs", alpha=1.0, max_iter=5000, tol=1e-9
     ).set_params(random_state=0, max_fun=100_000)
-    native = fit_student(clone(student), data)
-    move_private(monkeypatch, MLPClassifier)
-    public = fit_student(clone(student), data)
+    ours = fit_student(clone(student), data)
+    copies = COPIES.fit_rows(clone(student), data, None)
     losses = [
         cross_entropy(data.targets, mlp.predict_proba(data.X), data.weight)
-        for mlp in (native, public)
+        for mlp in (ours, copies)
     ]
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
-    assert native.loss_ == pytest.approx(public.loss_, abs=1e-6)
-    assert set(vars(native)) == set(vars(public))
-
-
-def test_native_mlp_on_hard_labels_is_the_stock_fit():
-    """One-hot targets must give the very weights that scikit-learn's fit gives."""
-    data = make_soft(n_classes=3)
-    codes = data.targets.argmax(axis=1)
-    hard = SoftDataset(data.X, np.eye(3)[codes], data.classes, data.classes[codes])
-    mlp = MLPClassifier((5,), max_iter=20, random_state=0)
-    with pytest.warns(UserWarning, match="Maximum iterations"):
-        ours = fit_student(clone(mlp), hard)
-    with pytest.warns(UserWarning, match="Maximum iterations"):
-        stock = clone(mlp).fit(hard.X, hard.y)
-    for mine, theirs in zip(ours.coefs_, stock.coefs_, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-    assert ours.loss_curve_ == stock.loss_curve_
-
-
-def test_native_mlp_result_is_stock_and_continues():
-    data = make_soft()
-    mlp = MLPClassifier((5,), max_iter=2, random_state=0)
-    with pytest.warns(UserWarning, match="Maximum iterations"):
-        fitted = fit_student(mlp, data)
-    assert type(fitted) is MLPClassifier
-    assert "_train" not in vars(fitted)
-    before = fitted.coefs_[0].copy()
-    fitted.partial_fit(data.X, data.y)
-    assert not np.array_equal(before, fitted.coefs_[0])
-
-
-def test_native_mlp_keeps_float32():
-    data = make_soft()
-    mlp = MLPClassifier((5,), solver="adam", max_iter=2)
-    with pytest.warns(UserWarning, match="Maximum iterations"):
-        fitted = fit_student(mlp, data.with_rows(data.X.astype(np.float32)))
-    assert fitted.coefs_[0].dtype == np.float32
-    assert fitted.predict_proba(data.X.astype(np.float32)).dtype == np.float32
+    assert ours.loss_ == pytest.approx(copies.loss_, abs=1e-6)
 
 
 STOPPING = {

@@ -1,0 +1,182 @@
+"""Epochs of a network over rows with soft targets, in memory or read by buffers.
+
+Batches are slices: rows are shuffled once an epoch, block by block, into new arrays.
+When epochs end, and what is recorded of them, follows scikit-learn's MLPClassifier.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils import check_random_state, gen_batches
+
+from .._outofcore._spill import Spill
+from .._soft_data import SoftDataset
+from .._typing import IndexArray
+from .._warnings import warn_caller
+from ._network import Network, SoftRows
+from ._optimizers import SGD, Adam
+
+#: Cells that are shuffled into a block at once.
+_CELLS = 2**16
+
+#: An epoch: parts of the rows, each with the order in which they are learned.
+Epoch = Iterable[tuple[SoftRows, IndexArray]]
+
+
+def repeat_rows(
+    student: MLPClassifier, rows: SoftRows, rng: np.random.RandomState
+) -> Iterator[Epoch]:
+    """Yield epochs over rows in memory; each shuffles the order of the last."""
+    order = np.arange(rows.X.shape[0])
+    while True:
+        if student.shuffle:
+            order = order[rng.permutation(len(order))]
+        yield [(rows, order)]
+
+
+def repeat_buffers(
+    student: MLPClassifier,
+    spill: Spill,
+    read: Callable[[SoftDataset], SoftRows],
+    rng: np.random.RandomState,
+) -> Iterator[Epoch]:
+    """Yield epochs over buffers of rows that do not fit into memory."""
+    # Another generator, because the first draws of `rng` are the parameters.
+    runs = check_random_state(student.random_state)
+
+    def read_buffers() -> Epoch:
+        for data in spill.shuffle(runs if student.shuffle else None):
+            n_rows = data.n_samples
+            order = rng.permutation(n_rows) if student.shuffle else np.arange(n_rows)
+            yield read(data), order
+
+    while True:
+        yield read_buffers()
+
+
+def run_epoch(
+    student: MLPClassifier, network: Network, optimizer: Adam | SGD, epoch: Epoch
+) -> tuple[float, int]:
+    """Learn each row once; return the mean loss, and the number of rows."""
+    loss, n_rows = 0.0, 0
+    for rows, order in epoch:
+        size = count_batch(student, len(order))
+        for batch in _draw_batches(rows, order, size, network.params.dtype):
+            total = batch.sum_weight()
+            # A batch without weight has no gradient.
+            if total > 0:
+                value = network.differentiate(batch, total, student.alpha)
+                optimizer.update(network.gradient)
+                loss += value * batch.X.shape[0]
+        n_rows += len(order)
+    return loss / n_rows, n_rows
+
+
+def _draw_batches(
+    rows: SoftRows, order: IndexArray, size: int, dtype: Any
+) -> Iterator[SoftRows]:
+    block = size * max(1, _CELLS // (size * rows.X.shape[1]))
+    for part in gen_batches(len(order), block):
+        taken = rows.take(order[part]).cast(dtype)
+        for batch in gen_batches(taken.X.shape[0], size):
+            yield taken.take(batch)
+
+
+def count_batch(student: MLPClassifier, n_rows: int) -> int:
+    """Return the rows of a batch."""
+    return min(200 if student.batch_size == "auto" else student.batch_size, n_rows)
+
+
+class Training:
+    """A network that learns epoch by epoch, and the record of its epochs.
+
+    Attributes
+    ----------
+    losses : list of float
+        Mean loss of each epoch.
+    scores : list of float or None
+        Negative loss of the validation rows after each epoch.
+    best_loss, best_score : float
+        The lowest and the highest of them.
+    best_params : ndarray of shape (n_params,)
+        Of the epoch with the highest score, or of the last one without scores.
+    waited : int
+        Epochs since the last improvement.
+    n_seen : int
+        Rows learned, each as often as there were epochs.
+    """
+
+    def __init__(
+        self,
+        student: MLPClassifier,
+        network: Network,
+        optimizer: Adam | SGD,
+        validation: tuple[Any, SoftDataset] | None,
+    ) -> None:
+        self._student, self._network = student, network
+        self._optimizer, self._validation = optimizer, validation
+        self.losses: list[float] = []
+        self.scores: list[float] | None = None if validation is None else []
+        self.best_loss, self.best_score = np.inf, -np.inf
+        self.best_params = network.params
+        self.waited = self.n_seen = 0
+
+    def run(
+        self, epochs: Iterator[Epoch], n_epochs: int, highest_rate: float | None
+    ) -> None:
+        """Learn at most so many epochs.
+
+        From the highest rate, if one is given, the learning rate falls to 0 along half
+        a cosine, and nothing else ends the training.
+        """
+        student, optimizer = self._student, self._optimizer
+        if highest_rate is not None:
+            optimizer.rate = highest_rate
+        for n_done, epoch in enumerate(islice(epochs, n_epochs), 1):
+            loss, n_rows = run_epoch(student, self._network, optimizer, epoch)
+            self.n_seen += n_rows
+            self._record(loss)
+            if highest_rate is not None:
+                falls = 0.5 * (1 + math.cos(math.pi * n_done / n_epochs))
+                optimizer.rate = highest_rate * falls
+                self.waited = 0
+                continue
+            optimizer.end_epoch(self.n_seen)
+            if self.waited > student.n_iter_no_change:
+                if not optimizer.slow_down():
+                    return
+                self.waited = 0
+        if n_epochs == student.max_iter:
+            warn_caller(
+                f"Stochastic Optimizer: Maximum iterations ({n_epochs}) reached and "
+                "the optimization hasn't converged yet.",
+                ConvergenceWarning,
+            )
+
+    def _record(self, loss: float) -> None:
+        """Apply scikit-learn's rule to the loss, or to the score if there is one."""
+        tol = self._student.tol
+        self.losses.append(loss)
+        if self._student.verbose:
+            print(f"Iteration {len(self.losses)}, loss = {loss:.8f}")
+        if self.scores is None or self._validation is None:
+            improved = loss <= self.best_loss - tol
+            self.best_loss = min(loss, self.best_loss)
+        else:
+            X, validation = self._validation
+            score = -validation.measure(self._network.predict_proba(X))
+            if self._student.verbose:
+                print(f"Validation score: {score:f}")
+            self.scores.append(score)
+            improved = score >= self.best_score + tol
+            if score > self.best_score:
+                self.best_score = score
+                self.best_params = self._network.params.copy()
+        self.waited = 0 if improved else self.waited + 1

@@ -1,0 +1,165 @@
+"""From a stock MLPClassifier to a network of this package, and back.
+
+What a fitted `MLPClassifier` needs beside its public attributes is private to
+scikit-learn. It is set in `move_to_stock`, and `check_release` raises before the fit
+where a release has moved it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sklearn
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import check_random_state
+
+from .._typing import AnyArray
+from ._mixture import LogitLoss
+from ._network import Network, SoftRows, split_layers
+from ._optimizers import SGD, Adam
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    """A fit before it moves into the stock object.
+
+    Attributes
+    ----------
+    network : Network
+        With the final parameters.
+    rng : RandomState
+        The generator of the fit.
+    record : dict
+        Attributes that record the fit, as the stock class names them.
+    optimizer : Adam, SGD or None
+        None after L-BFGS.
+    """
+
+    network: Network
+    rng: np.random.RandomState
+    record: dict[str, Any]
+    optimizer: Adam | SGD | None = None
+
+
+def list_sizes(student: MLPClassifier) -> list[int]:
+    """Return the units of each hidden layer."""
+    return np.ravel(student.hidden_layer_sizes).astype(int).tolist()
+
+
+def draw_network(
+    student: MLPClassifier, rows: SoftRows, dtype: Any
+) -> tuple[Network, np.random.RandomState]:
+    """Return the network before its first update, and the generator that drew it."""
+    sizes = [rows.X.shape[1], *list_sizes(student), rows.loss.targets.shape[1]]
+    network = Network(sizes, student.activation, dtype)
+    rng = check_random_state(student.random_state)
+    network.draw(rng)
+    return network, rng
+
+
+def take_network(student: MLPClassifier) -> Network:
+    """Return the network of a fitted student."""
+    sizes = [len(student.coefs_[0]), *map(len, student.intercepts_)]
+    network = Network(sizes, student.activation, student.coefs_[0].dtype)
+    given = student.coefs_ + student.intercepts_
+    for values, mine in zip(given, network.weights + network.intercepts, strict=True):
+        mine[:] = values
+    return network
+
+
+def set_layers(student: MLPClassifier, network: Network, dtype: Any) -> None:
+    """Set the weights and intercepts of the student."""
+    if not np.isfinite(network.params).all():
+        raise ValueError(
+            "The parameters of a network must stay finite; training made some of them "
+            "infinite or NaN. Scale the columns, by a StandardScaler in front of the "
+            f"student, or lower learning_rate_init={student.learning_rate_init}."
+        )
+    student.coefs_ = [weights.astype(dtype) for weights in network.weights]
+    student.intercepts_ = [values.astype(dtype) for values in network.intercepts]
+
+
+def move_to_stock(
+    student: MLPClassifier, fitted: FittedNetwork, classes: AnyArray, dtype: Any
+) -> MLPClassifier:
+    """Set what a fitted MLPClassifier has, weights in the precision of the rows.
+
+    Parameters
+    ----------
+    student : MLPClassifier
+        Knows its columns.
+    fitted : FittedNetwork
+        What it shall serve.
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted.
+    dtype : dtype
+        Of the rows that were learned.
+    """
+    network = fitted.network
+    set_layers(student, network, dtype)
+    binarizer = LabelBinarizer().fit(classes)
+    vars(student).update(
+        classes_=binarizer.classes_,
+        n_layers_=len(network.weights) + 1,
+        n_outputs_=len(network.intercepts[-1]),
+        out_activation_="logistic" if len(classes) == 2 else "softmax",
+        _label_binarizer=binarizer,
+        _random_state=fitted.rng,
+        _best_coefs=student.coefs_,
+        _best_intercepts=student.intercepts_,
+        **fitted.record,
+    )
+    if fitted.optimizer is not None:
+        _set_optimizer(student, fitted.optimizer)
+    return student
+
+
+def _set_optimizer(student: MLPClassifier, optimizer: Adam | SGD) -> None:
+    """Let `partial_fit` go on from the moments; without them it begins new ones."""
+    try:
+        from sklearn.neural_network._stochastic_optimizers import (
+            AdamOptimizer,
+            SGDOptimizer,
+        )
+    except ImportError:
+        return
+    params, rate = student.coefs_ + student.intercepts_, student.learning_rate_init
+    shapes, dtype = [coef.shape for coef in student.coefs_], params[0].dtype
+    layers = [split_layers(m.astype(dtype), shapes) for m in optimizer.moments]
+    moments = [weights + intercepts for weights, intercepts in layers]
+    if student.solver == "adam":
+        betas = student.beta_1, student.beta_2
+        stock = AdamOptimizer(params, rate, *betas, student.epsilon)
+        stock.t = optimizer.n_updates
+        stock.ms, stock.vs = moments
+    else:
+        momentum = student.momentum, student.nesterovs_momentum
+        schedule = student.learning_rate
+        stock = SGDOptimizer(params, rate, schedule, *momentum, student.power_t)
+        stock.learning_rate, stock.velocities = optimizer.rate, moments[0]
+    student._optimizer = stock
+
+
+def check_release() -> None:
+    """Raise where a stock network does not serve what is moved into it."""
+    X, student = np.eye(2), MLPClassifier((2,), random_state=0)
+    rows = SoftRows(X, LogitLoss(X[:, 1:]), None)
+    network, rng = draw_network(student, rows, np.float64)
+    try:
+        student.n_features_in_ = 2
+        fitted = FittedNetwork(network, rng, {})
+        served = move_to_stock(student, fitted, np.arange(2), X.dtype).predict_proba(X)
+        student.predict(X)
+        gap = abs(served - network.predict_proba(X)).max()
+        why = f"its probabilities differ by {gap:.1g}"
+    except (AttributeError, TypeError) as error:
+        gap, why = np.inf, str(error)
+    if gap > 1e-9:
+        raise RuntimeError(
+            "An MLPClassifier that is a student must serve the weights that are moved "
+            f"into it; of scikit-learn {sklearn.__version__}, {why}. Use another "
+            "release, or another student, such as LogisticRegression."
+        )
