@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -10,63 +9,54 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
-    validate_data,
-)
+from sklearn.utils.validation import check_consistent_length, validate_data
 
+from ._checks import check_weight, is_number, is_whole
 from ._dataset import Dataset, class_priors
 from ._frames import is_missing
 from ._nested import can_refit
-from ._typing import FloatArray
 from ._warnings import warn_caller
 
 
 def check_parameters(estimator: Any) -> None:
+    """Raise a ValueError for a number or a switch that is out of its range."""
     temperature, alpha = estimator.temperature, estimator.alpha
-    if temperature != "auto" and not (
-        _is_number(temperature) and 0 < temperature < np.inf
-    ):
-        raise ValueError(
-            'temperature must be "auto" or a finite number greater than 0, received '
-            f"{temperature!r}. 1 leaves the teacher's probabilities as they are."
-        )
-    if alpha != "auto" and not (_is_number(alpha) and 0 <= alpha <= 1):
-        raise ValueError(
-            f'alpha must be "auto" or a number in [0, 1], received {alpha!r}. 1 learns '
-            "from the teacher alone, 0 from the true labels alone."
-        )
-    if not isinstance(estimator.calibrate, bool) and estimator.calibrate != "auto":
-        raise ValueError(
-            'calibrate must be True, False or "auto", received '
-            f"{estimator.calibrate!r}. False learns the teacher's probabilities as "
-            "they are."
-        )
-    if not _is_number(estimator.pilot) or not 0 <= estimator.pilot < np.inf:
-        raise ValueError(
-            "pilot must be a number of at least 0, the share of the student's final "
-            f"fit that may go into pilots; received {estimator.pilot!r}. 0 fits "
-            "none."
-        )
-    epochs = estimator.fine_tune
-    if not isinstance(epochs, Integral) or isinstance(epochs, bool) or epochs < 0:
-        raise ValueError(
-            "fine_tune must be an integer of at least 0, the epochs over the true "
-            f"labels; received {epochs!r}. 0 does without."
-        )
-    n_jobs = estimator.n_jobs
-    if n_jobs is not None and (
-        not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0
-    ):
-        raise ValueError(
-            "n_jobs must be None or an integer other than 0, received "
-            f"{n_jobs!r}. -1 uses every core."
-        )
+    calibrate, n_jobs = estimator.calibrate, estimator.n_jobs
+    _check(
+        temperature == "auto" or (is_number(temperature) and 0 < temperature < np.inf),
+        'temperature must be "auto" or a finite number greater than 0, received '
+        f"{temperature!r}. 1 leaves the teacher's probabilities as they are.",
+    )
+    _check(
+        alpha == "auto" or is_number(alpha, 0, 1),
+        f'alpha must be "auto" or a number in [0, 1], received {alpha!r}. 1 learns '
+        "from the teacher alone, 0 from the true labels alone.",
+    )
+    _check(
+        isinstance(calibrate, bool) or calibrate == "auto",
+        f'calibrate must be True, False or "auto", received {calibrate!r}. False '
+        "learns the teacher's probabilities as they are.",
+    )
+    _check(
+        is_number(estimator.pilot, 0) and estimator.pilot < np.inf,
+        "pilot must be a number of at least 0, the share of the student's final fit "
+        f"that may go into pilots; received {estimator.pilot!r}. 0 fits none.",
+    )
+    _check(
+        is_whole(estimator.fine_tune, 0),
+        "fine_tune must be an integer of at least 0, the epochs over the true labels; "
+        f"received {estimator.fine_tune!r}. 0 does without.",
+    )
+    _check(
+        n_jobs is None or (is_whole(n_jobs) and n_jobs != 0),
+        f"n_jobs must be None or an integer other than 0, received {n_jobs!r}. -1 uses "
+        "every core.",
+    )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+def _check(holds: bool, text: str) -> None:
+    if not holds:
+        raise ValueError(text)
 
 
 def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Dataset:
@@ -115,7 +105,7 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
             f"{owner} needs at least two classes in y, received one class: "
             f"{classes.tolist()}. Pass rows of every class."
         )
-    weight = check_weight(sample_weight, len(y))
+    weight = None if sample_weight is None else check_weight(sample_weight, len(y))
     empty = classes[class_priors(codes, len(classes), weight) == 0].tolist()
     if empty:
         raise ValueError(
@@ -138,25 +128,6 @@ def _check_labels(y: NDArray[Any]) -> None:
             f"the first in row {missing[0]}. Leave those rows out."
         )
     check_classification_targets(y)
-
-
-def check_weight(sample_weight: Any, n_samples: int) -> FloatArray | None:
-    if sample_weight is None:
-        return None
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must have shape ({n_samples},), one weight a row; received "
-            f"sample_weight.shape == {weight.shape}. Pass a vector."
-        )
-    if weight.min() < 0 or not weight.any():
-        raise ValueError(
-            "sample_weight must not be negative, nor zero everywhere; received weights "
-            f"from {weight.min():g} to {weight.max():g}. Leave rows out instead."
-        )
-    return weight
 
 
 #: Weights are said to move the rate of a class where they do so by this factor, and by

@@ -17,10 +17,8 @@ from skdistill._outofcore import _chunks, _spill
 
 @pytest.fixture(scope="module")
 def chunk_data():
-    X, y = make_classification(
-        9000, 10, n_informative=8, n_redundant=0, n_classes=3, random_state=0
-    )
-    return X, y
+    given = {"n_informative": 8, "n_redundant": 0, "n_classes": 3}
+    return make_classification(9000, 10, **given, random_state=0)
 
 
 @pytest.fixture

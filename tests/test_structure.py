@@ -18,7 +18,7 @@ ROOMS = [
     *("_outofcore", "_labels"),
     *("_validation", "transfer", "torch", "_soft_data", "_paired", "_dataset"),
     *("_nested", "_frames", "_warnings", "_files", "_tasks", "_progress"),
-    *("_typing", "_sklearn"),
+    *("_checks", "_typing", "_sklearn"),
 ]
 
 MAX_LINES = 420

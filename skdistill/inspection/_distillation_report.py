@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from numbers import Integral
 from typing import Any
 
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from .._checks import check_count
 from .._labels._probabilities import check_stored
 from .._nested import find_deployed, find_distilled, replace_distilled
 from ._baseline import make_baseline
@@ -102,17 +102,14 @@ def distillation_report(
 
     Notes
     -----
-    The predicted label is that of the largest probability. The intervals come from
-    resampled rows and the same fitted models: they do not cover other seeds. The share
-    recovered is undefined where the teacher's advantage is within chance.
+    The intervals come from resampled rows and the same fitted models: they do not cover
+    other seeds. Times are of calls with one row for half a second a model, at least 20
+    calls. A Pipeline's transformers are part of size and time.
 
     A baseline that is a network of scikit-learn (adam or sgd, at least 200 rows and 10
     of each class) is fitted stopped early and with as many updates as the distilled
     student made, each on 80 % of the training rows; the one with the lower log loss on
     the others is fitted on all of them. Other baselines train as they are set.
-
-    Times are medians and 99th percentiles of calls with one row for half a second a
-    model, at least 20 calls. A Pipeline's transformers are part of size and time.
 
     References
     ----------
@@ -145,11 +142,8 @@ def distillation_report(
     >>> report.ratios["smaller"] > 10
     True
     """
-    if not isinstance(n_bootstrap, Integral) or n_bootstrap < 1:
-        raise ValueError(
-            f"n_bootstrap must be an integer of at least 1; got {n_bootstrap!r}. Use "
-            "1000 for intervals of two digits."
-        )
+    fix = "Use 1000 for intervals of two digits."
+    check_count("n_bootstrap", n_bootstrap, fix)
     distilled = _check_distilled(estimator)
     rng = check_random_state(random_state)
     teacher = _find_teacher(estimator, distilled, teacher_proba)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
+from .._checks import check_weight
 from .._frames import is_missing
 from .._sklearn import _safe_indexing
 from .._typing import FloatArray
-from ..metrics._validation import weigh_rows
 
 #: The models, in the order in which they stand side by side.
 TEACHER, BASELINE, STUDENT = "teacher", "baseline", "student"
@@ -69,7 +69,7 @@ def check_rows(
             "A report needs at least one row; got 0. Pass rows that none of the models "
             "was fitted on, and their labels."
         )
-    weight = weigh_rows(sample_weight, len(y))
+    weight = check_weight(sample_weight, len(y))
     if groups is not None:
         groups = _read_groups(groups, X, len(y))
     if weight.min() > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +33,11 @@ _COSTS = (
     ("latency_p99_us", "one row, 99th percentile", ",.0f"),
     ("rows_per_second", "rows a second, in batches", ",.0f"),
 )
-_UNKNOWN = "-"
+_RATIOS = (
+    ("smaller", ("smaller", "larger"), ""),
+    ("faster_one_row", ("faster", "slower"), " on one row"),
+    ("faster_batch", ("faster", "slower"), " on many rows at once"),
+)
 #: Unknown where there are too few rows or positives.
 _NEEDS_ROWS = "recall_at_one_percent_fpr", "recall_in_top_half_percent"
 #: Titles. The pictures follow the table of models.
@@ -67,21 +72,19 @@ def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
     """Return all sections, the warnings first."""
     sections = [
         Section(WARNINGS, lines=report.warnings),
-        Section(IN_SHORT, lines=list_findings(report)),
+        Section(IN_SHORT, lines=[*_list_findings(report)]),
         _compare_models(report),
         _show_parts("class", report.by_class, report, max_parts),
         _show_parts("group", report.by_group, report, max_parts),
         _show_positives(report, max_parts),
         _show_pilots(report),
-        Section("How the student learned", lines=_describe_candidate(report)),
+        Section("How the student learned", lines=[*_describe_candidate(report)]),
     ]
     return [section for section in sections if section.table or section.lines]
 
 
-def format_figure(value: Any, spec: str) -> str:
-    if value is None or value != value:
-        return _UNKNOWN
-    return format(value, spec)
+def _format_figure(value: Any, spec: str) -> str:
+    return "-" if value is None or value != value else format(value, spec)
 
 
 def _compare_models(report: Any) -> Section:
@@ -95,22 +98,26 @@ def _compare_models(report: Any) -> Section:
         if key in _NEEDS_ROWS and None in figures:
             table.append([words, *("too few" for _ in names)])
         else:
-            table.append([words, *(format_figure(value, spec) for value in figures)])
+            table.append([words, *(_format_figure(value, spec) for value in figures)])
     return Section(SIDE_BY_SIDE, header=["", *names], table=table)
 
 
-def list_findings(report: Any) -> list[str]:
+def _list_findings(report: Any) -> Iterator[str]:
     """Gains, shares and ratios, with 95 % intervals."""
-    lines = []
     for kind, words in (("accuracy", "accuracy"), ("log_loss", "log loss")):
         for other in (TEACHER, BASELINE):
             gains = getattr(report, f"against_{other}")
             if gains:
-                lines.append(_describe_difference(other, words, gains[kind]))
+                yield _describe_difference(other, words, gains[kind])
         if kind in report.share_recovered:
-            lines.append(_describe_share(words, report.share_recovered[kind]))
-    lines += _describe_ratios(report.ratios)
-    return lines
+            yield _describe_share(words, report.share_recovered[kind])
+    ratios = [
+        f"{_format_ratio(report.ratios[name], *pair)}{where}"
+        for name, pair, where in _RATIOS
+        if report.ratios[name] is not None
+    ]
+    if ratios:
+        yield f"Student against teacher: {', '.join(ratios)}."
 
 
 def _describe_difference(other: str, words: str, gain: dict[str, float]) -> str:
@@ -124,32 +131,17 @@ def _describe_difference(other: str, words: str, gain: dict[str, float]) -> str:
 
 
 def _describe_share(words: str, share: dict[str, Any]) -> str:
-    text = f"Share of the teacher's advantage recovered, {words}"
+    text, advantage = "Share of the teacher's advantage recovered", share["advantage"]
     if share["share"] is None:
-        within = share["advantage"] > 0
-        reason = "the advantage is within chance" if within else "there is none"
-        return f"{text}: undefined, {reason} ({share['advantage']:+.4f})."
+        reason = "the advantage is within chance" if advantage > 0 else "there is none"
+        return f"{text}, {words}: undefined, {reason} ({advantage:+.4f})."
     return (
-        f"{text}: {share['share']:.0%} "
+        f"{text}, {words}: {share['share']:.0%} "
         f"(95% interval {share['low']:.0%} to {share['high']:.0%})."
     )
 
 
-def _describe_ratios(ratios: dict[str, Any]) -> list[str]:
-    words = (
-        ("smaller", ("smaller", "larger"), ""),
-        ("faster_one_row", ("faster", "slower"), " on one row"),
-        ("faster_batch", ("faster", "slower"), " on many rows at once"),
-    )
-    parts = [
-        f"{format_ratio(ratios[name], *pair)}{where}"
-        for name, pair, where in words
-        if ratios[name] is not None
-    ]
-    return [f"Student against teacher: {', '.join(parts)}."] if parts else []
-
-
-def format_ratio(ratio: float, more: str, less: str) -> str:
+def _format_ratio(ratio: float, more: str, less: str) -> str:
     """Return "12 times smaller"; of a ratio below 1, "3.0 times larger"."""
     word = more if ratio >= 1 else less
     ratio = max(ratio, 1 / ratio)
@@ -170,9 +162,9 @@ def _show_parts(
         [
             escape_controls(part["name"]),
             f"{part['n_rows']:,}",
-            *(format_figure(part[name]["accuracy"], ".3f") for name in names),
-            *(format_figure(part[name]["log_loss"], ".3f") for name in names),
-            format_figure(part[STUDENT]["agreement"], ".3f"),
+            *(_format_figure(part[name]["accuracy"], ".3f") for name in names),
+            *(_format_figure(part[name]["log_loss"], ".3f") for name in names),
+            _format_figure(part[STUDENT]["agreement"], ".3f"),
             "behind" if part["behind"] else "",
         ]
         for part in shown
@@ -202,8 +194,8 @@ def _show_positives(report: Any, limit: int | None) -> Section:
     table = [
         [
             escape_controls(part["name"]),
-            format_figure(part["rate"], ".3f"),
-            *(format_figure(part[name][key], ".3f") for key in keys for name in names),
+            _format_figure(part["rate"], ".3f"),
+            *(_format_figure(part[name][key], ".3f") for key in keys for name in names),
         ]
         for part in _choose_parts(report.by_group, limit)
     ]
@@ -243,25 +235,24 @@ def _show_pilots(report: Any) -> Section:
     return Section("Pilots before the fit", header=header, table=table, lines=lines)
 
 
-def _describe_candidate(report: Any) -> list[str]:
+def _describe_candidate(report: Any) -> Iterator[str]:
     candidate, memorization = report.candidate, report.memorization
     calibration = candidate["calibration"]
-    lines = [
+    yield (
         f"Temperature {candidate['temperature']:g}, alpha {candidate['alpha']:g}, "
         f"synthetic rows: {candidate['augmenter'] or 'none'}."
-    ]
+    )
     if calibration is not None:
         kind = "under" if calibration < 1 else "over"
-        lines.append(
+        yield (
             f"The teacher was {kind}confident, and the student learned its calibrated "
             f"probabilities (temperature {calibration:.3g})."
         )
     if memorization is not None:
-        lines.append(
+        yield (
             "The teacher in-sample: accuracy "
             f"{memorization['accuracy_in_sample']:.3f}, entropy "
             f"{memorization['entropy_in_sample']:.3f} nats; out-of-fold: "
             f"{memorization['accuracy_out_of_fold']:.3f} and "
             f"{memorization['entropy_out_of_fold']:.3f}."
         )
-    return lines

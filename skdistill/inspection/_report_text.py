@@ -22,19 +22,12 @@ def format_text(
         if sections is not None and section.title not in sections:
             continue
         lines += ["", section.title, "-" * len(section.title)]
-        lines += _format_lines(section.lines, width)
+        for line in section.lines:
+            lines += textwrap.wrap(
+                line, width, subsequent_indent="  ", break_on_hyphens=False
+            )
         lines += _format_table(section, width)
     return "\n".join(line.rstrip() for line in lines)
-
-
-def _format_lines(lines: list[str], page: int) -> list[str]:
-    return [
-        wrapped
-        for line in lines
-        for wrapped in textwrap.wrap(
-            line, page, subsequent_indent="  ", break_on_hyphens=False
-        )
-    ]
 
 
 def _format_table(section: Section, page: int) -> list[str]:

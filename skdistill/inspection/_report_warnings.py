@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,9 @@ def list_warnings(report: Any, rows: EvaluationRows, distilled: Any) -> list[str
     ]
 
 
-def _check_rows(report: Any, rows: EvaluationRows) -> list[str]:
-    lines = []
+def _check_rows(report: Any, rows: EvaluationRows) -> Iterator[str]:
     if report.n_rows < _MIN_ROWS:
-        lines.append(
+        yield (
             f"There are only {report.n_rows} rows: one row is "
             f"{1 / report.n_rows:.1%} of the accuracy, and calibration errors are "
             "biased upwards."
@@ -42,24 +42,27 @@ def _check_rows(report: Any, rows: EvaluationRows) -> list[str]:
     absent = np.setdiff1d(np.arange(len(rows.classes)), rows.codes)
     if len(absent):
         names = _join([repr(label) for label in rows.classes[absent].tolist()])
-        lines.append(f"No row is of class {names}, so it is not evaluated.")
+        yield f"No row is of class {names}, so it is not evaluated."
     if report.models[TEACHER]["accuracy"] == 1.0:
-        lines.append(
+        yield (
             "The teacher is right on every row. If it was fitted on these rows, the "
             "figures do not hold for new ones: pass rows that no model was fitted on."
         )
-    return lines
 
 
-def _check_baseline(report: Any) -> list[str]:
+def _check_baseline(report: Any) -> Iterator[str]:
     shares = report.share_recovered
-    lines = []
     without = [_KINDS[kind] for kind, s in shares.items() if s["advantage"] <= 0]
     if without:
-        lines.append(
+        calibrated = report.candidate["calibration"] is not None
+        more = (
+            " The teacher is measured without calibration; the student learned its "
+            "calibrated probabilities."
+        )
+        yield (
             "The teacher is no better than the student trained directly (the "
             f"baseline) in {' and '.join(without)}: there is no advantage to hand on."
-            + _mention_calibration(report, without)
+            f"{more if calibrated and 'log loss' in without else ''}"
         )
     unsure = [
         f"{_KINDS[kind]} ({s['advantage']:+.4f}, 95% interval "
@@ -68,42 +71,30 @@ def _check_baseline(report: Any) -> list[str]:
         if s["share"] is None and s["advantage"] > 0
     ]
     if unsure:
-        lines.append(
+        yield (
             "The teacher's advantage over the baseline is within chance in "
             f"{' and '.join(unsure)}: no share of it can be given."
         )
     worse = _list_losses(report.against_baseline)
     if worse:
-        lines.append(
+        yield (
             "The student is worse than the student trained directly (the baseline), "
             f"beyond chance: {worse}. Distillation harmed it."
         )
-    return lines
 
 
-def _mention_calibration(report: Any, without: list[str]) -> str:
-    if "log loss" not in without or report.candidate["calibration"] is None:
-        return ""
-    return (
-        " The teacher is measured without calibration; the student learned its "
-        "calibrated probabilities."
-    )
-
-
-def _check_student(report: Any) -> list[str]:
+def _check_student(report: Any) -> Iterator[str]:
     teacher, student = report.models[TEACHER], report.models[STUDENT]
-    lines = []
     behind = _list_losses(report.against_teacher)
     if behind:
-        lines.append(f"The student is behind the teacher beyond chance: {behind}.")
+        yield f"The student is behind the teacher beyond chance: {behind}."
     excess = student["calibration_error"] - teacher["calibration_error"]
     if excess > _MIN_MISCALIBRATION:
-        lines.append(
+        yield (
             "The student's probabilities are less calibrated than the teacher's: "
             f"calibration error {student['calibration_error']:.3f} against "
             f"{teacher['calibration_error']:.3f}."
         )
-    return lines
 
 
 def _list_losses(gains: dict[str, Any]) -> str:
@@ -116,61 +107,50 @@ def _list_losses(gains: dict[str, Any]) -> str:
     )
 
 
-def _check_costs(report: Any) -> list[str]:
-    lines = [
-        f"The {name} can't be pickled, so its size is unknown."
-        for name, figures in report.models.items()
-        if figures["bytes"] is None and figures["timed_calls"] is not None
-    ]
+def _check_costs(report: Any) -> Iterator[str]:
+    for name, figures in report.models.items():
+        if figures["bytes"] is None and figures["timed_calls"] is not None:
+            yield f"The {name} can't be pickled, so its size is unknown."
     words = {
         "smaller": "larger than the teacher",
         "faster_one_row": "slower than the teacher on one row",
         "faster_batch": "slower than the teacher on many rows at once",
     }
-    slower = [
-        text
-        for name, text in words.items()
-        if report.ratios[name] is not None and report.ratios[name] < 1
-    ]
+    known = {name: ratio for name, ratio in report.ratios.items() if ratio is not None}
+    slower = [words[name] for name, ratio in known.items() if ratio < 1]
     if slower:
-        lines.append(f"The student is {' and '.join(slower)}.")
-    return lines
+        yield f"The student is {' and '.join(slower)}."
 
 
-def _check_parts(kind: str, parts: list[dict[str, Any]]) -> list[str]:
+def _check_parts(kind: str, parts: list[dict[str, Any]]) -> Iterator[str]:
     behind = [part for part in parts if part["behind"]]
-    lines = [
-        f"The student is right less often than the teacher on {kind} "
-        f"{part['name']!r}, beyond chance: {part[STUDENT]['accuracy']:.3f} against "
-        f"{part[TEACHER]['accuracy']:.3f} on {part['n_rows']:,} rows."
-        for part in behind[:_MAX_PARTS]
-    ]
+    for part in behind[:_MAX_PARTS]:
+        yield (
+            f"The student is right less often than the teacher on {kind} "
+            f"{part['name']!r}, beyond chance: {part[STUDENT]['accuracy']:.3f} against "
+            f"{part[TEACHER]['accuracy']:.3f} on {part['n_rows']:,} rows."
+        )
     if len(behind) > _MAX_PARTS:
         names = _join([repr(part["name"]) for part in behind[_MAX_PARTS:]])
-        lines.append(f"The same holds for {kind} {names}.")
-    return lines
+        yield f"The same holds for {kind} {names}."
 
 
-def _check_memorization(report: Any, distilled: Any) -> list[str]:
+def _check_memorization(report: Any, distilled: Any) -> Iterator[str]:
     """Warn where the student learned labels of rows that the teacher memorised."""
     found = report.memorization
     in_sample = distilled.cv is None and distilled.augmenter_ is None
     if found is None or not in_sample or report.candidate["alpha"] == 0:
-        return []
+        return
     gap = found["accuracy_in_sample"] - found["accuracy_out_of_fold"]
-    certain = (
-        found["entropy_in_sample"]
-        < _MEMORIZATION_ENTROPY * found["entropy_out_of_fold"]
-    )
-    if gap < _MEMORIZATION_ACCURACY or not certain:
-        return []
-    return [
-        "The teacher memorised the rows that it was fitted on (accuracy "
-        f"{found['accuracy_in_sample']:.1%} on them, "
-        f"{found['accuracy_out_of_fold']:.1%} on others), and the student learned its "
-        "labels of those rows, which add little to the true labels. Set cv=5 or an "
-        "augmenter."
-    ]
+    uncertain = _MEMORIZATION_ENTROPY * found["entropy_out_of_fold"]
+    if gap >= _MEMORIZATION_ACCURACY and found["entropy_in_sample"] < uncertain:
+        yield (
+            "The teacher memorised the rows that it was fitted on (accuracy "
+            f"{found['accuracy_in_sample']:.1%} on them, "
+            f"{found['accuracy_out_of_fold']:.1%} on others), and the student learned "
+            "its labels of those rows, which add little to the true labels. Set cv=5 "
+            "or an augmenter."
+        )
 
 
 def _join(names: list[str]) -> str:

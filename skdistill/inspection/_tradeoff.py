@@ -237,9 +237,8 @@ class TradeoffDisplay:
         ax = make_axes(self, ax)
         ax.set(xscale="log", xlabel=self.cost_name, ylabel=self.score_name)
         given = [pair for pair in (self.teacher, self.baseline) if pair is not None]
-        points = np.vstack([np.column_stack([self.scores, self.costs]), *given])[
-            :, ::-1
-        ]
+        pairs = np.vstack([np.column_stack([self.scores, self.costs]), *given])
+        points = pairs[:, ::-1]
         sign = 1 if self.greater_is_better else -1
         on_front = find_front(points[:, 0], sign * points[:, 1])
         self.front_ = np.unique(points[on_front], axis=0)

@@ -48,9 +48,8 @@ def within_budget(
     -------
     refit : callable
         ``refit(cv_results)`` returns the index of the chosen candidate. It raises a
-        ValueError that shows the nearest candidates where none is within the
-        budget, or names what is missing in `scoring`, and leaves out candidates
-        with a NaN among these figures with a UserWarning.
+        ValueError where none is within the budget or a key is missing in `scoring`,
+        and leaves out candidates with a NaN among these figures with a UserWarning.
 
     Raises
     ------
@@ -68,10 +67,8 @@ def within_budget(
     -----
     The costs are those of models fitted on the training splits. A tree or a forest
     that is refitted on all rows may be larger and slower: measure it with
-    ``size_scorer(search.best_estimator_, X)``.
-
-    A search with a callable `refit` has no `best_score_`; read
-    ``search.cv_results_["mean_test_neg_log_loss"][search.best_index_]``.
+    ``size_scorer(search.best_estimator_, X)``. A search with a callable `refit` has
+    no `best_score_`.
 
     Examples
     --------

@@ -21,9 +21,8 @@ def latency_scorer(percentile: float = 50, batch_size: int = 1) -> _LatencyScore
 
     What is timed is ``predict_proba``, or ``predict`` where there is none, of what
     is deployed: the `student_` of a :class:`~skdistill.DistilledClassifier` (also
-    as a step of a :class:`~sklearn.pipeline.Pipeline`), otherwise the estimator
-    itself. The rows are those of the test split, in the container that they come
-    in, cut into batches beforehand.
+    as a step of a Pipeline), otherwise the estimator itself. Rows keep their
+    container.
 
     Parameters
     ----------
@@ -55,15 +54,10 @@ def latency_scorer(percentile: float = 50, batch_size: int = 1) -> _LatencyScore
 
     Notes
     -----
-    Five calls to warm up are not counted. Then calls are timed one by one with
-    :func:`time.perf_counter_ns` for 0.2 seconds, but at least 20 calls, and at
-    least as many as put one of them above the percentile (100 for the 99th); at
-    most 1000, if that is enough.
-
-    Times hold for the machine, and for the threads that the model may use. With
-    ``n_jobs`` above 1 a search times candidates while others are being fitted on
-    the same cores, so latencies come out too long: measure the finalists again,
-    alone.
+    After five calls to warm up, calls are timed one by one for 0.2 seconds: at least
+    20, and enough to put one above the percentile (100 for the 99th); at most 1000,
+    if that is enough. Where a search has ``n_jobs`` above 1, other fits on the same
+    cores make latencies too long: measure the finalists again, alone.
 
     Examples
     --------
@@ -139,16 +133,15 @@ class _SizeScorer(_CostScorer):
     """Scorer of the size: minus bytes of the pickle of what is deployed.
 
     That is the `student_` of a :class:`~skdistill.DistilledClassifier` (also as a
-    step of a :class:`~sklearn.pipeline.Pipeline`), otherwise the estimator itself.
-    It is pickled as it is, with the highest protocol, uncompressed;
-    :func:`skdistill.export.slim` can make it smaller.
+    step of a Pipeline), otherwise the estimator itself, pickled with the highest
+    protocol, uncompressed; :func:`skdistill.export.slim` can make it smaller.
 
     Parameters
     ----------
     estimator : estimator
         Fitted.
     X, y, sample_weight : object, default=None
-        Not used; part of the signature of every scorer.
+        Not used.
 
     Returns
     -------

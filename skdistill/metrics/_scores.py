@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._checks import check_count, check_weight
 from .._typing import FloatArray
 from ._validation import (
     check_labels,
@@ -15,7 +15,6 @@ from ._validation import (
     check_same_shape,
     check_scores,
     match_labels,
-    weigh_rows,
 )
 
 
@@ -76,7 +75,7 @@ def agreement_score(
         student_array = check_proba(student_array, "student").argmax(axis=1)
     else:
         check_labels(teacher_array, student_array)
-    weight = weigh_rows(sample_weight, len(teacher_array))
+    weight = check_weight(sample_weight, len(teacher_array))
     return float(np.average(teacher_array == student_array, weights=weight))
 
 
@@ -138,7 +137,7 @@ def kl_divergence(
     p = check_proba(np.asarray(teacher_proba), "teacher_proba")
     q = check_proba(np.asarray(student_proba), "student_proba")
     check_same_shape(p, q, "teacher_proba and student_proba")
-    weight = weigh_rows(sample_weight, len(p))
+    weight = check_weight(sample_weight, len(p))
     # Rounded rows that sum to 0.9999999 would make equal distributions differ.
     p, q = p / p.sum(axis=1, keepdims=True), q / q.sum(axis=1, keepdims=True)
     q = (1 - epsilon) * q + epsilon / q.shape[1]
@@ -296,14 +295,10 @@ def expected_calibration_error(
     >>> round(expected_calibration_error(["no", "yes", "no", "yes"], proba), 2)
     0.15
     """
-    if not isinstance(n_bins, Integral) or n_bins < 1:
-        raise ValueError(
-            f"n_bins must be an integer of at least 1; got {n_bins!r}. Use 15 unless "
-            "there is a reason for another."
-        )
+    check_count("n_bins", n_bins, "Use 15 unless there is a reason for another.")
     proba = check_proba(np.asarray(y_proba), "y_proba")
     matches = match_labels(np.asarray(y_true), labels, proba.shape)
-    weight = weigh_rows(sample_weight, len(proba))
+    weight = check_weight(sample_weight, len(proba))
     two = proba.shape[1] == 2
     columns = np.ones(len(proba), dtype=np.intp) if two else proba.argmax(axis=1)
     rows = np.arange(len(proba))

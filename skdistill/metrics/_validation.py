@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike
 
 from .._labels._probabilities import check_probabilities
 from .._typing import AnyArray, BoolArray, FloatArray
-from .._validation import check_weight
 
 
 def match_labels(
@@ -75,12 +74,6 @@ def check_same_shape(first: AnyArray, second: AnyArray, names: str) -> None:
             f"{names} must have the same shape; got {first.shape} and {second.shape}. "
             "Predict with both on the same rows, for the same classes."
         )
-
-
-def weigh_rows(sample_weight: ArrayLike | None, n_samples: int) -> FloatArray:
-    """Weights as float64 of shape (n_samples,), ones for None, or a ValueError."""
-    weight = check_weight(sample_weight, n_samples)
-    return np.ones(n_samples) if weight is None else weight
 
 
 def check_scores(*scores: ArrayLike) -> list[FloatArray]:

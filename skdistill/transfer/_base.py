@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._checks import check_count, check_weight
 from .._frames import is_pandas, is_polars
 from .._sklearn import _safe_indexing
 from .._typing import BoolArray, FloatArray
@@ -52,7 +52,7 @@ class RowSampler(ABC, BaseEstimator):
         """
         self._check_parameters()
         rows = _check_rows(self, X)
-        weight = _check_weight(sample_weight, rows.shape[0])
+        weight = check_weight(sample_weight, rows.shape[0])
         nominal = _check_nominal(self.categorical_features, rows)
         used = np.flatnonzero(weight)
         if len(used) < rows.shape[0]:
@@ -129,23 +129,6 @@ class RowSampler(ABC, BaseEstimator):
         return tags
 
 
-def check_number(name: str, value: Any, low: float, high: float, fix: str) -> None:
-    """Raise unless value is a number in (low, high]."""
-    number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    if not number or not low < value <= high:
-        bounds = f"in ({low:g}, {high:g}]" if np.isfinite(high) else f"above {low:g}"
-        raise ValueError(f"{name} must be a number {bounds}, received {value!r}. {fix}")
-
-
-def check_count(name: str, value: Any, fix: str) -> None:
-    """Raise unless value is an integer of at least 1."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-    if not whole or value < 1:
-        raise ValueError(
-            f"{name} must be an integer of at least 1, received {value!r}. {fix}"
-        )
-
-
 def _check_rows(sampler: RowSampler, X: Any) -> Any:
     """X as a dataframe, CSR or ndarray with rows and columns."""
     owner = type(sampler).__name__
@@ -166,26 +149,6 @@ def _check_rows(sampler: RowSampler, X: Any) -> Any:
         ensure_all_finite=False,
         estimator=sampler,
     )
-
-
-def _check_weight(sample_weight: Any, n_samples: int) -> FloatArray:
-    if sample_weight is None:
-        return np.ones(n_samples)
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must hold one weight a row, shape ({n_samples},), received "
-            f"shape {weight.shape}. Pass a weight for every row of X."
-        )
-    if weight.min() < 0 or not weight.any():
-        raise ValueError(
-            "sample_weight must be 0 or more, and not zero for every row, received a "
-            f"minimum of {weight.min():g} and a maximum of {weight.max():g}. A row of "
-            "weight 0 is left out."
-        )
-    return weight
 
 
 def _check_nominal(categorical_features: Any, X: Any) -> BoolArray:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from .._checks import check_number
 from .._typing import AnyArray, FloatArray, IndexArray
-from ._base import RowSampler, check_number
+from ._base import RowSampler
 from ._columns import Categories, Column
 from ._pairs import count_bases, draw_rounds
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import check_count, check_number
 from .._typing import FloatArray, IndexArray
-from ._base import RowSampler, check_count, check_number
+from ._base import RowSampler
 from ._neighbors import find_neighborhoods
 from ._pairs import count_bases, pair_rows
 

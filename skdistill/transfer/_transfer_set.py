@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
+from .._checks import is_whole
 from .._frames import check_same_table, concat_rows
 from .._sklearn import _num_samples, _safe_indexing
 from .._typing import FloatArray, IndexArray
@@ -53,11 +53,7 @@ class TransferSet:
 
 def check_augmenter(augmenter: Any, n_synthetic: Any) -> Any:
     """Return an unfitted sampler, or None where no row is to be made."""
-    if n_synthetic != "auto" and (
-        not isinstance(n_synthetic, Integral)
-        or isinstance(n_synthetic, bool)
-        or n_synthetic < 1
-    ):
+    if n_synthetic != "auto" and not is_whole(n_synthetic, 1):
         raise ValueError(
             'n_synthetic must be "auto" or an integer of at least 1, received '
             f"{n_synthetic!r}. augmenter=None makes no rows."

@@ -212,7 +212,7 @@ def test_other_warnings_stay_what_they_are():
 #: The package is loaded anew where scikit-learn has no callbacks.
 WITHOUT_CALLBACKS = """
 import sys
-import skdistill, skdistill.export, skdistill._cli
+import skdistill.__main__, skdistill.export
 for name in [name for name in sys.modules if name.startswith("skdistill")]:
     del sys.modules[name]
 sys.modules["sklearn.callback"] = None

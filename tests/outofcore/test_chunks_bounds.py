@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from _chunk_fits import cut, distil
+from _chunk_fits import cut, distil, distil_both
 from joblib import parallel_config
 from lightgbm import LGBMClassifier
 from scipy import sparse
@@ -75,10 +75,7 @@ def test_pandas_students_see_names_and_categories(
     chunk_data, frame, student, small_blocks
 ):
     y = chunk_data[1]
-    whole, chunked = (
-        distil(frame[:600], y[:600], U, student, Codes())
-        for U in (frame[600:3000], cut(frame[600:3000]))
-    )
+    whole, chunked = distil_both(frame, y, student, Codes())
     names = whole.student_.feature_names_in_
     np.testing.assert_array_equal(chunked.student_.feature_names_in_, names)
     np.testing.assert_allclose(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from _chunk_fits import cut, distil
+from _chunk_fits import cut, distil, distil_both
 from lightgbm import LGBMClassifier
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -49,9 +49,7 @@ def test_students_of_mapped_rows_are_those_of_all_rows(
     """Nothing is drawn, so that the rows are the same ones: so are the students."""
     X, y = chunk_data
     student = make_pipeline(StandardScaler(), STUDENTS[name])
-    whole, chunked = (
-        distil(X[:600], y[:600], U, student) for U in (X[600:3000], cut(X[600:3000]))
-    )
+    whole, chunked = distil_both(X, y, student)
     np.testing.assert_allclose(
         chunked.predict_proba(X[3000:]), whole.predict_proba(X[3000:]), atol=1e-10
     )
@@ -65,10 +63,7 @@ def test_one_pass_over_one_buffer_is_the_whole_fit(chunk_data, augmenter, weight
     weight = np.random.default_rng(0).integers(1, 4, 600) if weighted else None
     student = make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=1))
     given = {"augmenter": augmenter, "sample_weight": weight, "temperature": 2.0}
-    whole, chunked = (
-        distil(X[:600], y[:600], U, student, **given)
-        for U in (X[600:2000], cut(X[600:2000]))
-    )
+    whole, chunked = distil_both(X, y, student, stop=2000, **given)
     for one, other in zip(
         whole.student_[-1].coefs_, chunked.student_[-1].coefs_, strict=True
     ):
@@ -95,14 +90,8 @@ def test_synthetic_rows_are_shared_out_to_the_blocks(
     monkeypatch.setattr(Munge, "fit", note_fit)
     monkeypatch.setattr(Munge, "sample_with_parents", note_sample)
     student = MLPClassifier((4,), max_iter=1)
-    distilled = distil(
-        X[:600],
-        y[:600],
-        cut(X[600:3000], 9),
-        student,
-        augmenter=Munge(),
-        n_synthetic=6001,
-    )
+    given = {"augmenter": Munge(), "n_synthetic": 6001}
+    distilled = distil(X[:600], y[:600], cut(X[600:3000], 9), student, **given)
     assert sum(fits) == 600 + 2400
     assert len(fits) > 3
     assert sum(n for n, _ in counts) == 6001
@@ -152,12 +141,8 @@ def test_a_network_keeps_its_best_pass(chunk_data, small_blocks, solver):
     given = net.get_params()
     fit_student(net, parts[0], validation=parts[1], transfer=SoftStream(parts[2:]))
     scores = net.validation_scores_
-    assert (
-        net.n_iter_
-        == len(scores)
-        == len(net.loss_curve_)
-        == (15 if solver == "adam" else 4)
-    )
+    n_epochs = 15 if solver == "adam" else 4
+    assert net.n_iter_ == len(scores) == len(net.loss_curve_) == n_epochs
     assert net.t_ == net.n_iter_ * 1800
     loss = log_loss(parts[1].y, net.predict_proba(parts[1].X))
     assert loss == pytest.approx(-max(scores))
@@ -193,10 +178,7 @@ def test_soft_targets_of_chunks_are_those_of_the_whole(chunk_data, small_blocks)
     X = X.round()[:, :2]
     given = {"temperature": 3.0, "calibrate": True}
     student = LogisticRegression(C=1e6)
-    whole, chunked = (
-        distil(X[:600], y[:600], U, student, **given)
-        for U in (X[600:3000], cut(X[600:3000]))
-    )
+    whole, chunked = distil_both(X, y, student, **given)
     assert chunked.calibration_ == whole.calibration_ != 1
     np.testing.assert_allclose(
         chunked.predict_proba(X), whole.predict_proba(X), atol=1e-6

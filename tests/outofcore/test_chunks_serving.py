@@ -18,10 +18,8 @@ from skdistill import DistilledClassifier
 
 @pytest.fixture(scope="module")
 def data():
-    X, y = make_classification(
-        6000, 10, n_informative=8, n_redundant=0, n_classes=3, random_state=0
-    )
-    return X, y
+    given = {"n_informative": 8, "n_redundant": 0, "n_classes": 3}
+    return make_classification(6000, 10, **given, random_state=0)
 
 
 @pytest.fixture(scope="module")

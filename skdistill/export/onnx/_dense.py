@@ -50,12 +50,10 @@ def read_dense(learner: Any) -> Dense | None:
         weights, biases = list(learner.coefs_), list(learner.intercepts_)
         activation = _ACTIVATIONS[learner.activation]
         ending = "softmax" if learner.out_activation_ == "softmax" else "sigmoid"
-    elif isinstance(learner, _SOFTMAX):
+    elif isinstance(learner, (*_SOFTMAX, SGDClassifier)):
         weights, biases, activation = [learner.coef_.T], [learner.intercept_], ""
-        ending = "softmax"
-    elif isinstance(learner, SGDClassifier):
-        weights, biases, activation = [learner.coef_.T], [learner.intercept_], ""
-        ending = "huber" if learner.loss == "modified_huber" else "sigmoid"
+        endings = {"modified_huber": "huber", "log_loss": "sigmoid"}
+        ending = endings.get(getattr(learner, "loss", ""), "softmax")
     else:
         return None
     if weights[-1].shape[1] == 1:

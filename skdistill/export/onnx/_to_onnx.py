@@ -65,7 +65,7 @@ def to_onnx(
         How much accuracy a quantised model may lose on the example rows.
     grouped : bool, default=False
         Whether a table with strings is two inputs in place of one a column, which is
-        faster for a single row: see Notes.
+        faster for a single row.
     path : str or path-like, default=None
         Where to write the model; the file appears whole or not at all.
     metadata : dict, default=None
@@ -94,12 +94,10 @@ def to_onnx(
     A table of numbers is one input ``X``, float32 of shape (n, n_features). A table
     that also has strings is one input a column, each of shape (n, 1): float32 for
     numbers and booleans, with NaN where missing, strings with ``""`` where missing.
-    With `grouped` it is two inputs, ``numbers``, of shape (n, n_numbers), and
-    ``texts``, of shape (n, n_strings), each with its columns in the table's order,
-    which stand as ``inputs`` in the metadata: each input costs a call about half a
-    microsecond.
-    A category that was not in the training rows gives NaN where the encoder would
-    raise.
+    With `grouped` it is two inputs, ``numbers`` and ``texts``, each with its columns in
+    the table's order, which stand as ``inputs`` in the metadata: each input costs a
+    call about half a microsecond. A category that was not in the training rows gives
+    NaN where the encoder would raise.
 
     Imputation, scaling, encoding, selection and projection in front of a network or
     linear model are folded into its first layer. Everything else goes through skl2onnx
