@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from ._dataset import Dataset
 from ._labels import _cross_fit, _teacher
@@ -212,7 +214,11 @@ def fit_student(
         progress.step("student") as context,
         seed_torch(student, parts.seeds.torch),
         propagate(context, student),
+        warnings.catch_warnings(),
     ):
+        if parts.default_student:
+            # No user has set its `max_iter`.
+            warnings.simplefilter("ignore", ConvergenceWarning)
         ends = validation if candidate.stops_early else None
         student = fit_soft(student, train, transfer, ends)
         scale_logits(student, 1 / choice.student_calibration)

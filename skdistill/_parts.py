@@ -51,6 +51,8 @@ class Parts:
     ----------
     teacher, student : estimators
         Clones; the teacher is None where there are stored probabilities alone.
+    default_student : bool
+        Whether the student is the package's own.
     sampler : estimator or None
         Unfitted; None: no row is to be made.
     X_unlabeled : rows, Chunks or None
@@ -75,6 +77,7 @@ class Parts:
 
     teacher: Any
     student: Any
+    default_student: bool
     sampler: Any
     X_unlabeled: Any
     stored: FloatArray | None
@@ -136,6 +139,7 @@ def clone_parts(
     return Parts(
         teacher=teacher,
         student=student,
+        default_student=estimator.student is None,
         sampler=sampler,
         X_unlabeled=X_unlabeled,
         stored=stored,

@@ -250,6 +250,17 @@ def test_the_end_that_we_set_is_no_failure(max_iter, warns, monkeypatch):
     assert [w.category for w in caught] == warns * [ConvergenceWarning]
 
 
+def test_the_default_student_has_no_end_that_a_user_set():
+    data = draw(60, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model = DistilledClassifier(
+            GaussianNB(), augmenter="munge", n_synthetic=40, pilot=0, random_state=0
+        ).fit(data.X, data.y)
+    network = model.student_[-1]
+    assert network.n_iter_ == network.max_iter
+
+
 @quiet
 def test_diverging_parameters_are_an_error():
     data = draw(50, 2)
