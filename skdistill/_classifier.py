@@ -16,6 +16,7 @@ from ._fit import (
     fit_calibration,
     fit_student,
     fit_teacher,
+    keep_labels,
     list_steps,
     make_soft_data,
 )
@@ -32,9 +33,8 @@ class DistilledClassifier(
 ):
     """Distil a classifier with `predict_proba` into a small student.
 
-    The teacher is fitted (or taken as it is), its probabilities become soft targets,
-    and the student learns those. What is served and deployed is `student_`, a stock
-    estimator.
+    The teacher's probabilities become soft targets, which the student learns. What is
+    served and deployed is `student_`, a stock estimator.
 
     Parameters
     ----------
@@ -87,9 +87,8 @@ class DistilledClassifier(
         each teacher once a training split, and a fit that was killed repeats no
         teacher, fold or chunk of labels. Needs a fixed `random_state`.
     n_jobs : int or None, default=None
-        Folds of `cv`, chunks of rows to label and pilots that are worked on at the
-        same time, through joblib; :func:`joblib.parallel_config` decides where. The
-        result does not depend on it.
+        Folds of `cv`, chunks of rows to label and pilots that run at the same time,
+        where :func:`joblib.parallel_config` says. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
         Seeds every `random_state` left at None inside teacher and student, and
         the validation split of a student that stops early. None leaves them alone.
@@ -284,6 +283,7 @@ class DistilledClassifier(
             oof = cross_fit(parts, data, splits, candidates, progress)
             calibration = fit_calibration(parts, data, splits, oof)
             choice = choose(parts, data, splits, candidates, oof, calibration, progress)
+            oof = keep_labels(oof, splits, choice)
             teacher = fit_teacher(parts, data, progress)
             train, transfer, validation = make_soft_data(
                 parts, data, splits, choice, teacher, oof, calibration, progress

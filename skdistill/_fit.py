@@ -84,6 +84,13 @@ def fit_calibration(
     return calibrate_labels(data, oof, parts.teacher)
 
 
+def keep_labels(oof: OutOfFold | None, splits: Splits, choice: Choice) -> Any:
+    """Return the out-of-fold labels that are learned; the others only take memory."""
+    if oof is None or (splits.cv is None and choice.candidate.in_sample):
+        return None
+    return replace(oof, in_sample=oof.in_sample[:0].copy(), transfer=[])
+
+
 def fit_teacher(parts: Parts, data: Dataset, progress: Progress) -> Labeller | None:
     """Fit the teacher, or take it as it is; None where probabilities are stored."""
     if parts.stored is not None:
@@ -127,7 +134,8 @@ def make_soft_data(
     settings = (candidate, calibration)
 
     def soften(rows: IndexArray) -> SoftDataset:
-        return soften_rows(data, rows, proba[rows], *settings, parts.student_params)
+        own = proba if len(rows) == len(proba) else proba[rows]
+        return soften_rows(data, rows, own, *settings, parts.student_params)
 
     rows, validation = np.arange(data.n_samples), None
     split = student_split(candidate, parts, splits)

@@ -11,13 +11,14 @@ is none, and at T = 1 both are the cross-entropy of one fixed target.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
+from sklearn.utils import gen_batches
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._frames import concat_rows, take_rows
@@ -153,11 +154,15 @@ class SoftDataset:
 
     def sum_classes(self) -> FloatArray:
         """Return the weighted sum of the probabilities that are to be served."""
-        proba = self._serve()
-        if self.alpha is not None:
-            proba = self.alpha[:, None] * proba
-            proba[np.arange(self.n_samples), self.codes] += 1 - self.alpha
-        return _or_ones(self.weight, self) @ proba
+        mass, weight = np.zeros(len(self.classes)), _or_ones(self.weight, self)
+        codes = None if self.alpha is None else self.codes
+        for rows in row_blocks(*self.targets.shape):
+            proba = self._serve(rows)
+            if self.alpha is not None and codes is not None:
+                proba = self.alpha[rows, None] * proba
+                proba[np.arange(len(proba)), codes[rows]] += 1 - self.alpha[rows]
+            mass += weight[rows] @ proba
+        return mass
 
     def scale_classes(self, factors: FloatArray) -> SoftDataset:
         """Return the rows with each class's probability multiplied by its factor.
@@ -166,9 +171,12 @@ class SoftDataset:
         probabilities in proportion to p_k w_k, which are softened afterwards. True
         labels weigh w_y.
         """
-        scaled = self.targets * factors ** (1 / self.temperature)
-        targets = scaled / scaled.sum(axis=1)[:, None]
-        total, alpha = (self._serve() * factors).sum(axis=1), self.alpha
+        targets, total = np.empty_like(self.targets), np.empty(self.n_samples)
+        for rows in row_blocks(*targets.shape):
+            scaled = self.targets[rows] * factors ** (1 / self.temperature)
+            targets[rows] = scaled / scaled.sum(axis=1)[:, None]
+            total[rows] = (self._serve(rows) * factors).sum(axis=1)
+        alpha = self.alpha
         if alpha is not None:
             soft = alpha * total
             total = soft + (1 - alpha) * factors[self.codes]
@@ -176,11 +184,10 @@ class SoftDataset:
         weight = _or_ones(self.weight, self) * total
         return replace(self, targets=targets, weight=weight, alpha=alpha)
 
-    def _serve(self) -> FloatArray:
-        """Return the targets as they were before they were softened."""
-        if self.temperature == 1:
-            return self.targets
-        return serve(self.targets, self.temperature)
+    def _serve(self, rows: slice) -> FloatArray:
+        """Return targets as they were before they were softened."""
+        targets = np.asarray(self.targets[rows], dtype=np.float64)
+        return targets if self.temperature == 1 else serve(targets, self.temperature)
 
 
 def weigh_classes(
@@ -200,6 +207,22 @@ def _or_ones(values: FloatArray | None, data: SoftDataset) -> FloatArray:
 
 
 # Arrays of probabilities ------------------------------------------------------------
+
+#: From so many classes on, labels are float32.
+_MANY_CLASSES = 50
+
+#: Cells of a table of labels that are computed at a time.
+_CELLS = 2**18
+
+
+def label_dtype(n_classes: int) -> type[np.floating]:
+    """Return the type in which labels are kept."""
+    return np.float32 if n_classes >= _MANY_CLASSES else np.float64
+
+
+def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Yield the rows of a table in blocks, so that its copies stay small."""
+    return gen_batches(n_rows, max(1, _CELLS // max(1, n_columns)))
 
 
 def one_hot(codes: IndexArray, n_classes: int) -> FloatArray:

@@ -14,15 +14,17 @@ calibration.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 
 from .._dataset import Dataset
+from .._soft_data import row_blocks
 from .._typing import FloatArray, IndexArray
 from .._warnings import warn_caller
 from ._cross_fit import OutOfFold
@@ -96,7 +98,7 @@ def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration
         )
         return None
     return fit_calibration(
-        clip_probabilities(oof.proba, data.priors),
+        oof.proba,
         codes,
         None if data.weight is None else data.weight[oof.rows],
         priors=data.priors,
@@ -117,7 +119,7 @@ def fit_calibration(
     Parameters
     ----------
     proba : ndarray of shape (n_samples, n_classes)
-        Positive probabilities.
+        Probabilities, which are clipped where there are priors; else positive ones.
     codes : ndarray of shape (n_samples,)
         Position of the true label among the classes.
     weight : ndarray of shape (n_samples,) or None
@@ -128,9 +130,9 @@ def fit_calibration(
         Whether the mean probability of a class becomes its share of the rows; else it
         stays as it was.
     """
-    logits, rows = np.log(proba), np.arange(len(codes))
+    blocks = _Blocks(proba, priors)
     weight = np.ones(len(codes)) if weight is None else weight / weight.mean()
-    wanted = weight @ proba / weight.sum()
+    wanted = sum(weight[rows] @ p for rows, p, _ in blocks) / weight.sum()
     ridge = 1 / (_SHIFT_WIDTH**2 * len(codes))
     if observed:
         # One more row, as the teacher has it: no class is without a share.
@@ -143,14 +145,18 @@ def fit_calibration(
         if priors is None:
             return Calibration(1 / slope)
         centre = (1 - slope) * np.log(priors)
-        scaled = slope * logits + centre
+        given = (blocks, slope, centre, weight / weight.sum(), wanted, ridge)
         # What was added for the last scalar is a good start.
-        added = _find_shift(scaled, weight / weight.sum(), wanted, ridge, added)
+        added = _find_shift(*given, added)
         return Calibration(1 / slope, centre + added)
 
     def measure(log_slope: float) -> float:
-        losses = -calibrate(np.exp(log_slope)).calibrate_logits(logits)[rows, codes]
-        return float(weight @ losses + 0.5 * (log_slope / _WIDTH) ** 2)
+        found = calibrate(np.exp(log_slope))
+        loss: Any = 0.0
+        for rows, _, logits in blocks:
+            right = (np.arange(len(logits)), codes[rows])
+            loss += weight[rows] @ -found.calibrate_logits(logits)[right]
+        return float(loss + 0.5 * (log_slope / _WIDTH) ** 2)
 
     bounds = (-np.log(_BOUNDS[1]), -np.log(_BOUNDS[0]))
     options = {"xatol": 1e-7}
@@ -158,8 +164,30 @@ def fit_calibration(
     return calibrate(float(np.exp(found.x)))
 
 
+class _Blocks:
+    """Rows, probabilities and their logarithms; a single block is kept."""
+
+    def __init__(self, proba: FloatArray, priors: FloatArray | None) -> None:
+        self._proba, self._priors = proba, priors
+        self._rows = list(row_blocks(*proba.shape))
+        self._kept = [self._read(rows) for rows in self._rows[:1]]
+
+    def _read(self, rows: slice) -> tuple[slice, FloatArray, FloatArray]:
+        proba = np.asarray(self._proba[rows], dtype=np.float64)
+        if self._priors is not None:
+            proba = clip_probabilities(proba, self._priors)
+        return rows, proba, np.log(proba)
+
+    def __iter__(self) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
+        yield from self._kept
+        for rows in self._rows[1:]:
+            yield self._read(rows)
+
+
 def _find_shift(
-    logits: FloatArray,
+    blocks: _Blocks,
+    slope: float,
+    centre: FloatArray,
     share: FloatArray,
     wanted: FloatArray,
     ridge: float,
@@ -167,18 +195,30 @@ def _find_shift(
 ) -> FloatArray:
     """Return the shift that gives the classes their wanted means, but for a ridge.
 
-    It is where a convex function has its minimum.
+    It is where a convex function has its minimum. Its curvature is about the mean
+    probability of a class, by whose root the shift is scaled for the optimiser.
     """
+    scale = 1 / np.sqrt(wanted)
 
-    def measure(shift: FloatArray) -> tuple[float, FloatArray]:
-        shifted = logits + shift
-        total = logsumexp(shifted, axis=1)
-        gradient = share @ np.exp(shifted - total[:, None]) - wanted + ridge * shift
-        value = share @ total - wanted @ shift + 0.5 * ridge * shift @ shift
+    def measure(scaled: FloatArray) -> tuple[float, FloatArray]:
+        shift, mean, total = scale * scaled, np.zeros(len(scaled)), 0.0
+        for rows, _, logits in blocks:
+            shifted = slope * logits + (centre + shift)
+            peak = shifted.max(axis=1)
+            shifted -= peak[:, None]
+            odds = np.exp(shifted, out=shifted)
+            sums = odds.sum(axis=1)
+            mean += (share[rows] / sums) @ odds
+            total += share[rows] @ (np.log(sums) + peak)
+        gradient = scale * (mean - wanted + ridge * shift)
+        value = total - wanted @ shift + 0.5 * ridge * shift @ shift
         return float(value), gradient
 
-    options = {"gtol": 1e-9, "ftol": 1e-16, "maxiter": 200}
-    return minimize(measure, start, jac=True, method="L-BFGS-B", options=options).x
+    options = {"gtol": 1e-10, "ftol": 1e-18, "maxiter": 200}
+    found = minimize(
+        measure, start / scale, jac=True, method="L-BFGS-B", options=options
+    )
+    return scale * found.x
 
 
 def weighs_classes(teacher: Any) -> bool:

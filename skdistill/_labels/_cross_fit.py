@@ -12,6 +12,7 @@ from sklearn.base import clone
 from .._dataset import Dataset
 from .._frames import take_rows
 from .._sklearn import _safe_indexing
+from .._soft_data import label_dtype
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray, IndexArray, Split
 from ._probabilities import TEACHER, check_column_order
@@ -92,16 +93,20 @@ def cross_fit(
             yield *names, given, *rows, inner, n_threads, progress
 
     label = tasks.memory.cache(_label_fold, ignore=_UNNAMED_FOLD)
-    answers = list(tasks.run(label, list_calls(), len(folds)))
-    total = np.zeros((data.n_samples, data.n_classes))
-    counts = np.zeros(data.n_samples)
-    for (_, test), (proba, *_) in zip(folds, answers, strict=True):
-        np.add.at(total, test, proba)
-        np.add.at(counts, test, 1)
-    rows = np.flatnonzero(counts)
-    _, in_sample, *transfer = answers[0]
+    answers = tasks.run(label, list_calls(), len(folds))
+    rows = np.unique(np.concatenate([test for _, test in folds]))
+    proba = np.zeros((len(rows), data.n_classes), label_dtype(data.n_classes))
+    counts = np.zeros((len(rows), 1), proba.dtype)
+    others: list[FloatArray] = []
+    for (_, test), (labels, *more) in zip(folds, answers, strict=True):
+        at = np.searchsorted(rows, test)
+        np.add.at(proba, at, labels)
+        np.add.at(counts, at, 1)
+        others += more
+    proba /= counts
+    in_sample, *transfer = others
     check_column_order(in_sample, data.codes[folds[0][0]], data.classes, TEACHER)
-    return OutOfFold(rows, total[rows] / counts[rows, None], in_sample, transfer)
+    return OutOfFold(rows, proba, in_sample, transfer)
 
 
 def _label_fold(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._dataset import Dataset
+from .._soft_data import row_blocks
 from .._typing import FloatArray, Split
 from ._cross_fit import OutOfFold
 from ._soft_targets import clip_probabilities
@@ -44,7 +45,12 @@ def measure_memorization(
         weight = None if data.weight is None else data.weight[rows]
         hits = proba.argmax(axis=1) == data.codes[rows]
         figures[f"accuracy_{name}"] = float(np.average(hits, weights=weight))
-        entropy = _entropy(clip_probabilities(proba, data.priors))
+        entropy = np.concatenate(
+            [
+                _entropy(clip_probabilities(proba[block], data.priors))
+                for block in row_blocks(*proba.shape)
+            ]
+        )
         figures[f"entropy_{name}"] = float(np.average(entropy, weights=weight))
     return figures
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from .._sklearn import _num_samples
+from .._soft_data import label_dtype
 from .._typing import FloatArray, IndexArray
 
 #: How far a row may sum from 1: what float32 loses over many classes, and what is lost
@@ -31,7 +32,11 @@ TEACHER = "The predict_proba of the teacher"
 
 
 def check_probabilities(
-    proba: Any, n_rows: int, columns: NDArray[Any], owner: str
+    proba: Any,
+    n_rows: int,
+    columns: NDArray[Any],
+    owner: str,
+    dtype: Any = np.float64,
 ) -> FloatArray:
     """Return probabilities as an array, columns in the given order.
 
@@ -46,13 +51,15 @@ def check_probabilities(
         The classes that the columns stand for.
     owner : str
         Who gave them, as the subject of an error.
+    dtype : dtype, default=numpy.float64
+        Of the result, which may be the array that was given.
 
     Raises
     ------
     ValueError
         Wrong shape or names, or values that are no probabilities.
     """
-    P = _read_numbers(_order_columns(proba, columns, owner), owner)
+    P = _read_numbers(_order_columns(proba, columns, owner), owner, dtype)
     expected = (n_rows, len(columns))
     if P.shape != expected:
         fix = f"Its columns follow the classes {columns.tolist()}."
@@ -75,7 +82,7 @@ def check_probabilities(
     if wrong.any():
         rule = f"Each row of {owner} must sum to 1; one sums to {total[wrong][0]:g}"
         _refuse(P, wrong, rule, "Pass probabilities, not scores or percentages.")
-    return np.maximum(P, 0.0, out=P)
+    return np.maximum(P, 0.0) if (P < 0).any() else P
 
 
 def _refuse(P: FloatArray, wrong: Any, rule: str, fix: str) -> None:
@@ -84,12 +91,12 @@ def _refuse(P: FloatArray, wrong: Any, rule: str, fix: str) -> None:
     raise ValueError(f"{rule}, received {values} in row {row}. {fix}")
 
 
-def _read_numbers(proba: Any, owner: str) -> FloatArray:
+def _read_numbers(proba: Any, owner: str, dtype: Any) -> FloatArray:
     try:
         values = np.asarray(proba)
         if values.dtype.kind not in "biuf":
             raise TypeError(f"dtype {values.dtype}")
-        return values.astype(np.float64)
+        return values.astype(dtype, copy=False)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{owner} must be an array of numbers, received {error} in a "
@@ -130,8 +137,11 @@ def align(proba: FloatArray, seen: Any, classes: NDArray[Any]) -> FloatArray:
             f"{classes.tolist()}). Pass rows of every class, or a teacher that was "
             "fitted on the classes of y."
         )
-    aligned = np.zeros((len(proba), len(classes)))
-    aligned[:, [position[label] for label in seen.tolist()]] = proba
+    columns = [position[label] for label in seen.tolist()]
+    if columns == list(range(len(classes))):
+        return proba
+    aligned = np.zeros((len(proba), len(classes)), proba.dtype)
+    aligned[:, columns] = proba
     return aligned
 
 
@@ -155,9 +165,8 @@ def read_answer(
     """
     seen = np.asarray(model.classes_)
     owner = f"The predict_proba of the {role} ({type(model).__name__})"
-    return align(
-        check_probabilities(proba, _num_samples(X), seen, owner), seen, classes
-    )
+    given = (_num_samples(X), seen, owner, label_dtype(len(classes)))
+    return align(check_probabilities(proba, *given), seen, classes)
 
 
 def check_stored(proba: Any, codes: IndexArray, classes: NDArray[Any]) -> FloatArray:
@@ -169,7 +178,8 @@ def check_stored(proba: Any, codes: IndexArray, classes: NDArray[Any]) -> FloatA
         Wrong shape or names, values that are no probabilities, or columns whose order
         does not fit the labels.
     """
-    P = check_probabilities(proba, len(codes), classes, "teacher_proba")
+    dtype = label_dtype(len(classes))
+    P = check_probabilities(proba, len(codes), classes, "teacher_proba", dtype)
     check_column_order(P, codes, classes, "teacher_proba")
     return P
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .._soft_data import one_hot, soften
+import numpy as np
+
+from .._soft_data import label_dtype, one_hot, row_blocks, soften
 from .._typing import FloatArray, IndexArray
 
 #: Share of the class priors mixed into the teacher's probabilities. A teacher's
@@ -67,9 +69,12 @@ def soft_targets(
     targets : ndarray of shape (n_samples, n_classes)
         Rows sum to 1.
     """
-    clipped = clip_probabilities(proba, prior)
-    if calibrate is not None:
-        clipped = calibrate(clipped)
-    if temperature == 1:
-        clipped = blend_targets(clipped, one_hot(codes, len(prior)), alpha)
-    return soften(clipped, temperature)
+    targets = np.empty(proba.shape, label_dtype(len(prior)))
+    for rows in row_blocks(*proba.shape):
+        clipped = clip_probabilities(np.asarray(proba[rows], dtype=np.float64), prior)
+        if calibrate is not None:
+            clipped = calibrate(clipped)
+        if temperature == 1:
+            clipped = blend_targets(clipped, one_hot(codes[rows], len(prior)), alpha)
+        targets[rows] = soften(clipped, temperature)
+    return targets

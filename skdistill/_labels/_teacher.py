@@ -17,12 +17,15 @@ from .._frames import take_chunk
 from .._nested import can_refit, last_step, takes_sample_weight
 from .._progress import propagate
 from .._sklearn import _num_samples
+from .._soft_data import label_dtype
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray
 from ._probabilities import read_answer
 
 #: Rows labelled at a time: a teacher of many members holds all of their answers.
 _CHUNK = 50_000
+#: Probabilities labelled at a time, where there are many classes.
+_CELLS = 1_000_000
 
 
 def check_teacher(teacher: Any) -> None:
@@ -181,9 +184,15 @@ class Labeller:
 
     def label(self, X: Any) -> FloatArray:
         """Return the probabilities of a table of any number of rows."""
-        n_rows = _num_samples(X)
-        chunks = (take_chunk(X, rows) for rows in gen_batches(n_rows, _CHUNK))
-        return np.concatenate(list(self.label_chunks(chunks, -(-n_rows // _CHUNK))))
+        n_rows, n_classes = _num_samples(X), len(self.classes)
+        size = max(1, min(_CHUNK, _CELLS // n_classes))
+        chunks = (take_chunk(X, rows) for rows in gen_batches(n_rows, size))
+        labels = np.empty((n_rows, n_classes), label_dtype(n_classes))
+        done = 0
+        for part in self.label_chunks(chunks, -(-n_rows // size)):
+            labels[done : done + len(part)] = part
+            done += len(part)
+        return labels
 
     def label_chunks(
         self, chunks: Iterable[Any], n_chunks: int | None = None

@@ -86,7 +86,9 @@ def _weigh_classes(
     class_weight: Any, train: SoftDataset, transfer: SoftDataset | None
 ) -> tuple[SoftDataset, SoftDataset | None]:
     """Work a student's `class_weight` into both; "balanced" counts them together."""
-    mass = train.join(transfer).sum_classes()
+    mass = train.take_labelled().sum_classes()
+    if transfer is not None:
+        mass = mass + transfer.sum_classes()
     factors = weigh_classes(class_weight, train.classes, mass)
     return train.scale_classes(factors), transfer and transfer.scale_classes(factors)
 

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import validate_data
 
-from .._soft_data import SoftDataset
+from .._soft_data import SoftDataset, row_blocks
 from .._typing import FloatArray
 from ._mixture import LogitLoss, count_outputs
 from ._optimizers import warn_of_convergence
@@ -123,8 +123,27 @@ def _logistic_loss(
     strength : float
         Factor of the penalty, which is half the squared coefficients.
     """
-    n_features = X.shape[1]
     coef = flat.reshape(loss.targets.shape[1], -1)
+    slopes = coef[:, : X.shape[1]]
+    gradient = np.zeros_like(coef)
+    gradient[:, : X.shape[1]] = strength * slopes
+    value = 0.5 * strength * np.vdot(slopes, slopes)
+    blocks = list(row_blocks(*loss.targets.shape))
+    for rows in blocks:
+        part = (X, loss, share)
+        if len(blocks) > 1:
+            part = (X[rows], loss.take(rows), share[rows])
+        losses, change = _rate_block(coef, *part)
+        value += losses
+        gradient += change
+    return float(value), gradient.ravel()
+
+
+def _rate_block(
+    coef: FloatArray, X: Any, loss: LogitLoss, share: FloatArray
+) -> tuple[float, FloatArray]:
+    """Weighted sum of the losses of some rows, and its gradient."""
+    n_features = X.shape[1]
     slopes = coef[:, :n_features]
     logits = np.asarray(X @ slopes.T.astype(X.dtype), dtype=np.float64)
     if coef.shape[1] > n_features:
@@ -133,8 +152,6 @@ def _logistic_loss(
     residual *= share[:, None]
     gradient = np.empty_like(coef)
     gradient[:, :n_features] = (X.T @ residual.astype(X.dtype, copy=False)).T
-    gradient[:, :n_features] += strength * slopes
     if coef.shape[1] > n_features:
         gradient[:, -1] = residual.sum(axis=0)
-    value = share @ losses + 0.5 * strength * np.vdot(slopes, slopes)
-    return float(value), gradient.ravel()
+    return float(share @ losses), gradient
