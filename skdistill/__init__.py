@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from ._classifier import DistilledClassifier
+from ._version import __version__
 from .teachers import FunctionClassifier
 
-__version__ = "0.1.0"
-
-__all__ = ["DistilledClassifier", "FunctionClassifier"]
+__all__ = ["DistilledClassifier", "FunctionClassifier", "__version__"]

@@ -26,10 +26,11 @@ from ._progress import CallbackSupportMixin, Progress, raise_interrupts, with_ca
 from ._selection import choose, draw_splits, sample_candidates
 from ._students import read_labels
 from ._validation import check_training_data
+from ._version import Versioned
 
 
 class DistilledClassifier(
-    CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+    Versioned, CallbackSupportMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
 ):
     """Distil a classifier with `predict_proba` into a small student.
 
@@ -83,15 +84,14 @@ class DistilledClassifier(
         network of the rows it visits in all epochs, for other students of the rows
         labelled and learned. 0: no pilots.
     memory : str, path-like, joblib.Memory or None, default=None
-        Where fitted teachers and their labels are kept: a search over the student fits
-        each teacher once a training split, and a fit that was killed repeats no
-        teacher, fold or chunk of labels. Needs a fixed `random_state`.
+        Keeps fitted teachers and labels: a search over the student fits each teacher
+        once a training split, and a fit that was killed repeats none. Needs a fixed
+        `random_state`.
     n_jobs : int or None, default=None
         Folds of `cv`, chunks of rows to label and pilots that run at the same time,
         where :func:`joblib.parallel_config` says. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Seeds every `random_state` left at None inside teacher and student, and
-        the validation split of a student that stops early. None leaves them alone.
+        Seeds each `random_state` that is None inside teacher and student, and splits.
     verbose : bool, default=False
         Print a line with the time of each step.
 

@@ -12,6 +12,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from ._dataset import Dataset
 from ._labels import _cross_fit, _teacher
@@ -32,6 +33,10 @@ from ._students import fine_tune_student, scale_logits, seed_torch
 from ._students import fit_student as fit_soft
 from ._typing import FloatArray, IndexArray
 from .transfer._transfer_set import TransferSet
+
+#: BLAS with one thread: its sums depend on the number of threads, which each backend of
+#: joblib sets in its own way.
+ONE_THREAD = threadpool_limits.wrap(limits=1, user_api="blas")
 
 #: Parts of a transfer set that each worker labels before the student is given them.
 _PARTS_EACH = 4
@@ -75,6 +80,7 @@ def cross_fit(
         )
 
 
+@ONE_THREAD
 def fit_calibration(
     parts: Parts, data: Dataset, splits: Splits, oof: OutOfFold | None
 ) -> Calibration | None:
@@ -200,6 +206,7 @@ def _label_stream(
         yield from zip(group, labels, strict=True)
 
 
+@ONE_THREAD
 def fit_student(
     parts: Parts,
     choice: Choice,

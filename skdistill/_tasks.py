@@ -57,16 +57,17 @@ class Tasks:
     ) -> Iterator[Any]:
         """Yield what the function returns for each tuple of arguments, in order.
 
-        Native threads share the cores. BLAS has one limit for a whole process, which is
-        set here; OpenMP has one for each thread, which each task sets.
+        BLAS has one thread, here and in all workers: its sums depend on their number.
+        Its limit is that of a process; OpenMP has one for each thread, which each task
+        sets.
         """
         n_threads = self.count_threads(n_tasks)
-        if n_threads is None:
-            for args in calls:
-                yield function(*args)
-            return
-        with threadpool_limits(n_threads, user_api="blas"):
-            yield from _run_parallel(function, calls, self.n_jobs, n_threads)
+        with threadpool_limits(1, user_api="blas"):
+            if n_threads is None:
+                for args in calls:
+                    yield function(*args)
+            else:
+                yield from _run_parallel(function, calls, self.n_jobs, n_threads)
 
     def name(self, *parts: Any) -> str | None:
         """Return a hash of the parts as a key of the cache; None without a cache.
@@ -133,7 +134,7 @@ def _run_parallel(
 
 
 def _run_limited(n_threads: int, function: Any, *args: Any) -> Any:
-    with threadpool_limits(n_threads, user_api="openmp"):
+    with threadpool_limits({"openmp": n_threads, "blas": 1}):
         return function(*args)
 
 

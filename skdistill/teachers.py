@@ -11,11 +11,12 @@ from sklearn.utils import gen_batches
 from ._frames import take_chunk
 from ._labels._probabilities import check_probabilities
 from ._sklearn import _num_samples
+from ._version import Versioned
 
 __all__ = ["FunctionClassifier"]
 
 
-class FunctionClassifier(ClassifierMixin, BaseEstimator):
+class FunctionClassifier(Versioned, ClassifierMixin, BaseEstimator):
     """A fitted classifier made of a function from rows to probabilities.
 
     The function stands for a model that is not fitted here: a remote service, an

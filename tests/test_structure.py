@@ -17,7 +17,7 @@ ROOMS = [
     *("_classifier", "teachers", "_fit", "_selection", "_parts", "_students"),
     *("_outofcore", "_labels"),
     *("_validation", "transfer", "torch", "_soft_data", "_paired", "_dataset"),
-    *("_nested", "_frames", "_warnings", "_files", "_tasks", "_progress"),
+    *("_nested", "_frames", "_version", "_warnings", "_files", "_tasks", "_progress"),
     *("_checks", "_typing", "_sklearn"),
 ]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
 from .._classifier import DistilledClassifier
 from .._files import list_versions
+from .._version import __version__
 from ..inspection import DistillationReport
 from ..inspection._report_sections import IN_SHORT, SIDE_BY_SIDE, WARNINGS
 from ..inspection._report_text import format_text

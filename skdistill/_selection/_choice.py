@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from .._dataset import Dataset
 from .._labels._calibration import Calibration, fit_calibration
@@ -54,6 +55,7 @@ class Choice:
     pilots: list[dict[str, Any]] = field(default_factory=list)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def choose(
     parts: Parts,
     data: Dataset,

@@ -8,7 +8,7 @@ from functools import partial
 from html import escape
 from typing import Any
 
-from .. import __version__
+from .._version import __version__
 from ._evaluation_rows import STUDENT, TEACHER
 from ._fidelity import FidelityDisplay
 from ._figures import N_BINS

@@ -10,21 +10,24 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from .._checks import check_count, check_weight
 from .._frames import is_pandas, is_polars
 from .._sklearn import _safe_indexing
 from .._typing import BoolArray, FloatArray
+from .._version import Versioned
 from ._dense import DenseTable
 from ._sparse import SparseTable
 
 
-class RowSampler(ABC, BaseEstimator):
+class RowSampler(Versioned, ABC, BaseEstimator):
     """Base of the samplers: `fit`, `sample` and `sample_with_parents`."""
 
     #: Whether `fit` takes sparse X.
     _takes_sparse = True
 
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def fit(self, X, y=None, sample_weight=None):
         """Learn the distribution of rows.
 
@@ -84,6 +87,7 @@ class RowSampler(ABC, BaseEstimator):
         """
         return self.sample_with_parents(n_samples, random_state)[0]
 
+    @threadpool_limits.wrap(limits=1, user_api="blas")
     def sample_with_parents(self, n_samples=1, random_state=None):
         """Make rows, and return the row that each is built on.
 
