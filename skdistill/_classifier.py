@@ -157,11 +157,11 @@ class DistilledClassifier(
     better of the two. The pilot of a network is short: the network takes the best of
     the transfer sets unless the true labels are better by two standard errors.
 
-    An MLPClassifier with Adam learns a transfer set at a learning rate that falls from
-    four times `learning_rate_init` (at most .004) to 0. Leave `early_stopping` off
-    there: the rows that end the fit have in-sample labels. The trees of an
-    LGBMClassifier grow on the real rows (with `X_unlabeled` on all), and all of their
-    leaves are refitted together on the transfer set.
+    An MLPClassifier with Adam learns a transfer set in single precision, at a rate that
+    falls from four times `learning_rate_init` (at most .004) to 0. Leave
+    `early_stopping` off there: rows that end the fit have in-sample labels. The trees
+    of an LGBMClassifier grow on the real rows (with `X_unlabeled` on all), and all of
+    their leaves are refitted together on the transfer set.
 
     References
     ----------

@@ -73,34 +73,31 @@ class LogitLoss:
         return replace(self, targets=targets, alpha=alpha)
 
     def rate(self, logits: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the loss of each row, and the gradient."""
-        gradient, total = _normalise(logits)
-        losses = total - np.einsum("ij,ij->i", self.targets, logits)
-        gradient -= self.targets
+        """Return the losses of rows, and the gradient, which overwrites the logits."""
         if self.alpha is None:
-            return losses, gradient
-        share = (1 - self.alpha) / self.temperature
-        logits, labels = self.temperature * logits, self._mark_labels()
-        hard, total = _normalise(logits)
-        hard_losses = total - np.einsum("ij,ij->i", labels, logits)
-        hard -= labels
+            return _cross_entropy(logits, self.targets), logits
+        share, hard = (1 - self.alpha) / self.temperature, self.temperature * logits
+        losses = self.alpha * _cross_entropy(logits, self.targets)
+        hard_losses = _cross_entropy(hard, self._mark_labels())
+        losses += share / self.temperature * hard_losses
         hard *= share[:, None]
-        gradient *= self.alpha[:, None]
-        gradient += hard
-        return self.alpha * losses + share / self.temperature * hard_losses, gradient
+        logits *= self.alpha[:, None]
+        logits += hard
+        return losses, logits
 
     def differentiate(self, logits: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the gradient and the diagonal Hessian."""
-        proba, _ = _normalise(logits)
+        proba = logits.copy()
+        _normalise(proba)
         gradient, hessian = proba - self.targets, proba * (1 - proba)
         if self.alpha is None:
             return gradient, hessian
-        share = 1 - self.alpha[:, None]
-        proba, _ = _normalise(self.temperature * logits)
+        share, hard = 1 - self.alpha[:, None], self.temperature * logits
+        _normalise(hard)
         for values in (gradient, hessian):
             values *= self.alpha[:, None]
-        gradient += share / self.temperature * (proba - self._mark_labels())
-        hessian += share * proba * (1 - proba)
+        gradient += share / self.temperature * (hard - self._mark_labels())
+        hessian += share * hard * (1 - hard)
         return gradient, hessian
 
     def _mark_labels(self) -> FloatArray:
@@ -110,15 +107,26 @@ class LogitLoss:
         return marks[self.codes]
 
 
-def _normalise(logits: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return probabilities, and of each row the logarithm of their divisor."""
+def _cross_entropy(logits: FloatArray, targets: FloatArray) -> FloatArray:
+    """Return the losses of the rows, and overwrite the logits by their gradient."""
+    fit = np.einsum("ij,ij->i", targets, logits)
+    losses = _normalise(logits) - fit
+    logits -= targets
+    return losses
+
+
+def _normalise(logits: FloatArray) -> FloatArray:
+    """Overwrite logits by probabilities; return the logarithm of each row's divisor."""
     if logits.shape[1] == 1:
-        return expit(logits), np.logaddexp(0, logits[:, 0])
+        total = np.logaddexp(0, logits[:, 0])
+        expit(logits, out=logits)
+        return total
     peak = logits.max(axis=1)
-    proba = np.exp(logits - peak[:, None])
-    total = proba.sum(axis=1)
-    proba /= total[:, None]
-    return proba, np.log(total) + peak
+    logits -= peak[:, None]
+    np.exp(logits, out=logits)
+    total = logits.sum(axis=1)
+    logits /= total[:, None]
+    return np.log(total) + peak
 
 
 def count_outputs(n_classes: int) -> int:

@@ -154,6 +154,18 @@ def test_partial_fit_goes_on_as_after_scikit_learn_s_fit(solver, n_classes):
 
 
 @quiet
+def test_verbose_prints_what_scikit_learn_prints(capsys):
+    data = draw(300, 2, hard=True)
+    net = make_net("adam", max_iter=3, verbose=True)
+    fit_student(clone(net), data)
+    ours = capsys.readouterr().out
+    net.fit(data.X, data.y)
+    assert ours == capsys.readouterr().out
+    fit_student(clone(net), data, validation=data)
+    assert capsys.readouterr().out.count("Validation score: -") == 3
+
+
+@quiet
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 def test_a_seed_gives_the_same_bytes(solver):
     net = MLPClassifier((4,), solver=solver, max_iter=5)
