@@ -14,6 +14,9 @@ from sklearn.datasets import make_classification
 
 from skdistill._outofcore import _chunks, _spill
 
+#: Doctests are looked for in every module, and these would be modules of one name.
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]
+
 
 @pytest.fixture(scope="module")
 def chunk_data():
