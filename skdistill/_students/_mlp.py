@@ -142,6 +142,7 @@ class MLPLearner(SoftLearner):
         """Fit in epochs over buffers; L-BFGS has no epochs."""
         if student.solver == "lbfgs":
             return super().fit_chunks(student, spill, validation)
+        # The first buffer stands for all: rows of later ones are read epoch by epoch.
         rows = _read(student, next(spill.shuffle(None)))
         limit = self.count_epochs(student, spill.n_samples)
         repeat = partial(repeat_buffers, student, spill, partial(_read, student))
