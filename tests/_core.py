@@ -9,6 +9,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 #: Share of the class priors in the labels.
 EPSILON = 1e-3
 
+#: The training rows with the teacher's own labels, and nothing else.
+PLAIN = {"augmenter": None, "calibrate": False}
+
 #: What students other than networks may learn from.
 WAYS = [
     "transfer set",

@@ -4,6 +4,7 @@ import copy
 import functools
 
 import numpy as np
+from _core import PLAIN
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -26,8 +27,8 @@ TRAIN = X_TRAIN, Y_TRAIN
 def distil(X=X_TRAIN, y=Y_TRAIN, **params):
     teacher = RandomForestClassifier(10, random_state=0)
     student = DecisionTreeClassifier(max_depth=3)
-    given = {"teacher": teacher, "student": student, "random_state": 0, **params}
-    return DistilledClassifier(**given).fit(X, y)
+    given = {"teacher": teacher, "student": student, "random_state": 0, **PLAIN}
+    return DistilledClassifier(**{**given, **params}).fit(X, y)
 
 
 def report_on(estimator, X=X_TEST, y=Y_TEST, **params):

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from _core import PLAIN
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import GradientBoostingClassifier, VotingClassifier
@@ -565,7 +566,8 @@ CASES = [
 
 
 def good_params():
-    return {"teacher": LogisticRegression(), "student": LogisticRegression()}
+    parts = {"teacher": LogisticRegression(), "student": LogisticRegression()}
+    return {**parts, **PLAIN}
 
 
 @pytest.mark.parametrize(("params", "X_bad", "y_bad", "fit", "error", "parts"), CASES)

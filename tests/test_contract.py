@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from _core import PLAIN
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -48,20 +49,27 @@ def small_vote():
 
 
 COMBINATIONS = {
-    "defaults": DistilledClassifier(),
+    "defaults": DistilledClassifier(**PLAIN),
     "logistic-logistic": DistilledClassifier(
-        LogisticRegression(), LogisticRegression()
+        LogisticRegression(), LogisticRegression(), **PLAIN
     ),
-    "vote-mlp": DistilledClassifier(small_vote(), small_mlp(), temperature=2.0),
+    "vote-mlp": DistilledClassifier(
+        small_vote(), small_mlp(), temperature=2.0, **PLAIN
+    ),
     "forest-pipeline": DistilledClassifier(
-        RandomForestClassifier(10), make_pipeline(StandardScaler(), small_mlp())
+        RandomForestClassifier(10),
+        make_pipeline(StandardScaler(), small_mlp()),
+        **PLAIN,
     ),
     "forest-lightgbm": DistilledClassifier(
         RandomForestClassifier(10),
         LGBMClassifier(n_estimators=10, min_child_samples=2, verbose=-1),
+        **PLAIN,
     ),
     "boosting-tree": DistilledClassifier(
-        HistGradientBoostingClassifier(max_iter=10), DecisionTreeClassifier(max_depth=4)
+        HistGradientBoostingClassifier(max_iter=10),
+        DecisionTreeClassifier(max_depth=4),
+        **PLAIN,
     ),
 }
 
@@ -120,7 +128,7 @@ def data():
 
 
 def distilled(**params):
-    defaults = {"random_state": 0, "temperature": 2.0, "alpha": 0.8}
+    defaults = {"random_state": 0, "temperature": 2.0, "alpha": 0.8, **PLAIN}
     return DistilledClassifier(
         small_vote(), LogisticRegression(), **(defaults | params)
     )
@@ -166,7 +174,9 @@ def test_in_meta_estimators(wrap, data):
 
 def test_as_teacher_of_another(data):
     X, y = data
-    nested = DistilledClassifier(distilled(), DecisionTreeClassifier(max_depth=2))
+    nested = DistilledClassifier(
+        distilled(), DecisionTreeClassifier(max_depth=2), **PLAIN
+    )
     assert nested.fit(X, y).score(X, y) > 0.6
     assert nested.teacher_.student_.coef_.shape == (1, 5)
 
@@ -206,7 +216,9 @@ def test_methods_before_fit_and_delegation(data):
         est.decision_function(X), est.student_.decision_function(X)
     )
     # Learned from the labels alone, a full tree is sure of its training rows.
-    tree = DistilledClassifier(small_vote(), DecisionTreeClassifier(), alpha=0.0)
+    tree = DistilledClassifier(
+        small_vote(), DecisionTreeClassifier(), alpha=0.0, **PLAIN
+    )
     assert not hasattr(tree.fit(X, y), "decision_function")
     assert np.isneginf(tree.predict_log_proba(X)).any()
 
@@ -252,6 +264,7 @@ def test_no_deprecation_fires_for_any_student(student, data):
         for category in (FutureWarning, DeprecationWarning, PendingDeprecationWarning):
             warnings.simplefilter("error", category)
         for params in ({}, {"augmenter": "munge", "n_synthetic": 50, "cv": 2}):
-            est = DistilledClassifier(small_vote(), student, random_state=0, **params)
+            settings = {"random_state": 0, **PLAIN, **params}
+            est = DistilledClassifier(small_vote(), student, **settings)
             est.fit(X, y, sample_weight=np.ones(len(y))).predict_proba(X)
             est.predict(X)

@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+from _core import PLAIN
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
@@ -131,7 +132,9 @@ CONTAINERS = {
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_rows_reach_teacher_and_student_untouched(name, cv, seen):
     rows = CONTAINERS[name]
-    distilled = DistilledClassifier(Spy("teacher"), Spy("student"), cv=cv).fit(rows, Y)
+    distilled = DistilledClassifier(Spy("teacher"), Spy("student"), cv=cv, **PLAIN).fit(
+        rows, Y
+    )
     distilled.predict_proba(rows)
     roles = {(role, method) for role, method, _ in seen}
     assert roles == {
@@ -157,7 +160,9 @@ def test_sparse_rows_are_made_indexable_for_fit_and_left_alone_for_predict(
 ):
     """As in scikit-learn's own meta-estimators: matrix or array stays what it is."""
     rows = given(X)
-    distilled = DistilledClassifier(Spy("teacher"), Spy("student")).fit(rows, Y)
+    distilled = DistilledClassifier(Spy("teacher"), Spy("student"), **PLAIN).fit(
+        rows, Y
+    )
     assert {what for _, _, what in seen} == {(fitted, 4, np.dtype(float))}
     seen.clear()
     distilled.predict_proba(rows)
@@ -170,7 +175,9 @@ def test_sparse_rows_are_made_indexable_for_fit_and_left_alone_for_predict(
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_sparse_and_dense_rows_teach_the_same(container, student):
-    distilled = DistilledClassifier(LogisticRegression(), student, random_state=0)
+    distilled = DistilledClassifier(
+        LogisticRegression(), student, random_state=0, **PLAIN
+    )
     dense = distilled.fit(X, Y).predict_proba(X)
     sparse = distilled.fit(container(X), Y).predict_proba(container(X))
     np.testing.assert_allclose(sparse, dense, atol=1e-3)
@@ -179,7 +186,9 @@ def test_sparse_and_dense_rows_teach_the_same(container, student):
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_names_and_width(name):
     rows = CONTAINERS[name]
-    distilled = DistilledClassifier(Spy("teacher"), Spy("student")).fit(rows, Y)
+    distilled = DistilledClassifier(Spy("teacher"), Spy("student"), **PLAIN).fit(
+        rows, Y
+    )
     assert distilled.n_features_in_ == rows.shape[1]
     columns = list(getattr(rows, "columns", []))
     if columns and all(isinstance(column, str) for column in columns):
@@ -189,7 +198,7 @@ def test_names_and_width(name):
 
 
 def test_names_are_forgotten_by_a_fit_on_rows_without():
-    distilled = DistilledClassifier(LogisticRegression(), LogisticRegression())
+    distilled = DistilledClassifier(LogisticRegression(), LogisticRegression(), **PLAIN)
     distilled.fit(CONTAINERS["pandas numbers"], Y)
     assert distilled.feature_names_in_.tolist() == list("abcd")
     distilled.fit(X[:, :3], Y)
@@ -205,7 +214,7 @@ def test_names_are_forgotten_by_a_fit_on_rows_without():
 )
 def test_columns_in_another_order_are_refused(name, method, student):
     rows = CONTAINERS[name]
-    distilled = DistilledClassifier(LogisticRegression(), student).fit(rows, Y)
+    distilled = DistilledClassifier(LogisticRegression(), student, **PLAIN).fit(rows, Y)
     with pytest.raises(ValueError, match="must be in the same order"):
         getattr(distilled, method)(rows[["b", "a", "c", "d"]])
     with pytest.raises(ValueError, match="unseen at fit time"):
@@ -220,7 +229,7 @@ def test_columns_in_another_order_are_refused(name, method, student):
 def test_every_container_teaches_the_same(name):
     rows = CONTAINERS[name]
     student = make_pipeline(StandardScaler(), LogisticRegression())
-    distilled = DistilledClassifier(LogisticRegression(), student)
+    distilled = DistilledClassifier(LogisticRegression(), student, **PLAIN)
     expected = distilled.fit(X, Y).predict_proba(X)
     proba = distilled.fit(rows, Y).predict_proba(rows)
     np.testing.assert_allclose(proba, expected, atol=1e-10)
@@ -232,7 +241,7 @@ def test_every_container_teaches_the_same(name):
 def exact():
     """A teacher and a student whose optimum does not depend on the labels' order."""
     tight = LogisticRegression(tol=1e-10, max_iter=2000)
-    return DistilledClassifier(tight, tight, temperature=2.0, alpha=0.8)
+    return DistilledClassifier(tight, tight, temperature=2.0, alpha=0.8, **PLAIN)
 
 
 LABELS = {
@@ -346,7 +355,7 @@ def test_defaults_on_a_mixed_frame(rows):
     y = np.array(["no", "yes"])[(Y > 0).astype(int)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        distilled = DistilledClassifier(random_state=0).fit(rows, y)
+        distilled = DistilledClassifier(random_state=0, **PLAIN).fit(rows, y)
         proba = distilled.predict_proba(rows)
         odd = with_surprises(rows)
         surprised = distilled.predict_proba(odd)
@@ -370,7 +379,9 @@ def test_default_student_on_text_with_pandas_na(dtype):
     town = pd.Series(RNG.choice(["Bern", "Oslo"], N), dtype=dtype)
     town[HOLES] = pd.NA
     rows = pd.DataFrame({"number": X[:, 0], "town": town})
-    distilled = DistilledClassifier(LogisticOnNumbers(), random_state=0).fit(rows, Y)
+    distilled = DistilledClassifier(LogisticOnNumbers(), random_state=0, **PLAIN).fit(
+        rows, Y
+    )
     proba = distilled.predict_proba(rows)
     np.testing.assert_allclose(proba.sum(axis=1), 1)
     swapped = rows.assign(town=pd.Series([pd.NA] * N, dtype=dtype))
@@ -392,7 +403,7 @@ class LogisticOnNumbers(ClassifierMixin, BaseEstimator):
 def test_a_pipeline_student_learns_from_named_columns():
     rows = mixed_pandas()[["grade", "flag"]]
     student = make_pipeline(OneHotEncoder(), LogisticRegression())
-    distilled = DistilledClassifier(student, student).fit(rows, Y)
+    distilled = DistilledClassifier(student, student, **PLAIN).fit(rows, Y)
     assert distilled.student_[0].feature_names_in_.tolist() == ["grade", "flag"]
     np.testing.assert_allclose(
         distilled.predict_proba(rows), distilled.teacher_.predict_proba(rows), atol=0.05

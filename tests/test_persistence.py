@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+from _core import PLAIN
 from joblib import parallel_config
 from lightgbm import LGBMClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -78,7 +79,8 @@ ASKED = {
 
 def distil(student, seed=0, **params):
     teacher = params.pop("teacher", LogisticRegression())
-    return DistilledClassifier(teacher, student, random_state=seed, **params).fit(X, Y)
+    params = {"random_state": seed, **PLAIN, **params}
+    return DistilledClassifier(teacher, student, **params).fit(X, Y)
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +194,7 @@ def nested():
         voting="soft",
     )
     student = Pipeline([("scale", StandardScaler()), ("mlp", network())])
-    return DistilledClassifier(vote, student, temperature=2.0, alpha=0.5, cv=3)
+    return DistilledClassifier(vote, student, temperature=2.0, alpha=0.5, cv=3, **PLAIN)
 
 
 def test_nested_parameters_are_read_and_set():
@@ -292,6 +294,7 @@ def test_a_search_fits_each_teacher_once_a_training_split(cv, n_fits, tmp_path):
         cv=cv,
         memory=joblib.Memory(tmp_path / "cache", verbose=0),
         random_state=0,
+        **PLAIN,
     )
     # Shuffled: halves of contiguous thirds would be the same rows by accident.
     splitter = StratifiedKFold(3, shuffle=True, random_state=0)
@@ -315,7 +318,10 @@ def test_a_search_fits_each_teacher_once_a_training_split(cv, n_fits, tmp_path):
 def test_memory_knows_teachers_rows_and_weights_apart(tmp_path):
     log = tmp_path / "log"
     distilled = DistilledClassifier(
-        CountingTeacher(str(log)), LogisticRegression(), memory=str(tmp_path / "cache")
+        CountingTeacher(str(log)),
+        LogisticRegression(),
+        memory=str(tmp_path / "cache"),
+        **PLAIN,
     )
     weight = np.linspace(0.5, 2, N)
     steps = [
@@ -366,7 +372,9 @@ def test_the_seed_decides_every_byte(name, fitted):
 
 
 def test_the_seed_decides_every_byte_of_the_defaults():
-    one, two = (DistilledClassifier(random_state=5).fit(X, Y) for _ in range(2))
+    one, two = (
+        DistilledClassifier(random_state=5, **PLAIN).fit(X, Y) for _ in range(2)
+    )
     assert pickle.dumps(one.student_) == pickle.dumps(two.student_)
     np.testing.assert_array_equal(
         one.teacher_.predict_proba(X), two.teacher_.predict_proba(X)
@@ -440,7 +448,8 @@ def failing_cases():
 )
 @pytest.mark.parametrize("rows", [X, X[:, :3]], ids=["same rows", "other rows"])
 def test_a_failed_fit_leaves_the_old_state_or_none(error, params, rows):
-    good = {"teacher": LogisticRegression(), "student": LogisticRegression()}
+    parts = {"teacher": LogisticRegression(), "student": LogisticRegression()}
+    good = {**parts, **PLAIN}
     Failing.n_fits = 0
     unfitted = DistilledClassifier(**good | params)
     before = pickle.dumps(vars(unfitted))

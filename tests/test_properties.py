@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from _core import Table, add_numbers, clip, soften
+from _core import PLAIN, Table, add_numbers, clip, soften
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -80,7 +80,7 @@ def test_an_unconstrained_student_serves_true_probabilities(counts, temperature,
     teacher = FrozenEstimator(TableTeacher(proba, np.arange(n_classes)))
     student = LogisticRegression(C=np.inf, tol=1e-10, max_iter=100_000)
     fitted = DistilledClassifier(
-        teacher, student, temperature=temperature, alpha=alpha
+        teacher, student, temperature=temperature, alpha=alpha, **PLAIN
     ).fit(X[pattern], y)
     # Clipping moves a probability by up to 1e-3.
     np.testing.assert_allclose(fitted.predict_proba(X), proba, atol=3e-3)
@@ -98,7 +98,7 @@ def test_unconstrained_mlp_recovers_the_blend(temperature, n_classes):
         (16,), "tanh", solver="lbfgs", alpha=0, tol=1e-9, max_iter=20_000
     )
     fitted = DistilledClassifier(
-        teacher, student, temperature=temperature, random_state=0
+        teacher, student, temperature=temperature, random_state=0, **PLAIN
     ).fit(X, codes)
     np.testing.assert_allclose(fitted.predict_proba(X), clip(proba, codes), atol=1e-3)
 
@@ -111,7 +111,7 @@ def test_a_student_without_a_limit_serves_the_blend(proba, alpha):
     proba = np.resize(proba, (len(codes), n_classes))
     X = add_numbers(np.arange(len(codes)))
     teacher = FrozenEstimator(TableTeacher(proba, np.arange(n_classes)))
-    fitted = DistilledClassifier(teacher, Table(), alpha=alpha).fit(X, codes)
+    fitted = DistilledClassifier(teacher, Table(), alpha=alpha, **PLAIN).fit(X, codes)
     blend = alpha * clip(proba, codes) + (1 - alpha) * np.eye(n_classes)[codes]
     np.testing.assert_allclose(fitted.predict_proba(X), blend, atol=1e-12)
 
@@ -134,7 +134,7 @@ def test_order_of_a_frozen_teachers_classes_is_nothing(
     proba += np.eye(n_classes)[codes] / 2
     X = np.column_stack([np.arange(30), rng.normal(size=(30, 3))])
     order = rng.permutation(n_classes)
-    settings_ = {"temperature": temperature, "alpha": alpha}
+    settings_ = {"temperature": temperature, "alpha": alpha, **PLAIN}
     plain, permuted = (
         DistilledClassifier(
             FrozenEstimator(TableTeacher(table, names)),
@@ -153,7 +153,9 @@ def test_integer_weights_are_repeated_rows(seed, temperature, alpha):
     X, y = make_classification(60, n_features=4, random_state=seed)
     weight = np.random.RandomState(seed).randint(1, 4, size=60)
     logistic = LogisticRegression(tol=1e-10, max_iter=10_000)
-    est = DistilledClassifier(logistic, logistic, temperature=temperature, alpha=alpha)
+    est = DistilledClassifier(
+        logistic, logistic, temperature=temperature, alpha=alpha, **PLAIN
+    )
     weighted = est.fit(X, y, sample_weight=weight).predict_proba(X)
     repeated = est.fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
     np.testing.assert_allclose(weighted, repeated.predict_proba(X), atol=1e-4)
@@ -166,7 +168,7 @@ def test_rows_sum_to_one_and_labels_agree(seed, n_classes):
         80, n_informative=5, n_classes=n_classes, random_state=seed
     )
     est = DistilledClassifier(
-        RandomForestClassifier(5), LogisticRegression(), random_state=seed
+        RandomForestClassifier(5), LogisticRegression(), random_state=seed, **PLAIN
     ).fit(X, y)
     proba = est.predict_proba(X)
     np.testing.assert_allclose(proba.sum(axis=1), 1)
@@ -179,7 +181,7 @@ def test_rows_sum_to_one_and_labels_agree(seed, n_classes):
 )
 def test_seed_decides_every_byte(student):
     X, y = make_classification(80, random_state=0)
-    est = DistilledClassifier(RandomForestClassifier(5), student)
+    est = DistilledClassifier(RandomForestClassifier(5), student, **PLAIN)
     first, second, other = (
         pickle.dumps(est.set_params(random_state=seed).fit(X, y).student_)
         for seed in (0, 0, 1)
@@ -191,7 +193,7 @@ def test_seed_decides_every_byte(student):
 def test_a_changed_teacher_changes_the_student():
     X, y = make_classification(80, random_state=0)
     stored = LogisticRegression(C=0.01).fit(X, y).predict_proba(X)
-    est = DistilledClassifier(None, LogisticRegression())
+    est = DistilledClassifier(None, LogisticRegression(), **PLAIN)
     before = est.fit(X, y, teacher_proba=stored).student_.coef_
     after = est.fit(X, y, teacher_proba=soften(stored, 0.5)).student_.coef_
     assert np.abs(after).sum() > 1.2 * np.abs(before).sum()

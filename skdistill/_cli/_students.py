@@ -14,7 +14,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from .._labels._defaults import default_student, prepare_columns
-from ..transfer._transfer_set import PILOT_ROWS
 
 
 def _prepend_columns(X: Any, classifier: Any) -> Pipeline:
@@ -59,7 +58,7 @@ def _use_trees(X: Any, trees: Any) -> Any:
 
 
 def _make_network(X: Any, *layers: int) -> Pipeline:
-    network = clone(default_student(X, len(X), stops=len(X) < PILOT_ROWS)[-1])
+    network = clone(default_student(X, len(X), stops=False)[-1])
     return _prepend_scaling(X, network.set_params(hidden_layer_sizes=layers))
 
 

@@ -29,16 +29,17 @@ class OutOfFold:
         The rows that have such a label, ascending.
     proba : ndarray of shape (n_labelled, n_classes)
         Their labels; the mean of the folds where several test a row.
-    in_sample : ndarray of shape (n_train, n_classes)
-        Labels that the teacher of the first fold gives its own training rows.
-    transfer : list of ndarrays of shape (n_rows, n_classes)
-        Labels that it gives the rows of each transfer set.
+    in_sample : list of ndarrays of shape (n_train, n_classes)
+        Labels that the teacher of a fold gives its own training rows: of the first
+        fold, and of those with tables.
+    transfer : list of lists of ndarrays of shape (n_rows, n_classes)
+        Labels that it gives the rows of each table.
     """
 
     rows: IndexArray
     proba: FloatArray
-    in_sample: FloatArray
-    transfer: list[FloatArray]
+    in_sample: list[FloatArray]
+    transfer: list[list[FloatArray]]
 
     def take(self, rows: IndexArray) -> FloatArray:
         """Return the labels of some of the rows."""
@@ -50,7 +51,7 @@ def cross_fit(
     data: Dataset,
     folds: list[Split],
     params: dict[str, Any],
-    transfer_rows: Sequence[Any] = (),
+    tables: Sequence[Sequence[Any]] = (),
     *,
     tasks: Tasks,
     context: Any = None,
@@ -67,8 +68,8 @@ def cross_fit(
         Rows to fit a teacher on, and rows that it labels.
     params : dict
         What `fit` is called with, cut to the rows of the fold.
-    transfer_rows : sequence of tables
-        Rows that the teacher of the first fold labels as well.
+    tables : sequence of sequences of tables
+        Further rows that the teacher of each fold labels; later folds may have none.
     tasks : Tasks
         Memory and workers.
     context : callback context or None
@@ -79,9 +80,11 @@ def cross_fit(
     name = tasks.name(teacher, data.X, data.y, params)
     given = Shared((teacher, data.X, data.y, data.classes, params))
 
+    further = [tuple(some) for some in tables] or [()]
+
     def list_calls() -> Iterator[Any]:
         for number, (train, test) in enumerate(folds):
-            others = tuple(transfer_rows) if number == 0 else None
+            others = further[number] if number < len(further) else None
             names: tuple[str | None, str | None] = (None, None)
             if name is not None:
                 names = (
@@ -97,15 +100,16 @@ def cross_fit(
     rows = np.unique(np.concatenate([test for _, test in folds]))
     proba = np.zeros((len(rows), data.n_classes), label_dtype(data.n_classes))
     counts = np.zeros((len(rows), 1), proba.dtype)
-    others: list[FloatArray] = []
+    others: list[list[FloatArray]] = []
     for (_, test), (labels, *more) in zip(folds, answers, strict=True):
         at = np.searchsorted(rows, test)
         np.add.at(proba, at, labels)
         np.add.at(counts, at, 1)
-        others += more
+        if more:
+            others.append(more)
     proba /= counts
-    in_sample, *transfer = others
-    check_column_order(in_sample, data.codes[folds[0][0]], data.classes, TEACHER)
+    in_sample, transfer = [own for own, *_ in others], [made for _, *made in others]
+    check_column_order(in_sample[0], data.codes[folds[0][0]], data.classes, TEACHER)
     return OutOfFold(rows, proba, in_sample, transfer)
 
 

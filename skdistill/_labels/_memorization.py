@@ -39,7 +39,7 @@ def measure_memorization(
     train, held_out = split
     figures = {}
     for name, rows, proba in (
-        ("in_sample", train, oof.in_sample),
+        ("in_sample", train, oof.in_sample[0]),
         ("out_of_fold", held_out, oof.take(held_out)),
     ):
         weight = None if data.weight is None else data.weight[rows]

@@ -26,7 +26,7 @@ from .._students import (
 )
 from .._typing import FloatArray, IndexArray
 from ..transfer import Munge, Spunge
-from ..transfer._transfer_set import TransferSet
+from ..transfer._transfer_set import TransferSet, makes_rows
 from ._hold_outs import Splits
 
 
@@ -48,8 +48,9 @@ class Candidate:
     stops_early : bool
         Whether validation rows end the student's fit.
     rows : TransferSet, TransferStream or None
-        Rows beyond the training rows: those of the pilot where pilots choose, else
-        those that the student learns.
+        Rows beyond the training rows that the student learns.
+    pilot_rows : tuple of TransferSet
+        Those that pilots learn, one for each split of theirs.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Candidate:
     in_sample: bool = True
     stops_early: bool = False
     rows: TransferSet | TransferStream | None = None
+    pilot_rows: tuple[TransferSet, ...] = ()
 
     @property
     def augmented(self) -> bool:
@@ -89,16 +91,18 @@ def list_candidates(
         for name, sampler, in_sample in _list_samplers(estimator, parts, splits)
     ]
     blends = splits.chooses and estimator.alpha == "auto" and blends_labels(student)
-    # Of the short pilots of a network each costs the others part of their length.
+    # Of the short pilots of a network each costs the others part of their length, and
+    # of many candidates on few rows one seems best by chance.
     network = learns_in_epochs(student)
-    short = bool(candidates) and blends and network
-    if not candidates or (splits.chooses and not short):
+    few = splits.in_folds or (bool(candidates) and blends and network)
+    if not candidates or (splits.chooses and not few):
         candidates.append(Candidate("training rows", None, alpha, plain, True, stops))
-    if blends and not short:
+    if blends and not few:
         candidates.append(Candidate("half true labels", None, 0.5, mixed, True, stops))
     if blends:
-        # The longer a network learns true labels, the worse it becomes.
-        ends = stops or network
+        # The longer a network learns true labels, the worse it becomes; a tenth of few
+        # rows cannot tell when.
+        ends = stops or (network and not splits.in_folds)
         candidates.append(Candidate("true labels", None, 0.0, 1.0, True, ends))
     return candidates
 
@@ -116,8 +120,8 @@ def _list_samplers(
     if parts.sampler is None:
         return []
     near = ("transfer set", parts.sampler, True)
-    if not splits.chooses:
-        return [] if estimator.augmenter == "auto" else [near]
+    if splits.in_folds or not splits.chooses:
+        return [near] if makes_rows(estimator.augmenter, estimator.pilot) else []
     wide = ("wide transfer set", Munge(p=0.5, n_neighbors=10), False)
     far = ("far transfer set", Spunge(p=0.5), False)
     if learns_in_epochs(parts.student):

@@ -12,9 +12,7 @@ from .._dataset import Dataset
 from .._labels._calibration import Calibration, fit_calibration
 from .._labels._cross_fit import OutOfFold
 from .._labels._memorization import measure_memorization
-from .._labels._probabilities import align
 from .._labels._soft_targets import clip_probabilities
-from .._nested import last_step
 from .._paired import paired_difference
 from .._parts import Parts
 from .._progress import Progress
@@ -30,11 +28,6 @@ from ._candidates import Candidate, drop_needless
 from ._hold_outs import Splits
 from ._pilots import Pilot, label_pilots, run_pilots, score_rows
 from ._sampling import sample_rows_of
-
-#: A fit is far worse than its pilot where its log loss is higher by this share and so
-#: many nats. It has learned the rows that were held out of the pilot, and none of 35
-#: ordinary fits had a higher one.
-_WORSE, _WORSE_NATS = 0.2, 0.05
 
 #: Standard errors by which held-out rows must speak against what does no harm.
 _CERTAIN = 2
@@ -54,37 +47,12 @@ class Choice:
         By which its logits are divided in the end.
     pilots : list of dict
         As in DistilledClassifier.
-    scores : _Scores or None
-        Held-out rows, where there were pilots.
-    losses : ndarray of shape (n_rows,) or None
-        Log losses of the chosen pilot on them.
     """
 
     candidate: Candidate
     memorization: dict[str, float] | None
     student_calibration: float = 1.0
     pilots: list[dict[str, Any]] = field(default_factory=list)
-    scores: _Scores | None = None
-    losses: FloatArray | None = None
-
-    def warn_if_worse(self, student: Any) -> None:
-        """Warn where the student is far worse than its pilot on the held-out rows.
-
-        It has learned most of them, so that it should be better.
-        """
-        if self.scores is None or self.losses is None:
-            return
-        losses = self.scores.rate(student.predict_proba(self.scores.X), student)
-        lead, error = self.scores.compare(losses, self.losses)
-        before, after = (self.scores.average(part) for part in (self.losses, losses))
-        if lead > _CERTAIN * error and lead > _WORSE * before + _WORSE_NATS:
-            warn_caller(
-                f"The {type(last_step(student)).__name__} has a log loss of "
-                f"{after:.4f} on {len(losses)} rows, where its pilot, fitted without "
-                f"them, has {before:.4f}: its fit diverges or is too long. Lower its "
-                "learning rate or number of rounds; in leaves of boosted trees of many "
-                "classes nearly no Hessian is left, and min_child_weight=1 bounds them."
-            )
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
@@ -102,26 +70,31 @@ def choose(
     Warn where the teacher has no advantage, or none that the student can take.
     """
     memorization = None
-    if oof is not None and splits.pilot is not None:
-        memorization = measure_memorization(data, splits.pilot, oof)
+    if oof is not None and splits.first is not None:
+        memorization = measure_memorization(data, splits.first, oof)
     if len(candidates) == 1:
         return Choice(candidates[0], memorization)
-    assert splits.pilot is not None
     with progress.step("pilots"):
         labels = label_pilots(parts, data, splits, candidates, oof)
-        pilots = run_pilots(
-            parts,
-            data,
-            splits,
-            drop_needless(candidates, memorization),
-            labels,
-            calibration,
-        )
         factors = weigh_served(parts.student, data.classes, data.priors)
-        scores = _Scores(data, splits.pilot[1], factors)
-        chosen = choose_pilot(pilots, parts.student, scores.weight, scores.complete)
-        teacher = scores.read_teacher(labels.held_out, calibration)
-        if harm := _describe_harm(chosen, pilots, scores, teacher):
+        held_out = np.concatenate([rows for _, rows in splits.pilots])
+        scores = _Scores(data, held_out, factors)
+        said = np.concatenate([some.held_out for some in labels])
+        teacher = scores.read_teacher(said, calibration)
+        candidates = drop_needless(candidates, memorization)
+        known = []
+        network = learns_in_epochs(parts.student) and candidates[0].augmented
+        if splits.in_folds and network:
+            # Its pilot would cost as much as the fit in each fold. A network comes as
+            # near to the teacher as few rows can tell.
+            first, *candidates = candidates
+            known = [Pilot(first, teacher, *score_rows(teacher, scores.codes), False)]
+        found = run_pilots(parts, data, splits, candidates, labels, calibration)
+        pilots, settings = known + found, (scores.complete, splits.in_folds)
+        chosen = choose_pilot(pilots, parts.student, scores.weight, *settings)
+        harm = _describe_harm(chosen, pilots, scores, teacher)
+        # On few rows most teachers are within the error of the student.
+        if harm and (not splits.in_folds or chosen.candidate.alpha == 0):
             warn_caller(harm)
             progress.say(harm)
         return Choice(
@@ -129,8 +102,6 @@ def choose(
             memorization,
             _calibrate_student(chosen, parts, splits, scores),
             [_report(pilot, scores.weight, pilot is chosen) for pilot in pilots],
-            scores,
-            scores.rate(chosen.proba),
         )
 
 
@@ -142,7 +113,6 @@ class _Scores:
     """
 
     def __init__(self, data: Dataset, rows: Any, factors: FloatArray | None) -> None:
-        self._data, self._rows = data, rows
         self.codes = data.codes[rows]
         self.weight = None if data.weight is None else data.weight[rows]
         self._priors, self._factors = data.priors, factors
@@ -153,19 +123,6 @@ class _Scores:
         self.n_classes = data.n_classes
         #: Whether every class is among the rows; else they decide nothing.
         self.complete = len(np.unique(self.codes)) == data.n_classes
-
-    @property
-    def X(self) -> Any:
-        return self._data.take(self._rows).X
-
-    def rate(self, proba: FloatArray, student: Any = None) -> FloatArray:
-        """Return the log loss of each row, none of the probabilities being 0."""
-        if proba.shape[1] < self.n_classes:
-            proba = align(proba, student.classes_, self._data.classes)
-        return score_rows(self.clip(proba), self.codes)[0]
-
-    def average(self, losses: FloatArray) -> float:
-        return float(np.average(losses, weights=self.weight))
 
     def read_teacher(
         self, proba: FloatArray, calibration: Calibration | None
@@ -198,6 +155,7 @@ def choose_pilot(
     student: Any,
     weight: FloatArray | None = None,
     decides: bool = True,
+    in_folds: bool = False,
 ) -> Pilot:
     """Return the pilot that the held-out rows prefer, in log loss.
 
@@ -206,7 +164,9 @@ def choose_pilot(
     long as its fit it is the true labels, with which distillation does no harm. Where
     only leaves are refitted, the trees are nearly the same, and it is the better of
     transfer set and true labels. The pilot of a network ends long before a transfer
-    set has paid, but for the true labels: it is the best of the transfer sets.
+    set has paid, but for the true labels: it is the best of the transfer sets. Pilots
+    of few rows, on every fold, take the better: two standard errors of few rows are
+    more than either may lose.
 
     Parameters
     ----------
@@ -218,12 +178,16 @@ def choose_pilot(
         Weights of the held-out rows.
     decides : bool, default=True
         Whether the held-out rows may overrule what stays: they have every class.
+    in_folds : bool, default=False
+        Whether the pilots were run on every fold.
     """
 
     def find_best(some: list[Pilot]) -> Pilot:
         return min(some, key=lambda pilot: np.average(pilot.losses, weights=weight))
 
     best, direct = find_best(pilots), _find_direct(pilots)
+    if in_folds:
+        return best
     augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
     if learns_in_epochs(student):
         stays = find_best(augmented or pilots[:1])

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import KFold, StratifiedKFold, check_cv
+from sklearn.utils import check_random_state
 
 from .._dataset import Dataset, split_rows
 from .._parts import Parts
 from .._students import learns_in_epochs, validation_fraction
-from .._typing import Split
+from .._typing import IndexArray, Split
 from ..transfer._transfer_set import PILOT_ROWS
 
 #: Share of the rows that choose and calibrate.
 _PILOT_SHARE = 0.2
 #: Share of the rows that end or judge the student's fit, where it does not say.
 _VALIDATION_SHARE = 0.1
+#: Folds of a small table, and how many rows, and rows of each class, they are worth it
+#: for: with fewer they decide nothing, and a fold lacks a class.
+_N_FOLDS, _FEWEST_ROWS = 5, 50
 
 
 @dataclass(frozen=True)
@@ -26,31 +31,41 @@ class Splits:
 
     Attributes
     ----------
-    cv : list of pairs of ndarrays or None
-        Folds of `cv`: rows to fit a teacher on, rows that it labels.
-    pilot : pair of ndarrays or None
-        Rows that pilots learn, and rows that choose among them and calibrate.
+    folds : list of pairs of ndarrays
+        Rows to fit a further teacher on, and rows that it labels: the folds of `cv`,
+        those of a small table, or the rows of the pilots.
+    out_of_fold : bool
+        Whether training rows learn the labels of the folds, which `cv` asks for;
+        other folds calibrate and compare.
+    pilots : list of pairs of ndarrays
+        Rows that pilots learn, and rows that choose among them: the first of the folds,
+        on a small table all of them. Empty: pilots decide nothing.
+    first : pair of ndarrays or None
+        The first of the folds, which shows how far labels are memorised; None where
+        it cannot.
     validation : pair of ndarrays or None
         Rows of the student's fit, and rows that end it or decide on its tuning;
         only some candidates use them.
     calibrate : bool
         Whether the labels are to be calibrated on rows with out-of-fold labels.
-    chooses : bool
-        Whether pilots decide what is learned.
     """
 
-    cv: list[Split] | None
-    pilot: Split | None
+    folds: list[Split]
+    out_of_fold: bool
+    pilots: list[Split]
+    first: Split | None
     validation: Split | None
     calibrate: bool
-    chooses: bool
 
     @property
-    def folds(self) -> list[Split]:
-        """Splits for which a further teacher is fitted."""
-        if self.cv is not None:
-            return self.cv
-        return [] if self.pilot is None else [self.pilot]
+    def chooses(self) -> bool:
+        """Whether pilots decide what is learned."""
+        return bool(self.pilots)
+
+    @property
+    def in_folds(self) -> bool:
+        """Whether pilots are run on every fold, as on a small table."""
+        return len(self.pilots) > 1
 
 
 def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
@@ -62,25 +77,36 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         A splitter that leaves rows without a label, a teacher that cannot be
         calibrated, or too few rows.
     """
-    cv = _draw_folds(estimator, parts, data)
+    cv = _draw_cv(estimator, parts, data)
     calibrate = _decide_calibration(estimator, parts, data)
-    tries = estimator.augmenter == "auto" and data.n_samples >= PILOT_ROWS
-    pilot = None
-    if calibrate or tries:
-        pilot = (
-            cv[0] if cv else split_rows(data.codes, _PILOT_SHARE, parts.seeds.pilots)
-        )
-        pilot = pilot if _decides(pilot, data) else None
+    small = data.n_samples < PILOT_ROWS
+    tries = estimator.augmenter == "auto" and not small
+    compares = small and _compares(estimator) and _has_folds(data)
+    folds, seed = cv or [], parts.seeds.pilots
+    if cv is None and small and (calibrate or compares):
+        folds = _draw_folds(data.codes, seed)
+    elif cv is None and (calibrate or tries):
+        folds = [split_rows(data.codes, _PILOT_SHARE, seed)]
+    usable = [_decides(fold, data) for fold in folds]
+    if cv is None and not small and usable == [False]:
+        folds, usable = [], []
+    shows = (calibrate or tries or compares) and bool(folds) and usable[0]
+    pilots = []
+    if compares and all(usable):
+        pilots = folds
+    elif tries and estimator.pilot > 0 and shows:
+        pilots = folds[:1]
     return Splits(
-        cv,
-        pilot,
+        folds,
+        cv is not None,
+        pilots,
+        folds[0] if shows else None,
         _draw_validation(estimator, parts, data, tries),
         calibrate,
-        chooses=tries and estimator.pilot > 0 and pilot is not None,
     )
 
 
-def _draw_folds(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
+def _draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
     if estimator.cv is None:
         return None
     cv = check_cv(estimator.cv, data.y, classifier=True)
@@ -97,9 +123,34 @@ def _draw_folds(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | No
     return folds
 
 
+def _draw_folds(codes: IndexArray, seed: Any) -> list[Split]:
+    """Draw the folds of a small table, stratified where a class has enough rows."""
+    n_folds = min(_N_FOLDS, len(codes))
+    stratified = np.bincount(codes).max() >= n_folds
+    kind = StratifiedKFold if stratified else KFold
+    cv = kind(n_folds, shuffle=True, random_state=check_random_state(seed))
+    with warnings.catch_warnings():
+        # A class with fewer rows is in fewer folds.
+        warnings.simplefilter("ignore", UserWarning)
+        return list(cv.split(codes, codes))
+
+
+def _compares(estimator: Any) -> bool:
+    """Whether the parameters leave open whose labels are learned."""
+    auto = estimator.augmenter == estimator.alpha == "auto"
+    return auto and estimator.pilot > 0
+
+
+def _has_folds(data: Dataset) -> bool:
+    """Whether the folds of a small table decide anything."""
+    most = np.bincount(data.codes).min() >= _N_FOLDS
+    return data.n_samples >= _FEWEST_ROWS and bool(most)
+
+
 def _decide_calibration(estimator: Any, parts: Parts, data: Dataset) -> bool:
     if estimator.calibrate == "auto":
-        return data.n_samples >= PILOT_ROWS and parts.refits
+        enough = data.n_samples >= PILOT_ROWS or _has_folds(data)
+        return parts.refits and enough
     if estimator.calibrate and not parts.refits:
         raise ValueError(
             "calibrate=True needs a teacher that can be fitted without the rows it is "

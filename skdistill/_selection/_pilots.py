@@ -6,6 +6,7 @@ Pilots learn none of the held-out rows, whose true labels score them.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,7 +33,7 @@ from .._typing import FloatArray, IndexArray, Split
 from ..transfer._transfer_set import count_rows, take_part
 from ._candidates import Candidate, soften_rows, soften_transfer_set
 from ._hold_outs import Splits
-from ._sampling import PILOT_RATIO, pilot_tables
+from ._sampling import PILOT_RATIO, list_pilot_tables
 
 #: What a row costs the fit of an ensemble, if it labels a row at 1.
 _FIT_COST = 10
@@ -75,7 +76,7 @@ class PilotLabels:
     train, held_out : ndarrays of shape (n_rows, n_classes)
         Labels of the rows that pilots learn, and of those that score them.
     transfer : list of ndarrays of shape (n_rows, n_classes)
-        Labels of the rows of the candidates that have some, in order.
+        Labels of the pilots' rows of the candidates that have some, in order.
     """
 
     train: FloatArray
@@ -89,26 +90,41 @@ def label_pilots(
     splits: Splits,
     candidates: list[Candidate],
     oof: OutOfFold | None,
-) -> PilotLabels:
-    """Return what the pilots learn; a fixed teacher labels it here.
+) -> list[PilotLabels]:
+    """Return what the pilots of each split learn; a fixed teacher labels it here.
 
     Out-of-fold labels of `cv` are what the student will learn, so pilots learn them;
     without `cv`, pilots learn in-sample labels as the student will.
     """
-    assert splits.pilot is not None
-    train, held_out = splits.pilot
-    if oof is not None:
-        own = oof.take(train) if splits.cv else oof.in_sample
-        labels, added = oof.take(held_out), oof.transfer
-    elif parts.stored is not None:
-        own, labels, added = parts.stored[train], parts.stored[held_out], []
-    else:
+    tables = list_pilot_tables(candidates) or [[] for _ in splits.pilots]
+    if oof is None:
+        return _label_by_fixed(parts, data, splits, tables)
+    found = []
+    for number, (train, held_out) in enumerate(splits.pilots):
+        # Without tables only the first of the fold teachers has labelled its own rows.
+        seen = number < len(oof.in_sample) and not splits.out_of_fold
+        own = oof.in_sample[number] if seen else oof.take(train)
+        added = oof.transfer[number] if number < len(oof.transfer) else []
+        found.append(PilotLabels(own, oof.take(held_out), added))
+    return found
+
+
+def _label_by_fixed(
+    parts: Parts, data: Dataset, splits: Splits, tables: list[list[Any]]
+) -> list[PilotLabels]:
+    proba, labeller = parts.stored, None
+    if proba is None:
         name = parts.tasks.name(parts.teacher)
         labeller = Labeller(parts.teacher, data.classes, parts.tasks, name)
         proba = labeller.label(data.X)
-        own, labels = proba[train], proba[held_out]
-        added = [labeller.label(X) for X in pilot_tables(candidates)]
-    return PilotLabels(own, labels, added)
+    return [
+        PilotLabels(
+            proba[train],
+            proba[held_out],
+            [labeller.label(X) for X in some] if labeller else [],
+        )
+        for (train, held_out), some in zip(splits.pilots, tables, strict=True)
+    ]
 
 
 def run_pilots(
@@ -116,10 +132,10 @@ def run_pilots(
     data: Dataset,
     splits: Splits,
     candidates: list[Candidate],
-    labels: PilotLabels,
+    labels: list[PilotLabels],
     calibration: Calibration | None,
 ) -> list[Pilot]:
-    """Fit one short student a candidate, and score it on the true labels held out.
+    """Fit one student a candidate and split, and score it on the true labels held out.
 
     Parameters
     ----------
@@ -127,38 +143,70 @@ def run_pilots(
         The fit's.
     candidates : list of Candidate
         At least one.
-    labels : PilotLabels
-        The teacher's labels.
+    labels : list of PilotLabels
+        The teacher's labels, split by split.
     calibration : Calibration or None
         Of the labels.
     """
-    assert splits.pilot is not None
-    train, held_out = splits.pilot
-    n_rows, n_visits = _share_out(parts, data, splits.pilot, candidates)
-    task = _PilotTask(
+    tasks, n_calls = parts.tasks, len(candidates) * len(splits.pilots)
+    n_threads = tasks.count_threads(n_calls)
+
+    def list_calls() -> Iterator[Any]:
+        for number, split in enumerate(splits.pilots):
+            said = labels[number]
+            task = _make_task(parts, data, splits, split, candidates, said, calibration)
+            given, added = Shared(task), iter(said.transfer)
+            for candidate in candidates:
+                rows = candidate.pilot_rows[number] if candidate.pilot_rows else None
+                proba = None if rows is None else next(added)
+                pair = (replace(candidate, rows=rows, pilot_rows=()), proba)
+                yield given, Shared(pair), n_threads
+
+    with warnings.catch_warnings():
+        # A pilot is meant to end before it converges.
+        warnings.simplefilter("ignore")
+        with raise_interrupts():
+            pilots = list(tasks.run(_run_pilot, list_calls(), n_calls))
+    step = len(candidates)
+    return [_join_pilots(pilots[k::step]) for k in range(step)]
+
+
+def _make_task(
+    parts: Parts,
+    data: Dataset,
+    splits: Splits,
+    split: Split,
+    candidates: list[Candidate],
+    labels: PilotLabels,
+    calibration: Calibration | None,
+) -> _PilotTask:
+    n_rows, n_visits = len(split[0]), None
+    if not splits.in_folds:
+        n_rows, n_visits = _share_out(parts, data, split, candidates)
+    return _PilotTask(
         parts.student,
         parts.student_params,
         parts.seeds.split,
         parts.seeds.torch,
         data,
-        (train, held_out),
-        _draw_rows(data.codes[train], n_rows, parts.seeds.pilots),
+        split,
+        _draw_rows(data.codes[split[0]], n_rows, parts.seeds.pilots),
         labels.train,
         labels.held_out,
         calibration,
-        bool(splits.cv),
+        splits.out_of_fold,
         n_visits,
     )
-    given, tasks = Shared(task), parts.tasks
-    n_threads = tasks.count_threads(len(candidates))
-    added = iter(labels.transfer)
-    pairs = ((c, None if c.rows is None else next(added)) for c in candidates)
-    calls = ((given, Shared(pair), n_threads) for pair in pairs)
-    with warnings.catch_warnings():
-        # A pilot is meant to end before it converges.
-        warnings.simplefilter("ignore")
-        with raise_interrupts():
-            return list(tasks.run(_run_pilot, calls, len(candidates)))
+
+
+def _join_pilots(pilots: list[Pilot]) -> Pilot:
+    """Return the pilots of one candidate as one, on all of the held-out rows."""
+    proba, losses, hits = (
+        np.concatenate([getattr(pilot, name) for pilot in pilots])
+        for name in ("proba", "losses", "hits")
+    )
+    to_end = all(pilot.to_end for pilot in pilots)
+    return Pilot(pilots[0].candidate, proba, losses, hits, to_end)
 
 
 @dataclass(frozen=True)

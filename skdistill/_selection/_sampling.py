@@ -34,27 +34,33 @@ def sample_candidates(
     synthetic rows.
     """
     candidates = list_candidates(estimator, parts, data, splits)
+    try:
+        return _sample_rows(parts, data, splits, candidates)
+    except (TypeError, ValueError) as error:
+        if estimator.augmenter != "auto" or not candidates[0].augmented:
+            raise
+        warn_caller(
+            'augmenter="auto" makes no synthetic rows, for these cannot be built '
+            f"on: {error} Set augmenter=None to do without, or pass a sampler of "
+            "your own."
+        )
+    parts = replace(parts, sampler=None)
+    candidates = list_candidates(estimator, parts, data, splits)
+    return _sample_rows(parts, data, splits, candidates)
+
+
+def _sample_rows(
+    parts: Parts, data: Dataset, splits: Splits, candidates: list[Candidate]
+) -> list[Candidate]:
     if len(candidates) > 1:
-        try:
-            return _sample_pilot_rows(parts, data, splits, candidates)
-        except (TypeError, ValueError) as error:
-            warn_caller(
-                'augmenter="auto" makes no synthetic rows, for these cannot be built '
-                f"on: {error} Set augmenter=None to do without, or pass a sampler of "
-                "your own."
-            )
-            parts = replace(parts, sampler=None)
-            candidates = list_candidates(estimator, parts, data, splits)
-    if len(candidates) > 1:
-        return candidates
+        return [_sample_pilot_rows(c, parts, data, splits) for c in candidates]
     return [sample_rows_of(candidates[0], parts, data, splits)]
 
 
-def pilot_tables(candidates: list[Candidate]) -> list[Any]:
-    """Return the tables that pilots learn beyond the training rows, in order."""
-    if len(candidates) == 1:
-        return []
-    return [c.rows.X for c in candidates if isinstance(c.rows, TransferSet)]
+def list_pilot_tables(candidates: list[Candidate]) -> list[list[Any]]:
+    """Return the tables that pilots learn beyond the training rows, split by split."""
+    given = [c.pilot_rows for c in candidates if c.pilot_rows]
+    return [[rows.X for rows in some] for some in zip(*given, strict=True)]
 
 
 def sample_rows_of(
@@ -88,26 +94,31 @@ def student_split(candidate: Candidate, parts: Parts, splits: Splits) -> Split |
 
 
 def _sample_pilot_rows(
-    parts: Parts, data: Dataset, splits: Splits, candidates: list[Candidate]
-) -> list[Candidate]:
-    assert splits.pilot is not None
-    own = data.take(splits.pilot[0])
-    final = count_rows(own.n_samples, parts.n_synthetic, parts.ratio)
-    if learns_in_epochs(parts.student):
-        count = max(1, round(_PILOT_SHARE * final))
-    else:
-        count = min(final, PILOT_RATIO * own.n_samples)
-    unlabeled = parts.X_unlabeled
-    if isinstance(unlabeled, Chunks):
-        unlabeled = unlabeled.first
+    candidate: Candidate, parts: Parts, data: Dataset, splits: Splits
+) -> Candidate:
+    """Return a candidate with synthetic rows for each split of the pilots."""
+    network = learns_in_epochs(parts.student)
+    if not candidate.augmented or (splits.in_folds and network):
+        return candidate
 
-    def sample(sampler: Any) -> TransferSet | None:
-        given = (own.X, own.weight, unlabeled, count, parts.seeds.sampler)
-        return make_transfer_set(clone(sampler), *given)
+    def sample(split: Split) -> TransferSet:
+        own = data.take(split[0])
+        count = count_rows(own.n_samples, parts.n_synthetic, parts.ratio)
+        unlabeled = parts.X_unlabeled
+        if isinstance(unlabeled, Chunks):
+            unlabeled = unlabeled.first
+        if splits.in_folds:
+            # Together as many as the student learns.
+            count = max(1, count // len(splits.pilots))
+        elif network:
+            count = max(1, round(_PILOT_SHARE * count))
+        else:
+            count = min(count, PILOT_RATIO * own.n_samples)
+        made = make_transfer_set(
+            clone(candidate.sampler),
+            *(own.X, own.weight, unlabeled, count, parts.seeds.sampler),
+        )
+        assert made is not None
+        return made
 
-    return [
-        replace(candidate, rows=sample(candidate.sampler))
-        if candidate.augmented
-        else candidate
-        for candidate in candidates
-    ]
+    return replace(candidate, pilot_rows=tuple(map(sample, splits.pilots)))

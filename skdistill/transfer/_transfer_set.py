@@ -14,7 +14,7 @@ from .._sklearn import _num_samples, _safe_indexing
 from .._typing import FloatArray, IndexArray
 from . import Munge
 
-#: With fewer rows "auto" makes none: a fifth of them decides nothing.
+#: With fewer rows there are no pilots: a fifth of them decides nothing.
 PILOT_ROWS = 500
 
 #: Synthetic rows for each real one, at least; beyond the cap, more rows changed
@@ -82,11 +82,9 @@ def check_unlabeled(X: Any, X_unlabeled: Any) -> None:
     check_same_table(X_unlabeled, X, "X_unlabeled")
 
 
-def makes_rows(augmenter: Any, pilot: float, n_samples: int) -> bool:
+def makes_rows(augmenter: Any, pilot: float) -> bool:
     """Whether the parameters of a DistilledClassifier have rows made, or tried."""
-    if augmenter == "auto":
-        return n_samples >= PILOT_ROWS and pilot > 0
-    return augmenter is not None
+    return pilot > 0 if augmenter == "auto" else augmenter is not None
 
 
 def choose_ratio(in_epochs: bool, n_classes: int) -> int:

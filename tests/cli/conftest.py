@@ -9,6 +9,10 @@ from _command import make_frame, write_teacher
 def in_a_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     hurry(monkeypatch)
+    # How long a network learns, and the folds of small tables, are no subject of the
+    # command, whose tables are small.
+    monkeypatch.setattr("skdistill._students._mlp.MIN_UPDATES", 500)
+    monkeypatch.setattr("skdistill._selection._hold_outs._FEWEST_ROWS", 1000)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from _core import PLAIN
 from _onnx_files import (
     LEARNERS,
     SCORES,
@@ -139,7 +140,7 @@ def test_boolean_labels():
 
 def test_a_distilled_classifier_and_a_search_are_converted_as_what_they_serve():
     student = make_pipeline(StandardScaler(), LogisticRegression())
-    distilled = DistilledClassifier(GaussianNB(), student, random_state=0)
+    distilled = DistilledClassifier(GaussianNB(), student, random_state=0, **PLAIN)
     search = GridSearchCV(distilled, {"alpha": [1.0]}, cv=2)
     for estimator in (distilled, search, make_pipeline(MinMaxScaler(), distilled)):
         estimator.fit(X[TRAIN], make_labels(3)[TRAIN])
@@ -158,7 +159,7 @@ STUDENTS = {
 @pytest.mark.parametrize("student", STUDENTS.values(), ids=STUDENTS)
 @pytest.mark.parametrize("by_id", [False, True])
 def test_skl2onnx_converts_a_pipeline_around_a_distilled_classifier(student, by_id):
-    distilled = DistilledClassifier(GaussianNB(), student(), random_state=0)
+    distilled = DistilledClassifier(GaussianNB(), student(), random_state=0, **PLAIN)
     pipeline = make_pipeline(StandardScaler(), distilled)
     pipeline.fit(X[TRAIN], make_labels(3)[TRAIN])
     options = {"zipmap": False}
@@ -197,7 +198,7 @@ def test_metadata_is_written():
 )
 def test_scores_of_student_and_teacher_are_written(wrap):
     student = make_pipeline(MinMaxScaler(), LogisticRegression())
-    distilled = DistilledClassifier(GaussianNB(), student, random_state=0)
+    distilled = DistilledClassifier(GaussianNB(), student, random_state=0, **PLAIN)
     y = make_labels(3)
     fitted = wrap(distilled).fit(X[TRAIN], y[TRAIN])
     model = to_onnx(fitted, X[TEST], y[TEST])
@@ -277,26 +278,6 @@ def test_a_tie_that_float32_can_not_see_is_an_error():
     assert (learner.predict(rows) == y).all()
     with pytest.raises(ValueError, match="float32"):
         to_onnx(learner, rows)
-
-
-def test_a_model_that_answers_one_row_alone_otherwise_is_refused():
-    torch, skorch = pytest.importorskip("torch"), pytest.importorskip("skorch")
-
-    class Centred(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = torch.nn.Linear(5, 3)
-
-        def forward(self, rows):
-            return self.layer(rows - rows.mean(0))
-
-    given = {"criterion": torch.nn.CrossEntropyLoss, "max_epochs": 1, "verbose": 0}
-    net = skorch.NeuralNetClassifier(Centred, train_split=None, **given)
-    net.fit(X, SCORES.argmax(axis=1))
-    with pytest.raises(
-        ValueError, match=r"; 1 of 90 rows differ .* the most in row 0,"
-    ):
-        to_onnx(net, X[:90])
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from _core import PLAIN
 from lightgbm import LGBMClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import (
@@ -246,12 +247,18 @@ def test_rows_of_some_classes_alone():
 
 def fit_without_a_teacher(student):
     proba = np.full((600, 3), 1 / 3)
-    return DistilledClassifier(student=student).fit(X, Y, teacher_proba=proba)
+    return DistilledClassifier(student=student, **PLAIN).fit(X, Y, teacher_proba=proba)
 
 
 def fit_on_true_labels(student):
     return DistilledClassifier(
-        GaussianNB(), student, alpha=0.0, temperature=1, augmenter=None, random_state=0
+        GaussianNB(),
+        student,
+        alpha=0.0,
+        temperature=1,
+        augmenter=None,
+        random_state=0,
+        calibrate=False,
     ).fit(X, Y)
 
 
@@ -291,7 +298,7 @@ def test_frozen_models_are_pruned_inside(frozen):
 
 def test_a_search_and_a_pipeline_around_a_distilled_classifier():
     distilled = DistilledClassifier(
-        GaussianNB(), MLPClassifier((8,), max_iter=10), random_state=0
+        GaussianNB(), MLPClassifier((8,), max_iter=10), random_state=0, **PLAIN
     )
     pipeline = make_pipeline(StandardScaler(), distilled)
     search = GridSearchCV(pipeline, {"distilledclassifier__alpha": [1.0]}, cv=2)

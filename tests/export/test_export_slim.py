@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from _core import PLAIN
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -93,7 +94,7 @@ def fitted():
 
 def make_distilled(student=None):
     student = student or MLPClassifier((8,), max_iter=5)
-    return DistilledClassifier(GaussianNB(), student, random_state=0)
+    return DistilledClassifier(GaussianNB(), student, random_state=0, **PLAIN)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -321,7 +322,7 @@ def test_skops_loads_the_default_student_of_a_mixed_table():
     frame["kind"] = np.where(frame["a"] > 0, "up", "down")
     frame["known"] = frame["c"] > 0
     proba = np.full((300, 3), 1 / 3)
-    distilled = DistilledClassifier().fit(frame, Y, teacher_proba=proba)
+    distilled = DistilledClassifier(**PLAIN).fit(frame, Y, teacher_proba=proba)
     data = skops.dumps(slim(distilled))
     assert skops.get_untrusted_types(data=data) == ["numpy.dtype"]
     loaded = skops.loads(data, trusted=["numpy.dtype"])

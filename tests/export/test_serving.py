@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _core import PLAIN
 from lightgbm import LGBMClassifier
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
@@ -44,7 +45,7 @@ STUDENTS = {
 @pytest.fixture(scope="module")
 def distilled():
     return {
-        name: DistilledClassifier(GaussianNB(), student, random_state=0).fit(
+        name: DistilledClassifier(GaussianNB(), student, random_state=0, **PLAIN).fit(
             X[TRAIN], NAMES[CODES[TRAIN]]
         )
         for name, student in STUDENTS.items()
@@ -158,7 +159,7 @@ def test_a_net_is_safe_in_threads():
         max_epochs=2,
         verbose=0,
     )
-    fitted = DistilledClassifier(GaussianNB(), net, random_state=0).fit(
+    fitted = DistilledClassifier(GaussianNB(), net, random_state=0, **PLAIN).fit(
         X[TRAIN].astype(np.float32), CODES[TRAIN]
     )
     loaded = pickle.loads(pickle.dumps(fitted))

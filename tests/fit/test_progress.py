@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from _core import PLAIN
 from sklearn.callback import ProgressBar
 from sklearn.datasets import make_classification
 from sklearn.frozen import FrozenEstimator
@@ -54,7 +55,9 @@ def names(recorder, estimator="DistilledClassifier"):
 @pytest.mark.parametrize("cv", [None, 2])
 def test_every_step_begins_and_ends(cv):
     recorder = Recorder()
-    est = DistilledClassifier(DecisionTreeClassifier(), DecisionTreeClassifier(), cv=cv)
+    est = DistilledClassifier(
+        DecisionTreeClassifier(), DecisionTreeClassifier(), cv=cv, **PLAIN
+    )
     est.set_callbacks(recorder).fit(X, y)
     steps = ["fit", *(["folds"] if cv else []), "teacher", "label", "student"]
     assert names(recorder) == steps
@@ -69,7 +72,7 @@ def test_parts_that_know_callbacks_report_too():
     recorder = Recorder()
     logistic = LogisticRegression()
     student = make_pipeline(StandardScaler(), LogisticRegression())
-    est = DistilledClassifier(logistic, student, cv=2).set_callbacks(recorder)
+    est = DistilledClassifier(logistic, student, cv=2, **PLAIN).set_callbacks(recorder)
     est.fit(X, y)
     # The teacher on all rows, and one a fold.
     assert names(recorder, "LogisticRegression").count("fit") >= 3
@@ -79,7 +82,7 @@ def test_parts_that_know_callbacks_report_too():
 
 
 def test_callbacks_change_nothing_that_is_learned(tmp_path):
-    est = DistilledClassifier(LogisticRegression(), LogisticRegression(), cv=2)
+    est = DistilledClassifier(LogisticRegression(), LogisticRegression(), cv=2, **PLAIN)
     plain = est.fit(X, y).student_.coef_
     est.set_params(memory=str(tmp_path), n_jobs=2).set_callbacks(Recorder())
     for _ in range(2):
@@ -87,7 +90,9 @@ def test_callbacks_change_nothing_that_is_learned(tmp_path):
 
 
 def test_progress_bar_nested_in_a_search(capfd):
-    est = DistilledClassifier(DecisionTreeClassifier(), DecisionTreeClassifier())
+    est = DistilledClassifier(
+        DecisionTreeClassifier(), DecisionTreeClassifier(), **PLAIN
+    )
     search = GridSearchCV(est, {"alpha": [0.5, 1.0]}, cv=2)
     search.set_callbacks(ProgressBar(max_propagation_depth=2)).fit(X, y)
     shown = capfd.readouterr()
@@ -95,7 +100,7 @@ def test_progress_bar_nested_in_a_search(capfd):
 
 
 def test_progress_bar_alone(capfd):
-    est = DistilledClassifier(LogisticRegression(), LogisticRegression(), cv=2)
+    est = DistilledClassifier(LogisticRegression(), LogisticRegression(), cv=2, **PLAIN)
     est.set_callbacks(ProgressBar()).fit(X, y)
     shown = capfd.readouterr()
     assert "DistilledClassifier - fit" in shown.out + shown.err
@@ -111,7 +116,7 @@ def test_progress_bar_alone(capfd):
     ],
 )
 def test_verbose_prints_a_line_a_step(capsys, teacher, given, steps):
-    est = DistilledClassifier(teacher, LogisticRegression(), verbose=True)
+    est = DistilledClassifier(teacher, LogisticRegression(), verbose=True, **PLAIN)
     est.fit(X, y, **given)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(steps)
@@ -171,7 +176,7 @@ def make_endless():
 @pytest.mark.parametrize("what", ["teacher", "student"])
 def test_an_interrupt_that_a_network_swallows_ends_the_fit(what):
     parts = {"teacher": LogisticRegression(), "student": LogisticRegression()}
-    est = DistilledClassifier(**parts).fit(X, y)
+    est = DistilledClassifier(**parts, **PLAIN).fit(X, y)
     before = est.predict_proba(X)
     est.set_params(**{what: make_endless()})
     with interrupt() as times, pytest.raises(KeyboardInterrupt):
@@ -200,7 +205,7 @@ class Warner(LogisticRegression):
 
 
 def test_other_warnings_stay_what_they_are():
-    est = DistilledClassifier(Warner(), LogisticRegression())
+    est = DistilledClassifier(Warner(), LogisticRegression(), **PLAIN)
     with pytest.warns(UserWarning, match="mine"):
         est.fit(X, y)
     with warnings.catch_warnings():
@@ -229,5 +234,5 @@ print(hasattr(model, "set_callbacks"), model.fit(X, y).score(X, y) > 0.9)
 def test_without_the_experimental_callbacks_it_imports_and_fits():
     run = [sys.executable, "-c", WITHOUT_CALLBACKS]
     lines = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-    assert "step 1 of 4" in lines
+    assert "step 1 of 5" in lines
     assert lines.splitlines()[-1] == "False True"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
+from _core import PLAIN
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.datasets import make_classification
 from sklearn.exceptions import UnsetMetadataPassedError
@@ -57,7 +58,7 @@ def test_each_part_gets_what_it_asked_for(data):
     X, y, weight, _ = data
     teacher = Recorder().set_fit_request(sample_weight=True, tag="teacher_tag")
     student = Recorder().set_fit_request(sample_weight=False, tag=False)
-    est = DistilledClassifier(teacher, student)
+    est = DistilledClassifier(teacher, student, **PLAIN)
     est.fit(X, y, sample_weight=weight, teacher_tag=np.arange(90))
     np.testing.assert_array_equal(est.teacher_.sample_weight_, weight)
     np.testing.assert_array_equal(est.teacher_.tag_, np.arange(90))
@@ -70,7 +71,7 @@ def test_student_metadata_is_repeated_with_its_rows(data):
     X, y, weight, _ = data
     teacher = Recorder().set_fit_request(sample_weight=False, tag=False)
     student = Recorder().set_fit_request(sample_weight=True, tag=True)
-    est = DistilledClassifier(teacher, student)
+    est = DistilledClassifier(teacher, student, **PLAIN)
     est.fit(X, y, sample_weight=weight, tag=np.arange(90))
     assert est.teacher_.sample_weight_ is None
     np.testing.assert_array_equal(est.student_.tag_, np.repeat(np.arange(90), 2))
@@ -84,10 +85,10 @@ def test_a_student_pipeline_routes_to_its_steps(data):
         scaler, LogisticRegression().set_fit_request(sample_weight=True)
     )
     teacher = LogisticRegression().set_fit_request(sample_weight=True)
-    est = DistilledClassifier(teacher, student).fit(X, y, sample_weight=weight)
+    est = DistilledClassifier(teacher, student, **PLAIN).fit(X, y, sample_weight=weight)
     np.testing.assert_array_equal(est.student_[0].sample_weight_, weight)
     with sklearn.config_context(enable_metadata_routing=False):
-        plain = DistilledClassifier(LogisticRegression(), LogisticRegression())
+        plain = DistilledClassifier(LogisticRegression(), LogisticRegression(), **PLAIN)
         plain.fit(X, y, sample_weight=weight)
     np.testing.assert_allclose(est.student_[-1].coef_, plain.student_.coef_)
 
@@ -104,7 +105,7 @@ def test_the_default_parts_take_weights(data, what):
     X, y, weight, _ = data
     other = LogisticRegression().set_fit_request(sample_weight=True)
     parts = {"teacher": other, "student": other} | {what: None}
-    est = DistilledClassifier(**parts, random_state=0)
+    est = DistilledClassifier(**parts, random_state=0, **PLAIN)
     weighted = est.fit(X, y, sample_weight=weight).predict_proba(X)
     assert np.abs(weighted - est.fit(X, y).predict_proba(X)).max() > 1e-6
 
@@ -112,7 +113,7 @@ def test_the_default_parts_take_weights(data, what):
 def test_groups_reach_the_splitter(data):
     X, y, _, groups = data
     est = DistilledClassifier(
-        LogisticRegression(), LogisticRegression(), cv=GroupKFold(3)
+        LogisticRegression(), LogisticRegression(), cv=GroupKFold(3), **PLAIN
     )
     given = est.fit(X, y, groups=groups)
     labels = cross_val_predict(
@@ -122,7 +123,7 @@ def test_groups_reach_the_splitter(data):
         cv=list(GroupKFold(3).split(X, y, groups)),
         method="predict_proba",
     )
-    stored = DistilledClassifier(None, LogisticRegression())
+    stored = DistilledClassifier(None, LogisticRegression(), **PLAIN)
     stored.fit(X, y, teacher_proba=labels)
     np.testing.assert_allclose(given.student_.coef_, stored.student_.coef_)
     with pytest.raises(ValueError, match="groups"):
@@ -133,7 +134,7 @@ def test_a_search_hands_stored_probabilities_on(data):
     X, y, weight, _ = data
     stored = np.column_stack([0.8 - 0.6 * y, 0.2 + 0.6 * y])
     student = LogisticRegression().set_fit_request(sample_weight=True)
-    est = DistilledClassifier(None, student).set_fit_request(
+    est = DistilledClassifier(None, student, **PLAIN).set_fit_request(
         teacher_proba=True, sample_weight=True
     )
     est.set_score_request(sample_weight=False)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from _core import PLAIN
 from _drawn import (
     COSTS,
     MODELS,
@@ -41,6 +42,7 @@ def distilled():
         RandomForestClassifier(10, random_state=0),
         DecisionTreeClassifier(max_depth=3, random_state=0),
         random_state=0,
+        **PLAIN,
     )
     return model.fit(X_TRAIN, NAMES[Y_TRAIN])
 
@@ -163,7 +165,7 @@ def test_no_teacher_is_an_error(display):
     message = rf"teacher_; got DecisionTreeClassifier.*{display.__name__}.from_pred"
     with pytest.raises(TypeError, match=message):
         display.from_estimator(tree, X, Y)
-    stored = DistilledClassifier(student=tree, random_state=0)
+    stored = DistilledClassifier(student=tree, random_state=0, **PLAIN)
     stored.fit(X_TRAIN, Y_TRAIN, teacher_proba=_draw_proba(0, 120, 2))
     with pytest.raises(TypeError, match="teacher_; got DistilledClassifier without"):
         display.from_estimator(stored, X, Y)

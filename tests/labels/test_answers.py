@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from _core import PLAIN
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.frozen import FrozenEstimator
@@ -64,7 +65,7 @@ BAD = {
 @pytest.mark.parametrize("kind", ["live", "frozen", "cross-fitted", "transfer set"])
 def test_a_bad_answer_is_named(name, kind):
     change, rule, received = BAD[name]
-    teacher, params = Teacher(change), {"augmenter": None}
+    teacher, params = Teacher(change), dict(PLAIN)
     if kind == "frozen":
         teacher = FrozenEstimator(teacher.fit(X, Y))
     elif kind == "cross-fitted":
@@ -86,7 +87,9 @@ def test_named_columns_are_put_in_order(order, names):
         return pd.DataFrame(proba, columns=names).iloc[:, order]
 
     fits = [
-        DistilledClassifier(Teacher(change), LogisticRegression(), augmenter=None)
+        DistilledClassifier(
+            Teacher(change), LogisticRegression(), augmenter=None, calibrate=False
+        )
         for change in (name, np.asarray)
     ]
     served = [fit.fit(X, Y).predict_proba(X) for fit in fits]
@@ -96,9 +99,9 @@ def test_named_columns_are_put_in_order(order, names):
 @pytest.mark.parametrize("decimals", [2, 3, 4])
 def test_rounded_probabilities_are_taken(decimals):
     proba = GaussianNB().fit(X, Y).predict_proba(X).round(decimals)
-    distilled = DistilledClassifier(None, LogisticRegression())
+    distilled = DistilledClassifier(None, LogisticRegression(), **PLAIN)
     distilled.fit(X, Y, teacher_proba=proba)
-    exact = DistilledClassifier(None, LogisticRegression()).fit(
+    exact = DistilledClassifier(None, LogisticRegression(), **PLAIN).fit(
         X, Y, teacher_proba=proba / proba.sum(axis=1, keepdims=True)
     )
     np.testing.assert_allclose(
@@ -135,7 +138,9 @@ def test_a_teacher_that_is_dropped_is_named(kind):
 
 
 def test_distilled_says_whether_labels_of_the_teacher_were_learned():
-    fit = DistilledClassifier(GaussianNB(), LogisticRegression(), augmenter=None)
+    fit = DistilledClassifier(
+        GaussianNB(), LogisticRegression(), augmenter=None, calibrate=False
+    )
     assert fit.fit(X, Y).distilled_ is True
     assert fit.set_params(alpha=0.0).fit(X, Y).distilled_ is False
     assert fit.set_params(augmenter="munge").fit(X, Y).distilled_ is True
@@ -159,26 +164,28 @@ def test_a_fold_without_a_class_names_it():
             return super().fit(X, y)
 
     with pytest.raises(ValueError, match=r"all rows of the classes \[1\]: one class"):
-        DistilledClassifier(Pair(np.asarray), LogisticRegression(), cv=5).fit(X, y)
+        DistilledClassifier(Pair(np.asarray), LogisticRegression(), cv=5, **PLAIN).fit(
+            X, y
+        )
 
 
 def test_the_only_row_of_a_class_does_not_end_stratification():
     """Held-out rows hold each other class by its share."""
-    y = np.r_[Y[:-1], 3]
+    rows, y = np.tile(X, (3, 1)), np.r_[np.tile(Y, 3)[:-1], 3]
     held_out = []
 
     class Spy(Teacher):
         def fit(self, X, y):
-            held_out.append(len(Y) - len(y))
+            held_out.append(len(rows) - len(y))
             counts = np.bincount(y, minlength=4)
-            if len(y) < len(Y):
-                expected = 0.8 * np.bincount(np.r_[Y[:-1]])
+            if len(y) < len(rows):
+                expected = 0.8 * np.bincount(np.tile(Y, 3)[:-1])
                 np.testing.assert_allclose(counts[:3], expected, atol=1)
                 assert counts[3] == 1
             return super().fit(X, y)
 
     with pytest.warns(UserWarning, match=r"not calibrated.*\[3\]"):
         DistilledClassifier(
-            Spy(np.asarray), LogisticRegression(), calibrate=True, random_state=0
-        ).fit(X, y)
-    assert held_out[0] == 40
+            Spy(np.asarray), LogisticRegression(), augmenter=None, random_state=0
+        ).fit(rows, y)
+    assert held_out[0] == 120

@@ -133,9 +133,9 @@ def test_the_scale_of_weights_does_not_count(class_weight):
 
 
 def test_a_class_that_is_not_held_out_is_named_and_nothing_calibrated():
-    proba, codes = draw(60, 3, 0.7)
+    proba, codes = draw(600, 3, 0.7)
     codes[:] = 0
-    codes[30:] = 1
+    codes[300:] = 1
     codes[0] = 2
     distilled = DistilledClassifier(
         Columns(), Table(), augmenter=None, calibrate=True, random_state=0
@@ -257,20 +257,56 @@ def test_an_uncalibrated_fit_has_no_scalar(data):
     assert len(Noting.fits) == 1
 
 
-def test_few_rows_are_not_calibrated_unless_asked(data):
-    X, y = data[0][:200], data[1][:200]
+@pytest.mark.parametrize("weighted", [False, True])
+def test_few_rows_are_calibrated_on_five_folds(data, weighted):
+    X, y = add_numbers(data[0][:150]), data[1][:150]
+    weight = np.random.default_rng(0).uniform(0.2, 3, 150) if weighted else None
+    Noting.fits.clear()
     distilled = DistilledClassifier(
-        RandomForestClassifier(10, random_state=0),
-        LogisticRegression(),
-        random_state=0,
-    ).fit(X, y)
+        Noting(max_depth=3, random_state=0), Table(), augmenter=None, random_state=0
+    ).fit(X, y, sample_weight=weight)
+    *parts, full = Noting.fits
+    np.testing.assert_array_equal(full, np.arange(150))
+    assert [len(part) for part in parts] == [120] * 5
+    # Put together again from what the teachers were fitted on.
+    tree, proba = (
+        DecisionTreeClassifier(max_depth=3, random_state=0),
+        np.zeros((150, 3)),
+    )
+    for part in parts:
+        held_out = np.setdiff1d(np.arange(150), part)
+        own = None if weight is None else weight[part]
+        tree.fit(X[part], y[part], own)
+        assert not proba[held_out].any()
+        proba[held_out] = tree.predict_proba(X[held_out])
+    scalar, _ = fit_calibration(clip(proba, y, weight), y, weight)
+    assert distilled.calibration_ == pytest.approx(scalar, rel=1e-3)
+    # The folds only calibrate: rows are learned with the labels of the whole teacher.
+    taught = clip(distilled.teacher_.predict_proba(X), y, weight)
+    given = (distilled.calibration_, distilled.calibration_shift_)
+    np.testing.assert_allclose(
+        distilled.predict_proba(X), calibrate(taught, *given), atol=1e-12
+    )
+    assert distilled.pilots_ == []
+    assert distilled.memorization_["accuracy_out_of_fold"] < 1
+
+
+@pytest.mark.parametrize(("n_samples", "n_rare"), [(49, 20), (200, 4)])
+def test_fewer_rows_or_rows_of_a_class_are_not_calibrated_unless_asked(
+    n_samples, n_rare
+):
+    proba, codes = draw(n_samples, 2, 0.7)
+    codes[:] = np.arange(n_samples) < n_rare
+    distilled = DistilledClassifier(
+        Columns(), Table(), augmenter=None, random_state=0
+    ).fit(add_numbers(proba), codes)
     assert distilled.calibration_ is None
     assert distilled.memorization_ is None
-    distilled.set_params(calibrate=True).fit(X, y)
-    assert distilled.calibration_ < 1
-    # Calibration was asked for, no pilot was.
-    assert distilled.pilots_ == []
-    assert distilled.augmenter_ is None
+    distilled.set_params(calibrate=True).fit(add_numbers(proba), codes)
+    clipped = clip(proba, codes)
+    # This teacher says the same whatever it was fitted on.
+    scalar, _ = fit_calibration(clipped, codes)
+    assert distilled.calibration_ == pytest.approx(min(scalar, 4), rel=1e-3)
 
 
 def test_rare_classes_keep_their_share_under_class_weights():

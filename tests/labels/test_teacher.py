@@ -3,7 +3,7 @@
 import joblib
 import numpy as np
 import pytest
-from _core import EPSILON, Table, add_numbers, clip
+from _core import EPSILON, PLAIN, Table, add_numbers, clip
 from sklearn import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
@@ -34,7 +34,7 @@ def data():
 
 
 def taught(X, y, **params):
-    est = DistilledClassifier(student=Table(), **params)
+    est = DistilledClassifier(student=Table(), **{**PLAIN, **params})
     return est.fit(add_numbers(X), y)
 
 
@@ -103,11 +103,11 @@ def test_frozen_teacher_is_not_refitted(data):
 def test_stored_probabilities_stand_in(data):
     X, y = add_numbers(data[0]), data[1]
     stored = GaussianNB().fit(data[0], y).predict_proba(data[0])
-    est = DistilledClassifier(student=Table()).fit(X, y, teacher_proba=stored)
+    est = DistilledClassifier(student=Table(), **PLAIN).fit(X, y, teacher_proba=stored)
     assert est.teacher_ is None
     np.testing.assert_allclose(est.student_.mass_, clip(stored, y), atol=1e-12)
     frozen = FrozenEstimator(GaussianNB().fit(X, y))
-    est = DistilledClassifier(frozen, Table()).fit(X, y, teacher_proba=stored)
+    est = DistilledClassifier(frozen, Table(), **PLAIN).fit(X, y, teacher_proba=stored)
     assert est.teacher_ is not None
     np.testing.assert_allclose(est.student_.mass_, clip(stored, y), atol=1e-12)
 
@@ -117,7 +117,7 @@ def test_cross_validation_slices_stored_probabilities(data):
     stored = np.random.RandomState(0).dirichlet(np.ones(3), len(y)) * 0.5
     stored += 0.5 * np.eye(3)[y]
     found = cross_validate(
-        DistilledClassifier(student=Table()),
+        DistilledClassifier(student=Table(), **PLAIN),
         add_numbers(X),
         y,
         cv=3,
@@ -132,7 +132,7 @@ def test_cross_validation_slices_stored_probabilities(data):
 
 def test_stored_columns_in_another_order_are_noticed(data):
     X, y = data
-    distilled = DistilledClassifier(None, Table())
+    distilled = DistilledClassifier(None, Table(), **PLAIN)
 
     def learn(stored):
         return distilled.fit(add_numbers(X), y, teacher_proba=stored).student_.mass_
@@ -153,12 +153,16 @@ def test_weights_reach_teacher_and_student(data):
     vote = VotingClassifier([("a", bayes)], voting="soft")
     expected = GaussianNB().fit(X, y, sample_weight=weight).predict_proba(X)
     for teacher in (bayes, Pipeline([("only", bayes)]), vote):
-        est = DistilledClassifier(teacher, Table()).fit(X, y, sample_weight=weight)
+        est = DistilledClassifier(teacher, Table(), **PLAIN).fit(
+            X, y, sample_weight=weight
+        )
         np.testing.assert_allclose(est.teacher_.predict_proba(X), expected)
         targets = clip(expected, y, weight) * weight[:, None]
         np.testing.assert_allclose(est.student_.mass_, targets, atol=1e-12)
     cv = KFold(3)
-    folds = DistilledClassifier(bayes, Table(), cv=cv).fit(X, y, sample_weight=weight)
+    folds = DistilledClassifier(bayes, Table(), cv=cv, **PLAIN).fit(
+        X, y, sample_weight=weight
+    )
     expected = np.zeros((len(y), 3))
     for train, test in cv.split(X):
         fold = GaussianNB().fit(X[train], y[train], weight[train])
@@ -189,7 +193,7 @@ INNER = make_pipeline(StandardScaler(), LOGISTIC)
 def test_weights_reach_the_last_step_of_a_teacher_or_are_refused(data, teacher, alone):
     X, y = data
     weight = np.random.RandomState(0).uniform(0.1, 5, len(y))
-    distilled = DistilledClassifier(teacher, LogisticRegression())
+    distilled = DistilledClassifier(teacher, LogisticRegression(), **PLAIN)
     if alone is None:
         with pytest.raises(TypeError, match="must take sample_weight"):
             distilled.fit(X, y, sample_weight=weight)
@@ -212,12 +216,14 @@ def test_seed_reaches_what_was_left_open_only(data):
         ],
         voting="soft",
     )
-    est = DistilledClassifier(vote, Table(), random_state=0).fit(add_numbers(X), y)
+    est = DistilledClassifier(vote, Table(), random_state=0, **PLAIN).fit(
+        add_numbers(X), y
+    )
     seeds = [m.random_state for m in est.teacher_.estimators_]
     assert isinstance(seeds[0], int)
     assert seeds[1] == 7
     student = LogisticRegression(max_iter=5000)
-    again = DistilledClassifier(vote, student, random_state=0)
+    again = DistilledClassifier(vote, student, random_state=0, **PLAIN)
     again.fit(add_numbers(X), y)
     assert [m.random_state for m in again.teacher_.estimators_] == seeds
 
@@ -271,6 +277,7 @@ def test_a_memory_knows_labels_whatever_the_number_of_workers(
         Numbered(max_iter=1000),
         Table(),
         cv=cv,
+        augmenter=None,
         calibrate=True,
         memory=str(tmp_path),
         random_state=0,
@@ -285,7 +292,7 @@ def test_a_memory_knows_labels_whatever_the_number_of_workers(
             if len(found) == 1:
                 first = n_calls
     # The folds, or a part of the rows, and all rows, each fitted once.
-    assert [what for what, _ in Numbered.calls].count("fit") == (4 if cv else 2)
+    assert [what for what, _ in Numbered.calls].count("fit") == (4 if cv else 6)
     assert n_calls == first
     assert len(set(Numbered.calls)) == first
     np.testing.assert_array_equal(*found)

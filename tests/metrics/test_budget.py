@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from _clock import hurry
+from _core import PLAIN
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -112,14 +113,6 @@ def test_none_inside_shows_the_nearest_first():
     assert "Raise the limits" in lines[-1]
 
 
-@pytest.mark.parametrize(
-    ("cost", "written"), [(999, "999"), (1000, "1,000"), (1.2345, "1.23"), (0.5, "0.5")]
-)
-def test_costs_are_written_without_powers_of_ten(cost, written):
-    with pytest.raises(ValueError, match=f"budget of {written} bytes"):
-        within_budget(max_bytes=cost)(_make_results([-0.5], size=[2000]))
-
-
 def test_none_inside_shortens_long_parameters():
     results = _make_results([-0.5], size=[100])
     results["params"] = [{"student": [make_pipeline(StandardScaler())] * 20}]
@@ -202,6 +195,7 @@ def _make_search(refit, teacher=None):
         RandomForestClassifier(10, random_state=0) if teacher is None else teacher,
         DecisionTreeClassifier(random_state=0),
         random_state=0,
+        **PLAIN,
     )
     scoring = {
         "neg_log_loss": "neg_log_loss",

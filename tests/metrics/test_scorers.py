@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import sklearn
 from _clock import hurry, tick
+from _core import PLAIN
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
@@ -64,6 +65,7 @@ def _make_distilled(student=None):
         RandomForestClassifier(20, random_state=0),
         DecisionTreeClassifier(max_depth=2) if student is None else student,
         random_state=0,
+        **PLAIN,
     )
 
 

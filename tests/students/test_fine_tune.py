@@ -171,6 +171,7 @@ def test_synthetic_rows_are_not_tuned_on(data, tuned):
         make_pipeline(StandardScaler(), make_net()),
         augmenter=Echo(),
         n_synthetic=600,
+        calibrate=False,
         fine_tune=1,
         random_state=0,
     ).fit(X, y, X_unlabeled=X[:50] + 0.5)

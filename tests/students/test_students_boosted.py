@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from _boosted import harden, make_soft, training_loss
+from _core import PLAIN
 from _learners import fine_tune, move_lightgbm
 from lightgbm import LGBMClassifier
 from scipy.sparse import csr_matrix
@@ -455,7 +456,7 @@ def test_errors_of_lightgbm_pass():
 def test_distilled_lightgbm_is_deployed_alone():
     data = make_soft(3)
     distilled = DistilledClassifier(
-        LogisticRegression(), light(early_stopping_round=5), random_state=0
+        LogisticRegression(), light(early_stopping_round=5), random_state=0, **PLAIN
     ).fit(data.X, data.y)
     assert distilled.temperature_ == 1
     assert distilled.student_.best_iteration_ > 0

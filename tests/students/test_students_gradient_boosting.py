@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from _core import PLAIN
 from _learners import move_private
 from _trees import CASES, make_hard, make_soft
 from scipy.sparse import csr_matrix
@@ -153,7 +154,7 @@ def test_errors_name_the_student():
 def test_it_serves_what_it_was_taught():
     data = make_soft(n_samples=300)
     model = DistilledClassifier(
-        clone(BOOSTING), clone(BOOSTING), temperature=1, random_state=0
+        clone(BOOSTING), clone(BOOSTING), temperature=1, random_state=0, **PLAIN
     ).fit(data.X, data.y)
     np.testing.assert_array_equal(
         model.predict_proba(data.X), model.student_.predict_proba(data.X)

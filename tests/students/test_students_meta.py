@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from _core import PLAIN
 from _meta_students import STUDENTS, make_logistic, make_scaled
 from _nets import Net
 from joblib import parallel_config
@@ -341,7 +342,7 @@ def test_rows_of_every_class_are_needed():
 def test_in_a_distilled_classifier(name):
     data = make_soft()
     distilled = DistilledClassifier(
-        GaussianNB(), clone(STUDENTS[name]), random_state=0, cv=3
+        GaussianNB(), clone(STUDENTS[name]), random_state=0, cv=3, **PLAIN
     )
     plain = clone(distilled).fit(data.X, data.y)
     with config_context(enable_metadata_routing=True):

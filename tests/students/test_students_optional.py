@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _boosted import LABELS, harden, make_soft, training_loss
+from _core import PLAIN
 from _learners import fine_tune
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -194,7 +195,9 @@ def test_distilled_optional_student_is_deployed_alone(library):
     make, labels = OPTIONAL[library]
     data = make_soft(3, labels=labels)
     student = make(early_stopping_rounds=3)
-    distilled = DistilledClassifier(LogisticRegression(), student, random_state=0)
+    distilled = DistilledClassifier(
+        LogisticRegression(), student, random_state=0, **PLAIN
+    )
     distilled.fit(data.X, data.y)
     again = pickle.loads(pickle.dumps(distilled.student_))
     np.testing.assert_array_equal(

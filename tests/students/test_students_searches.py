@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from _core import PLAIN
 from _meta_students import STUDENTS, make_logistic
 from sklearn import config_context
 from sklearn.base import clone
@@ -121,7 +122,7 @@ def test_groups_are_routed_to_the_folds_of_the_student():
     groups = np.arange(120) % 7
     with config_context(enable_metadata_routing=True):
         search = GridSearchCV(GaussianNB(), {}, cv=GroupKFold(3))
-        distilled = DistilledClassifier(GaussianNB(), search, random_state=0)
+        distilled = DistilledClassifier(GaussianNB(), search, random_state=0, **PLAIN)
         fitted = distilled.fit(data.X, data.y, groups=groups)
     assert fitted.student_.n_splits_ == 3
 

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from _core import PLAIN
 from _learners import fine_tune
 from _nets import STOCK, Net, Several, fit_seeded, make_data, make_net
 from sklearn.base import clone
@@ -467,7 +468,7 @@ def test_distilled_pipeline_ends_in_a_net(loss):
     )
     student = make_pipeline(StandardScaler(), FunctionTransformer(np.float32), net)
     teacher = make_pipeline(StandardScaler(), LogisticRegression())
-    distilled = DistilledClassifier(teacher, student, random_state=0)
+    distilled = DistilledClassifier(teacher, student, random_state=0, **PLAIN)
     distilled.fit(rows, data.y, sample_weight=np.ones(150))
     assert distilled.temperature_ == (3.0 if loss == "folded" else 1.0)
     proba = distilled.predict_proba(rows)

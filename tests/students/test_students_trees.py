@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from _core import PLAIN
 from _trees import BOOSTING, CASES, fit_copies, make_hard, make_soft
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
@@ -444,6 +445,7 @@ def test_distilled_tree_keeps_column_names():
         RandomForestClassifier(10, random_state=0),
         DecisionTreeClassifier(max_depth=2, random_state=0),
         random_state=0,
+        **PLAIN,
     ).fit(frame, data.y)
     text = export_text(model.student_, feature_names=list(frame.columns))
     assert any(f"--- {name} <=" in text for name in frame.columns)

@@ -337,6 +337,7 @@ def test_the_teacher_sees_the_dtypes_it_was_trained_on(container):
         ),
         augmenter="munge",
         n_synthetic=300,
+        calibrate=False,
         random_state=0,
     ).fit(frame, y, X_unlabeled=frame[:30])
     assert distilled.teacher_.n_rows_ == [200, 330]
@@ -345,7 +346,7 @@ def test_the_teacher_sees_the_dtypes_it_was_trained_on(container):
 def test_the_defaults_take_a_mixed_frame():
     frame, y = make_frame(100)
     distilled = DistilledClassifier(
-        augmenter="munge", n_synthetic=300, random_state=0
+        augmenter="munge", n_synthetic=300, calibrate=False, random_state=0
     ).fit(frame, y)
     assert isinstance(distilled.augmenter_, Munge)
     assert (distilled.predict(frame) == y).mean() > 0.85
@@ -364,6 +365,7 @@ def test_sparse_rows(make):
         LogisticRegression(),
         augmenter="munge",
         n_synthetic=500,
+        calibrate=False,
         random_state=0,
     ).fit(X, y, X_unlabeled=make(dense[:20]))
     assert distilled.augmenter_.n_features_in_ == 6

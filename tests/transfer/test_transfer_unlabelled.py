@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from _core import PLAIN
 from _samplers import Counting, Echo, Spy, forget_fits, number_rows
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -34,9 +35,9 @@ def forget():
 def test_unlabelled_rows_come_first_and_the_teacher_labels_them(data):
     X, y = data
     real, more = X[:300], X[300:]
-    distilled = DistilledClassifier(
-        GaussianNB(), Spy(), augmenter=None, random_state=0
-    ).fit(real, y[:300], X_unlabeled=more)
+    distilled = DistilledClassifier(GaussianNB(), Spy(), random_state=0, **PLAIN).fit(
+        real, y[:300], X_unlabeled=more
+    )
     teacher = GaussianNB().fit(real, y[:300])
     prior = np.bincount(y[:300]) / 300
     expected = 0.999 * teacher.predict_proba(X) + 0.001 * prior
@@ -49,7 +50,7 @@ def test_unlabelled_rows_come_first_and_the_teacher_labels_them(data):
 def test_true_labels_are_for_rows_that_have_one(data):
     X, y = data
     distilled = DistilledClassifier(
-        GaussianNB(), Spy(), augmenter=None, alpha=0.0, random_state=0
+        GaussianNB(), Spy(), alpha=0.0, random_state=0, **PLAIN
     ).fit(X[:300], y[:300], X_unlabeled=X[300:])
     student = distilled.student_
     mass = student.mass_[np.argsort(student.rows_[:, 4])]
@@ -73,7 +74,11 @@ def test_synthetic_rows_build_on_unlabelled_ones(data):
     X, y = data
     Labelling.tables.clear()
     DistilledClassifier(
-        Labelling(), Spy(), augmenter=Echo(), n_synthetic=600, random_state=0
+        *(Labelling(), Spy()),
+        augmenter=Echo(),
+        n_synthetic=600,
+        calibrate=False,
+        random_state=0,
     ).fit(X[:300], y[:300], X_unlabeled=X[300:])
     np.testing.assert_array_equal(Echo.fits[0], X)
     *_, table = Labelling.tables
@@ -147,7 +152,11 @@ def test_weights_of_parents_carry_over(data, unlabeled):
     fit = {"X_unlabeled": X[300:]} if unlabeled else {}
     n_rows = 520 if unlabeled else 300
     distilled = DistilledClassifier(
-        GaussianNB(), Spy(), augmenter=Echo(), n_synthetic=2 * n_rows, random_state=0
+        *(GaussianNB(), Spy()),
+        augmenter=Echo(),
+        n_synthetic=2 * n_rows,
+        calibrate=False,
+        random_state=0,
     ).fit(X[:300], y[:300], sample_weight=weight, **fit)
     student = distilled.student_
     mass = student.mass_[np.argsort(student.rows_[:, 4])].sum(axis=1)
@@ -247,6 +256,8 @@ def test_rows_that_nothing_can_be_built_on(name, frozen, alpha):
 def test_unlabelled_texts_need_no_sampler():
     X, student, _ = use_of_no_sampler()["texts"]
     distilled = DistilledClassifier(
-        make_pipeline(TfidfVectorizer(), LogisticRegression()), student, augmenter=None
+        make_pipeline(TfidfVectorizer(), LogisticRegression()),
+        student,
+        **PLAIN,
     ).fit(X[:300], np.arange(300) % 2, X_unlabeled=X[300:])
     assert distilled.predict_proba(X).shape == (520, 2)

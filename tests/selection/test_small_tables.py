@@ -1,0 +1,157 @@
+"""Tables below 500 rows: synthetic rows, folds, and the choice of the true labels."""
+
+import numpy as np
+import pytest
+from scipy.special import logit
+from sklearn.base import clone
+from sklearn.datasets import load_iris, make_classification
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier
+
+X, Y = make_classification(200, 6, n_informative=4, flip_y=0.1, random_state=0)
+FOREST = ExtraTreesClassifier(20, min_samples_leaf=2, random_state=0)
+STUMP = DecisionTreeClassifier(max_depth=1, random_state=0)
+#: A linear student knows these labels, a stump does not.
+LINEAR_X = np.random.RandomState(0).normal(size=(150, 3))
+LINEAR_Y = (LINEAR_X.sum(axis=1) > 0).astype(int)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def distil(X=X, y=Y, teacher=FOREST, student=None, **params):
+    student = student or DecisionTreeClassifier(max_depth=4)
+    return DistilledClassifier(teacher, student, random_state=0, **params).fit(X, y)
+
+
+def make_net(**params):
+    return MLPClassifier((8,), max_iter=30, random_state=0, **params)
+
+
+@pytest.mark.parametrize("student", [DecisionTreeClassifier(max_depth=4), make_net()])
+def test_synthetic_rows_are_learned_at_temperature_1(student):
+    distilled = distil(student=student)
+    assert distilled.augmenter_.n_features_in_ == 6
+    assert distilled.temperature_ == distilled.alpha_ == 1
+    assert distilled.calibration_ is not None
+    assert distilled.distilled_
+    learned = [pilot["learns from"] for pilot in distilled.pilots_]
+    assert learned == ["transfer set", "true labels"]
+    assert [pilot["chosen"] for pilot in distilled.pilots_] == [True, False]
+    again = distil(student=student)
+    np.testing.assert_array_equal(again.predict_proba(X), distilled.predict_proba(X))
+
+
+def test_twenty_rows_are_made_for_each():
+    class Counting(GaussianNB):
+        counts = []
+
+        def predict_proba(self, X):
+            Counting.counts.append(len(X))
+            return super().predict_proba(X)
+
+    distil(teacher=Counting(), alpha=1.0, calibrate=False)
+    assert Counting.counts == [200, 4000]
+
+
+@pytest.mark.parametrize("pilot", [0, 0.3])
+def test_without_pilots_the_training_rows_are_learned(pilot):
+    augmenter = "auto" if pilot == 0 else None
+    distilled = distil(pilot=pilot, augmenter=augmenter, student=make_net())
+    assert distilled.augmenter_ is None
+    assert distilled.temperature_ == 3
+    assert distilled.pilots_ == []
+
+
+def test_the_pilot_of_the_true_labels_is_out_of_fold():
+    fits = []
+
+    class Spy(GaussianNB):
+        def fit(self, X, y, sample_weight=None):
+            fits.append(X)
+            return super().fit(X, y, sample_weight)
+
+    with pytest.warns(UserWarning, match="no better"):
+        distilled = distil(teacher=Spy(), student=LogisticRegression())
+    proba = np.zeros((len(Y), 2))
+    for rows in fits[:5]:
+        held_out = ~(X[:, None] == rows).all(axis=2).any(axis=1)
+        own = LogisticRegression().fit(X[~held_out], Y[~held_out])
+        proba[held_out] = own.predict_proba(X[held_out])
+    pilot = distilled.pilots_[-1]
+    assert pilot["learns from"] == "true labels"
+    assert pilot["log_loss"] == pytest.approx(log_loss(Y, proba), abs=1e-4)
+    hits = proba.argmax(axis=1) == Y
+    assert pilot["accuracy"] == pytest.approx(hits.mean())
+
+
+@pytest.mark.parametrize("kind", ["live", "frozen", "stored"])
+def test_a_teacher_that_is_worse_is_said_and_not_learned(kind):
+    teacher, fit = STUMP, {}
+    if kind != "live":
+        teacher = FrozenEstimator(clone(STUMP).fit(LINEAR_X, LINEAR_Y))
+    if kind == "stored":
+        fit["teacher_proba"], teacher = teacher.predict_proba(LINEAR_X), None
+    distilled = DistilledClassifier(teacher, LogisticRegression(), random_state=0)
+    with pytest.warns(UserWarning, match="no better than the student") as caught:
+        distilled.fit(LINEAR_X, LINEAR_Y, **fit)
+    assert caught[0].message.args[0].count("log loss") == 2
+    assert "on 150 rows" in caught[0].message.args[0]
+    assert not distilled.distilled_
+    assert distilled.alpha_ == 0
+    assert distilled.calibration_ is None
+    # It is the student that nobody distilled.
+    direct = LogisticRegression().fit(LINEAR_X, LINEAR_Y)
+    scale = distilled.student_calibration_
+    np.testing.assert_allclose(
+        distilled.decision_function(LINEAR_X),
+        direct.decision_function(LINEAR_X) / scale,
+        rtol=1e-3,
+        atol=1e-3,
+    )
+    distilled.set_params(alpha=1.0).fit(LINEAR_X, LINEAR_Y, **fit)
+    assert distilled.distilled_
+
+
+def test_a_network_then_learns_the_true_labels_as_it_is():
+    net = MLPClassifier((8,), learning_rate_init=0.01, max_iter=40, random_state=0)
+    with pytest.warns(UserWarning, match="no better than the student"):
+        distilled = distil(LINEAR_X, LINEAR_Y, STUMP, net)
+    direct = clone(net)
+    direct.fit(LINEAR_X, LINEAR_Y)
+    assert distilled.student_.n_iter_ == direct.n_iter_
+    logits, expected = (logit(m.predict_proba(LINEAR_X)) for m in (distilled, direct))
+    np.testing.assert_allclose(
+        logits * distilled.student_calibration_, expected, rtol=1e-6
+    )
+
+
+def test_rows_that_a_sampler_cannot_use():
+    rows = np.ones((60, 2))
+    with pytest.warns(UserWarning, match='augmenter="auto" makes no synthetic rows'):
+        distilled = distil(rows, Y[:60], STUMP, STUMP)
+    assert distilled.augmenter_ is None
+    learned = [pilot["learns from"] for pilot in distilled.pilots_]
+    assert learned == ["training rows", "true labels"]
+    with pytest.raises(ValueError, match="at least two rows that differ"):
+        distil(rows, Y[:60], STUMP, STUMP, augmenter="munge")
+
+
+def test_iris_is_no_worse_than_hard_labels():
+    X, y = load_iris(return_X_y=True)
+    split = train_test_split(X, y, train_size=100, stratify=y, random_state=0)
+    X_train, X_test, y_train, y_test = split
+    student = LogisticRegression(max_iter=1000)
+    distilled = distil(X_train, y_train, student=student)
+    direct = student.fit(X_train, y_train)
+    losses = [
+        log_loss(y_test, model.predict_proba(X_test)) for model in (distilled, direct)
+    ]
+    assert losses[0] < losses[1]
