@@ -112,8 +112,8 @@ class DistilledClassifier(
     calibration_shift_ : ndarray of shape (n_classes,) or None
         What was added to those logarithms, so that the classes keep their shares.
     student_calibration_ : float
-        The scalar by which the student's logits were divided, where a pilot as long as
-        the fit (of a network: none) asked for one by two standard errors; else 1.
+        The scalar that divided the student's logits, where a pilot as long as the fit
+        (a network's: true labels below 500 rows) asked for it by two errors; else 1.
     memorization_ : dict or None
         `accuracy_in_sample` and `entropy_in_sample` (nats) of a teacher on rows that
         it was fitted on, `accuracy_out_of_fold` and `entropy_out_of_fold` on other
