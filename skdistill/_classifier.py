@@ -45,8 +45,8 @@ class DistilledClassifier(
         LightGBM and two networks, for tables of numbers, text and missing values.
     student : classifier with predict_proba, default=None
         Any classifier whose `fit` takes `sample_weight`, an MLPClassifier, or a
-        Pipeline that ends in one. None: an MLP of 64 and 32 units behind the same
-        preprocessing.
+        Pipeline that ends in one. None: an MLP behind the same preprocessing, of 64 and
+        32 units or more, as pilots find and its weights allow (25,000).
     temperature : float > 0 or "auto", default="auto"
         Softens the targets while the student learns; the student's logits are
         multiplied by it afterwards, so that it serves at temperature 1. Other
@@ -78,9 +78,9 @@ class DistilledClassifier(
         Epochs over the true labels after distillation (boosted students: rounds), at
         a tenth of the student's learning rate. A tenth of the rows is held out and
         decides whether the result is kept.
-    pilot : float, default=0.3
-        The share of the final fit that the pilots of "auto" may take together: for a
-        network of the rows it visits in all epochs, for other students of the rows
+    pilot : float, default=1.0
+        What the pilots of "auto" may take together, in final fits: for a network of row
+        visits (half as much again to choose its width), for other students of rows
         labelled and learned; not bounded below 500 rows. 0: no pilots.
     memory : str, path-like, joblib.Memory or None, default=None
         Keeps fitted teachers and labels: a search over the student fits each teacher
@@ -151,8 +151,8 @@ class DistilledClassifier(
     out-of-fold labels of real rows alone. A student whose pilots are as long as its fit
     takes the true labels unless another candidate is better by two standard errors; an
     LGBMClassifier, whose trees are much the same with and without a transfer set, the
-    better of the two. The pilot of a network is short: the network takes the best of
-    the transfer sets unless the true labels are better by two standard errors.
+    better of the two. A network learns the two best transfer sets in longer pilots; it
+    takes the furthest within a standard error, or true labels that are better by one.
 
     Below 500 rows five folds calibrate and choose the better of near synthetic rows and
     true labels; a network's transfer set is judged by the teacher's labels there.
@@ -205,7 +205,7 @@ class DistilledClassifier(
         cv=None,
         calibrate="auto",
         fine_tune=0,
-        pilot=0.3,
+        pilot=1.0,
         memory=None,
         n_jobs=None,
         random_state=None,

@@ -224,7 +224,7 @@ def fit_student(
     tuned : dict or None
         As `fine_tune_` in DistilledClassifier.
     """
-    student, candidate = parts.student, choice.candidate
+    student, candidate = choice.student or parts.student, choice.candidate
     with (
         progress.step("student") as context,
         seed_torch(student, parts.seeds.torch),

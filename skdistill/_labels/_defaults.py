@@ -7,6 +7,7 @@ compared to choose them.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -26,9 +27,15 @@ from sklearn.preprocessing import (
 )
 
 from .._frames import find_kind, list_columns
+from .._sklearn import _safe_indexing
 
 #: Categories of one column that get a column of their own; the rest share one.
 _MAX_CATEGORIES = 32
+
+#: Hidden layers that the default student may have, and its most weights: a row takes
+#: about the same time whatever the layers are, and a file 100 KB at most.
+_HIDDEN = [(64, 32), (128, 64), (128, 128)]
+_MAX_WEIGHTS = 25_000
 
 #: Below this many rows a validation split is too small to stop on.
 _FEW_ROWS = 200
@@ -89,12 +96,39 @@ def default_student(X: Any, n_samples: int, *, stops: bool = True) -> Pipeline:
         Preprocessing, then an `MLPClassifier`.
     """
     if n_samples < _FEW_ROWS:
-        network = MLPClassifier((64, 32), max_iter=2000)
+        network = MLPClassifier(_HIDDEN[0], max_iter=2000)
     else:
         network = MLPClassifier(
-            (64, 32), early_stopping=stops, n_iter_no_change=20, max_iter=1000
+            _HIDDEN[0], early_stopping=stops, n_iter_no_change=20, max_iter=1000
         )
     return Pipeline([("columns", prepare_columns(X)), ("mlp", network)])
+
+
+def list_wider(student: Pipeline, X: Any, n_classes: int) -> list[Pipeline]:
+    """Return default students with wider layers, as far as their weights are few.
+
+    Parameters
+    ----------
+    student : Pipeline
+        A default student; it is not fitted.
+    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+        Training rows, of which the categories decide the number of inputs.
+    n_classes : int
+        Number of classes.
+    """
+    columns = clone(student[0]).fit(X)
+    n_inputs = columns.transform(_safe_indexing(X, slice(0, 1))).shape[1]
+    n_outputs = n_classes if n_classes > 2 else 1
+
+    def count_weights(hidden: tuple[int, ...]) -> int:
+        sizes = n_inputs, *hidden, n_outputs
+        return sum((a + 1) * b for a, b in pairwise(sizes))
+
+    return [
+        clone(student).set_params(mlp__hidden_layer_sizes=hidden)
+        for hidden in _HIDDEN[1:]
+        if count_weights(hidden) <= _MAX_WEIGHTS
+    ]
 
 
 def prepare_columns(X: Any) -> Any:

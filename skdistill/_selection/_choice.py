@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,11 @@ from .._typing import FloatArray
 from .._warnings import warn_caller
 from ._candidates import Candidate, drop_needless
 from ._hold_outs import Splits
-from ._pilots import Pilot, label_pilots, run_pilots, score_rows
+from ._pilots import Pilot, label_pilots, run_pilots, run_wider, score_rows
 from ._sampling import sample_rows_of
 
-#: Standard errors by which held-out rows must speak against what does no harm.
+#: Standard errors by which held-out rows must speak against what does no harm, or
+#: against the transfer set of a short pilot.
 _CERTAIN = 2
 
 
@@ -47,12 +49,15 @@ class Choice:
         By which its logits are divided in the end.
     pilots : list of dict
         As in DistilledClassifier.
+    student : estimator or None
+        A wider default student, unfitted; None: the student of the parts.
     """
 
     candidate: Candidate
     memorization: dict[str, float] | None
     student_calibration: float = 1.0
     pilots: list[dict[str, Any]] = field(default_factory=list)
+    student: Any = None
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
@@ -89,9 +94,15 @@ def choose(
             # near to the teacher as few rows can tell.
             first, *candidates = candidates
             known = [Pilot(first, teacher, *score_rows(teacher, scores.codes), False)]
-        found = run_pilots(parts, data, splits, candidates, labels, calibration)
+        given = (parts, data, splits, candidates, labels, calibration)
+        found = run_pilots(*given, scores.weight)
         pilots, settings = known + found, (scores.complete, splits.in_folds)
         chosen = choose_pilot(pilots, parts.student, scores.weight, *settings)
+        student, rivals = None, []
+        if parts.default_student and chosen.finalist:
+            rivals = run_wider(*given, chosen)
+            student, chosen = _choose_width(chosen, rivals, scores.weight)
+            pilots += [pilot for _, pilot in rivals]
         harm = _describe_harm(chosen, pilots, scores, teacher)
         # On few rows most teachers are within the error of the student.
         if harm and (not splits.in_folds or chosen.candidate.alpha == 0):
@@ -102,6 +113,7 @@ def choose(
             memorization,
             _calibrate_student(chosen, parts, splits, scores),
             [_report(pilot, scores.weight, pilot is chosen) for pilot in pilots],
+            student,
         )
 
 
@@ -160,13 +172,18 @@ def choose_pilot(
     """Return the pilot that the held-out rows prefer, in log loss.
 
     One candidate stays unless another is better by two standard errors: of several
-    that are no better, the best seems so by one. For a student whose pilots were as
-    long as its fit it is the true labels, with which distillation does no harm. Where
-    only leaves are refitted, the trees are nearly the same, and it is the better of
-    transfer set and true labels. The pilot of a network ends long before a transfer
-    set has paid, but for the true labels: it is the best of the transfer sets. Pilots
-    of few rows, on every fold, take the better: two standard errors of few rows are
-    more than either may lose.
+    that are no better, the best seems so by one.
+
+    - A network keeps a transfer set: of those within a standard error of the best, the
+      furthest from the training rows, which repeats least of what the teacher has
+      memorised. One standard error is enough against it after a longer pilot.
+    - A student of which only the leaves are refitted, so that the trees are nearly the
+      same, keeps the better of transfer set and true labels.
+    - Other students, whose pilots are as long as their fit, keep the true labels, with
+      which distillation does no harm.
+
+    Pilots of few rows, on every fold, take the best: two standard errors of few rows
+    are more than either may lose.
 
     Parameters
     ----------
@@ -185,18 +202,37 @@ def choose_pilot(
     def find_best(some: list[Pilot]) -> Pilot:
         return min(some, key=lambda pilot: np.average(pilot.losses, weights=weight))
 
+    def find_furthest(some: list[Pilot]) -> Pilot:
+        best = find_best(some)
+        leads = [paired_difference(p.losses, best.losses, weight) for p in some]
+        # Candidates are listed the nearest first.
+        tied = (lead <= error for lead, error in leads)
+        return list(compress(some, tied))[-1]
+
     best, direct = find_best(pilots), _find_direct(pilots)
     if in_folds:
         return best
     augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
     if learns_in_epochs(student):
-        stays = find_best(augmented or pilots[:1])
+        finalists = [pilot for pilot in augmented if pilot.finalist]
+        stays = find_furthest(finalists or augmented or pilots[:1])
     elif refits_leaves(student):
         stays = find_best(augmented + ([] if direct is None else [direct]) or pilots)
     else:
         stays = direct or best
     lead, error = paired_difference(stays.losses, best.losses, weight)
-    return best if decides and lead > _CERTAIN * error else stays
+    certain = 1 if stays.finalist else _CERTAIN
+    return best if decides and lead > certain * error else stays
+
+
+def _choose_width(
+    narrow: Pilot, wider: list[tuple[Any, Pilot]], weight: FloatArray | None
+) -> tuple[Any, Pilot]:
+    """Return the best wider student if it is better by a standard error, else None."""
+    rivals = [(None, narrow), *wider]
+    student, pilot = min(rivals, key=lambda p: np.average(p[1].losses, weights=weight))
+    lead, error = paired_difference(narrow.losses, pilot.losses, weight)
+    return (student, pilot) if lead > error else (None, narrow)
 
 
 def _find_direct(pilots: list[Pilot]) -> Pilot | None:

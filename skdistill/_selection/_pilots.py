@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from .._dataset import Dataset, split_rows
 from .._labels._calibration import Calibration
 from .._labels._cross_fit import OutOfFold
+from .._labels._defaults import list_wider
 from .._labels._probabilities import align
 from .._labels._teacher import Labeller
 from .._parts import Parts
@@ -25,6 +26,7 @@ from .._progress import raise_interrupts
 from .._students import (
     count_final_epochs,
     fit_student,
+    learns_in_epochs,
     limit_epochs,
     seed_torch,
 )
@@ -37,6 +39,10 @@ from ._sampling import PILOT_RATIO, list_pilot_tables
 
 #: What a row costs the fit of an ensemble, if it labels a row at 1.
 _FIT_COST = 10
+
+#: So many transfer sets of a network get a second, longer pilot: the first ones of all
+#: candidates take half of the row visits.
+_FINALISTS = 2
 
 #: Pilots on fewer rows cost next to nothing, and decide nothing.
 _FEWEST = 100
@@ -58,6 +64,8 @@ class Pilot:
         Whether the label was right.
     to_end : bool
         Whether the student learned all rows of the pilots, as long as it wanted.
+    finalist : bool
+        Whether it is the second, longer pilot of its candidate.
     """
 
     candidate: Candidate
@@ -65,6 +73,7 @@ class Pilot:
     losses: FloatArray
     hits: NDArray[np.bool_]
     to_end: bool
+    finalist: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,8 +143,13 @@ def run_pilots(
     candidates: list[Candidate],
     labels: list[PilotLabels],
     calibration: Calibration | None,
+    weight: FloatArray | None,
 ) -> list[Pilot]:
     """Fit one student a candidate and split, and score it on the true labels held out.
+
+    The best transfer sets of a network are learned once more, for longer: successive
+    halving (Jamieson and Talwalkar, 2016) in two rounds, each with the whole fall of
+    the learning rate, since what a low rate gains decides.
 
     Parameters
     ----------
@@ -147,56 +161,103 @@ def run_pilots(
         The teacher's labels, split by split.
     calibration : Calibration or None
         Of the labels.
+    weight : ndarray of shape (n_rows,) or None
+        Weights of the held-out rows.
     """
-    tasks, n_calls = parts.tasks, len(candidates) * len(splits.pilots)
+    given = (parts, data, splits, candidates, labels, calibration)
+    pilots = _run_round(*given, list(range(len(candidates))))
+    augmented = [k for k, c in enumerate(candidates) if c.augmented]
+    if splits.in_folds or len(augmented) < 2 or not learns_in_epochs(parts.student):
+        return pilots
+    augmented.sort(key=lambda k: np.average(pilots[k].losses, weights=weight))
+    finalists = augmented[:_FINALISTS]
+    for k, pilot in zip(finalists, _run_round(*given, finalists), strict=True):
+        pilots[k] = replace(pilot, finalist=True)
+    return pilots
+
+
+def run_wider(
+    parts: Parts,
+    data: Dataset,
+    splits: Splits,
+    candidates: list[Candidate],
+    labels: list[PilotLabels],
+    calibration: Calibration | None,
+    chosen: Pilot,
+) -> list[tuple[Any, Pilot]]:
+    """Return wider default students, unfitted, each with its pilot.
+
+    Parameters
+    ----------
+    chosen : Pilot
+        A finalist; they learn what it learned, as long as it did.
+    """
+    wanted = [k for k, c in enumerate(candidates) if c.name == chosen.candidate.name]
+    wider = list_wider(parts.student, data.X, data.n_classes)
+    found = []
+    for student in wider:
+        given = (replace(parts, student=student), data, splits, candidates, labels)
+        (pilot,) = _run_round(*given, calibration, wanted, _FINALISTS)
+        units = "-".join(map(str, student[-1].hidden_layer_sizes))
+        named = replace(pilot.candidate, name=f"{pilot.candidate.name}, {units} units")
+        found.append((student, replace(pilot, candidate=named, finalist=True)))
+    return found
+
+
+def _run_round(
+    parts: Parts,
+    data: Dataset,
+    splits: Splits,
+    candidates: list[Candidate],
+    labels: list[PilotLabels],
+    calibration: Calibration | None,
+    wanted: list[int],
+    n_shares: int | None = None,
+) -> list[Pilot]:
+    """Run the pilots of the candidates at the given positions, in their order.
+
+    They are `n_shares` to share the row visits, by default as many as are run.
+    """
+    tasks, n_calls = parts.tasks, len(wanted) * len(splits.pilots)
     n_threads = tasks.count_threads(n_calls)
 
     def list_calls() -> Iterator[Any]:
         for number, split in enumerate(splits.pilots):
             said = labels[number]
-            task = _make_task(parts, data, splits, split, candidates, said, calibration)
+            rivals = [candidates[k] for k in wanted]
+            n_rows, n_visits = len(split[0]), None
+            if not splits.in_folds:
+                n_sharing = n_shares or len(wanted)
+                n_rows, n_visits = _share_out(parts, data, split, rivals, n_sharing)
+            chosen = _draw_rows(data.codes[split[0]], n_rows, parts.seeds.pilots)
+            task = _PilotTask(
+                parts.student,
+                parts.student_params,
+                parts.seeds.split,
+                parts.seeds.torch,
+                data,
+                split,
+                chosen,
+                said.train,
+                said.held_out,
+                calibration,
+                splits.out_of_fold,
+                n_visits,
+            )
             given, added = Shared(task), iter(said.transfer)
-            for candidate in candidates:
-                rows = candidate.pilot_rows[number] if candidate.pilot_rows else None
-                proba = None if rows is None else next(added)
-                pair = (replace(candidate, rows=rows, pilot_rows=()), proba)
-                yield given, Shared(pair), n_threads
+            rows = [c.pilot_rows[number] if c.pilot_rows else None for c in candidates]
+            proba = [None if some is None else next(added) for some in rows]
+            for k in wanted:
+                candidate = replace(candidates[k], rows=rows[k], pilot_rows=())
+                yield given, Shared((candidate, proba[k])), n_threads
 
     with warnings.catch_warnings():
         # A pilot is meant to end before it converges.
         warnings.simplefilter("ignore")
         with raise_interrupts():
             pilots = list(tasks.run(_run_pilot, list_calls(), n_calls))
-    step = len(candidates)
+    step = len(wanted)
     return [_join_pilots(pilots[k::step]) for k in range(step)]
-
-
-def _make_task(
-    parts: Parts,
-    data: Dataset,
-    splits: Splits,
-    split: Split,
-    candidates: list[Candidate],
-    labels: PilotLabels,
-    calibration: Calibration | None,
-) -> _PilotTask:
-    n_rows, n_visits = len(split[0]), None
-    if not splits.in_folds:
-        n_rows, n_visits = _share_out(parts, data, split, candidates)
-    return _PilotTask(
-        parts.student,
-        parts.student_params,
-        parts.seeds.split,
-        parts.seeds.torch,
-        data,
-        split,
-        _draw_rows(data.codes[split[0]], n_rows, parts.seeds.pilots),
-        labels.train,
-        labels.held_out,
-        calibration,
-        splits.out_of_fold,
-        n_visits,
-    )
 
 
 def _join_pilots(pilots: list[Pilot]) -> Pilot:
@@ -288,7 +349,11 @@ def _draw_rows(codes: IndexArray, n_rows: int, seed: Any) -> IndexArray:
 
 
 def _share_out(
-    parts: Parts, data: Dataset, split: Split, candidates: list[Candidate]
+    parts: Parts,
+    data: Dataset,
+    split: Split,
+    candidates: list[Candidate],
+    n_shares: int,
 ) -> tuple[int, float | None]:
     """How many rows each pilot may have, and row visits if it learns in epochs.
 
@@ -303,7 +368,7 @@ def _share_out(
     epochs = count_final_epochs(parts.student, n_final)
     n_rows = len(split[0])
     if epochs is not None:
-        return n_rows, parts.pilot * n_final * epochs / len(candidates)
+        return n_rows, parts.pilot / 2 * n_final * epochs / n_shares
     units = sum(c.in_sample + PILOT_RATIO * c.augmented for c in candidates)
     fit = _FIT_COST * n_real if parts.refits else 0
     share = parts.pilot * (fit + n_real + 2 * n_final) / units

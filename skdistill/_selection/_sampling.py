@@ -20,7 +20,7 @@ from ._hold_outs import Splits
 
 #: Synthetic rows in a pilot: for each real one, or for networks, of which a row is
 #: visited many times, a share of those in the final fit.
-PILOT_RATIO, _PILOT_SHARE = 2, 1 / 6
+PILOT_RATIO, _PILOT_SHARE = 2, 1 / 3
 
 
 def sample_candidates(
