@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from _command import call_module, make_frame, refuse, run_quickly
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.neural_network import MLPClassifier
 
 
 def test_error_in_a_process():
@@ -148,14 +147,3 @@ def test_interrupt(capsys, teacher, monkeypatch):
     assert out == ""
     assert err.splitlines()[-1] == "skdistill: interrupted, nothing was written."
     assert sorted(os.listdir()) == before
-
-
-def test_interrupt_of_a_network(capsys, teacher, monkeypatch):
-    def interrupt(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    # scikit-learn catches it there, keeps the half-trained network and warns.
-    monkeypatch.setattr(MLPClassifier, "_update_no_improvement_count", interrupt)
-    assert run_quickly("--student", "mlp") == 130
-    assert "nothing was written" in capsys.readouterr().err
-    assert not os.path.exists("student.joblib")
