@@ -63,7 +63,7 @@ COMBINATIONS = {
     ),
     "forest-lightgbm": DistilledClassifier(
         RandomForestClassifier(10),
-        LGBMClassifier(n_estimators=10, min_child_samples=2, verbose=-1),
+        LGBMClassifier(n_estimators=10, min_child_samples=2, verbose=-1, n_jobs=1),
         **PLAIN,
     ),
     "boosting-tree": DistilledClassifier(
@@ -78,7 +78,9 @@ COMBINATIONS = {
 # copies of a row and one row of weight 2 differ; `test_reasons_are_true` shows it
 # for each part on its own.
 ROW_COUNTERS = {
-    "defaults": LGBMClassifier(n_estimators=10, min_child_samples=2, verbose=-1),
+    "defaults": LGBMClassifier(
+        n_estimators=10, min_child_samples=2, verbose=-1, n_jobs=1
+    ),
     "forest-pipeline": RandomForestClassifier(10),
     "forest-lightgbm": RandomForestClassifier(10),
     # 20 rows a leaf never split the few rows of the check.

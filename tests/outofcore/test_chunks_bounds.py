@@ -66,7 +66,7 @@ class Codes(ClassifierMixin, BaseEstimator):
 @pytest.mark.parametrize(
     "student",
     [
-        LGBMClassifier(n_estimators=10, verbose=-1),
+        LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1),
         HistGradientBoostingClassifier(categorical_features="from_dtype", max_iter=10),
     ],
     ids=["LightGBM", "boosting"],

@@ -31,7 +31,7 @@ STUDENTS = {
     "tree": DecisionTreeClassifier(max_depth=6),
     "forest": RandomForestClassifier(10, min_samples_leaf=5),
     "boosting": HistGradientBoostingClassifier(max_iter=10),
-    "LightGBM": LGBMClassifier(n_estimators=10, verbose=-1),
+    "LightGBM": LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1),
     "averaged SGD": SGDClassifier("log_loss", average=True),
     "L-BFGS network": MLPClassifier((8,), solver="lbfgs", max_iter=20),
     "vote": VotingClassifier(
