@@ -237,6 +237,7 @@ def fit_student(
         ends = validation if candidate.stops_early else None
         student = fit_soft(student, train, transfer, ends)
         scale_logits(student, 1 / choice.student_calibration)
+        choice.warn_if_worse(student)
         if not parts.fine_tune or validation is None:
             return student, None
         student, kept, (before, after) = fine_tune_student(

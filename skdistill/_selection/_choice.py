@@ -13,7 +13,9 @@ from .._dataset import Dataset
 from .._labels._calibration import Calibration, fit_calibration
 from .._labels._cross_fit import OutOfFold
 from .._labels._memorization import measure_memorization
+from .._labels._probabilities import align
 from .._labels._soft_targets import clip_probabilities
+from .._nested import last_step
 from .._paired import paired_difference
 from .._parts import Parts
 from .._progress import Progress
@@ -29,6 +31,11 @@ from ._candidates import Candidate, drop_needless
 from ._hold_outs import Splits
 from ._pilots import Pilot, label_pilots, run_pilots, run_wider, score_rows
 from ._sampling import sample_rows_of
+
+#: A fit is far worse than its pilot where its log loss is higher by this share and so
+#: many nats. It has learned the rows that were held out of the pilot, and none of 35
+#: ordinary fits had a higher one.
+_WORSE, _WORSE_NATS = 0.2, 0.05
 
 #: Standard errors by which held-out rows must speak against what does no harm, or
 #: against the transfer set of a short pilot.
@@ -51,6 +58,10 @@ class Choice:
         As in DistilledClassifier.
     student : estimator or None
         A wider default student, unfitted; None: the student of the parts.
+    scores : _Scores or None
+        Held-out rows, where there were pilots.
+    losses : ndarray of shape (n_rows,) or None
+        Log losses of the chosen pilot on them.
     """
 
     candidate: Candidate
@@ -58,6 +69,27 @@ class Choice:
     student_calibration: float = 1.0
     pilots: list[dict[str, Any]] = field(default_factory=list)
     student: Any = None
+    scores: _Scores | None = None
+    losses: FloatArray | None = None
+
+    def warn_if_worse(self, student: Any) -> None:
+        """Warn where the student is far worse than its pilot on the held-out rows.
+
+        It has learned most of them, so that it should be better.
+        """
+        if self.scores is None or self.losses is None:
+            return
+        losses = self.scores.rate(student.predict_proba(self.scores.X), student)
+        lead, error = self.scores.compare(losses, self.losses)
+        before, after = (self.scores.average(part) for part in (self.losses, losses))
+        if lead > _CERTAIN * error and lead > _WORSE * before + _WORSE_NATS:
+            warn_caller(
+                f"The {type(last_step(student)).__name__} has a log loss of "
+                f"{after:.4f} on {len(losses)} rows, where its pilot, fitted without "
+                f"them, has {before:.4f}: its fit diverges or is too long. Lower its "
+                "learning rate or number of rounds; in leaves of boosted trees of many "
+                "classes nearly no Hessian is left, and min_child_weight=1 bounds them."
+            )
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
@@ -114,6 +146,8 @@ def choose(
             _calibrate_student(chosen, parts, splits, scores),
             [_report(pilot, scores.weight, pilot is chosen) for pilot in pilots],
             student,
+            scores,
+            scores.rate(chosen.proba) if chosen.to_end or not known else None,
         )
 
 
@@ -125,6 +159,7 @@ class _Scores:
     """
 
     def __init__(self, data: Dataset, rows: Any, factors: FloatArray | None) -> None:
+        self._data, self._rows = data, rows
         self.codes = data.codes[rows]
         self.weight = None if data.weight is None else data.weight[rows]
         self._priors, self._factors = data.priors, factors
@@ -135,6 +170,19 @@ class _Scores:
         self.n_classes = data.n_classes
         #: Whether every class is among the rows; else they decide nothing.
         self.complete = len(np.unique(self.codes)) == data.n_classes
+
+    @property
+    def X(self) -> Any:
+        return self._data.take(self._rows).X
+
+    def rate(self, proba: FloatArray, student: Any = None) -> FloatArray:
+        """Return the log loss of each row, none of the probabilities being 0."""
+        if proba.shape[1] < self.n_classes:
+            proba = align(proba, student.classes_, self._data.classes)
+        return score_rows(self.clip(proba), self.codes)[0]
+
+    def average(self, losses: FloatArray) -> float:
+        return float(np.average(losses, weights=self.weight))
 
     def read_teacher(
         self, proba: FloatArray, calibration: Calibration | None

@@ -165,6 +165,41 @@ def test_figures_of_the_pilots_by_hand(data, weighted, monkeypatch):
     assert sum(pilot["chosen"] for pilot in distilled.pilots_) == 1
 
 
+class Diverging(GaussianNB):
+    """Is certain of another class than its own where it was fitted on many rows."""
+
+    def __init__(self, most=np.inf):
+        super().__init__()
+        self.most = most
+
+    def fit(self, X, y, sample_weight=None):
+        self.diverges_ = len(np.unique(X, axis=0)) > self.most
+        return super().fit(X, y, sample_weight)
+
+    def predict_proba(self, X):
+        proba = super().predict_proba(X)
+        return proba[:, [1, 2, 0]] if self.diverges_ else proba
+
+
+@pytest.mark.parametrize("most", [450, np.inf])
+def test_a_fit_that_is_far_worse_than_its_pilot_is_named(data, most):
+    X, y = data
+    est = DistilledClassifier(make_forest(), Diverging(most), random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        # The pilots learn 416 rows, and the fit all 520.
+        est.set_params(augmenter="auto", n_synthetic=1).fit(X, y)
+    said = [str(w.message) for w in caught if "its pilot" in str(w.message)]
+    if most == np.inf:
+        assert said == []
+        return
+    (text,) = said
+    assert text.startswith("The Diverging has a log loss of ")
+    assert "on 104 rows" in text
+    chosen = next(pilot for pilot in est.pilots_ if pilot["chosen"])
+    assert chosen["log_loss"] < 1
+
+
 def test_the_memorization_by_hand(data, monkeypatch):
     X, y = data
     echo_rows(monkeypatch, Munge)
@@ -235,6 +270,8 @@ def test_rows_that_a_network_visits_are_bounded(data, pilot, monkeypatch):
         n_synthetic=1560,
         random_state=0,
     ).fit(X[:, :4], y)
+    # So is the student in the end.
+    visits.pop()
     # The two best transfer sets have a second, longer pilot.
     assert len(distilled.pilots_) == 4
     assert len(visits) == 6
@@ -369,7 +406,7 @@ def test_pilots_of_a_network_stop_on_rows_of_their_own(
         GaussianNB(), make_pipeline(Watching(), network), random_state=0
     ).fit(X, y)
     assert [pilot["learns from"] for pilot in distilled.pilots_] == NET_WAYS
-    *pilots, (final, others) = Watching.fits
+    *pilots, (final, (*others, compared)) = Watching.fits
     assert len(pilots) == 6
     for again, _ in pilots[4:]:
         assert any(np.array_equal(again, first) for first, _ in pilots[:3])
@@ -386,6 +423,8 @@ def test_pilots_of_a_network_stop_on_rows_of_their_own(
         if way == "true labels":
             assert not np.intersect1d(validation[0], held_out).size
         assert len(seen) - len(validation) == (way != "true labels")
+    # In the end the student is compared with its pilot.
+    np.testing.assert_array_equal(compared, held_out)
     validation = [rows for rows in others if not np.isin(rows, final).all()]
     assert len(validation) == early_stopping
     for rows in validation:

@@ -117,16 +117,17 @@ class Script:
         original = kind.predict_proba
 
         def predict_proba(student, X, *args, **kwargs):
-            # A student that stops early is asked about other rows as well.
-            if len(X) == 100:
-                return self.serve(X)
+            # A student that stops early is asked about other rows as well, and the
+            # last one about the rows of the pilots.
+            loss = next(self.losses, None) if len(X) == 100 else None
+            if loss is not None:
+                return self.serve(X, loss)
             return original(student, X, *args, **kwargs)
 
         monkeypatch.setattr(kind, "predict_proba", predict_proba)
 
-    def serve(self, X):
+    def serve(self, X, loss):
         rows = X[:, -1].astype(int)
-        loss = next(self.losses)
         right = np.exp(-(loss(rows) if callable(loss) else loss))
         proba = np.column_stack([1 - right, right])
         return np.where(self.y[rows, None] == 1, proba, proba[:, ::-1])
@@ -373,7 +374,7 @@ def test_a_network_learns_a_far_transfer_set_behind_steps_that_see_every_row(
         proba = original(network, X)
         return (
             proba
-            if len(X) < 100 or next(calls) in (2, 4)
+            if len(X) < 100 or next(calls, 2) in (2, 4)
             else np.full(proba.shape, 0.5)
         )
 
