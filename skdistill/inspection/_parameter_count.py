@@ -48,12 +48,11 @@ def _count_tree(model: Any) -> int | None:
 
 
 def _count_boosted(model: Any) -> int | None:
-    """Of trees with one value a leaf: a tree of n leaves has n - 1 splits."""
-    name = type(model).__module__.partition(".")[0]
-    if name == "lightgbm" and hasattr(model, "booster_"):
+    """LightGBM and XGBoost, one value a leaf: a tree of n leaves has n - 1 splits."""
+    if hasattr(model, "booster_"):
         trees = model.booster_.dump_model()["tree_info"]
         return sum(2 * tree["num_leaves"] - 1 for tree in trees)
-    if name == "xgboost" and hasattr(model, "get_booster"):
+    if hasattr(model, "get_booster"):
         dumps = model.get_booster().get_dump()
         return sum(2 * dump.count("leaf=") - 1 for dump in dumps)
     return None

@@ -280,6 +280,26 @@ def test_a_tie_that_float32_can_not_see_is_an_error():
         to_onnx(learner, rows)
 
 
+def test_a_model_that_answers_one_row_alone_otherwise_is_refused():
+    torch, skorch = pytest.importorskip("torch"), pytest.importorskip("skorch")
+
+    class Centred(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(5, 3)
+
+        def forward(self, rows):
+            return self.layer(rows - rows.mean(0))
+
+    given = {"criterion": torch.nn.CrossEntropyLoss, "max_epochs": 1, "verbose": 0}
+    net = skorch.NeuralNetClassifier(Centred, train_split=None, **given)
+    net.fit(X, SCORES.argmax(axis=1))
+    with pytest.raises(
+        ValueError, match=r"; 1 of 90 rows differ .* the most in row 0,"
+    ):
+        to_onnx(net, X[:90])
+
+
 @pytest.mark.parametrize(
     ("rows", "error", "message"),
     [

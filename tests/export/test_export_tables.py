@@ -112,8 +112,18 @@ def test_scaling_costs_no_node():
     assert operators == [*layers, "LinearClassifier"]
     # It has no boolean labels.
     pipeline.fit(X, y > 0)
-    operators = list_operators(to_onnx(pipeline, X))
+    model = to_onnx(pipeline, X)
+    operators = list_operators(model)
     assert operators == [*layers, "Gemm", "Sigmoid", "ArgMax", "Gather"]
+    # A set of operators that none of these belongs to is not asked for.
+    assert [entry.domain for entry in model.opset_import] == [""]
+
+
+def test_a_number_alone_is_not_joined():
+    frame = make_frame(missing=False)[["a", "text"]]
+    pipeline = make_pipeline(prepare_columns(frame), LogisticRegression())
+    model = to_onnx(pipeline.fit(frame, make_labels(2)), frame)
+    assert "Concat" not in list_operators(model)
 
 
 @pytest.mark.parametrize("name", ["far from 0", "cancelling"])

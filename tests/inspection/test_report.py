@@ -51,6 +51,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
+from skdistill.transfer import Munge
 
 pd = pytest.importorskip("pandas")
 
@@ -194,8 +195,8 @@ def test_groups_of_every_kind(values, names, as_column):
 
 @pytest.mark.parametrize("given", [True, False], ids=["student", "default student"])
 def test_fit_fits_the_same_student_on_the_true_labels(given):
-    # So few rows that a network trains as it is set.
-    train = X_TRAIN[:150], Y_TRAIN[:150]
+    # The most rows with which a network trains as it is set.
+    train = X_TRAIN[:199], Y_TRAIN[:199]
     model = distil(*train) if given else distil(*train, student=None)
     found = report_on(model, baseline="fit", train=train, random_state=0)
     # With the seeds that the distilled student had.
@@ -493,6 +494,12 @@ def test_parameters_of_boosted_trees():
     model = lightgbm.LGBMClassifier(n_estimators=4, num_leaves=2, verbose=-1)
     assert count_parameters(model.fit(X, CODES)) == 4 * 3 * 3
     assert count_parameters(distil(y=CODES[:200], student=model)) == 4 * 3 * 3
+
+    class Own(lightgbm.LGBMClassifier):
+        """A class of the user's own."""
+
+    own = Own(n_estimators=4, num_leaves=2, verbose=-1)
+    assert count_parameters(own.fit(X, CODES)) == 4 * 3 * 3
     xgboost = pytest.importorskip("xgboost")
     model = xgboost.XGBClassifier(n_estimators=4, max_depth=1, n_jobs=1)
     assert count_parameters(model.fit(X, CODES)) == 4 * 3 * 3
@@ -519,6 +526,18 @@ def test_the_memorization(seen, cv, alpha, warned):
     assert found.memorization is not model.memorization_
     assert any("memorised" in line for line in found.warnings) is warned
     assert "entropy 0.050 nats" in str(found)
+
+
+@pytest.mark.parametrize("augmenter", [None, Munge()])
+def test_the_candidate_is_what_the_student_learned(augmenter):
+    model = distil(augmenter=augmenter, alpha=0.5)
+    found = report_on(model)
+    name = None if augmenter is None else "Munge"
+    assert found.candidate == {
+        **{"temperature": model.temperature_, "alpha": 0.5, "augmenter": name},
+        "calibration": model.calibration_,
+    }
+    assert f"alpha 0.5, synthetic rows: {name or 'none'}." in str(found)
 
 
 def test_pilots_and_calibration_are_shown():

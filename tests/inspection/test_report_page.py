@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -64,6 +65,14 @@ def test_labels_and_groups_of_any_text(odd, tmp_path):
         assert name in text
         assert all(char.isprintable() or char == "\n" for char in text)
     assert json.loads(found.to_json())["by_group"][0]["name"] in ("plain", odd)
+
+
+@pytest.mark.parametrize("length", range(16, 28))
+def test_text_with_names_of_any_length_fits_100_columns(report, length):
+    """Of some lengths a table is too wide by the space between its columns alone."""
+    names = dict.fromkeys(report.descriptions, "A" * length)
+    lines = str(replace(report, descriptions=names)).splitlines()
+    assert 90 < max(map(len, lines)) <= 100
 
 
 def test_label_in_a_picture_is_no_mathematics():

@@ -165,6 +165,14 @@ def test_no_advantage_is_warned_of():
     assert "accuracy by 0.1500" in text
 
 
+@pytest.mark.parametrize("hits", [(180, 80, 150), (80, 180, 80)])
+def test_only_an_advantage_within_chance_is_said_to_be(hits):
+    """One is beyond chance, and one is none."""
+    y, teacher, baseline, student = make_hits(*hits)
+    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    assert not any("within chance" in line for line in found.warnings)
+
+
 def test_an_advantage_within_chance_has_no_interval():
     y, teacher, baseline, student = make_hits(101, 99, 100)
     found = stage(student, teacher, y, baseline=baseline, random_state=0)

@@ -197,6 +197,7 @@ def test_tradeoff_of_a_search(search, cost, cost_name):
     )
     assert display.names == [f"max_leaf_nodes={k}" for k in (2, 4, 30)]
     assert display.ax_.get_xlabel() == cost_name
+    assert display.ax_.get_ylabel() == "neg_log_loss (mean over the splits)"
 
 
 def test_tradeoff_of_a_search_names_the_axis(search):

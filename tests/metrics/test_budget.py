@@ -113,6 +113,14 @@ def test_none_inside_shows_the_nearest_first():
     assert "Raise the limits" in lines[-1]
 
 
+@pytest.mark.parametrize(
+    ("cost", "written"), [(999, "999"), (1000, "1,000"), (1.2345, "1.23"), (0.5, "0.5")]
+)
+def test_costs_are_written_without_powers_of_ten(cost, written):
+    with pytest.raises(ValueError, match=f"budget of {written} bytes"):
+        within_budget(max_bytes=cost)(_make_results([-0.5], size=[2000]))
+
+
 def test_none_inside_shortens_long_parameters():
     results = _make_results([-0.5], size=[100])
     results["params"] = [{"student": [make_pipeline(StandardScaler())] * 20}]

@@ -42,7 +42,8 @@ def find_difference(model: Any, feed: dict[str, Any], expected: Answers) -> str 
     alone = ask_model(model, first, expected.classes).proba
     proba = answers.proba
     differs = np.abs(proba - expected.proba)
-    differs[0] = np.maximum(differs[0], np.abs(alone[0] - expected.proba[0]))
+    both = np.stack([proba[0], alone[0]])
+    differs[0] = np.abs(both - expected.proba[0]).max(axis=0)
     differs[np.isnan(differs)] = np.inf
     wrong = np.flatnonzero(differs.max(axis=1) > TOLERANCE)
     if len(wrong):
