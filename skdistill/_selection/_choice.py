@@ -147,7 +147,7 @@ def choose(
             [_report(pilot, scores.weight, pilot is chosen) for pilot in pilots],
             student,
             scores,
-            scores.rate(chosen.proba) if chosen.to_end or not known else None,
+            None if any(chosen is p for p in known) else scores.rate(chosen.proba),
         )
 
 
