@@ -125,7 +125,7 @@ def make_noting():
     return Noting(
         [
             ("forest", RandomForestClassifier(3, n_jobs=-1, random_state=0)),
-            ("boosted", LGBMClassifier(n_estimators=2, verbose=-1, n_jobs=1)),
+            ("boosted", LGBMClassifier(n_estimators=2, verbose=-1)),
             ("one", RandomForestClassifier(2, random_state=0)),
         ],
         voting="soft",
