@@ -12,7 +12,6 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
 from ._dataset import Dataset
 from ._labels import _cross_fit, _teacher
@@ -31,12 +30,9 @@ from ._selection._sampling import list_pilot_tables, student_split
 from ._soft_data import SoftDataset
 from ._students import fine_tune_student, scale_logits, seed_torch
 from ._students import fit_student as fit_soft
+from ._tasks import ONE_THREAD
 from ._typing import FloatArray, IndexArray
 from .transfer._transfer_set import TransferSet
-
-#: BLAS with one thread: its sums depend on the number of threads, which each backend of
-#: joblib sets in its own way.
-ONE_THREAD = threadpool_limits.wrap(limits=1, user_api="blas")
 
 #: Parts of a transfer set that each worker labels before the student is given them.
 _PARTS_EACH = 4

@@ -22,6 +22,10 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_limits
 
+#: BLAS with one thread: its sums depend on the number of threads, which each backend of
+#: joblib sets in its own way.
+ONE_THREAD = threadpool_limits.wrap(limits=1, user_api="blas")
+
 #: Attempts at a call whose scattered data was lost with a worker.
 _TRIES = 4
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import gen_batches
 
+from ._checks import is_whole
 from ._frames import take_chunk
 from ._labels._probabilities import check_probabilities
 from ._sklearn import _num_samples
@@ -124,13 +123,17 @@ class FunctionClassifier(Versioned, ClassifierMixin, BaseEstimator):
                 f"{self.func!r}. Pass the function itself, not what it returns."
             )
         classes = self.classes_
-        if classes.ndim != 1 or len(classes) < 2 or _has_repeats(classes):
+        if (
+            classes.ndim != 1
+            or len(classes) < 2
+            or len(set(classes.tolist())) < len(classes)
+        ):
             raise ValueError(
                 "classes must list at least two labels, each once, in the order of "
                 f"the columns; got {self.classes!r}. Pass the labels of y."
             )
         size = self.batch_size
-        if size is not None and (not isinstance(size, Integral) or int(size) < 1):
+        if size is not None and not is_whole(size, 1):
             raise ValueError(
                 f"batch_size must be an integer of at least 1, or None; got {size!r}. "
                 "None passes all rows in one call."
@@ -197,7 +200,3 @@ class FunctionClassifier(Versioned, ClassifierMixin, BaseEstimator):
         tags.input_tags.sparse = tags.input_tags.allow_nan = True
         tags.input_tags.string = tags.input_tags.categorical = True
         return tags
-
-
-def _has_repeats(labels):
-    return len(set(labels.tolist())) < len(labels)

@@ -7,7 +7,6 @@ from itertools import compress
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from .._dataset import Dataset
 from .._labels._calibration import Calibration, fit_calibration
@@ -25,6 +24,7 @@ from .._students import (
     refits_leaves,
     weigh_served,
 )
+from .._tasks import ONE_THREAD
 from .._typing import FloatArray
 from .._warnings import warn_caller
 from ._candidates import Candidate, drop_needless
@@ -92,7 +92,7 @@ class Choice:
             )
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
+@ONE_THREAD
 def choose(
     parts: Parts,
     data: Dataset,

@@ -18,7 +18,7 @@ from .._frames import take_rows
 from .._nested import split_pipeline, weight_params
 from .._progress import raise_interrupts
 from .._sklearn import _safe_indexing
-from .._soft_data import SoftDataset
+from .._soft_data import SoftDataset, one_hot
 from .._students import fit_student as fit_soft
 
 #: Fewer rows, or rows of a class, are too few to choose or to stop on.
@@ -89,7 +89,7 @@ def fit_student(student: Any, X: Any, y: NDArray[Any], weight: Any) -> None:
         if type(network) is MLPClassifier and not network.early_stopping:
             # The same fit in a third of the time.
             classes, codes = np.unique(y, return_inverse=True)
-            targets = np.eye(len(classes))[codes]
+            targets = one_hot(codes, len(classes))
             fit_soft(student, SoftDataset(X, targets, classes, y, weight))
         else:
             student.fit(X, y, **weight_params(student, weight))

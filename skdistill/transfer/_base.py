@@ -10,11 +10,11 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from .._checks import check_count, check_weight
 from .._frames import is_pandas, is_polars
 from .._sklearn import _safe_indexing
+from .._tasks import ONE_THREAD
 from .._typing import BoolArray, FloatArray
 from .._version import Versioned
 from ._dense import DenseTable
@@ -27,7 +27,7 @@ class RowSampler(Versioned, ABC, BaseEstimator):
     #: Whether `fit` takes sparse X.
     _takes_sparse = True
 
-    @threadpool_limits.wrap(limits=1, user_api="blas")
+    @ONE_THREAD
     def fit(self, X, y=None, sample_weight=None):
         """Learn the distribution of rows.
 
@@ -87,7 +87,7 @@ class RowSampler(Versioned, ABC, BaseEstimator):
         """
         return self.sample_with_parents(n_samples, random_state)[0]
 
-    @threadpool_limits.wrap(limits=1, user_api="blas")
+    @ONE_THREAD
     def sample_with_parents(self, n_samples=1, random_state=None):
         """Make rows, and return the row that each is built on.
 
