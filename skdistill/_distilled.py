@@ -1,0 +1,122 @@
+"""What the meta-estimators share: the stages of `fit`, and the student that serves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._fit import (
+    cross_fit,
+    fit_calibration,
+    fit_student,
+    fit_teacher,
+    keep_labels,
+    list_steps,
+    make_soft_data,
+)
+from ._nested import can_refit
+from ._parts import clone_parts
+from ._progress import CallbackSupportMixin, Progress, raise_interrupts
+from ._selection import choose, draw_splits, sample_candidates
+from ._validation import check_training_data
+from ._version import Versioned
+
+
+class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+    """A teacher distilled into a student; parameters stand in the subclasses."""
+
+    def _fit(self, X, y, sample_weight, stored, X_unlabeled, metadata):
+        """Fit by the stages of the method, and replace the fitted state at the end.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_unlabeled
+            As in `fit`.
+        stored : array-like or None
+            What a teacher said of the rows, in its place.
+        metadata : dict
+            For teacher, student and splitter.
+        """
+        data = check_training_data(self, X, y, sample_weight)
+        parts = clone_parts(self, data, stored, X_unlabeled, metadata)
+        splits = draw_splits(self, parts, data)
+        progress = Progress(self, list_steps(parts, splits))
+        with raise_interrupts():
+            candidates = sample_candidates(self, parts, data, splits)
+            oof = cross_fit(parts, data, splits, candidates, progress)
+            calibration = fit_calibration(parts, data, splits, oof)
+            choice = choose(parts, data, splits, candidates, oof, calibration, progress)
+            oof = keep_labels(oof, splits, choice)
+            teacher = fit_teacher(parts, data, progress)
+            train, transfer, validation = make_soft_data(
+                parts, data, splits, choice, teacher, oof, calibration, progress
+            )
+            student, tuned = fit_student(
+                parts, choice, train, transfer, validation, progress
+            )
+        progress.finish()
+        served_teacher = parts.teacher if teacher is None else teacher.teacher
+        self._set_fitted(served_teacher, student, data, choice, calibration, tuned)
+        return self
+
+    def get_metadata_routing(self):
+        """Say which metadata goes to teacher, student and splitter.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            The routing of `fit`.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        fit_to_fit = MethodMapping().add(caller="fit", callee="fit")
+        if can_refit(self.teacher):
+            router.add(teacher=self.teacher, method_mapping=fit_to_fit)
+        if self.student is not None:
+            router.add(student=self.student, method_mapping=fit_to_fit)
+        if hasattr(self.cv, "split"):
+            to_split = MethodMapping().add(caller="fit", callee="split")
+            router.add(splitter=self.cv, method_mapping=to_split)
+        return router
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # `fit` raises the error for what is no estimator.
+        given = [p for p in (self.teacher, self.student) if hasattr(p, "fit")]
+        parts = [get_tags(part) for part in given]
+        inputs = tags.input_tags
+        inputs.sparse = all(part.input_tags.sparse for part in parts)
+        inputs.allow_nan = all(part.input_tags.allow_nan for part in parts)
+        inputs.string = all(part.input_tags.string for part in parts)
+        inputs.categorical = all(part.input_tags.categorical for part in parts)
+        inputs.positive_only = any(part.input_tags.positive_only for part in parts)
+        return tags
+
+    def _served(self) -> Any:
+        """Return the fitted student.
+
+        `check_is_fitted` takes as long as a small student takes for a row: it is
+        called only where it will raise.
+        """
+        if "student_" not in vars(self):
+            check_is_fitted(self)
+        return self.student_
+
+    def _set_fitted(self, teacher, student, data, choice, calibration, tuned):
+        """Replace the whole fitted state at once."""
+        candidate = choice.candidate
+        for name in ("n_features_in_", "feature_names_in_"):
+            if name in vars(self):
+                delattr(self, name)
+        validate_data(self, data.X, skip_check_array=True)
+        self.teacher_ = teacher
+        self.student_ = student
+        self.distilled_ = candidate.alpha > 0 or candidate.rows is not None
+        self.alpha_ = candidate.alpha
+        self.augmenter_ = candidate.rows and candidate.rows.sampler
+        self.memorization_ = choice.memorization
+        self.pilots_ = choice.pilots
+        self.fine_tune_ = tuned
