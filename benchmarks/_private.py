@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
+
 from skdistill._labels import _soft_targets, _teacher
 from skdistill._labels._calibration import fit_calibration
 from skdistill._labels._defaults import (
@@ -16,6 +18,7 @@ from skdistill._labels._defaults import (
     prepare_columns,
 )
 from skdistill._labels._soft_targets import clip_probabilities
+from skdistill._labels._task import Classification
 from skdistill._outofcore import Chunks, _chunks, _spill, _transfer_stream
 from skdistill._soft_data import SoftDataset, soften
 from skdistill._students import fit_student
@@ -37,8 +40,8 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
 
 def label_rows(teacher: Any, table: Any, n_jobs: int) -> Any:
     """Label a table as `fit` does, with so many workers."""
-    tasks = Tasks(n_jobs=n_jobs)
-    return _teacher.Labeller(teacher, teacher.classes_, tasks, None).label(table)
+    task = Classification(teacher.classes_, np.ones(len(teacher.classes_)))
+    return _teacher.Labeller(teacher, task, Tasks(n_jobs=n_jobs), None).label(table)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from sklearn.model_selection import train_test_split
 
 from ._sklearn import _safe_indexing
 from ._typing import FloatArray, IndexArray, Split
+
+if TYPE_CHECKING:
+    from ._labels._task import Task
 
 
 @dataclass(frozen=True)
@@ -23,17 +26,17 @@ class Dataset:
         Rows, in the user's container.
     y : ndarray of shape (n_samples,)
         Labels.
-    classes : ndarray of shape (n_classes,)
-        The labels that occur, sorted.
+    task : Task
+        What is learned: classes or values.
     codes : ndarray of int of shape (n_samples,)
-        Position of each label in `classes`.
+        Position of each label among the classes, by which hold-outs are stratified.
     weight : ndarray of shape (n_samples,) or None
         Row weights.
     """
 
     X: Any
     y: NDArray[Any]
-    classes: NDArray[Any]
+    task: Task
     codes: IndexArray
     weight: FloatArray | None
 
@@ -42,16 +45,11 @@ class Dataset:
         return len(self.y)
 
     @property
-    def n_classes(self) -> int:
-        return len(self.classes)
-
-    @property
-    def priors(self) -> FloatArray:
-        """Weighted frequency of each class, summing to 1."""
-        return class_priors(self.codes, self.n_classes, self.weight)
+    def classes(self) -> NDArray[Any]:
+        return self.task.classes
 
     def take(self, rows: IndexArray) -> Dataset:
-        """Return some of the rows; the classes stay."""
+        """Return some of the rows; the task stays."""
         weight = None if self.weight is None else self.weight[rows]
         X = _safe_indexing(self.X, rows)
         return replace(self, X=X, y=self.y[rows], codes=self.codes[rows], weight=weight)

@@ -17,7 +17,6 @@ from ._dataset import Dataset
 from ._labels import _cross_fit, _teacher
 from ._labels._calibration import Calibration, calibrate_labels
 from ._labels._cross_fit import OutOfFold
-from ._labels._probabilities import TEACHER, check_column_order
 from ._labels._teacher import Labeller
 from ._outofcore._spill import SoftStream
 from ._outofcore._transfer_stream import TransferStream
@@ -97,7 +96,7 @@ def fit_teacher(parts: Parts, data: Dataset, progress: Progress) -> Labeller | N
     """Fit the teacher, or take it as it is; None where probabilities are stored."""
     if parts.stored is not None:
         return None
-    given = (parts.teacher, data.X, data.y, parts.teacher_params, data.classes)
+    given = (parts.teacher, data.X, data.y, parts.teacher_params, data.task)
     if not parts.refits:
         return _teacher.fit_teacher(*given, tasks=parts.tasks)
     with progress.step("teacher") as context:
@@ -127,16 +126,16 @@ def make_soft_data(
         Training rows that are held out of the student's fit.
     """
     candidate = choice.candidate
-    proba: Any = parts.stored
+    labels: Any = parts.stored
     labelled = None
     if teacher is not None:
         with progress.step("label"):
-            proba = _label_training_rows(data, splits, candidate, teacher, oof)
+            labels = _label_training_rows(data, splits, candidate, teacher, oof)
             labelled = _label_transfer_set(candidate, teacher)
     settings = (candidate, calibration)
 
     def soften(rows: IndexArray) -> SoftDataset:
-        own = proba if len(rows) == len(proba) else proba[rows]
+        own = labels if len(rows) == len(labels) else labels[rows]
         return soften_rows(data, rows, own, *settings, parts.student_params)
 
     rows, validation = np.arange(data.n_samples), None
@@ -172,12 +171,12 @@ def _label_training_rows(
     are any.
     """
     if oof is not None and splits.out_of_fold:
-        return oof.proba
-    proba = teacher.label(data.X)
-    check_column_order(proba, data.codes, data.classes, TEACHER)
+        return oof.labels
+    labels = teacher.label(data.X)
+    data.task.check_order(labels, data.y)
     if oof is not None and not candidate.in_sample:
-        proba[oof.rows] = oof.proba
-    return proba
+        labels[oof.rows] = oof.labels
+    return labels
 
 
 def _label_transfer_set(

@@ -12,8 +12,6 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metadata_routing import process_routing
 
 from ._dataset import Dataset
-from ._labels._defaults import default_student, default_teacher
-from ._labels._probabilities import check_stored
 from ._labels._teacher import (
     check_fixed_classes,
     check_takes_weight,
@@ -57,8 +55,8 @@ class Parts:
         Unfitted; None: no row is to be made.
     X_unlabeled : rows, Chunks or None
         Rows without labels.
-    stored : ndarray of shape (n_samples, n_classes) or None
-        Probabilities that stand in for a teacher.
+    stored : ndarray of shape (n_samples, n_columns) or None
+        Labels that stand in for a teacher.
     teacher_params, student_params, splitter_params : dict
         What `fit` and `split` are called with.
     n_synthetic : int or "auto"
@@ -100,7 +98,7 @@ class Parts:
 def clone_parts(
     estimator: Any,
     data: Dataset,
-    teacher_proba: Any,
+    stored: Any,
     X_unlabeled: Any,
     metadata: dict[str, Any],
 ) -> Parts:
@@ -112,7 +110,9 @@ def clone_parts(
         Its parameters are read.
     data : Dataset
         Training rows.
-    teacher_proba, X_unlabeled, metadata
+    stored : array-like or None
+        Labels that stand in for a teacher.
+    X_unlabeled, metadata
         As in its `fit`.
 
     Raises
@@ -124,10 +124,9 @@ def clone_parts(
     """
     if not is_chunked(data.X, X_unlabeled):
         (X_unlabeled,) = indexable(X_unlabeled)
-    stored = None
-    if teacher_proba is not None:
+    if stored is not None:
         check_stands_alone(estimator)
-        stored = check_stored(teacher_proba, data.codes, data.classes)
+        stored = data.task.check_stored(stored, data.y)
     teacher = _clone_teacher(estimator, data, stored)
     student = _clone_student(estimator, data, stored)
     sampler = _clone_sampler(estimator, data.X, X_unlabeled, stored)
@@ -147,7 +146,7 @@ def clone_parts(
         student_params=routed["student"],
         splitter_params=routed["splitter"],
         n_synthetic=estimator.n_synthetic,
-        ratio=choose_ratio(learns_in_epochs(student), data.n_classes),
+        ratio=choose_ratio(learns_in_epochs(student), data.task.n_columns),
         pilot=estimator.pilot,
         fine_tune=estimator.fine_tune,
         seeds=seeds,
@@ -158,7 +157,7 @@ def clone_parts(
 def _clone_teacher(estimator: Any, data: Dataset, stored: FloatArray | None) -> Any:
     teacher = estimator.teacher
     if teacher is None:
-        return default_teacher(data.X) if stored is None else None
+        return data.task.default_teacher(data.X) if stored is None else None
     check_teacher(teacher)
     if not can_refit(teacher):
         if estimator.cv is not None:
@@ -175,11 +174,12 @@ def _clone_student(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
     if estimator.student is None:
         makes = makes_rows(estimator.augmenter, estimator.pilot)
         stops = stored is not None or not makes
-        student = default_student(data.X, data.n_samples, stops=stops)
+        student = data.task.default_student(data.X, data.n_samples, stops=stops)
     else:
         student = clone(estimator.student, safe=False)
     alpha = 1.0 if estimator.alpha == "auto" else estimator.alpha
-    check_student(student, estimator.temperature, data.n_classes, data.n_samples, alpha)
+    n_columns = data.task.n_columns
+    check_student(student, estimator.temperature, n_columns, data.n_samples, alpha)
     if estimator.fine_tune:
         check_fine_tuning(student)
     return student

@@ -14,7 +14,9 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from ._checks import check_weight, is_number, is_whole
 from ._dataset import Dataset, class_priors
 from ._frames import is_missing
+from ._labels._task import Classification
 from ._nested import can_refit
+from ._typing import FloatArray
 from ._warnings import warn_caller
 
 
@@ -106,14 +108,15 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
             f"{classes.tolist()}. Pass rows of every class."
         )
     weight = None if sample_weight is None else check_weight(sample_weight, len(y))
-    empty = classes[class_priors(codes, len(classes), weight) == 0].tolist()
+    priors = class_priors(codes, len(classes), weight)
+    empty = classes[priors == 0].tolist()
     if empty:
         raise ValueError(
             f"Every class needs a row of positive weight; all rows of {empty} have "
             "sample_weight 0. Leave those rows out, or weigh one of them."
         )
-    data = Dataset(X, y, classes, codes, weight)
-    warn_of_costs(data)
+    data = Dataset(X, y, Classification(classes, priors), codes, weight)
+    warn_of_costs(data, priors)
     return data
 
 
@@ -135,14 +138,12 @@ def _check_labels(y: NDArray[Any]) -> None:
 _MOVED, _ERRORS = 2.0, 3.0
 
 
-def warn_of_costs(data: Dataset) -> None:
+def warn_of_costs(data: Dataset, priors: FloatArray) -> None:
     """Warn where row weights move the rate of a class, and probabilities with it."""
     if data.weight is None:
         return
-    counts = np.bincount(data.codes, minlength=data.n_classes)
-    sums = [
-        np.bincount(data.codes, data.weight**power, data.n_classes) for power in (1, 2)
-    ]
+    counts = np.bincount(data.codes)
+    sums = [np.bincount(data.codes, data.weight**power) for power in (1, 2)]
     means, others = sums[0] / counts, (sums[0].sum() - sums[0]) / (len(data.y) - counts)
     # Pooled within the classes: the spread of one row is not known.
     spread = (sums[1] - counts * means**2).sum() / len(data.y)
@@ -155,7 +156,7 @@ def warn_of_costs(data: Dataset) -> None:
         label, rate = data.classes.tolist()[worst], counts[worst] / len(data.y)
         warn_caller(
             f"The class {label!r} has {rate:.2%} of the rows and "
-            f"{data.priors[worst]:.2%} of the sample_weight, which the "
+            f"{priors[worst]:.2%} of the sample_weight, which the "
             "probabilities that are served follow. Where weights are costs, leave "
             "sample_weight out and put the costs into the threshold of the decision; "
             "where they restore the rates of a sample drawn by class, keep them."

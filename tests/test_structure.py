@@ -15,8 +15,8 @@ PACKAGE = ROOT / "skdistill"
 ROOMS = [
     *("__main__", "_cli", "inspection", "metrics", "export", "__init__"),
     *("_classifier", "_distilled", "teachers", "_fit", "_selection", "_parts"),
-    *("_students", "_outofcore", "_labels"),
-    *("_validation", "transfer", "torch", "_soft_data", "_paired", "_dataset"),
+    *("_validation", "_students", "_outofcore", "_labels"),
+    *("transfer", "torch", "_soft_data", "_paired", "_dataset"),
     *("_nested", "_frames", "_version", "_warnings", "_files", "_tasks", "_progress"),
     *("_checks", "_typing", "_sklearn"),
 ]

@@ -98,10 +98,10 @@ def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration
         )
         return None
     return fit_calibration(
-        oof.proba,
+        oof.labels,
         codes,
         None if data.weight is None else data.weight[oof.rows],
-        priors=data.priors,
+        priors=data.task.priors,
         observed=weighs_classes(teacher),
     )
 

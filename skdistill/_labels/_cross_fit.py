@@ -12,10 +12,8 @@ from sklearn.base import clone
 from .._dataset import Dataset
 from .._frames import take_rows
 from .._sklearn import _safe_indexing
-from .._soft_data import label_dtype
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray, IndexArray, Split
-from ._probabilities import TEACHER, check_column_order
 from ._teacher import UNNAMED, Labeller, fit_clone
 
 
@@ -27,23 +25,23 @@ class OutOfFold:
     ----------
     rows : ndarray of int of shape (n_labelled,)
         The rows that have such a label, ascending.
-    proba : ndarray of shape (n_labelled, n_classes)
+    labels : ndarray of shape (n_labelled, n_columns)
         Their labels; the mean of the folds where several test a row.
-    in_sample : list of ndarrays of shape (n_train, n_classes)
+    in_sample : list of ndarrays of shape (n_train, n_columns)
         Labels that the teacher of a fold gives its own training rows: of the first
         fold, and of those with tables.
-    transfer : list of lists of ndarrays of shape (n_rows, n_classes)
+    transfer : list of lists of ndarrays of shape (n_rows, n_columns)
         Labels that it gives the rows of each table.
     """
 
     rows: IndexArray
-    proba: FloatArray
+    labels: FloatArray
     in_sample: list[FloatArray]
     transfer: list[list[FloatArray]]
 
     def take(self, rows: IndexArray) -> FloatArray:
         """Return the labels of some of the rows."""
-        return self.proba[np.searchsorted(self.rows, rows)]
+        return self.labels[np.searchsorted(self.rows, rows)]
 
 
 def cross_fit(
@@ -78,7 +76,7 @@ def cross_fit(
     n_threads = tasks.count_threads(len(folds))
     inner = tasks if n_threads is None else replace(tasks, n_jobs=1)
     name = tasks.name(teacher, data.X, data.y, params)
-    given = Shared((teacher, data.X, data.y, data.classes, params))
+    given = Shared((teacher, data.X, data.y, data.task, params))
 
     further = [tuple(some) for some in tables] or [()]
 
@@ -98,19 +96,19 @@ def cross_fit(
     label = tasks.memory.cache(_label_fold, ignore=_UNNAMED_FOLD)
     answers = tasks.run(label, list_calls(), len(folds))
     rows = np.unique(np.concatenate([test for _, test in folds]))
-    proba = np.zeros((len(rows), data.n_classes), label_dtype(data.n_classes))
-    counts = np.zeros((len(rows), 1), proba.dtype)
+    mean = np.zeros((len(rows), data.task.n_columns), data.task.dtype)
+    counts = np.zeros((len(rows), 1), mean.dtype)
     others: list[list[FloatArray]] = []
     for (_, test), (labels, *more) in zip(folds, answers, strict=True):
         at = np.searchsorted(rows, test)
-        np.add.at(proba, at, labels)
+        np.add.at(mean, at, labels)
         np.add.at(counts, at, 1)
         if more:
             others.append(more)
-    proba /= counts
+    mean /= counts
     in_sample, transfer = [own for own, *_ in others], [made for _, *made in others]
-    check_column_order(in_sample[0], data.codes[folds[0][0]], data.classes, TEACHER)
-    return OutOfFold(rows, proba, in_sample, transfer)
+    data.task.check_order(in_sample[0], data.y[folds[0][0]])
+    return OutOfFold(rows, mean, in_sample, transfer)
 
 
 def _label_fold(
@@ -128,7 +126,7 @@ def _label_fold(
 
     With `others`, its own rows and those as well. The names stand for all of it.
     """
-    teacher, X, y, classes, params = shared.value
+    teacher, X, y, task, params = shared.value
     params = {k: take_rows(v, train, len(y)) for k, v in params.items()}
     own = _safe_indexing(X, train)
     tables = [_safe_indexing(X, test)]
@@ -138,10 +136,10 @@ def _label_fold(
     given = (fit_name, clone(teacher), own, y[train], params, n_threads, context)
     try:
         fitted = share_cores(fit(*given), n_threads)
-        labeller = Labeller(fitted, classes, tasks, fit_name)
+        labeller = Labeller(fitted, task, tasks, fit_name)
         return [labeller.label(table) for table in tables]
     except Exception as error:
-        missing = np.setdiff1d(classes, y[train]).tolist()
+        missing = np.setdiff1d(task.classes, y[train]).tolist()
         if not missing:
             raise
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The teacher: checked, fitted or taken as it is, and asked for probabilities."""
+"""The teacher: checked, fitted or taken as it is, and asked for labels."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from .._frames import take_chunk
 from .._nested import can_refit, last_step, takes_sample_weight
 from .._progress import propagate
 from .._sklearn import _num_samples
-from .._soft_data import label_dtype
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray
-from ._probabilities import read_answer
+from ._task import Task
 
 #: Rows labelled at a time: a teacher of many members holds all of their answers.
 _CHUNK = 50_000
-#: Probabilities labelled at a time, where there are many classes.
+#: Cells of labels at a time, where there are many classes.
 _CELLS = 1_000_000
 
 
@@ -108,7 +107,7 @@ def fit_teacher(
     X: Any,
     y: Any,
     params: dict[str, Any],
-    classes: NDArray[Any],
+    task: Task,
     *,
     tasks: Tasks,
     context: Any = None,
@@ -123,19 +122,19 @@ def fit_teacher(
         Rows and labels.
     params : dict
         What its `fit` is called with.
-    classes : ndarray of shape (n_classes,)
-        Order of the columns of its labels.
+    task : Task
+        What its labels are.
     tasks : Tasks
         Memory and workers.
     context : callback context or None
         Of the caller's progress.
     """
     if not can_refit(teacher):
-        return Labeller(teacher, classes, tasks, tasks.name(teacher))
+        return Labeller(teacher, task, tasks, tasks.name(teacher))
     name = tasks.name(teacher, X, y, params)
     fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
     fitted = fit(name, clone(teacher), X, y, params, None, context)
-    return Labeller(fitted, classes, tasks, name)
+    return Labeller(fitted, task, tasks, name)
 
 
 def fit_clone(
@@ -167,10 +166,10 @@ class Labeller:
 
     Attributes
     ----------
-    teacher : fitted classifier
-        Has `predict_proba`.
-    classes : ndarray of shape (n_classes,)
-        Order of the columns of the labels.
+    teacher : fitted estimator
+        Has the method of the task.
+    task : Task
+        What its labels are.
     tasks : Tasks
         Workers and memory.
     name : str or None
@@ -178,16 +177,16 @@ class Labeller:
     """
 
     teacher: Any
-    classes: NDArray[Any]
+    task: Task
     tasks: Tasks
     name: str | None
 
     def label(self, X: Any) -> FloatArray:
-        """Return the probabilities of a table of any number of rows."""
-        n_rows, n_classes = _num_samples(X), len(self.classes)
-        size = max(1, min(_CHUNK, _CELLS // n_classes))
+        """Return the labels of a table of any number of rows."""
+        n_rows, n_columns = _num_samples(X), self.task.n_columns
+        size = max(1, min(_CHUNK, _CELLS // n_columns))
         chunks = (take_chunk(X, rows) for rows in gen_batches(n_rows, size))
-        labels = np.empty((n_rows, n_classes), label_dtype(n_classes))
+        labels = np.empty((n_rows, n_columns), self.task.dtype)
         done = 0
         for part in self.label_chunks(chunks, -(-n_rows // size)):
             labels[done : done + len(part)] = part
@@ -197,7 +196,7 @@ class Labeller:
     def label_chunks(
         self, chunks: Iterable[Any], n_chunks: int | None = None
     ) -> Iterator[FloatArray]:
-        """Return the probabilities of each chunk of rows, in order.
+        """Return the labels of each chunk of rows, in order.
 
         The teacher travels to each worker once, and each chunk to one worker. What
         the chunks are decides the result, to the byte, and never the number of
@@ -213,21 +212,21 @@ class Labeller:
         """
         n_threads = self.tasks.count_threads(n_chunks)
         given = Shared(share_cores(self.teacher, n_threads, alone=True))
-        rest = (self.tasks, self.name, given, self.classes)
+        rest = (self.tasks, self.name, given, self.task)
         calls = ((chunk, *rest) for chunk in chunks)
         return self.tasks.run(_label_chunk, calls, n_chunks)
 
 
 def _label_chunk(
-    chunk: Any, tasks: Tasks, name: str | None, teacher: Shared, classes: NDArray[Any]
+    chunk: Any, tasks: Tasks, name: str | None, teacher: Shared, task: Task
 ) -> FloatArray:
     label = tasks.memory.cache(_predict, ignore=["teacher", "chunk"])
-    proba = label(name, tasks.name(chunk), teacher.value, chunk)
-    return read_answer(proba, chunk, teacher.value, classes)
+    answer = label(name, tasks.name(chunk), teacher.value, chunk, task.method)
+    return task.read_answer(answer, chunk, teacher.value)
 
 
 def _predict(
-    name: str | None, chunk_name: str | None, teacher: Any, chunk: Any
+    name: str | None, chunk_name: str | None, teacher: Any, chunk: Any, method: str
 ) -> FloatArray:
-    """Label one chunk; the names stand for the other two."""
-    return teacher.predict_proba(chunk)
+    """Label one chunk; the names stand for teacher and chunk."""
+    return getattr(teacher, method)(chunk)

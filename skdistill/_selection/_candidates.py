@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .._dataset import Dataset
 from .._frames import take_rows
 from .._labels._calibration import Calibration
-from .._labels._memorization import repeats_labels
-from .._labels._soft_targets import soft_targets
 from .._outofcore._transfer_stream import TransferStream
 from .._parts import Parts
 from .._sklearn import _safe_indexing
@@ -79,7 +75,9 @@ def list_candidates(
     # softening for it (`benchmarks/quality/quality.py`).
     synthetic = 1.0 if given == "auto" else float(given)
     plain = (
-        choose_temperature(student, data.n_classes) if given == "auto" else synthetic
+        choose_temperature(student, data.task.n_columns)
+        if given == "auto"
+        else synthetic
     )
     if alpha == 0:
         synthetic = plain = 1.0
@@ -132,10 +130,10 @@ def _list_samplers(
 
 
 def drop_needless(
-    candidates: list[Candidate], memorization: dict[str, float] | None
+    candidates: list[Candidate], data: Dataset, memorization: dict[str, float] | None
 ) -> list[Candidate]:
     """Leave out the blend where the teacher's in-sample labels are the true ones."""
-    if not repeats_labels(memorization):
+    if memorization is None or not data.task.repeats_labels(memorization):
         return candidates
     return [candidate for candidate in candidates if candidate.alpha in (0.0, 1.0)]
 
@@ -143,7 +141,7 @@ def drop_needless(
 def soften_rows(
     data: Dataset,
     rows: IndexArray,
-    proba: FloatArray,
+    labels: FloatArray,
     candidate: Candidate,
     calibration: Calibration | None,
     params: dict[str, Any],
@@ -156,8 +154,8 @@ def soften_rows(
         Training rows.
     rows : ndarray of int
         The rows that are labelled.
-    proba : ndarray of shape (n_rows, n_classes)
-        Their labels.
+    labels : ndarray of shape (n_rows, n_columns)
+        What the teacher says of them.
     candidate : Candidate
         Alpha and temperature.
     calibration : Calibration or None
@@ -165,36 +163,25 @@ def soften_rows(
     params : dict
         What the student's `fit` is called with, for all training rows.
     """
-    targets = soft_targets(
-        proba,
-        data.codes[rows],
-        prior=data.priors,
-        alpha=candidate.alpha,
-        temperature=candidate.temperature,
-        calibrate=None if calibration is None else calibration.apply,
-    )
     own = {k: take_rows(value, rows, data.n_samples) for k, value in params.items()}
     weight = own.pop("sample_weight", None)
     X = data.X if len(rows) == data.n_samples else _safe_indexing(data.X, rows)
-    alpha = None
-    if candidate.alpha < 1 and candidate.temperature != 1:
-        alpha = np.full(len(rows), candidate.alpha)
-    return SoftDataset(
+    return data.task.make_soft(
         X,
-        targets,
-        data.classes,
+        labels,
         data.y[rows],
-        weight,
-        own,
+        alpha=candidate.alpha,
         temperature=candidate.temperature,
-        alpha=alpha,
+        calibration=calibration,
+        weight=weight,
+        params=own,
     )
 
 
 def soften_transfer_set(
     data: Dataset,
     transfer: TransferSet,
-    proba: FloatArray,
+    labels: FloatArray,
     candidate: Candidate,
     calibration: Calibration | None,
     *,
@@ -209,21 +196,13 @@ def soften_transfer_set(
     weighted : bool
         Whether the student is to have row weights at all.
     """
-    codes = proba.argmax(axis=1)
-    targets = soft_targets(
-        proba,
-        codes,
-        prior=data.priors,
+    return data.task.make_soft(
+        transfer.X,
+        labels,
+        None,
         alpha=1.0,
         temperature=candidate.temperature,
-        calibrate=None if calibration is None else calibration.apply,
-    )
-    return SoftDataset(
-        transfer.X,
-        targets,
-        data.classes,
-        data.classes[codes],
-        transfer.weight if weighted else None,
+        calibration=calibration,
+        weight=transfer.weight if weighted else None,
         synthetic=transfer.synthetic,
-        temperature=candidate.temperature,
     )

@@ -9,37 +9,22 @@ from typing import Any
 import numpy as np
 
 from .._dataset import Dataset
-from .._labels._calibration import Calibration, fit_calibration
+from .._labels._calibration import Calibration
 from .._labels._cross_fit import OutOfFold
 from .._labels._memorization import measure_memorization
-from .._labels._probabilities import align
-from .._labels._soft_targets import clip_probabilities
 from .._nested import last_step
 from .._paired import paired_difference
 from .._parts import Parts
 from .._progress import Progress
-from .._students import (
-    is_calibrated,
-    learns_in_epochs,
-    refits_leaves,
-    weigh_served,
-)
+from .._students import learns_in_epochs, refits_leaves
 from .._tasks import ONE_THREAD
 from .._typing import FloatArray
 from .._warnings import warn_caller
 from ._candidates import Candidate, drop_needless
 from ._hold_outs import Splits
-from ._pilots import Pilot, label_pilots, run_pilots, run_wider, score_rows
+from ._pilots import Pilot, label_pilots, run_pilots, run_wider
 from ._sampling import sample_rows_of
-
-#: A fit is far worse than its pilot where its log loss is higher by this share and so
-#: many nats. It has learned the rows that were held out of the pilot, and none of 35
-#: ordinary fits had a higher one.
-_WORSE, _WORSE_NATS = 0.2, 0.05
-
-#: Standard errors by which held-out rows must speak against what does no harm, or
-#: against the transfer set of a short pilot.
-_CERTAIN = 2
+from ._scores import CERTAIN, Scores
 
 
 @dataclass(frozen=True)
@@ -58,10 +43,10 @@ class Choice:
         As in DistilledClassifier.
     student : estimator or None
         A wider default student, unfitted; None: the student of the parts.
-    scores : _Scores or None
+    scores : Scores or None
         Held-out rows, where there were pilots.
     losses : ndarray of shape (n_rows,) or None
-        Log losses of the chosen pilot on them.
+        Losses of the chosen pilot on them.
     """
 
     candidate: Candidate
@@ -69,7 +54,7 @@ class Choice:
     student_calibration: float = 1.0
     pilots: list[dict[str, Any]] = field(default_factory=list)
     student: Any = None
-    scores: _Scores | None = None
+    scores: Scores | None = None
     losses: FloatArray | None = None
 
     def warn_if_worse(self, student: Any) -> None:
@@ -79,10 +64,9 @@ class Choice:
         """
         if self.scores is None or self.losses is None:
             return
-        losses = self.scores.rate(student.predict_proba(self.scores.X), student)
-        lead, error = self.scores.compare(losses, self.losses)
-        before, after = (self.scores.average(part) for part in (self.losses, losses))
-        if lead > _CERTAIN * error and lead > _WORSE * before + _WORSE_NATS:
+        losses = self.scores.rate_student(student)
+        if self.scores.is_far_worse(losses, self.losses):
+            before, after = map(self.scores.average, (self.losses, losses))
             warn_caller(
                 f"The {type(last_step(student)).__name__} has a log loss of "
                 f"{after:.4f} on {len(losses)} rows, where its pilot, fitted without "
@@ -113,19 +97,18 @@ def choose(
         return Choice(candidates[0], memorization)
     with progress.step("pilots"):
         labels = label_pilots(parts, data, splits, candidates, oof)
-        factors = weigh_served(parts.student, data.classes, data.priors)
         held_out = np.concatenate([rows for _, rows in splits.pilots])
-        scores = _Scores(data, held_out, factors)
+        scores = Scores(data, held_out, parts.student)
         said = np.concatenate([some.held_out for some in labels])
         teacher = scores.read_teacher(said, calibration)
-        candidates = drop_needless(candidates, memorization)
+        candidates = drop_needless(candidates, data, memorization)
         known = []
         network = learns_in_epochs(parts.student) and candidates[0].augmented
         if splits.in_folds and network:
             # Its pilot would cost as much as the fit in each fold. A network comes as
             # near to the teacher as few rows can tell.
             first, *candidates = candidates
-            known = [Pilot(first, teacher, *score_rows(teacher, scores.codes), False)]
+            known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
         given = (parts, data, splits, candidates, labels, calibration)
         found = run_pilots(*given, scores.weight)
         pilots, settings = known + found, (scores.complete, splits.in_folds)
@@ -143,71 +126,12 @@ def choose(
         return Choice(
             sample_rows_of(chosen.candidate, parts, data, splits),
             memorization,
-            _calibrate_student(chosen, parts, splits, scores),
-            [_report(pilot, scores.weight, pilot is chosen) for pilot in pilots],
+            scores.fit_scalar(chosen) if splits.calibrate and chosen.to_end else 1.0,
+            [_report(pilot, scores, pilot is chosen) for pilot in pilots],
             student,
             scores,
-            None if any(chosen is p for p in known) else scores.rate(chosen.proba),
+            None if any(chosen is p for p in known) else scores.rate(chosen.served),
         )
-
-
-class _Scores:
-    """The rows that score: their codes, weights and class priors.
-
-    Where the student weighs classes, all are judged on what it is to serve: rows weigh
-    w_y, and class k has w_k times its prior.
-    """
-
-    def __init__(self, data: Dataset, rows: Any, factors: FloatArray | None) -> None:
-        self._data, self._rows = data, rows
-        self.codes = data.codes[rows]
-        self.weight = None if data.weight is None else data.weight[rows]
-        self._priors, self._factors = data.priors, factors
-        if factors is not None:
-            self.weight = factors[self.codes] * (
-                1.0 if self.weight is None else self.weight
-            )
-        self.n_classes = data.n_classes
-        #: Whether every class is among the rows; else they decide nothing.
-        self.complete = len(np.unique(self.codes)) == data.n_classes
-
-    @property
-    def X(self) -> Any:
-        return self._data.take(self._rows).X
-
-    def rate(self, proba: FloatArray, student: Any = None) -> FloatArray:
-        """Return the log loss of each row, none of the probabilities being 0."""
-        if proba.shape[1] < self.n_classes:
-            proba = align(proba, student.classes_, self._data.classes)
-        return score_rows(self.clip(proba), self.codes)[0]
-
-    def average(self, losses: FloatArray) -> float:
-        return float(np.average(losses, weights=self.weight))
-
-    def read_teacher(
-        self, proba: FloatArray, calibration: Calibration | None
-    ) -> FloatArray:
-        """Return the teacher's probabilities as the student is to serve them."""
-        proba = clip_probabilities(proba, self._priors)
-        return self._weigh(proba if calibration is None else calibration.apply(proba))
-
-    def clip(self, proba: FloatArray) -> FloatArray:
-        """Return a student's probabilities, none of them 0."""
-        return clip_probabilities(proba, self._weigh(self._priors))
-
-    def _weigh(self, proba: FloatArray) -> FloatArray:
-        if self._factors is None:
-            return proba
-        weighed = proba * self._factors
-        return weighed / weighed.sum(axis=-1, keepdims=True)
-
-    def compare(self, first: FloatArray, second: FloatArray) -> tuple[float, float]:
-        return paired_difference(first, second, self.weight)
-
-    def describe(self, losses: FloatArray, hits: Any) -> str:
-        accuracy = np.average(hits, weights=self.weight)
-        loss = np.average(losses, weights=self.weight)
-        return f"accuracy {accuracy:.4f} and log loss {loss:.4f}"
 
 
 def choose_pilot(
@@ -217,7 +141,7 @@ def choose_pilot(
     decides: bool = True,
     in_folds: bool = False,
 ) -> Pilot:
-    """Return the pilot that the held-out rows prefer, in log loss.
+    """Return the pilot that the held-out rows prefer, in their loss.
 
     One candidate stays unless another is better by two standard errors: of several
     that are no better, the best seems so by one.
@@ -269,7 +193,7 @@ def choose_pilot(
     else:
         stays = direct or best
     lead, error = paired_difference(stays.losses, best.losses, weight)
-    certain = 1 if stays.finalist else _CERTAIN
+    certain = 1 if stays.finalist else CERTAIN
     return best if decides and lead > certain * error else stays
 
 
@@ -288,40 +212,17 @@ def _find_direct(pilots: list[Pilot]) -> Pilot | None:
     return next((pilot for pilot in pilots if pilot.candidate.alpha == 0), None)
 
 
-def _calibrate_student(
-    pilot: Pilot, parts: Parts, splits: Splits, scores: _Scores
-) -> float:
-    """Return the scalar that calibrates the student as it was in its pilot.
-
-    A student of few rounds is underconfident whatever its labels are. 1 where the
-    logits cannot be divided, where the pilot was a short one, and where the scalar
-    does not help by more than two standard errors.
-    """
-    divisible = is_calibrated(parts.student, scores.n_classes)
-    if not (splits.calibrate and scores.complete and pilot.to_end and divisible):
-        return 1.0
-    proba = scores.clip(pilot.proba)
-    found = fit_calibration(proba, scores.codes, scores.weight)
-    losses, _ = score_rows(found.apply(proba), scores.codes)
-    lead, error = scores.compare(pilot.losses, losses)
-    return found.temperature if lead > _CERTAIN * error else 1.0
-
-
 def _describe_harm(
-    chosen: Pilot, pilots: list[Pilot], scores: _Scores, teacher: FloatArray
+    chosen: Pilot, pilots: list[Pilot], scores: Scores, teacher: FloatArray
 ) -> str | None:
-    """Compare the teacher's probabilities with the student of the true labels.
+    """Compare the teacher's labels with the student of the true labels.
 
-    The teacher has an advantage where it is better, in log loss or accuracy, by more
-    than a standard error. None where it has one that the student takes.
+    None where the teacher has an advantage that the student takes.
     """
     direct = _find_direct(pilots)
     if direct is None:
         return None
-    losses, hits = score_rows(teacher, scores.codes)
-    lead, error = scores.compare(direct.losses, losses)
-    gain, noise = scores.compare(hits.astype(float), direct.hits.astype(float))
-    if lead <= error and gain <= noise:
+    if not scores.has_advantage(teacher, direct):
         finding = "The teacher is no better than the student trained directly"
         fix = "Consider a better teacher, or the student alone."
     elif chosen.candidate.alpha == 0:
@@ -330,20 +231,19 @@ def _describe_harm(
     else:
         return None
     return (
-        f"{finding}, on {len(losses)} rows that the student was not fitted on: "
-        f"{scores.describe(losses, hits)} of the teacher, "
-        f"{scores.describe(direct.losses, direct.hits)} of the student. The student "
+        f"{finding}, on {len(teacher)} rows that the student was not fitted on: "
+        f"{scores.describe(teacher)} of the teacher, "
+        f"{scores.describe(direct.served)} of the student. The student "
         f"learns from: {chosen.candidate.name}. {fix}"
     )
 
 
-def _report(pilot: Pilot, weight: FloatArray | None, is_chosen: bool) -> dict[str, Any]:
+def _report(pilot: Pilot, scores: Scores, is_chosen: bool) -> dict[str, Any]:
     """Return the figures behind the choice."""
     return {
         "learns from": pilot.candidate.name,
         "temperature": pilot.candidate.temperature,
         "alpha": pilot.candidate.alpha,
-        "log_loss": float(np.average(pilot.losses, weights=weight)),
-        "accuracy": float(np.average(pilot.hits, weights=weight)),
+        **scores.report(pilot.served),
         "chosen": is_chosen,
     }

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
@@ -19,7 +18,6 @@ from .._dataset import Dataset, split_rows
 from .._labels._calibration import Calibration
 from .._labels._cross_fit import OutOfFold
 from .._labels._defaults import list_wider
-from .._labels._probabilities import align
 from .._labels._teacher import Labeller
 from .._parts import Parts
 from .._progress import raise_interrupts
@@ -56,12 +54,10 @@ class Pilot:
     ----------
     candidate : Candidate
         What was learned.
-    proba : ndarray of shape (n_rows, n_classes)
-        Probabilities of the student for the held-out rows.
+    served : ndarray of shape (n_rows, n_columns)
+        What the student serves for the held-out rows.
     losses : ndarray of shape (n_rows,)
-        Log loss of each row, in nats.
-    hits : ndarray of bool of shape (n_rows,)
-        Whether the label was right.
+        Loss of each row; of classes the log loss in nats.
     to_end : bool
         Whether the student learned all rows of the pilots, as long as it wanted.
     finalist : bool
@@ -69,9 +65,8 @@ class Pilot:
     """
 
     candidate: Candidate
-    proba: FloatArray
+    served: FloatArray
     losses: FloatArray
-    hits: NDArray[np.bool_]
     to_end: bool
     finalist: bool = False
 
@@ -82,9 +77,9 @@ class PilotLabels:
 
     Attributes
     ----------
-    train, held_out : ndarrays of shape (n_rows, n_classes)
+    train, held_out : ndarrays of shape (n_rows, n_columns)
         Labels of the rows that pilots learn, and of those that score them.
-    transfer : list of ndarrays of shape (n_rows, n_classes)
+    transfer : list of ndarrays of shape (n_rows, n_columns)
         Labels of the pilots' rows of the candidates that have some, in order.
     """
 
@@ -121,15 +116,15 @@ def label_pilots(
 def _label_by_fixed(
     parts: Parts, data: Dataset, splits: Splits, tables: list[list[Any]]
 ) -> list[PilotLabels]:
-    proba, labeller = parts.stored, None
-    if proba is None:
+    labels, labeller = parts.stored, None
+    if labels is None:
         name = parts.tasks.name(parts.teacher)
-        labeller = Labeller(parts.teacher, data.classes, parts.tasks, name)
-        proba = labeller.label(data.X)
+        labeller = Labeller(parts.teacher, data.task, parts.tasks, name)
+        labels = labeller.label(data.X)
     return [
         PilotLabels(
-            proba[train],
-            proba[held_out],
+            labels[train],
+            labels[held_out],
             [labeller.label(X) for X in some] if labeller else [],
         )
         for (train, held_out), some in zip(splits.pilots, tables, strict=True)
@@ -193,7 +188,7 @@ def run_wider(
         A finalist; they learn what it learned, as long as it did.
     """
     wanted = [k for k, c in enumerate(candidates) if c.name == chosen.candidate.name]
-    wider = list_wider(parts.student, data.X, data.n_classes)
+    wider = list_wider(parts.student, data.X, data.task.n_columns)
     found = []
     for student in wider:
         given = (replace(parts, student=student), data, splits, candidates, labels)
@@ -246,10 +241,10 @@ def _run_round(
             )
             given, added = Shared(task), iter(said.transfer)
             rows = [c.pilot_rows[number] if c.pilot_rows else None for c in candidates]
-            proba = [None if some is None else next(added) for some in rows]
+            given_labels = [None if some is None else next(added) for some in rows]
             for k in wanted:
                 candidate = replace(candidates[k], rows=rows[k], pilot_rows=())
-                yield given, Shared((candidate, proba[k])), n_threads
+                yield given, Shared((candidate, given_labels[k])), n_threads
 
     with warnings.catch_warnings():
         # A pilot is meant to end before it converges.
@@ -262,12 +257,12 @@ def _run_round(
 
 def _join_pilots(pilots: list[Pilot]) -> Pilot:
     """Return the pilots of one candidate as one, on all of the held-out rows."""
-    proba, losses, hits = (
+    served, losses = (
         np.concatenate([getattr(pilot, name) for pilot in pilots])
-        for name in ("proba", "losses", "hits")
+        for name in ("served", "losses")
     )
     to_end = all(pilot.to_end for pilot in pilots)
-    return Pilot(pilots[0].candidate, proba, losses, hits, to_end)
+    return Pilot(pilots[0].candidate, served, losses, to_end)
 
 
 @dataclass(frozen=True)
@@ -290,17 +285,17 @@ class _PilotTask:
 
 def _run_pilot(given: Shared, pair: Shared, n_threads: int | None) -> Pilot:
     task: _PilotTask = given.value
-    candidate, proba = pair.value
+    candidate, labels = pair.value
     data, held_out = task.data, task.split[1]
     train, validation = _soften_pilot(task, candidate)
     transfer = None
-    if proba is not None:
-        n_added = max(1, round(len(task.chosen) / len(task.labels) * len(proba)))
-        rows, proba = take_part(candidate.rows, proba, n_added)
+    if labels is not None:
+        n_added = max(1, round(len(task.chosen) / len(task.labels) * len(labels)))
+        rows, labels = take_part(candidate.rows, labels, n_added)
         transfer = soften_transfer_set(
             data,
             rows,
-            proba,
+            labels,
             candidate,
             task.calibration,
             weighted="sample_weight" in task.params,
@@ -313,13 +308,11 @@ def _run_pilot(given: Shared, pair: Shared, n_threads: int | None) -> Pilot:
         student = fit_student(student, train, transfer, validation)
         # A net draws when it predicts, too.
         scorer = share_cores(student, n_threads, alone=True)
-        proba = scorer.predict_proba(data.take(held_out).X)
-    if proba.shape[1] < data.n_classes:
-        # A student of true labels lacks the classes that its rows lack.
-        proba = align(proba, student.classes_, data.classes)
+        served = data.task.serve(scorer, data.take(held_out).X)
     to_end = task.n_visits is None and len(task.chosen) == len(task.labels)
     candidate = replace(candidate, rows=None)
-    return Pilot(candidate, proba, *score_rows(proba, data.codes[held_out]), to_end)
+    losses = data.task.score(served, data.y[held_out])
+    return Pilot(candidate, served, losses, to_end)
 
 
 def _soften_pilot(task: _PilotTask, candidate: Candidate) -> tuple[Any, Any]:
@@ -373,12 +366,3 @@ def _share_out(
     fit = _FIT_COST * n_real if parts.refits else 0
     share = parts.pilot * (fit + n_real + 2 * n_final) / units
     return min(n_rows, max(_FEWEST, int(share))), None
-
-
-def score_rows(
-    proba: FloatArray, codes: IndexArray
-) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Return the log loss of each row in nats, and whether its label is right."""
-    floor = np.finfo(np.float64).eps
-    losses = -np.log(np.maximum(proba[np.arange(len(codes)), codes], floor))
-    return losses, proba.argmax(axis=1) == codes

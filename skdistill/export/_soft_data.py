@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from .._dataset import Dataset
+from .._dataset import Dataset, class_priors
 from .._labels._calibration import Calibration
 from .._labels._soft_targets import clip_probabilities
+from .._labels._task import Classification
 from .._labels._teacher import Labeller
 from .._selection._candidates import Candidate, soften_rows, soften_transfer_set
 from .._soft_data import SoftDataset
@@ -40,10 +41,12 @@ def make_soft_data(
         For the sampler.
     """
     classes = distilled.classes_
-    teacher = Labeller(distilled.teacher_, classes, read_tasks(distilled), None)
+    task = Classification(classes, np.full(len(classes), 1 / len(classes)))
+    teacher = Labeller(distilled.teacher_, task, read_tasks(distilled), None)
     proba = teacher.label(X)
-    codes = proba.argmax(axis=1) if y is None else np.searchsorted(classes, y)
-    data = Dataset(X, classes[codes], classes, codes, weight)
+    codes = proba.argmax(axis=1) if y is None else task.encode(y)
+    task = Classification(classes, class_priors(codes, len(classes), weight))
+    data = Dataset(X, classes[codes], task, codes, weight)
     # Where true labels have a share, one fixed target exists at temperature 1 alone.
     temperature = distilled.temperature_ if distilled.alpha_ == 1 else 1.0
     candidate = Candidate("fit", distilled.augmenter_, distilled.alpha_, temperature)
@@ -65,7 +68,7 @@ def make_soft_data(
         None,
         distilled.n_synthetic,
         random_state,
-        choose_ratio(learns_in_epochs(distilled.student_), data.n_classes),
+        choose_ratio(learns_in_epochs(distilled.student_), len(classes)),
     )
     assert transfer is not None
     labels = teacher.label(transfer.X)

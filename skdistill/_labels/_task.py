@@ -1,0 +1,222 @@
+"""What is learned: classes, of which a teacher gives probabilities, or values.
+
+Every stage of a fit is the same for both. What differs is a method of `Dataset.task`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._soft_data import SoftDataset, label_dtype, row_blocks
+from .._typing import AnyArray, FloatArray, IndexArray
+from ._defaults import default_student, default_teacher
+from ._probabilities import (
+    TEACHER,
+    align,
+    check_column_order,
+    check_stored,
+    read_answer,
+)
+from ._soft_targets import clip_probabilities, soft_targets
+
+#: A teacher this accurate on its own rows, and this certain (in nats), repeats their
+#: labels.
+_ACCURACY, _ENTROPY = 0.999, 0.1
+
+
+class Task(ABC):
+    """What the labels of a teacher are, and what they become.
+
+    Attributes
+    ----------
+    method : str
+        The method by which teachers and students give labels.
+    n_columns : int
+        Columns of the labels.
+    dtype : type
+        In which labels are kept.
+    classes : ndarray of shape (n_classes,)
+        The labels of y, sorted; none where values are learned.
+    priors : ndarray of shape (n_classes,)
+        Weighted share of each class in the training rows.
+    """
+
+    method: ClassVar[str]
+    n_columns: int
+    dtype: type[np.floating]
+    classes: AnyArray
+    priors: FloatArray
+
+    # What is asked --------------------------------------------------------------------
+
+    @abstractmethod
+    def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
+        """Return what a teacher gave for rows, checked, in the order of the columns."""
+
+    @abstractmethod
+    def serve(self, student: Any, X: Any) -> FloatArray:
+        """Return what a fitted student serves, in the order of the columns."""
+
+    @abstractmethod
+    def check_stored(self, labels: Any, y: AnyArray) -> FloatArray:
+        """Check labels that stand in for a teacher."""
+
+    def check_order(self, labels: FloatArray, y: AnyArray) -> None:  # noqa: B027
+        """Raise where another order of the columns fits the true labels far better."""
+
+    # What is learned ------------------------------------------------------------------
+
+    @abstractmethod
+    def make_soft(
+        self,
+        X: Any,
+        labels: FloatArray,
+        y: AnyArray | None,
+        *,
+        alpha: float,
+        temperature: float,
+        calibration: Any,
+        **rest: Any,
+    ) -> SoftDataset:
+        """Return rows with what a student learns of their labels.
+
+        Parameters
+        ----------
+        X : rows
+            In the user's container.
+        labels : ndarray of shape (n_samples, n_columns)
+            What the teacher says.
+        y : ndarray of length n_samples or None
+            True labels. None: there are none, and alpha is 1.
+        alpha, temperature : float
+            As in DistilledClassifier.
+        calibration : Calibration or None
+            Of the labels.
+        **rest
+            Further attributes of the dataset.
+        """
+
+    @abstractmethod
+    def score(self, served: FloatArray, y: AnyArray) -> FloatArray:
+        """Return the loss of each row."""
+
+    @abstractmethod
+    def rate_labels(
+        self, labels: FloatArray, y: AnyArray, weight: FloatArray | None
+    ) -> dict[str, float]:
+        """Return figures that show how far labels repeat the true ones."""
+
+    @abstractmethod
+    def repeats_labels(self, memorization: dict[str, float]) -> bool:
+        """Whether the in-sample labels of a teacher are the true labels."""
+
+    # The defaults ---------------------------------------------------------------------
+
+    @abstractmethod
+    def default_teacher(self, X: Any) -> Any:
+        """Return an unfitted teacher for these columns."""
+
+    @abstractmethod
+    def default_student(self, X: Any, n_samples: int, *, stops: bool) -> Any:
+        """Return an unfitted student for these columns."""
+
+
+class Classification(Task):
+    """Labels are probabilities, one column a class."""
+
+    method = "predict_proba"
+
+    def __init__(self, classes: AnyArray, priors: FloatArray) -> None:
+        self.classes, self.priors = classes, priors
+        self.n_columns = len(classes)
+        self.dtype = label_dtype(len(classes))
+
+    def encode(self, y: AnyArray) -> IndexArray:
+        """Return the position of each label among the classes."""
+        return np.searchsorted(self.classes, y)
+
+    def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
+        return read_answer(answer, X, teacher, self.classes)
+
+    def serve(self, student: Any, X: Any) -> FloatArray:
+        proba = student.predict_proba(X)
+        if proba.shape[1] < self.n_columns:
+            # A student of true labels lacks the classes that its rows lack.
+            proba = align(proba, student.classes_, self.classes)
+        return proba
+
+    def check_stored(self, labels: Any, y: AnyArray) -> FloatArray:
+        return check_stored(labels, self.encode(y), self.classes)
+
+    def check_order(self, labels: FloatArray, y: AnyArray) -> None:
+        check_column_order(labels, self.encode(y), self.classes, TEACHER)
+
+    def make_soft(
+        self,
+        X: Any,
+        labels: FloatArray,
+        y: AnyArray | None,
+        *,
+        alpha: float,
+        temperature: float,
+        calibration: Any,
+        **rest: Any,
+    ) -> SoftDataset:
+        if y is None:
+            codes = labels.argmax(axis=1)
+            y = self.classes[codes]
+        else:
+            codes = self.encode(y)
+        targets = soft_targets(
+            labels,
+            codes,
+            prior=self.priors,
+            alpha=alpha,
+            temperature=temperature,
+            calibrate=None if calibration is None else calibration.apply,
+        )
+        mixed = alpha < 1 and temperature != 1
+        return SoftDataset(
+            X,
+            targets,
+            self.classes,
+            y,
+            temperature=temperature,
+            alpha=np.full(len(y), alpha) if mixed else None,
+            **rest,
+        )
+
+    def score(self, served: FloatArray, y: AnyArray) -> FloatArray:
+        """Return log losses in nats."""
+        own = served[np.arange(len(y)), self.encode(y)]
+        return -np.log(np.maximum(own, np.finfo(np.float64).eps))
+
+    def rate_labels(
+        self, labels: FloatArray, y: AnyArray, weight: FloatArray | None
+    ) -> dict[str, float]:
+        """Return the accuracy, and the mean entropy in nats."""
+        hits = labels.argmax(axis=1) == self.encode(y)
+        blocks = [
+            _entropy(clip_probabilities(labels[block], self.priors))
+            for block in row_blocks(*labels.shape)
+        ]
+        entropy = np.average(np.concatenate(blocks), weights=weight)
+        accuracy = np.average(hits, weights=weight)
+        return {"accuracy": float(accuracy), "entropy": float(entropy)}
+
+    def repeats_labels(self, memorization: dict[str, float]) -> bool:
+        accurate = memorization["accuracy_in_sample"] >= _ACCURACY
+        return accurate and memorization["entropy_in_sample"] <= _ENTROPY
+
+    def default_teacher(self, X: Any) -> Any:
+        return default_teacher(X)
+
+    def default_student(self, X: Any, n_samples: int, *, stops: bool) -> Any:
+        return default_student(X, n_samples, stops=stops)
+
+
+def _entropy(proba: FloatArray) -> FloatArray:
+    return -(proba * np.log(proba)).sum(axis=1)
