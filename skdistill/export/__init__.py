@@ -1,12 +1,18 @@
 """Deployment: one small file, proven equal to what was validated.
 
-`slim` strips a fitted model to what predicting needs, `to_onnx` writes it as one
-ONNX model, `prune` makes it smaller. Importing this module registers
-`DistilledClassifier` with skl2onnx, where that is installed.
+`slim` strips a fitted model to what predicting needs, `prune` makes it smaller,
+`to_onnx` writes it as one ONNX model, and `OnnxClassifier` serves that.
+`register_with_skl2onnx` lets skl2onnx convert a `DistilledClassifier` itself.
 """
 
 from ._prune import prune
 from ._slim import slim
-from .onnx import to_onnx
+from .onnx import OnnxClassifier, register_with_skl2onnx, to_onnx
 
-__all__ = ["prune", "slim", "to_onnx"]
+__all__ = [
+    "OnnxClassifier",
+    "prune",
+    "register_with_skl2onnx",
+    "slim",
+    "to_onnx",
+]

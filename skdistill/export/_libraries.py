@@ -12,8 +12,15 @@ def is_from(estimator: Any, library: str) -> bool:
     return any(base.__module__.split(".")[0] == library for base in bases)
 
 
-def import_for_onnx(name: str) -> Any:
-    """Import a module that the export to ONNX needs.
+def import_for_onnx(name: str, extra: str = "onnx") -> Any:
+    """Import a module that an ONNX model needs.
+
+    Parameters
+    ----------
+    name : str
+        The module.
+    extra : {"onnx", "serve"}, default="onnx"
+        What brings it: that of the export, or that of serving.
 
     Raises
     ------
@@ -23,9 +30,10 @@ def import_for_onnx(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        what = "Exporting to ONNX" if extra == "onnx" else "Serving an ONNX model"
         raise ImportError(
-            f"Exporting to ONNX needs {name.split('.')[0]}, which can't be imported: "
-            f'{error}. Run pip install "skdistill[onnx]".'
+            f"{what} needs {name.split('.')[0]}, which can't be imported: "
+            f'{error}. Run pip install "skdistill[{extra}]".'
         ) from error
 
 

@@ -42,7 +42,7 @@ from sklearn.preprocessing import (
 )
 
 from skdistill import DistilledClassifier
-from skdistill.export import to_onnx
+from skdistill.export import register_with_skl2onnx, to_onnx
 
 onnx = pytest.importorskip("onnx")
 skl2onnx = pytest.importorskip("skl2onnx")
@@ -166,6 +166,7 @@ def test_skl2onnx_converts_a_pipeline_around_a_distilled_classifier(student, by_
     if by_id:
         options = {id(pipeline[-1]): options}
     opsets = {"": 18, "ai.onnx.ml": 3}
+    register_with_skl2onnx()
     model = skl2onnx.to_onnx(pipeline, X[:1], options=options, target_opset=opsets)
     proba = run(model, {"X": X[TEST]})[1]
     np.testing.assert_allclose(proba, pipeline.predict_proba(X[TEST]), atol=1e-5)
@@ -398,4 +399,5 @@ def test_import_without_the_libraries():
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True
     )
-    assert result.stdout == "['prune', 'slim', 'to_onnx']\n", result.stderr
+    expected = ["OnnxClassifier", "prune", "register_with_skl2onnx", "slim", "to_onnx"]
+    assert result.stdout == f"{expected}\n", result.stderr

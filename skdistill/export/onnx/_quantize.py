@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from ._verify import open_session
+from ._session import open_session
 
 #: Nodes with a matrix, and which of their inputs it is.
 _MATRIX_INPUT = {"Gemm": 1, "MatMul": 1, "Gather": 0}

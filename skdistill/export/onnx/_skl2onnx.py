@@ -11,6 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
+from ..._classifier import DistilledClassifier
 from ..._nested import find_deployed, split_pipeline
 from .._libraries import import_for_onnx, is_from
 from ._graph import OPSET
@@ -43,6 +44,8 @@ def run_skl2onnx(estimator: Any, given: list[Any]) -> Any:
         There is no converter for a part of it.
     """
     skl2onnx = import_for_onnx("skl2onnx")
+    # A meta-estimator may hold one.
+    register_with_skl2onnx()
     estimator = prepare(estimator)
     _refuse_clipping(estimator)
     try:
@@ -141,6 +144,41 @@ def register(kind: type, name: str, convert: Any, parser: Any = None) -> None:
         options=OPTIONS,
         parser=parser,
     )
+
+
+def register_with_skl2onnx() -> None:
+    """Let skl2onnx convert a DistilledClassifier as its student.
+
+    For a caller of skl2onnx, once a process; :func:`to_onnx` does without.
+
+    Raises
+    ------
+    ImportError
+        skl2onnx is not installed.
+
+    Examples
+    --------
+    >>> from skdistill.export import register_with_skl2onnx
+    >>> register_with_skl2onnx()
+    """
+    name = "SkdistillDistilledClassifier"
+    register(DistilledClassifier, name, _refuse_conversion, _parse_student)
+
+
+def _parse_student(
+    scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None
+) -> Any:
+    """Put the student in the place of the DistilledClassifier."""
+    parse = import_for_onnx("skl2onnx._parse")
+    student = prepare(model)
+    options = (scope.options or {}).get(id(model))
+    if options is not None:
+        scope.options[id(split_pipeline(student)[1])] = options
+    return parse._parse_sklearn(scope, student, inputs, custom_parsers)
+
+
+def _refuse_conversion(scope: Any, operator: Any, container: Any) -> None:
+    raise AssertionError("the parser replaces a DistilledClassifier by its student")
 
 
 def _name_objective(learner: Any) -> Any:

@@ -16,6 +16,7 @@ from .._libraries import import_for_onnx
 from ._convert import build_models, list_labels
 from ._graph import OPSET
 from ._inputs import Inputs, describe_inputs
+from ._probe import find_accepted
 from ._verify import ask_model, find_difference
 
 #: How weights can be stored.
@@ -25,8 +26,8 @@ _QUANTIZE = ("float16", "int8-weights")
 _MOST_FUSED = 256
 _PACKAGES = ("skdistill", "scikit-learn", "onnx", "skl2onnx", "onnxruntime")
 _WRITTEN = {
-    *("classes", "feature_names", "n_features", "inputs"),
-    *("opset", "versions", "scores", "quantization"),
+    *("classes", "classes_dtype", "feature_names", "n_features", "inputs"),
+    *("accepts", "opset", "versions", "scores", "quantization"),
 }
 
 
@@ -140,6 +141,7 @@ def to_onnx(
     models = build_models(served, inputs, labels, most_fused=most_fused)
     model = _take_equal(models, feed, answers)
     entries = dict(metadata or {})
+    entries["accepts"] = find_accepted(estimator, model, X_example, inputs)
     entries["scores"] = None
     if y_example is not None:
         teacher = _score_teacher(estimator, X_example, y_example)
@@ -206,6 +208,7 @@ def _write_metadata(
 
     entries: dict[str, Any] = {
         "classes": classes.tolist(),
+        "classes_dtype": "object" if classes.dtype.kind == "O" else classes.dtype.str,
         "feature_names": list(inputs.columns) if inputs.named else None,
         "n_features": len(inputs.columns),
         # Where the columns of an input are not plain from its name.

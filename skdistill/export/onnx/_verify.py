@@ -8,21 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._answers import Answers
+from ._session import open_session
 
 #: Largest difference of a probability that rounding to float32 explains.
 TOLERANCE = 1e-5
-
-
-def open_session(model: Any) -> Any:
-    """Return an ONNX Runtime session of one thread on the processor."""
-    import onnxruntime as runtime
-
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return runtime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
 
 
 def ask_model(model: Any, feed: dict[str, Any], classes: NDArray[Any]) -> Answers:

@@ -1,0 +1,139 @@
+"""What a row costs by the container that it comes in: `OnnxClassifier` and a session.
+
+A student (`MLPClassifier((64, 32))` behind imputation, scaling and one-hot encoding) of
+4,000 rows of magic, letter and adult, the last one a mixed table, as one input a column
+and grouped. Served are single rows, fifty in turn, by one thread: by a bare session
+whose feeds are ready, by `OnnxClassifier` from each container, and by scikit-learn
+from what `slim` returns. All take turns of 50 calls; the time is that of the fastest
+turn, which other programs disturb least, and the ratio is to the bare session.
+
+Needs the extra `onnx`, polars and half a minute:
+
+    python -m benchmarks.serving.containers
+    python -m benchmarks.serving.containers --smoke
+    python -m benchmarks.serving.containers --report
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import polars as pl
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+
+from skdistill.export import OnnxClassifier, slim, to_onnx
+
+from .._data import load_tutorial, split_data
+from .._measure import fit_quietly
+from .._onnx import feed_row
+from .._private import prepare_columns
+from .._results import Results, find_missing, make_runs, read_arguments
+from .._tables import print_table
+
+PATH = Path(__file__).with_suffix(".csv")
+N_ROWS, N_CALLS, N_TURNS = 50, 50, 200
+BARE = "bare session"
+
+
+def make_feed(session: Any, row: Any) -> dict[str, np.ndarray]:
+    """As a service writes it by hand."""
+    inputs = session.get_inputs()
+    if not isinstance(row, pd.DataFrame) or inputs[0].name not in row:
+        return feed_row(inputs, row, 0)
+    kinds = {"tensor(float)": np.float32, "tensor(string)": object}
+    return {p.name: row[[p.name]].to_numpy(dtype=kinds[p.type]) for p in inputs}
+
+
+def list_rows(X) -> list[Any]:
+    return [X[k : k + 1] for k in range(N_ROWS)]
+
+
+def list_containers(X) -> dict[str, list[Any]]:
+    """Single rows of a table in each container."""
+    rows = list_rows(X)
+    if not isinstance(X, pd.DataFrame):
+        single = [row.astype(np.float32) for row in rows]
+        return {"array, float64": rows, "array, float32": single}
+    records = X[:N_ROWS].to_dict("records")
+    return {
+        "array of objects": [row.to_numpy(dtype=object) for row in rows],
+        "record": records,
+        "dict of columns": [{k: [v] for k, v in r.items()} for r in records],
+        "polars frame": list_rows(pl.from_pandas(X[:N_ROWS])),
+        "pandas frame": rows,
+    }
+
+
+def time_turns(calls: dict[str, tuple[Callable, list[Any]]], turns: int) -> dict:
+    """Microseconds of a call in the fastest turn, by name."""
+    best = dict.fromkeys(calls, np.inf)
+    for _ in range(turns):
+        for name, (serve, rows) in calls.items():
+            start = time.perf_counter_ns()
+            for k in range(N_CALLS):
+                serve(rows[k % len(rows)])
+            best[name] = min(best[name], (time.perf_counter_ns() - start) / N_CALLS)
+    return {name: nanoseconds / 1e3 for name, nanoseconds in best.items()}
+
+
+def time_containers(data: str, inputs: str, turns: int = N_TURNS) -> list[dict]:
+    if data == "smoke":
+        X, y = load_tutorial()
+        X, y = X[:400], y[:400]
+    else:
+        X, _, y, _ = split_data(data, 0, 4000)
+    network = MLPClassifier((64, 32), max_iter=30)
+    student = fit_quietly(make_pipeline(prepare_columns(X), network), X, y)
+    grouped = inputs == "grouped"
+    content = to_onnx(student, X[:500], grouped=grouped).SerializeToString()
+    served = OnnxClassifier(content)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options)
+    feeds = [make_feed(session, row) for row in list_rows(X)]
+
+    def run(feed):
+        return session.run(["probabilities"], feed)
+
+    calls: dict[str, Any] = {BARE: (run, feeds)}
+    for name, rows in list_containers(X).items():
+        calls[f"OnnxClassifier, {name}"] = served.predict_proba, rows
+    times = time_turns(calls, turns)
+    slow = {"slim, scikit-learn": (slim(student).predict_proba, list_rows(X))}
+    times |= time_turns(slow, max(1, turns // 20))
+    return [
+        {"data": data, "inputs": inputs, "served": name, "us": us}
+        for name, us in times.items()
+    ]
+
+
+def print_times(records: list[dict]) -> None:
+    for data, inputs in dict.fromkeys((r["data"], r["inputs"]) for r in records):
+        own = [r for r in records if (r["data"], r["inputs"]) == (data, inputs)]
+        bare = next(r["us"] for r in own if r["served"] == BARE)
+        rows = [[r["served"], f"{r['us']:.1f}", f"{r['us'] / bare:.2f}"] for r in own]
+        title = f"{data}, inputs: {inputs}; one row, one thread"
+        print_table(title, ["served by", "µs", "ratio"], rows)
+
+
+def main() -> None:
+    args = read_arguments(__doc__)
+    results = Results(None if args.smoke else PATH, ("data", "inputs"))
+    runs = [{"data": data, "inputs": "one table"} for data in ("magic", "letter")]
+    runs += [{"data": "adult", "inputs": kind} for kind in ("columns", "grouped")]
+    if args.smoke:
+        runs = [{"data": "smoke", "inputs": "one table"}]
+    turns = 2 if args.smoke else N_TURNS
+    make_runs(results, find_missing(results, runs, args), time_containers, turns=turns)
+    print_times(results.records)
+
+
+if __name__ == "__main__":
+    main()

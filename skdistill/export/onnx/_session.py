@@ -1,0 +1,130 @@
+"""ONNX Runtime sessions, and what serves with one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._libraries import import_for_onnx
+from ._feed import Feeder, Part
+
+#: What must stand in a file's metadata.
+_ENTRIES = (
+    *("classes", "classes_dtype", "feature_names", "n_features"),
+    *("inputs", "accepts"),
+)
+#: The types of inputs in ONNX's words.
+_DTYPES: dict[str, Any] = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(string)": object,
+}
+
+
+def open_session(model: Any, n_threads: int = 1) -> Any:
+    """Return an ONNX Runtime session on the processor.
+
+    Parameters
+    ----------
+    model : bytes or onnx.ModelProto
+    n_threads : int, default=1
+    """
+    runtime = import_for_onnx("onnxruntime", "serve")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    content = model if isinstance(model, bytes) else model.SerializeToString()
+    return runtime.InferenceSession(
+        content, options, providers=["CPUExecutionProvider"]
+    )
+
+
+class Served:
+    """An open session with what its file says of rows and labels.
+
+    Attributes
+    ----------
+    content : bytes
+        The file.
+    classes : ndarray of shape (n_classes,)
+    feature_names : ndarray of str or None
+    n_features : int
+    """
+
+    def __init__(self, content: bytes, n_threads: int, owner: str) -> None:
+        self.content = content
+        self.session = open_session(content, n_threads)
+        entries = _read_metadata(self.session, owner)
+        classes = entries["classes"]
+        self.classes = np.array(classes, dtype=entries["classes_dtype"])
+        names = entries["feature_names"]
+        self.feature_names = None if names is None else np.array(names, dtype=object)
+        self.n_features = entries["n_features"]
+        self._owner = owner
+        self._feeder = _make_feeder(self.session, entries, owner)
+        self._run = self.session.run
+
+    def ask(self, X: Any, outputs: list[str]) -> list[NDArray[Any]]:
+        """Return what the session answers on rows; the last output is probabilities.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The rows are none that the model takes.
+        """
+        answers = self._run(outputs, self._feeder(X))
+        proba = answers[-1]
+        # The graph answers NaN where the encoder of the estimator raises.
+        first = proba.item(0) if len(proba) == 1 else proba[:, 0].sum()
+        if first != first:
+            row = int(np.flatnonzero(np.isnan(proba[:, 0]))[0])
+            raise ValueError(
+                f"Found unknown categories in row {row} during transform: it holds a "
+                "string, or a missing one, that the encoder was not fitted on and "
+                f"refuses. This {self._owner} does as the encoder does; set "
+                'handle_unknown="ignore" before the fit to serve such rows.'
+            )
+        return answers
+
+
+def _read_metadata(session: Any, owner: str) -> dict[str, Any]:
+    texts = session.get_modelmeta().custom_metadata_map
+    lacking = [key for key in _ENTRIES if key not in texts]
+    if lacking:
+        raise ValueError(
+            f"{owner} serves a file of skdistill.export.to_onnx, which says in its "
+            f"metadata what columns and labels are; this one lacks {lacking}. Export "
+            "the model again."
+        )
+    return {key: json.loads(texts[key]) for key in _ENTRIES}
+
+
+def _make_feeder(session: Any, entries: dict[str, Any], owner: str) -> Feeder:
+    names, n_features = entries["feature_names"], entries["n_features"]
+    columns = names or [f"x{k}" for k in range(n_features)]
+    given = session.get_inputs()
+    # Without a word about inputs there is one of all columns, or one a column.
+    held = entries["inputs"] or (
+        {given[0].name: columns} if len(given) == 1 else {n: [n] for n in columns}
+    )
+    places = {name: k for k, name in enumerate(columns)}
+    parts = [
+        Part(
+            entry.name,
+            tuple(places[name] for name in held[entry.name]),
+            _DTYPES[entry.type],
+        )
+        for entry in given
+    ]
+    return Feeder(
+        columns,
+        names is not None,
+        parts,
+        missing=set(entries["accepts"]["missing"]),
+        infinite=entries["accepts"]["infinite"],
+        owner=owner,
+    )
