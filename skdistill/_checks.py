@@ -37,21 +37,23 @@ def check_count(name: str, value: Any, fix: str) -> None:
         )
 
 
-def check_weight(sample_weight: Any, n_samples: int) -> FloatArray:
+def check_weight(
+    sample_weight: Any, n_samples: int, name: str = "sample_weight"
+) -> FloatArray:
     """Return one weight a row, ones for None."""
     if sample_weight is None:
         return np.ones(n_samples)
     weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name=name
     )
     if weight.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight must have shape ({n_samples},), one weight a row; received "
-            f"sample_weight.shape == {weight.shape}. Pass a vector."
+            f"{name} must have shape ({n_samples},), one weight a row; received "
+            f"{name}.shape == {weight.shape}. Pass a vector."
         )
     if weight.min() < 0 or not weight.any():
         raise ValueError(
-            "sample_weight must not be negative, nor zero everywhere; received weights "
+            f"{name} must not be negative, nor zero everywhere; received weights "
             f"from {weight.min():g} to {weight.max():g}. Leave rows out instead."
         )
     return weight

@@ -52,12 +52,13 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         those of `cv`, of five folds below 500 rows, else of a fifth of the rows that a
         further teacher is fitted without. The mean probability of a class stays; where
         the teacher weighs classes (`class_weight` and the like), it is their share,
-        and with False the student serves the shifted probabilities. "auto": True, but
-        for frozen teachers, stored probabilities, and below 50 rows or 5 of a class.
+        and with False the student serves the shifted probabilities. `X_val` takes the
+        place of out-of-fold rows. "auto": True, but below 50 rows or 5 of a class, and
+        for frozen teachers and stored probabilities without `X_val`.
     fine_tune : int, default=0
         Epochs over the true labels after distillation (boosted students: rounds), at
-        a tenth of the student's learning rate. A tenth of the rows is held out and
-        decides whether the result is kept.
+        a tenth of the student's learning rate. `X_val`, or else a tenth of the rows,
+        is held out and decides whether the result is kept.
     pilot : float, default=1.0
         What the pilots of "auto" may take together, in final fits: for a network of row
         visits (half as much again to choose its width), for other students of rows
@@ -97,7 +98,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     memorization_ : dict or None
         `accuracy_in_sample` and `entropy_in_sample` (nats) of a teacher on rows that
         it was fitted on, `accuracy_out_of_fold` and `entropy_out_of_fold` on other
-        rows: how far its labels of its own rows are memorised.
+        rows (`X_val`, if given): how far its labels of its own rows are memorised.
     pilots_ : list of dict
         The pilots: what each learned from, with log loss (nats) and accuracy on the
         held-out rows under row and class weights, and whether it was chosen.
@@ -134,8 +135,11 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     better of the two. A network learns the two best transfer sets in longer pilots; it
     takes the furthest within a standard error, or true labels that are better by one.
 
-    Below 500 rows five folds calibrate and choose the better of near synthetic rows and
-    true labels; a network's transfer set is judged by the teacher's labels there.
+    With `X_val` its rows are held out, and pilots learn labels of the teacher itself.
+
+    Below 500 rows five folds, or `X_val`, calibrate and choose the better of near
+    synthetic rows and true labels; a network's transfer set is judged by the teacher's
+    labels there.
 
     An MLPClassifier with Adam learns a transfer set in single precision, at a rate that
     falls from four times `learning_rate_init` (at most .004) to 0. Leave
@@ -215,6 +219,9 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         sample_weight=None,
         teacher_proba=None,
         X_unlabeled=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
         **params,
     ):
         """Fit the teacher, label the rows, and fit the student on the labels.
@@ -238,6 +245,16 @@ class DistilledClassifier(ClassifierMixin, Distilled):
             memory-mapped array, or an iterable of chunks of X's kind that starts over.
             They are read twice (checked before any work, then learned), and pilots
             learn the first block alone.
+        X_val : rows of the kind of X, with its columns in their order, default=None
+            Validation rows, which neither teacher nor student learns. They calibrate,
+            choose among the candidates, end the student's fit, decide on its tuning and
+            judge the teacher, so that no second teacher is fitted without a part of X.
+            A fixed teacher must not have been fitted on them. With `teacher_proba` they
+            need a fixed `teacher`, which labels them. At least 50 rows.
+        y_val : array-like of shape (n_val,), default=None
+            Their true labels, among those of y.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
         **params : dict
             Metadata for teacher, student and splitter; needs metadata routing.
 
@@ -254,7 +271,10 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         ValueError
             Bad rows, labels, weights, probabilities or parameters.
         """
-        return self._fit(X, y, sample_weight, teacher_proba, X_unlabeled, params)
+        validation = (X_val, y_val, sample_weight_val)
+        return self._fit(
+            X, y, sample_weight, teacher_proba, X_unlabeled, validation, params
+        )
 
     def predict_proba(self, X):
         """Return probabilities of the classes, at temperature 1.

@@ -1,4 +1,4 @@
-"""Training rows: what every stage of `fit` reads, and how rows are held out."""
+"""Labelled rows: what every stage of `fit` reads, and how rows are held out."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ class Dataset:
         Position of each label among the classes, by which hold-outs are stratified.
     weight : ndarray of shape (n_samples,) or None
         Row weights.
+    validation : Dataset or None
+        Rows that neither teacher nor student learns. Their row numbers follow those
+        of the training rows: they begin at `n_samples`.
     """
 
     X: Any
@@ -39,6 +42,7 @@ class Dataset:
     task: Task
     codes: IndexArray
     weight: FloatArray | None
+    validation: Dataset | None = None
 
     @property
     def n_samples(self) -> int:
@@ -48,11 +52,38 @@ class Dataset:
     def classes(self) -> NDArray[Any]:
         return self.task.classes
 
+    @property
+    def whole_split(self) -> Split:
+        """All training rows, and all validation rows."""
+        assert self.validation is not None
+        n_rows = self.n_samples + self.validation.n_samples
+        return np.arange(self.n_samples), np.arange(self.n_samples, n_rows)
+
     def take(self, rows: IndexArray) -> Dataset:
-        """Return some of the rows; the task stays."""
-        weight = None if self.weight is None else self.weight[rows]
-        X = _safe_indexing(self.X, rows)
-        return replace(self, X=X, y=self.y[rows], codes=self.codes[rows], weight=weight)
+        """Return some of the training rows, or of the validation rows.
+
+        The task stays.
+        """
+        source, rows = self.locate(rows)
+        if np.array_equal(rows, np.arange(source.n_samples)):
+            return replace(source, validation=None)
+        X = _safe_indexing(source.X, rows)
+        y, codes, weight = source.take_labels(rows)
+        return replace(source, X=X, y=y, codes=codes, weight=weight, validation=None)
+
+    def take_labels(
+        self, rows: IndexArray
+    ) -> tuple[NDArray[Any], IndexArray, FloatArray | None]:
+        """Return labels, codes and weights of the rows that `take` would return."""
+        source, rows = self.locate(rows)
+        weight = None if source.weight is None else source.weight[rows]
+        return source.y[rows], source.codes[rows], weight
+
+    def locate(self, rows: IndexArray) -> tuple[Dataset, IndexArray]:
+        """Return the dataset that holds the rows, and their numbers there."""
+        if self.validation is None or not len(rows) or rows[0] < self.n_samples:
+            return self, rows
+        return self.validation, rows - self.n_samples
 
 
 def class_priors(

@@ -10,6 +10,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._fit import (
+    asks_early,
     cross_fit,
     fit_calibration,
     fit_student,
@@ -22,14 +23,14 @@ from ._nested import can_refit
 from ._parts import clone_parts
 from ._progress import CallbackSupportMixin, Progress, raise_interrupts
 from ._selection import choose, draw_splits, sample_candidates
-from ._validation import check_training_data
+from ._validation import add_validation_data, check_training_data
 from ._version import Versioned
 
 
 class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """A teacher distilled into a student; parameters stand in the subclasses."""
 
-    def _fit(self, X, y, sample_weight, stored, X_unlabeled, metadata):
+    def _fit(self, X, y, sample_weight, stored, X_unlabeled, validation, metadata):
         """Fit by the stages of the method, and replace the fitted state at the end.
 
         Parameters
@@ -38,20 +39,25 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             As in `fit`.
         stored : array-like or None
             What a teacher said of the rows, in its place.
+        validation : tuple
+            `X_val`, `y_val` and `sample_weight_val`.
         metadata : dict
             For teacher, student and splitter.
         """
         data = check_training_data(self, X, y, sample_weight)
+        data = add_validation_data(data, *validation)
         parts = clone_parts(self, data, stored, X_unlabeled, metadata)
         splits = draw_splits(self, parts, data)
-        progress = Progress(self, list_steps(parts, splits))
+        progress = Progress(self, list_steps(parts, data, splits))
         with raise_interrupts():
             candidates = sample_candidates(self, parts, data, splits)
-            oof = cross_fit(parts, data, splits, candidates, progress)
+            early = asks_early(parts, data, splits)
+            teacher = fit_teacher(parts, data, progress) if early else None
+            oof = cross_fit(parts, data, splits, candidates, teacher, progress)
             calibration = fit_calibration(parts, data, splits, oof)
             choice = choose(parts, data, splits, candidates, oof, calibration, progress)
             oof = keep_labels(oof, splits, choice)
-            teacher = fit_teacher(parts, data, progress)
+            teacher = teacher or fit_teacher(parts, data, progress)
             train, transfer, validation = make_soft_data(
                 parts, data, splits, choice, teacher, oof, calibration, progress
             )

@@ -37,16 +37,24 @@ from .transfer._transfer_set import TransferSet
 _PARTS_EACH = 4
 
 
-def list_steps(parts: Parts, splits: Splits) -> tuple[str, ...]:
+def asks_early(parts: Parts, data: Dataset, splits: Splits) -> bool:
+    """Whether the teacher that is kept labels rows before anything is chosen."""
+    return data.validation is not None or (splits.chooses and not parts.refits)
+
+
+def list_steps(parts: Parts, data: Dataset, splits: Splits) -> tuple[str, ...]:
     """Names of the steps that take time."""
-    steps = {
-        "folds": parts.refits and splits.folds,
-        "pilots": splits.chooses,
-        "teacher": parts.refits,
-        "label": parts.stored is None,
-        "student": True,
-    }
-    return tuple(name for name, runs in steps.items() if runs)
+    early = asks_early(parts, data, splits)
+    steps = [
+        ("teacher", parts.refits and early),
+        ("folds", parts.refits and splits.folds),
+        ("validation", early),
+        ("pilots", splits.chooses),
+        ("teacher", parts.refits and not early),
+        ("label", parts.stored is None),
+        ("student", True),
+    ]
+    return tuple(name for name, runs in steps if runs)
 
 
 def cross_fit(
@@ -54,25 +62,51 @@ def cross_fit(
     data: Dataset,
     splits: Splits,
     candidates: list[Candidate],
+    teacher: Labeller | None,
     progress: Progress,
 ) -> OutOfFold | None:
-    """Label rows by teachers that were not fitted on them; None where none is fitted.
+    """Label rows by teachers that were not fitted on them, and the rows of pilots.
 
-    The first of them labels the rows of the pilots as well.
+    They are the teacher itself, for validation rows, and clones fitted on the folds.
+    None where there are neither, nor pilots.
     """
-    folds = splits.folds
-    if not (folds and parts.refits):
-        return None
-    with progress.step("folds", n_subtasks=len(folds)) as context:
-        return _cross_fit.cross_fit(
-            clone(parts.teacher),
-            data,
-            folds,
-            parts.teacher_params,
-            list_pilot_tables(candidates),
-            tasks=parts.tasks,
-            context=context,
-        )
+    tables, folds, found = list_pilot_tables(candidates), splits.folds, None
+    if folds and parts.refits:
+        with progress.step("folds", n_subtasks=len(folds)) as context:
+            found = _cross_fit.cross_fit(
+                clone(parts.teacher),
+                data,
+                folds,
+                parts.teacher_params,
+                tables if data.validation is None else None,
+                tasks=parts.tasks,
+                context=context,
+            )
+    if not asks_early(parts, data, splits):
+        return found
+    with progress.step("validation"):
+        return _ask_teacher(parts, data, teacher, tables, found)
+
+
+def _ask_teacher(
+    parts: Parts,
+    data: Dataset,
+    teacher: Labeller | None,
+    tables: list[list[Any]],
+    found: OutOfFold | None,
+) -> OutOfFold:
+    """Return the labels of training rows, validation rows and tables of pilots."""
+    own = _label_own_rows(parts, data, teacher)
+    if teacher is None:
+        return OutOfFold(np.arange(0), own[:0], [], [], own)
+    transfer = [[teacher.label(X) for X in some] for some in tables]
+    if data.validation is None:
+        return OutOfFold(np.arange(0), own[:0], [], transfer, own)
+    rows, labels = data.whole_split[1], teacher.label(data.validation.X)
+    if found is not None:
+        rows = np.concatenate([found.rows, rows])
+        labels = np.concatenate([found.labels, labels])
+    return OutOfFold(rows, labels, [own], transfer, own)
 
 
 @ONE_THREAD
@@ -87,14 +121,17 @@ def fit_calibration(
 
 def keep_labels(oof: OutOfFold | None, splits: Splits, choice: Choice) -> Any:
     """Return the out-of-fold labels that are learned; the others only take memory."""
-    if oof is None or (choice.candidate.in_sample and not splits.out_of_fold):
+    if oof is None:
+        return None
+    needless = choice.candidate.in_sample and not splits.out_of_fold
+    if oof.own is None and needless:
         return None
     return replace(oof, in_sample=[], transfer=[])
 
 
 def fit_teacher(parts: Parts, data: Dataset, progress: Progress) -> Labeller | None:
-    """Fit the teacher, or take it as it is; None where probabilities are stored."""
-    if parts.stored is not None:
+    """Fit the teacher, or take it as it is; None where there are its labels alone."""
+    if parts.teacher is None:
         return None
     given = (parts.teacher, data.X, data.y, parts.teacher_params, data.task)
     if not parts.refits:
@@ -123,15 +160,15 @@ def make_soft_data(
         Rows beyond the training rows; those that are made block by block are labelled
         as they are learned.
     validation : SoftDataset or None
-        Training rows that are held out of the student's fit.
+        Validation rows, or training rows that are held out of the student's fit.
     """
     candidate = choice.candidate
-    labels: Any = parts.stored
-    labelled = None
-    if teacher is not None:
+    if parts.stored is None and teacher is not None:
         with progress.step("label"):
-            labels = _label_training_rows(data, splits, candidate, teacher, oof)
+            labels = _label_rows(parts, data, splits, candidate, teacher, oof)
             labelled = _label_transfer_set(candidate, teacher)
+    else:
+        labels, labelled = _label_rows(parts, data, splits, candidate, None, oof), None
     settings = (candidate, calibration)
 
     def soften(rows: IndexArray) -> SoftDataset:
@@ -158,24 +195,40 @@ def make_soft_data(
     return train, next(softened), validation
 
 
-def _label_training_rows(
+def _label_rows(
+    parts: Parts,
     data: Dataset,
     splits: Splits,
     candidate: Candidate,
-    teacher: Labeller,
+    teacher: Labeller | None,
     oof: OutOfFold | None,
 ) -> FloatArray:
     """Return out-of-fold labels where `cv` asks for them; else the teacher's.
 
     A candidate that does without in-sample labels has out-of-fold labels where there
-    are any.
+    are any. The labels of validation rows follow.
     """
     if oof is not None and splits.out_of_fold:
         return oof.labels
+    if oof is None:
+        return _label_own_rows(parts, data, teacher)
+    labels = _label_own_rows(parts, data, teacher) if oof.own is None else oof.own
+    if data.validation is not None:
+        labels = np.concatenate([labels, oof.take(data.whole_split[1])])
+    if not candidate.in_sample:
+        labels[oof.rows] = oof.labels
+    return labels
+
+
+def _label_own_rows(
+    parts: Parts, data: Dataset, teacher: Labeller | None
+) -> FloatArray:
+    """Return what is stored, or what the teacher says, of the training rows."""
+    if parts.stored is not None or teacher is None:
+        assert parts.stored is not None
+        return parts.stored
     labels = teacher.label(data.X)
     data.task.check_order(labels, data.y)
-    if oof is not None and not candidate.in_sample:
-        labels[oof.rows] = oof.labels
     return labels
 
 

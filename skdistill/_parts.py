@@ -125,7 +125,7 @@ def clone_parts(
     if not is_chunked(data.X, X_unlabeled):
         (X_unlabeled,) = indexable(X_unlabeled)
     if stored is not None:
-        check_stands_alone(estimator)
+        check_stands_alone(estimator, data)
         stored = data.task.check_stored(stored, data.y)
     teacher = _clone_teacher(estimator, data, stored)
     student = _clone_student(estimator, data, stored)

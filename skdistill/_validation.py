@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
@@ -13,10 +15,10 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 
 from ._checks import check_weight, is_number, is_whole
 from ._dataset import Dataset, class_priors
-from ._frames import is_missing
+from ._frames import check_same_table, find_kind, is_missing, list_columns
 from ._labels._task import Classification
 from ._nested import can_refit
-from ._typing import FloatArray
+from ._typing import FloatArray, IndexArray
 from ._warnings import warn_caller
 
 
@@ -120,6 +122,86 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
     return data
 
 
+def add_validation_data(
+    data: Dataset, X_val: Any, y_val: Any, sample_weight_val: Any
+) -> Dataset:
+    """Check the validation rows, and add them to the training rows.
+
+    Parameters
+    ----------
+    data : Dataset
+        Training rows.
+    X_val, y_val, sample_weight_val
+        As in `fit`; all may be None.
+    """
+    given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+    received = [name for name, value in given.items() if value is not None]
+    if not received:
+        return data
+    if X_val is None or y_val is None:
+        raise ValueError(
+            "Validation rows need X_val and y_val, both or neither; received "
+            f"{' and '.join(received)} alone. Pass the rows and their true labels."
+        )
+    (X_val,) = indexable(X_val)
+    check_same_table(X_val, data.X, "X_val")
+    y_val = column_or_1d(y_val, warn=True)
+    check_consistent_length(X_val, y_val)
+    codes = find_codes(y_val, data.classes, "y_val")
+    weight = sample_weight_val
+    if weight is not None:
+        weight = check_weight(weight, len(codes), "sample_weight_val")
+    _warn_of_scales(data.X, X_val)
+    rows = Dataset(X_val, data.classes[codes], data.task, codes, weight)
+    return replace(data, validation=rows)
+
+
+def find_codes(y: NDArray[Any], classes: NDArray[Any], name: str) -> IndexArray:
+    """Return the position of each label among the classes that were learned."""
+    position = {label: k for k, label in enumerate(classes.tolist())}
+    unknown = [label for label in dict.fromkeys(y.tolist()) if label not in position]
+    if unknown:
+        raise ValueError(
+            f"Every label of {name} must be one of the classes {classes.tolist()} that "
+            f"the estimator was fitted on; got {unknown[:10]} as well. Pass labels in "
+            "the type of those of fit, and leave rows of other classes out."
+        )
+    return np.array([position[label] for label in y.tolist()], dtype=np.intp)
+
+
+#: How near to mean 0 and standard deviation 1 a column is that was standardised, and
+#: how far from them is one that was not.
+_NEAR, _FAR = 1e-3, 3.0
+
+
+def _warn_of_scales(X: Any, X_val: Any) -> None:
+    """Warn where most columns that are standardised in X are not in X_val."""
+    if sparse.issparse(X) or np.ndim(X) != 2:
+        return
+    scaled = moved = 0
+    columns = (list_columns(table)[1] for table in (X, X_val))
+    for column, other in zip(*columns, strict=True):
+        if find_kind(column) != "number":
+            continue
+        (mean, std), (mean_val, std_val) = map(_measure_column, (column, other))
+        if abs(mean) < _NEAR and abs(std - 1) < _NEAR:
+            scaled += 1
+            moved += abs(mean_val) > _FAR or not 1 / _FAR < std_val < _FAR
+    if moved > scaled / 2:
+        warn_caller(
+            f"{moved} columns are standardised in X (mean 0, standard deviation 1) and "
+            "not in X_val. Transform X_val by the scaler that was fitted on X; in a "
+            'Pipeline, transform_input=["X_val"] does it.'
+        )
+
+
+def _measure_column(column: Any) -> tuple[float, float]:
+    """Return the mean and the standard deviation of the numbers of a column."""
+    values = np.asarray(column, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    return (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
+
+
 def _check_labels(y: NDArray[Any]) -> None:
     if y.dtype.kind == "O":
         missing = np.flatnonzero([is_missing(label) for label in y])
@@ -163,7 +245,7 @@ def warn_of_costs(data: Dataset, priors: FloatArray) -> None:
         )
 
 
-def check_stands_alone(estimator: Any) -> None:
+def check_stands_alone(estimator: Any, data: Dataset) -> None:
     """Stored probabilities leave nothing to fit."""
     if estimator.cv is not None:
         raise ValueError(
@@ -176,4 +258,10 @@ def check_stands_alone(estimator: Any) -> None:
             "teacher_proba stands in for the teacher, which would not be fitted; "
             f"received teacher={type(teacher).__name__}. Set teacher=None, or wrap a "
             "fitted teacher in FrozenEstimator."
+        )
+    if teacher is None and data.validation is not None:
+        raise ValueError(
+            "Validation rows are labelled by the teacher; received X_val with "
+            "teacher_proba, which has the labels of X alone. Set teacher to the fitted "
+            "teacher in a FrozenEstimator, or leave X_val out."
         )

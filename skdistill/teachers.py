@@ -22,6 +22,7 @@ class FunctionClassifier(Versioned, ClassifierMixin, BaseEstimator):
     AutoML predictor, an in-context foundation model. :class:`DistilledClassifier`
     takes it as a fixed teacher, as it takes a
     :class:`~sklearn.frozen.FrozenEstimator`: it is never cloned, copied or refitted.
+    Rows that it has not seen, `X_val` and `y_val`, calibrate and judge it.
 
     Parameters
     ----------
@@ -77,13 +78,14 @@ class FunctionClassifier(Versioned, ClassifierMixin, BaseEstimator):
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.linear_model import LogisticRegression
     >>> from skdistill import DistilledClassifier, FunctionClassifier
-    >>> X, y = make_classification(300, random_state=0)
+    >>> X, y = make_classification(400, random_state=0)
     >>> def ask(rows):
     ...     p = 1 / (1 + np.exp(-2 * rows[:, 5]))
     ...     return np.column_stack([1 - p, p])
     >>> teacher = FunctionClassifier(ask, classes=[0, 1], batch_size=100)
     >>> distilled = DistilledClassifier(teacher, LogisticRegression(), random_state=0)
-    >>> distilled.fit(X, y).teacher_ is teacher
+    >>> distilled = distilled.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+    >>> distilled.teacher_ is teacher
     True
     """
 

@@ -37,6 +37,7 @@ ONES = np.ones(N)
 PROBA = LogisticRegression().fit(X, Y).predict_proba(X)
 FROZEN = FrozenEstimator(LogisticRegression().fit(X, Y))
 HARD = VotingClassifier([("lr", LogisticRegression())], voting="hard")
+TABLE = pd.DataFrame(X[:, :2], columns=["a", "b"])
 DATES = pd.DataFrame({"n": X[:, 0], "day": pd.date_range("2024-01-01", periods=N)})
 
 
@@ -103,6 +104,15 @@ def bad_weight(
         "Leave rows out instead" if "negative" in rule else "Pass a vector",
         fit={"sample_weight": weight},
     )
+
+
+def bad_rows(name, error, X_val, rule, received, fix, *, X=X, y_val=Y, **more):
+    fit = {"X_val": X_val, "y_val": y_val}
+    for key in ("sample_weight_val", "teacher_proba"):
+        if key in more:
+            fit[key] = more.pop(key)
+    name = f"validation rows {name}"
+    return row(name, error, rule, received, fix, X=X, fit=fit, **more)
 
 
 def bad_proba(name, proba, rule, received, fix, **more):
@@ -499,6 +509,88 @@ CASES = [
         "received teacher=LogisticRegression",
         "Set teacher=None, or wrap a fitted teacher in FrozenEstimator",
         teacher=LogisticRegression(),
+    ),
+    # The validation rows
+    *[
+        row(
+            f"{name} alone",
+            ValueError,
+            "Validation rows need X_val and y_val, both or neither",
+            f"received {name} alone",
+            "Pass the rows and their true labels",
+            fit={name: value},
+        )
+        for name, value in [("X_val", X), ("y_val", Y), ("sample_weight_val", ONES)]
+    ],
+    bad_rows(
+        "of another kind",
+        TypeError,
+        pd.DataFrame(X),
+        "X_val must be of the same kind as X, a ndarray",
+        "received a DataFrame",
+        "Convert one of the two",
+    ),
+    bad_rows(
+        "of other columns",
+        ValueError,
+        X[:, :4],
+        "X_val must have the columns of X",
+        "received rows of shape (4,)",
+        "Pass the same columns in the same order",
+    ),
+    bad_rows(
+        "with columns in another order",
+        ValueError,
+        TABLE[["b", "a"]],
+        "X_val must have the columns of X, in their order",
+        "received column 'b' in the place of 'a'",
+        "Pass exactly those columns",
+        X=TABLE,
+    ),
+    bad_rows(
+        "without rows",
+        ValueError,
+        X[:0],
+        "X_val must hold rows",
+        "received none",
+        "Leave it out",
+    ),
+    bad_rows(
+        "with labels that y lacks",
+        ValueError,
+        X,
+        "Every label of y_val must be one of the classes [0, 1, 2]",
+        "[3] as well",
+        "leave rows of other classes out",
+        y_val=Y + 1,
+    ),
+    bad_rows(
+        "with fewer labels",
+        ValueError,
+        X,
+        "inconsistent numbers of samples",
+        f"[{N}, 3]",
+        "",
+        y_val=Y[:3],
+    ),
+    bad_rows(
+        "with negative weights",
+        ValueError,
+        X,
+        "sample_weight_val must not be negative",
+        "received weights from -1",
+        "Leave rows out instead",
+        sample_weight_val=-ONES,
+    ),
+    bad_rows(
+        "for stored probabilities",
+        ValueError,
+        X,
+        "Validation rows are labelled by the teacher",
+        "received X_val with teacher_proba, which has the labels of X alone",
+        "Set teacher to the fitted teacher in a FrozenEstimator",
+        teacher=None,
+        teacher_proba=PROBA,
     ),
     # The folds
     row(

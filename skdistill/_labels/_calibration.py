@@ -74,33 +74,35 @@ class Calibration:
 
 
 def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration | None:
-    """Fit the calibration on every row that has an out-of-fold label.
+    """Fit the calibration on validation rows, or on all with an out-of-fold label.
 
     Without a row of each class there is none, and a warning names the class.
 
     Parameters
     ----------
     data : Dataset
-        Training rows.
+        Training rows, and validation rows if there are any.
     oof : OutOfFold
-        Their out-of-fold labels.
+        Out-of-fold labels.
     teacher : estimator
         Whose parameters show whether it gives classes other weights than their
         shares.
     """
-    codes = data.codes[oof.rows]
+    rows, held, fix = oof.rows, "rows with an out-of-fold label", "Set cv=5, or pass"
+    if data.validation is not None:
+        rows, held, fix = data.whole_split[1], "rows of X_val", "Pass"
+    _, codes, weight = data.take_labels(rows)
     missing = np.setdiff1d(data.classes, data.classes[codes]).tolist()
     if missing:
         warn_caller(
             f"The labels are not calibrated: no row of the class {missing} is among "
-            f"the {len(codes)} rows with an out-of-fold label. Set cv=5, or pass more "
-            "rows of it."
+            f"the {len(codes)} {held}. {fix} more rows of it."
         )
         return None
     return fit_calibration(
-        oof.labels,
+        oof.take(rows),
         codes,
-        None if data.weight is None else data.weight[oof.rows],
+        weight,
         priors=data.task.priors,
         observed=weighs_classes(teacher),
     )

@@ -19,28 +19,35 @@ from ._teacher import UNNAMED, Labeller, fit_clone
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Labels by teachers that were not fitted on the row.
+    """Labels by teachers that were not fitted on the row, and those of pilots.
 
     Attributes
     ----------
     rows : ndarray of int of shape (n_labelled,)
-        The rows that have such a label, ascending.
+        The rows that have such a label, ascending; validation rows are among them.
+        Empty where a fixed teacher is given training rows alone.
     labels : ndarray of shape (n_labelled, n_columns)
         Their labels; the mean of the folds where several test a row.
     in_sample : list of ndarrays of shape (n_train, n_columns)
         Labels that the teacher of a fold gives its own training rows: of the first
-        fold, and of those with tables.
+        fold, and of those with tables. With validation rows, `own`.
     transfer : list of lists of ndarrays of shape (n_rows, n_columns)
         Labels that it gives the rows of each table.
+    own : ndarray of shape (n_samples, n_classes) or None
+        Labels of all training rows by the teacher that is kept, where it was asked
+        for them already.
     """
 
     rows: IndexArray
     labels: FloatArray
     in_sample: list[FloatArray]
     transfer: list[list[FloatArray]]
+    own: FloatArray | None = None
 
     def take(self, rows: IndexArray) -> FloatArray:
         """Return the labels of some of the rows."""
+        if self.own is not None and not len(self.rows):
+            return self.own[rows]
         return self.labels[np.searchsorted(self.rows, rows)]
 
 
@@ -49,7 +56,7 @@ def cross_fit(
     data: Dataset,
     folds: list[Split],
     params: dict[str, Any],
-    tables: Sequence[Sequence[Any]] = (),
+    tables: Sequence[Sequence[Any]] | None = (),
     *,
     tasks: Tasks,
     context: Any = None,
@@ -66,8 +73,9 @@ def cross_fit(
         Rows to fit a teacher on, and rows that it labels.
     params : dict
         What `fit` is called with, cut to the rows of the fold.
-    tables : sequence of sequences of tables
+    tables : sequence of sequences of tables, or None
         Further rows that the teacher of each fold labels; later folds may have none.
+        None: no teacher of a fold labels its own rows either.
     tasks : Tasks
         Memory and workers.
     context : callback context or None
@@ -78,7 +86,7 @@ def cross_fit(
     name = tasks.name(teacher, data.X, data.y, params)
     given = Shared((teacher, data.X, data.y, data.task, params))
 
-    further = [tuple(some) for some in tables] or [()]
+    further = [] if tables is None else [tuple(some) for some in tables] or [()]
 
     def list_calls() -> Iterator[Any]:
         for number, (train, test) in enumerate(folds):
@@ -107,7 +115,8 @@ def cross_fit(
             others.append(more)
     mean /= counts
     in_sample, transfer = [own for own, *_ in others], [made for _, *made in others]
-    data.task.check_order(in_sample[0], data.y[folds[0][0]])
+    if in_sample:
+        data.task.check_order(in_sample[0], data.y[folds[0][0]])
     return OutOfFold(rows, mean, in_sample, transfer)
 
 

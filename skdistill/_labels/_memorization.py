@@ -15,10 +15,10 @@ def measure_memorization(
     Parameters
     ----------
     data : Dataset
-        Training rows.
+        Training rows, and validation rows if there are any.
     split : pair of ndarrays
-        The rows that the teacher of the first fold was fitted on, and those that it
-        was not.
+        The rows that the teacher, or that of the first fold, was fitted on, and those
+        that it was not.
     oof : OutOfFold
         Its labels of both.
 
@@ -33,7 +33,7 @@ def measure_memorization(
         ("in_sample", train, oof.in_sample[0]),
         ("out_of_fold", held_out, oof.take(held_out)),
     ):
-        weight = None if data.weight is None else data.weight[rows]
-        found = data.task.rate_labels(labels, data.y[rows], weight)
+        y, _, weight = data.take_labels(rows)
+        found = data.task.rate_labels(labels, y, weight)
         figures.update({f"{figure}_{name}": value for figure, value in found.items()})
     return figures

@@ -10,7 +10,6 @@ from .._frames import take_rows
 from .._labels._calibration import Calibration
 from .._outofcore._transfer_stream import TransferStream
 from .._parts import Parts
-from .._sklearn import _safe_indexing
 from .._soft_data import SoftDataset
 from .._students import (
     blends_labels,
@@ -92,7 +91,7 @@ def list_candidates(
     # Of the short pilots of a network each costs the others part of their length, and
     # of many candidates on few rows one seems best by chance.
     network = learns_in_epochs(student)
-    few = splits.in_folds or (bool(candidates) and blends and network)
+    few = splits.small or (bool(candidates) and blends and network)
     if not candidates or (splits.chooses and not few):
         candidates.append(Candidate("training rows", None, alpha, plain, True, stops))
     if blends and not few:
@@ -100,7 +99,7 @@ def list_candidates(
     if blends:
         # The longer a network learns true labels, the worse it becomes; a tenth of few
         # rows cannot tell when.
-        ends = stops or (network and not splits.in_folds)
+        ends = stops or (network and not splits.small)
         candidates.append(Candidate("true labels", None, 0.0, 1.0, True, ends))
     return candidates
 
@@ -118,7 +117,7 @@ def _list_samplers(
     if parts.sampler is None:
         return []
     near = ("transfer set", parts.sampler, True)
-    if splits.in_folds or not splits.chooses:
+    if splits.small or not splits.chooses:
         return [near] if makes_rows(estimator.augmenter, estimator.pilot) else []
     wide = ("wide transfer set", Munge(p=0.5, n_neighbors=10), False)
     far = ("far transfer set", Spunge(p=0.5), False)
@@ -153,7 +152,7 @@ def soften_rows(
     data : Dataset
         Training rows.
     rows : ndarray of int
-        The rows that are labelled.
+        The rows that are labelled: training rows, or validation rows.
     labels : ndarray of shape (n_rows, n_columns)
         What the teacher says of them.
     candidate : Candidate
@@ -163,13 +162,15 @@ def soften_rows(
     params : dict
         What the student's `fit` is called with, for all training rows.
     """
-    own = {k: take_rows(value, rows, data.n_samples) for k, value in params.items()}
-    weight = own.pop("sample_weight", None)
-    X = data.X if len(rows) == data.n_samples else _safe_indexing(data.X, rows)
+    given = data.take(rows)
+    own, weight = {}, given.weight
+    if data.locate(rows)[0] is data:
+        own = {k: take_rows(v, rows, data.n_samples) for k, v in params.items()}
+        weight = own.pop("sample_weight", None)
     return data.task.make_soft(
-        X,
+        given.X,
         labels,
-        data.y[rows],
+        given.y,
         alpha=candidate.alpha,
         temperature=candidate.temperature,
         calibration=calibration,

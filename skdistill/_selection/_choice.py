@@ -96,7 +96,8 @@ def choose(
     if len(candidates) == 1:
         return Choice(candidates[0], memorization)
     with progress.step("pilots"):
-        labels = label_pilots(parts, data, splits, candidates, oof)
+        assert oof is not None
+        labels = label_pilots(splits, oof)
         held_out = np.concatenate([rows for _, rows in splits.pilots])
         scores = Scores(data, held_out, parts.student)
         said = np.concatenate([some.held_out for some in labels])
@@ -104,14 +105,14 @@ def choose(
         candidates = drop_needless(candidates, data, memorization)
         known = []
         network = learns_in_epochs(parts.student) and candidates[0].augmented
-        if splits.in_folds and network:
-            # Its pilot would cost as much as the fit in each fold. A network comes as
+        if splits.small and network:
+            # Its pilot would cost as much as the fit, in each fold. A network comes as
             # near to the teacher as few rows can tell.
             first, *candidates = candidates
             known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
         given = (parts, data, splits, candidates, labels, calibration)
         found = run_pilots(*given, scores.weight)
-        pilots, settings = known + found, (scores.complete, splits.in_folds)
+        pilots, settings = known + found, (scores.complete, splits.small)
         chosen = choose_pilot(pilots, parts.student, scores.weight, *settings)
         student, rivals = None, []
         if parts.default_student and chosen.finalist:
@@ -120,7 +121,7 @@ def choose(
             pilots += [pilot for _, pilot in rivals]
         harm = _describe_harm(chosen, pilots, scores, teacher)
         # On few rows most teachers are within the error of the student.
-        if harm and (not splits.in_folds or chosen.candidate.alpha == 0):
+        if harm and (not splits.small or chosen.candidate.alpha == 0):
             warn_caller(harm)
             progress.say(harm)
         return Choice(
@@ -139,7 +140,7 @@ def choose_pilot(
     student: Any,
     weight: FloatArray | None = None,
     decides: bool = True,
-    in_folds: bool = False,
+    small: bool = False,
 ) -> Pilot:
     """Return the pilot that the held-out rows prefer, in their loss.
 
@@ -154,8 +155,8 @@ def choose_pilot(
     - Other students, whose pilots are as long as their fit, keep the true labels, with
       which distillation does no harm.
 
-    Pilots of few rows, on every fold, take the best: two standard errors of few rows
-    are more than either may lose.
+    On a small table the best is taken: two standard errors of few rows are more than
+    either may lose.
 
     Parameters
     ----------
@@ -167,8 +168,8 @@ def choose_pilot(
         Weights of the held-out rows.
     decides : bool, default=True
         Whether the held-out rows may overrule what stays: they have every class.
-    in_folds : bool, default=False
-        Whether the pilots were run on every fold.
+    small : bool, default=False
+        Whether they are the pilots of a small table.
     """
 
     def find_best(some: list[Pilot]) -> Pilot:
@@ -182,7 +183,7 @@ def choose_pilot(
         return list(compress(some, tied))[-1]
 
     best, direct = find_best(pilots), _find_direct(pilots)
-    if in_folds:
+    if small:
         return best
     augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
     if learns_in_epochs(student):

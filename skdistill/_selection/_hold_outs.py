@@ -14,6 +14,7 @@ from .._dataset import Dataset, split_rows
 from .._parts import Parts
 from .._students import learns_in_epochs, validation_fraction
 from .._typing import IndexArray, Split
+from .._warnings import warn_caller
 from ..transfer._transfer_set import PILOT_ROWS
 
 #: Share of the rows that choose and calibrate.
@@ -21,7 +22,7 @@ _PILOT_SHARE = 0.2
 #: Share of the rows that end or judge the student's fit, where it does not say.
 _VALIDATION_SHARE = 0.1
 #: Folds of a small table, and how many rows, and rows of each class, they are worth it
-#: for: with fewer they decide nothing, and a fold lacks a class.
+#: for: with fewer they decide nothing, and a fold lacks a class; rows of X_val as well.
 _N_FOLDS, _FEWEST_ROWS = 5, 50
 
 
@@ -32,22 +33,25 @@ class Splits:
     Attributes
     ----------
     folds : list of pairs of ndarrays
-        Rows to fit a further teacher on, and rows that it labels: the folds of `cv`,
-        those of a small table, or the rows of the pilots.
+        Rows to fit a further teacher on, and rows that it labels: the folds of `cv`;
+        without validation rows those of a small table, or the rows of the pilots.
     out_of_fold : bool
         Whether training rows learn the labels of the folds, which `cv` asks for;
         other folds calibrate and compare.
     pilots : list of pairs of ndarrays
-        Rows that pilots learn, and rows that choose among them: the first of the folds,
-        on a small table all of them. Empty: pilots decide nothing.
+        Rows that pilots learn, and rows that choose among them: training and validation
+        rows, or the first of the folds, on a small table all of them. Empty: pilots
+        decide nothing.
     first : pair of ndarrays or None
-        The first of the folds, which shows how far labels are memorised; None where
-        it cannot.
+        The first of the pairs that judge, which shows how far labels are memorised;
+        None where it cannot.
     validation : pair of ndarrays or None
         Rows of the student's fit, and rows that end it or decide on its tuning;
         only some candidates use them.
     calibrate : bool
         Whether the labels are to be calibrated on rows with out-of-fold labels.
+    small : bool
+        Whether the pilots are those of a small table.
     """
 
     folds: list[Split]
@@ -56,16 +60,12 @@ class Splits:
     first: Split | None
     validation: Split | None
     calibrate: bool
+    small: bool
 
     @property
     def chooses(self) -> bool:
         """Whether pilots decide what is learned."""
         return bool(self.pilots)
-
-    @property
-    def in_folds(self) -> bool:
-        """Whether pilots are run on every fold, as on a small table."""
-        return len(self.pilots) > 1
 
 
 def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
@@ -78,32 +78,59 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         calibrated, or too few rows.
     """
     cv = _draw_cv(estimator, parts, data)
-    calibrate = _decide_calibration(estimator, parts, data)
-    small = data.n_samples < PILOT_ROWS
-    tries = estimator.augmenter == "auto" and not small
-    compares = small and _compares(estimator) and _has_folds(data)
+    few = data.n_samples < PILOT_ROWS
+    enough = _has_rows(data, few)
+    calibrate = _decide_calibration(estimator, parts, data, enough)
+    if data.validation is not None and not enough:
+        _warn_of_few_rows(data.validation)
+    tries = estimator.augmenter == "auto" and not few and enough
+    compares = few and _compares(estimator) and enough
     folds, seed = cv or [], parts.seeds.pilots
-    if cv is None and small and (calibrate or compares):
-        folds = _draw_folds(data.codes, seed)
-    elif cv is None and (calibrate or tries):
-        folds = [split_rows(data.codes, _PILOT_SHARE, seed)]
-    usable = [_decides(fold, data) for fold in folds]
-    if cv is None and not small and usable == [False]:
-        folds, usable = [], []
-    shows = (calibrate or tries or compares) and bool(folds) and usable[0]
+    if cv is None and data.validation is None:
+        if few and (calibrate or compares):
+            folds = _draw_folds(data.codes, seed)
+        elif not few and (calibrate or tries):
+            folds = [split_rows(data.codes, _PILOT_SHARE, seed)]
+            folds = folds if _decides(folds[0], data) else []
+    judges = folds if data.validation is None else [data.whole_split]
+    usable = [_decides(split, data) for split in judges]
+    shows = (calibrate or tries or compares) and any(usable[:1])
     pilots = []
     if compares and all(usable):
-        pilots = folds
+        pilots = judges
     elif tries and estimator.pilot > 0 and shows:
-        pilots = folds[:1]
+        pilots = judges[:1]
+    if data.validation is None:
+        shows = shows and parts.refits
+        _warn_of_known_rows(parts, pilots)
     return Splits(
         folds,
         cv is not None,
         pilots,
-        folds[0] if shows else None,
+        judges[0] if shows or data.validation is not None else None,
         _draw_validation(estimator, parts, data, tries),
         calibrate,
+        compares and bool(pilots),
     )
+
+
+def _warn_of_few_rows(rows: Dataset) -> None:
+    """Say that the validation rows are too few to choose or to calibrate."""
+    warn_caller(
+        f"X_val has {rows.n_samples} rows, too few to choose what the student learns "
+        f"or to calibrate. Pass at least {_FEWEST_ROWS}, and with fewer than "
+        f"{PILOT_ROWS} rows of X at least {_N_FOLDS} of each class."
+    )
+
+
+def _warn_of_known_rows(parts: Parts, pilots: list[Split]) -> None:
+    """Say that a fixed teacher is judged by rows that it knows."""
+    if pilots and not parts.refits and parts.stored is None:
+        warn_caller(
+            "The teacher is fixed, and fit judges it by rows of X, whose labels it may "
+            "have memorised. Pass X_val and y_val, rows that it was not fitted on, "
+            "which then choose what the student learns, and calibrate."
+        )
 
 
 def _draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
@@ -141,37 +168,45 @@ def _compares(estimator: Any) -> bool:
     return auto and estimator.pilot > 0
 
 
-def _has_folds(data: Dataset) -> bool:
-    """Whether the folds of a small table decide anything."""
-    most = np.bincount(data.codes).min() >= _N_FOLDS
-    return data.n_samples >= _FEWEST_ROWS and bool(most)
+def _has_rows(data: Dataset, few: bool) -> bool:
+    """Whether the rows that are held out, or all rows in folds, decide anything."""
+    if data.validation is None and not few:
+        return True
+    rows = data if data.validation is None else data.validation
+    if rows.n_samples < _FEWEST_ROWS:
+        return False
+    counts = np.bincount(rows.codes, minlength=len(data.classes))
+    return not few or bool(counts.min() >= _N_FOLDS)
 
 
-def _decide_calibration(estimator: Any, parts: Parts, data: Dataset) -> bool:
+def _decide_calibration(
+    estimator: Any, parts: Parts, data: Dataset, enough: bool
+) -> bool:
+    known = not parts.refits and data.validation is None
     if estimator.calibrate == "auto":
-        enough = data.n_samples >= PILOT_ROWS or _has_folds(data)
-        return parts.refits and enough
-    if estimator.calibrate and not parts.refits:
+        return enough and not known
+    if estimator.calibrate and known:
         raise ValueError(
             "calibrate=True needs a teacher that can be fitted without the rows it is "
-            "calibrated on; received a frozen teacher or teacher_proba. Calibrate the "
-            'teacher before, with CalibratedClassifierCV(method="temperature"), and '
-            'leave calibrate at "auto".'
+            "calibrated on; received a frozen teacher or teacher_proba. Pass X_val and "
+            "y_val, rows that the teacher was not fitted on; or calibrate it before, "
+            'with CalibratedClassifierCV(method="temperature"), and leave calibrate at '
+            '"auto".'
         )
     return estimator.calibrate
 
 
 def _decides(split: Split, data: Dataset) -> bool:
     """Whether both sides have weight, and no row is on both."""
-    weight = data.weight
-    counted = weight is None or all(weight[rows].any() for rows in split)
+    weights = [data.take_labels(rows)[2] for rows in split]
+    counted = all(weight is None or weight.any() for weight in weights)
     return counted and not np.intersect1d(*split).size
 
 
 def _draw_validation(
     estimator: Any, parts: Parts, data: Dataset, tries: bool
 ) -> Split | None:
-    """Hold rows out for a student that stops early, or is tuned.
+    """Hold rows out for a student that stops early, or is tuned; validation rows serve.
 
     And for a network that may turn out to learn the true labels: it stops early then.
     """
@@ -181,4 +216,6 @@ def _draw_validation(
         if not (estimator.fine_tune or network):
             return None
         fraction = _VALIDATION_SHARE
+    if data.validation is not None:
+        return data.whole_split
     return split_rows(data.codes, fraction, parts.seeds.split)

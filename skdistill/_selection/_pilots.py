@@ -18,7 +18,6 @@ from .._dataset import Dataset, split_rows
 from .._labels._calibration import Calibration
 from .._labels._cross_fit import OutOfFold
 from .._labels._defaults import list_wider
-from .._labels._teacher import Labeller
 from .._parts import Parts
 from .._progress import raise_interrupts
 from .._students import (
@@ -33,7 +32,7 @@ from .._typing import FloatArray, IndexArray, Split
 from ..transfer._transfer_set import count_rows, take_part
 from ._candidates import Candidate, soften_rows, soften_transfer_set
 from ._hold_outs import Splits
-from ._sampling import PILOT_RATIO, list_pilot_tables
+from ._sampling import PILOT_RATIO
 
 #: What a row costs the fit of an ensemble, if it labels a row at 1.
 _FIT_COST = 10
@@ -88,21 +87,12 @@ class PilotLabels:
     transfer: list[FloatArray]
 
 
-def label_pilots(
-    parts: Parts,
-    data: Dataset,
-    splits: Splits,
-    candidates: list[Candidate],
-    oof: OutOfFold | None,
-) -> list[PilotLabels]:
-    """Return what the pilots of each split learn; a fixed teacher labels it here.
+def label_pilots(splits: Splits, oof: OutOfFold) -> list[PilotLabels]:
+    """Return what the pilots of each split learn.
 
     Out-of-fold labels of `cv` are what the student will learn, so pilots learn them;
     without `cv`, pilots learn in-sample labels as the student will.
     """
-    tables = list_pilot_tables(candidates) or [[] for _ in splits.pilots]
-    if oof is None:
-        return _label_by_fixed(parts, data, splits, tables)
     found = []
     for number, (train, held_out) in enumerate(splits.pilots):
         # Without tables only the first of the fold teachers has labelled its own rows.
@@ -111,24 +101,6 @@ def label_pilots(
         added = oof.transfer[number] if number < len(oof.transfer) else []
         found.append(PilotLabels(own, oof.take(held_out), added))
     return found
-
-
-def _label_by_fixed(
-    parts: Parts, data: Dataset, splits: Splits, tables: list[list[Any]]
-) -> list[PilotLabels]:
-    labels, labeller = parts.stored, None
-    if labels is None:
-        name = parts.tasks.name(parts.teacher)
-        labeller = Labeller(parts.teacher, data.task, parts.tasks, name)
-        labels = labeller.label(data.X)
-    return [
-        PilotLabels(
-            labels[train],
-            labels[held_out],
-            [labeller.label(X) for X in some] if labeller else [],
-        )
-        for (train, held_out), some in zip(splits.pilots, tables, strict=True)
-    ]
 
 
 def run_pilots(
@@ -162,7 +134,7 @@ def run_pilots(
     given = (parts, data, splits, candidates, labels, calibration)
     pilots = _run_round(*given, list(range(len(candidates))))
     augmented = [k for k, c in enumerate(candidates) if c.augmented]
-    if splits.in_folds or len(augmented) < 2 or not learns_in_epochs(parts.student):
+    if splits.small or len(augmented) < 2 or not learns_in_epochs(parts.student):
         return pilots
     augmented.sort(key=lambda k: np.average(pilots[k].losses, weights=weight))
     finalists = augmented[:_FINALISTS]
@@ -221,7 +193,7 @@ def _run_round(
             said = labels[number]
             rivals = [candidates[k] for k in wanted]
             n_rows, n_visits = len(split[0]), None
-            if not splits.in_folds:
+            if not splits.small:
                 n_sharing = n_shares or len(wanted)
                 n_rows, n_visits = _share_out(parts, data, split, rivals, n_sharing)
             chosen = _draw_rows(data.codes[split[0]], n_rows, parts.seeds.pilots)
@@ -311,7 +283,7 @@ def _run_pilot(given: Shared, pair: Shared, n_threads: int | None) -> Pilot:
         served = data.task.serve(scorer, data.take(held_out).X)
     to_end = task.n_visits is None and len(task.chosen) == len(task.labels)
     candidate = replace(candidate, rows=None)
-    losses = data.task.score(served, data.y[held_out])
+    losses = data.task.score(served, data.take_labels(held_out)[0])
     return Pilot(candidate, served, losses, to_end)
 
 

@@ -98,7 +98,7 @@ def _sample_pilot_rows(
 ) -> Candidate:
     """Return a candidate with synthetic rows for each split of the pilots."""
     network = learns_in_epochs(parts.student)
-    if not candidate.augmented or (splits.in_folds and network):
+    if not candidate.augmented or (splits.small and network):
         return candidate
 
     def sample(split: Split) -> TransferSet:
@@ -107,7 +107,7 @@ def _sample_pilot_rows(
         unlabeled = parts.X_unlabeled
         if isinstance(unlabeled, Chunks):
             unlabeled = unlabeled.first
-        if splits.in_folds:
+        if splits.small:
             # Together as many as the student learns.
             count = max(1, count // len(splits.pilots))
         elif network:

@@ -33,7 +33,7 @@ class Scores:
     Parameters
     ----------
     data : Dataset
-        Training rows.
+        Training rows, and validation rows if there are any.
     rows : ndarray of int
         Those that were held out.
     student : estimator
@@ -44,8 +44,7 @@ class Scores:
         assert isinstance(data.task, Classification)
         self._data, self._rows, self._task = data, rows, data.task
         self._student, self._priors = student, data.task.priors
-        self.y, self.codes = data.y[rows], data.codes[rows]
-        self.weight = None if data.weight is None else data.weight[rows]
+        self.y, self.codes, self.weight = data.take_labels(rows)
         self._factors = weigh_served(student, data.classes, self._priors)
         if self._factors is not None:
             self.weight = self._factors[self.codes] * (

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._checks import check_count
 from .._labels._probabilities import check_stored
 from .._nested import find_deployed, find_distilled, replace_distilled
+from .._validation import find_codes
 from ._baseline import make_baseline
 from ._evaluation_rows import (
     BASELINE,
@@ -18,7 +19,6 @@ from ._evaluation_rows import (
     TEACHER,
     EvaluationRows,
     check_rows,
-    find_codes,
 )
 from ._figures import (
     compare_costs,
@@ -151,7 +151,7 @@ def distillation_report(
         X, y, sample_weight, teacher_proba, groups
     )
     classes = distilled.classes_
-    codes = find_codes(y, classes)
+    codes = find_codes(y, classes, "y")
     if teacher_proba is not None:
         proba = normalize(check_stored(teacher_proba, codes, classes))
     else:

@@ -116,16 +116,3 @@ def _read_groups(
         found.sort(key=lambda value: (value == _NOT_GIVEN, str(value)))
     position = {value: k for k, value in enumerate(found)}
     return np.array([position[value] for value in values]), [str(v) for v in found]
-
-
-def find_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the position of each label among the classes."""
-    position = {label: k for k, label in enumerate(classes.tolist())}
-    unknown = [label for label in dict.fromkeys(y.tolist()) if label not in position]
-    if unknown:
-        raise ValueError(
-            f"Every label of y must be one of the classes {classes.tolist()} that the "
-            f"estimator was fitted on; got {unknown[:10]} as well. Pass labels in the "
-            "type of those of fit, and leave rows of other classes out."
-        )
-    return np.array([position[label] for label in y.tolist()], dtype=np.intp)

@@ -1,0 +1,298 @@
+"""Validation rows: what they decide, and that nothing is fitted on them."""
+
+import re
+import warnings
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from _core import PLAIN, Columns, Table, add_numbers, clip, fit_calibration
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier, FunctionClassifier
+from skdistill.inspection import distillation_report
+
+ROWS, LABELS = make_classification(
+    900, 6, n_informative=4, n_classes=3, flip_y=0.1, random_state=0
+)
+X, Y = ROWS[:600], LABELS[:600]
+X_VAL, Y_VAL = ROWS[600:800], LABELS[600:800]
+VAL = {"X_val": X_VAL, "y_val": Y_VAL}
+FOREST = RandomForestClassifier(20, random_state=0)
+FITTED = FrozenEstimator(RandomForestClassifier(20, random_state=0).fit(X, Y))
+TREE = DecisionTreeClassifier(max_depth=4, random_state=0)
+
+
+class Spy(ClassifierMixin, BaseEstimator):
+    """Notes the rows that it is fitted on, and those that it labels."""
+
+    fits, asked = [], []
+
+    def fit(self, X, y, sample_weight=None):
+        Spy.fits.append(X)
+        self.model_ = GaussianNB().fit(X, y, sample_weight)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict_proba(self, X):
+        Spy.asked.append(X)
+        return self.model_.predict_proba(X)
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    Spy.fits, Spy.asked = [], []
+
+
+def distil(teacher=FOREST, student=TREE, X=X, y=Y, fit=VAL, **params):
+    params = {"random_state": 0, "n_synthetic": 600, **params}
+    return DistilledClassifier(teacher, student, **params).fit(X, y, **fit)
+
+
+@pytest.mark.parametrize("n_rows", [600, 300])
+def test_one_teacher_is_fitted_and_no_row_is_set_aside(n_rows):
+    distilled = distil(Spy(), X=X[:n_rows], y=Y[:n_rows])
+    (fitted,) = Spy.fits
+    np.testing.assert_array_equal(fitted, X[:n_rows])
+    assert len(distilled.pilots_) > 1
+    # Training rows and validation rows are asked for once.
+    sizes = [len(rows) for rows in Spy.asked]
+    assert sizes[0] == n_rows
+    assert sum(np.array_equal(rows, X_VAL) for rows in Spy.asked) == 1
+    assert sum(np.array_equal(rows, X[:n_rows]) for rows in Spy.asked) == 1
+
+
+@pytest.mark.parametrize("kind", ["live", "frozen", "function", "stored"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_they_calibrate_every_teacher(kind, weighted):
+    weight = np.random.default_rng(0).uniform(0.2, 3, len(X_VAL)) if weighted else None
+    teacher, fit = FITTED, {**VAL, "sample_weight_val": weight}
+    if kind == "live":
+        teacher = FOREST
+    elif kind == "function":
+        teacher = FunctionClassifier(FITTED.predict_proba, [0, 1, 2])
+    elif kind == "stored":
+        fit["teacher_proba"] = FITTED.predict_proba(X)
+    distilled = distil(teacher, augmenter=None, fit=fit)
+    proba = clip(FITTED.predict_proba(X_VAL), Y)
+    scalar, shift = fit_calibration(proba, Y_VAL, weight, np.bincount(Y))
+    assert distilled.calibration_ == pytest.approx(scalar, rel=1e-4)
+    np.testing.assert_allclose(distilled.calibration_shift_, shift, atol=1e-3)
+
+
+def test_they_judge_the_candidates():
+    distilled = distil(FITTED, pilot=5)
+    direct = distilled.pilots_[-1]
+    assert direct["learns from"] == "true labels"
+    own = DecisionTreeClassifier(max_depth=4, random_state=0).fit(X, Y)
+    assert direct["accuracy"] == pytest.approx(own.score(X_VAL, Y_VAL))
+    floor = np.clip(own.predict_proba(X_VAL), np.finfo(float).eps, 1)
+    assert direct["log_loss"] == pytest.approx(log_loss(Y_VAL, floor), rel=1e-6)
+
+
+@pytest.mark.parametrize("teacher", [FOREST, FITTED])
+def test_memorization_is_accuracy_on_them(teacher):
+    found = distil(teacher, **PLAIN).memorization_
+    assert found["accuracy_in_sample"] == FITTED.score(X, Y) > 0.99
+    assert found["accuracy_out_of_fold"] == FITTED.score(X_VAL, Y_VAL) < 0.9
+
+
+def test_a_teacher_without_an_advantage_is_named():
+    dummy = FrozenEstimator(DummyClassifier().fit(X, Y))
+    with pytest.warns(UserWarning, match=r"no better .* on 200 rows") as caught:
+        distilled = distil(dummy, LogisticRegression())
+    assert len(caught) == 1
+    assert not distilled.distilled_
+
+
+def test_weights_of_validation_rows_decide():
+    """Rows of weight 0 are as if they were not there."""
+    weight = np.r_[np.ones(100), np.zeros(100)]
+    half = {"X_val": X_VAL[:100], "y_val": Y_VAL[:100]}
+    part = distil(FITTED, fit=half, calibrate=False)
+    weighted = {**VAL, "sample_weight_val": weight}
+    whole = distil(FITTED, fit=weighted, calibrate=False)
+    for one, other in zip(whole.pilots_, part.pilots_, strict=True):
+        assert one["log_loss"] == pytest.approx(other["log_loss"])
+        assert one["accuracy"] == pytest.approx(other["accuracy"])
+
+
+def test_they_end_the_students_fit():
+    student = MLPClassifier((4,), max_iter=3, early_stopping=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        student = distil(FITTED, student, temperature=1, **PLAIN).student_
+    # Adam counts the rows that it has seen: none is set aside.
+    assert student.t_ == student.n_iter_ * len(X)
+    targets = clip(FITTED.predict_proba(X_VAL), Y)
+    losses = -(targets * np.log(student.predict_proba(X_VAL))).sum(axis=1)
+    assert student.best_validation_score_ == pytest.approx(-losses.mean(), rel=1e-4)
+
+
+def test_they_decide_on_fine_tuning():
+    net = MLPClassifier((4,), max_iter=5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        plain = distil(FITTED, net, **PLAIN)
+        tuned = distil(FITTED, net, fine_tune=2, **PLAIN)
+    expected = log_loss(Y_VAL, plain.predict_proba(X_VAL))
+    assert tuned.fine_tune_["before"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_out_of_fold_labels_are_learned_and_they_calibrate():
+    rows, held_out = add_numbers(X), np.column_stack([X_VAL, np.full(200, 600)])
+    cv = KFold(3)
+    distilled = distil(
+        FOREST,
+        Table(),
+        X=rows,
+        fit={"X_val": held_out, "y_val": Y_VAL},
+        cv=cv,
+        augmenter=None,
+        alpha=1.0,
+    )
+    labels = cross_val_predict(FOREST, rows, Y, cv=cv, method="predict_proba")
+    whole = RandomForestClassifier(20, random_state=0).fit(rows, Y)
+    scalar, _ = fit_calibration(
+        clip(whole.predict_proba(held_out), Y), Y_VAL, None, np.bincount(Y)
+    )
+    assert distilled.calibration_ == pytest.approx(scalar, rel=1e-4)
+    logits = np.log(clip(labels, Y)) / distilled.calibration_
+    expected = np.exp(logits + distilled.calibration_shift_)
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(distilled.predict_proba(rows), expected, atol=1e-10)
+
+
+def test_a_fixed_teacher_without_them_is_judged_by_rows_it_knows():
+    def count(**params):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            distil(FITTED, LogisticRegression(), **params)
+        said = [str(warning.message) for warning in caught]
+        return sum("Pass X_val and y_val" in text for text in said)
+
+    assert count(fit={}) == 1
+    assert count(fit={}, X=X[:300], y=Y[:300]) == 1
+    assert count() == 0
+    # Nothing is left to judge.
+    assert count(fit={}, augmenter="munge") == 0
+
+
+def test_few_of_them_decide_nothing():
+    few = {"X_val": X_VAL[:30], "y_val": Y_VAL[:30]}
+    with pytest.warns(UserWarning, match="X_val has 30 rows, too few"):
+        distilled = distil(FITTED, fit=few)
+    assert distilled.pilots_ == []
+    assert distilled.calibration_ is None
+    assert distilled.memorization_ is not None
+
+
+def test_a_class_that_they_lack_is_named():
+    rows = Y_VAL != 2
+    with pytest.warns(UserWarning, match=r"class \[2\] is among the \d+ rows of X_val"):
+        distilled = distil(
+            FITTED, augmenter=None, fit={"X_val": X_VAL[rows], "y_val": Y_VAL[rows]}
+        )
+    assert distilled.calibration_ is None
+
+
+@pytest.mark.parametrize("kind", ["frame", "sparse"])
+def test_they_come_in_the_container_of_the_rows(kind):
+    plain = distil(FOREST, alpha=1.0)
+    if kind == "frame":
+        names = list("abcdef")
+        tables = [pd.DataFrame(rows, columns=names) for rows in (X, X_VAL)]
+    else:
+        sparse = pytest.importorskip("scipy.sparse")
+        tables = [sparse.csr_array(rows) for rows in (X, X_VAL)]
+    fit = {"X_val": tables[1], "y_val": Y_VAL}
+    found = distil(FOREST, X=tables[0], fit=fit, alpha=1.0)
+    assert len(found.pilots_) == len(plain.pilots_)
+    assert found.calibration_ == pytest.approx(plain.calibration_, rel=1e-2)
+
+
+def test_raw_validation_rows_beside_standardised_ones_are_named():
+    scaler = StandardScaler().fit(50 + 10 * X)
+    rows, raw = scaler.transform(50 + 10 * X), 50 + 10 * X_VAL
+    teacher = FrozenEstimator(GaussianNB().fit(rows, Y))
+    with pytest.warns(UserWarning, match="6 columns are standardised in X") as caught:
+        distil(teacher, X=rows, fit={"X_val": raw, "y_val": Y_VAL}, **PLAIN)
+    assert 'transform_input=["X_val"]' in str(caught[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = {"X_val": scaler.transform(raw), "y_val": Y_VAL}
+        distil(teacher, X=rows, fit=fit, **PLAIN)
+
+
+@pytest.mark.parametrize("routed", [False, True])
+def test_they_pass_whole_through_a_search(routed):
+    with sklearn.config_context(enable_metadata_routing=routed):
+        distilled = DistilledClassifier(Spy(), TREE, random_state=0, **PLAIN)
+        if routed:
+            distilled.set_fit_request(X_val=True, y_val=True)
+        search = GridSearchCV(distilled, {"student__max_depth": [2]}, cv=2)
+        search.fit(X, Y, **VAL)
+    assert len(Spy.fits) == 3
+    assert sum(np.array_equal(rows, X_VAL) for rows in Spy.asked) == 3
+    model = search.best_estimator_
+    expected = GaussianNB().fit(X, Y).score(X_VAL, Y_VAL)
+    assert model.memorization_["accuracy_out_of_fold"] == expected
+
+
+def test_the_readmes_pipeline_transforms_them():
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"<!-- validation-rows -->\n```python\n(.*?)```", text, re.S)[1]
+    rows, raw = StandardScaler().fit_transform(X), ROWS[800:]
+    given = {"fitted": Spy().fit(rows, Y), "X_train": X, "y_train": Y, "U": raw}
+    given |= {kind.__name__: kind for kind in (FrozenEstimator, StandardScaler)}
+    given["DistilledClassifier"] = partial(
+        DistilledClassifier, student=TREE, n_synthetic=50, random_state=0
+    )
+    with sklearn.config_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        given |= VAL
+        exec(code, given)
+    scaler, asked = StandardScaler().fit(X), np.concatenate(Spy.asked)
+    for table in (X_VAL, raw):
+        scaled = scaler.transform(table)
+        assert (asked[:, None] == scaled).all(axis=2).any(axis=0).all()
+    found = given["pipeline"][-1].memorization_["accuracy_out_of_fold"]
+    assert found == given["fitted"].model_.score(scaler.transform(X_VAL), Y_VAL)
+
+
+def test_the_report_shows_the_memorization_of_a_frozen_teacher():
+    pipeline = make_pipeline(StandardScaler(), RandomForestClassifier(20)).fit(X, Y)
+    distilled = distil(FrozenEstimator(pipeline), **PLAIN)
+    report = distillation_report(
+        distilled, ROWS[800:], LABELS[800:], n_bootstrap=20, random_state=0
+    )
+    assert report.memorization["accuracy_out_of_fold"] == pipeline.score(X_VAL, Y_VAL)
+
+
+def test_columns_of_a_teacher_are_calibrated_whatever_it_is_fitted_on():
+    """A fixed teacher that is sharper than the truth by a known power."""
+    rng = np.random.default_rng(0)
+    proba = rng.dirichlet([2, 2], size=1200)
+    labels = (rng.uniform(size=1200) < proba[:, 1]).astype(int)
+    sharp = proba**2 / (proba**2).sum(axis=1, keepdims=True)
+    rows = add_numbers(sharp)
+    teacher = FrozenEstimator(Columns().fit(rows, labels))
+    distilled = DistilledClassifier(teacher, LogisticRegression(), augmenter=None)
+    distilled.fit(rows[:600], labels[:600], X_val=rows[600:], y_val=labels[600:])
+    assert distilled.calibration_ == pytest.approx(2, rel=0.2)
