@@ -95,6 +95,9 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     student_calibration_ : float
         The scalar that divided the student's logits, where a pilot as long as the fit
         (a network's: true labels below 500 rows) asked for it by two errors; else 1.
+    student_shift_ : ndarray of shape (n_classes,) or None
+        What was added to these logits then, where a pilot of an MLP, logistic
+        regression or LightGBM showed that it lacks part of a class, such as a rare one.
     memorization_ : dict or None
         `accuracy_in_sample` and `entropy_in_sample` (nats) of a teacher on rows that
         it was fitted on, `accuracy_out_of_fold` and `entropy_out_of_fold` on other
@@ -342,4 +345,5 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         self.temperature_ = choice.candidate.temperature
         self.calibration_ = calibration and calibration.temperature
         self.calibration_shift_ = calibration and calibration.shift
-        self.student_calibration_ = choice.student_calibration
+        self.student_calibration_ = choice.student_calibration.temperature
+        self.student_shift_ = choice.student_calibration.shift

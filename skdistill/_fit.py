@@ -27,7 +27,7 @@ from ._selection._choice import Choice
 from ._selection._hold_outs import Splits
 from ._selection._sampling import list_pilot_tables, student_split
 from ._soft_data import SoftDataset
-from ._students import fine_tune_student, scale_logits, seed_torch
+from ._students import fine_tune_student, scale_logits, seed_torch, shift_logits
 from ._students import fit_student as fit_soft
 from ._tasks import ONE_THREAD
 from ._typing import FloatArray, IndexArray
@@ -49,7 +49,7 @@ def list_steps(parts: Parts, data: Dataset, splits: Splits) -> tuple[str, ...]:
         ("teacher", parts.refits and early),
         ("folds", parts.refits and splits.folds),
         ("validation", early),
-        ("pilots", splits.chooses),
+        ("pilots", bool(splits.pilots)),
         ("teacher", parts.refits and not early),
         ("label", parts.stored is None),
         ("student", True),
@@ -284,7 +284,8 @@ def fit_student(
             warnings.simplefilter("ignore", ConvergenceWarning)
         ends = validation if candidate.stops_early else None
         student = fit_soft(student, train, transfer, ends)
-        scale_logits(student, 1 / choice.student_calibration)
+        scale_logits(student, 1 / choice.student_calibration.temperature)
+        shift_logits(student, choice.student_calibration.shift)
         choice.warn_if_worse(student)
         if not parts.fine_tune or validation is None:
             return student, None

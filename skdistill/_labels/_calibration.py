@@ -166,6 +166,27 @@ def fit_calibration(
     return calibrate(float(np.exp(found.x)))
 
 
+def fit_shift(proba: FloatArray, wanted: FloatArray, weight: Any) -> FloatArray:
+    """Return the numbers a class that give logits the wanted mean probabilities.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_samples, n_classes)
+        Positive probabilities.
+    wanted : ndarray of shape (n_classes,)
+        Positive; its sum is 1.
+    weight : ndarray of shape (n_samples,) or None
+        Row weights.
+    """
+    share = np.full(len(proba), 1 / len(proba))
+    if weight is not None:
+        share = weight / weight.sum()
+    zero = np.zeros(proba.shape[1])
+    found = _find_shift(_Blocks(proba, None), 1.0, zero, share, wanted, 0.0, zero)
+    # Softmax knows differences alone.
+    return found - found.mean()
+
+
 class _Blocks:
     """Rows, probabilities and their logarithms; a single block is kept."""
 

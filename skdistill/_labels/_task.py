@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._soft_data import SoftDataset, label_dtype, row_blocks
 from .._typing import AnyArray, FloatArray, IndexArray
@@ -26,6 +27,9 @@ from ._soft_targets import clip_probabilities, soft_targets
 #: labels.
 _ACCURACY, _ENTROPY = 0.999, 0.1
 
+#: Share of the rows below which a class is rare.
+_RARE = 0.02
+
 
 class Task(ABC):
     """What the labels of a teacher are, and what they become.
@@ -42,6 +46,8 @@ class Task(ABC):
         The labels of y, sorted; none where values are learned.
     priors : ndarray of shape (n_classes,)
         Weighted share of each class in the training rows.
+    rare : ndarray of bool of shape (n_columns,)
+        Classes of which a small student may lose a part.
     """
 
     method: ClassVar[str]
@@ -49,6 +55,7 @@ class Task(ABC):
     dtype: type[np.floating]
     classes: AnyArray
     priors: FloatArray
+    rare: NDArray[np.bool_]
 
     # What is asked --------------------------------------------------------------------
 
@@ -131,6 +138,7 @@ class Classification(Task):
 
     def __init__(self, classes: AnyArray, priors: FloatArray) -> None:
         self.classes, self.priors = classes, priors
+        self.rare = priors < _RARE
         self.n_columns = len(classes)
         self.dtype = label_dtype(len(classes))
 

@@ -37,8 +37,8 @@ class Choice:
         What the student learns from.
     memorization : dict or None
         As in DistilledClassifier.
-    student_calibration : float
-        By which its logits are divided in the end.
+    student_calibration : Calibration
+        By what its logits are divided in the end, and what is added to them then.
     pilots : list of dict
         As in DistilledClassifier.
     student : estimator or None
@@ -51,7 +51,7 @@ class Choice:
 
     candidate: Candidate
     memorization: dict[str, float] | None
-    student_calibration: float = 1.0
+    student_calibration: Calibration = field(default_factory=lambda: Calibration(1.0))
     pilots: list[dict[str, Any]] = field(default_factory=list)
     student: Any = None
     scores: Scores | None = None
@@ -93,7 +93,7 @@ def choose(
     memorization = None
     if oof is not None and splits.first is not None:
         memorization = measure_memorization(data, splits.first, oof)
-    if len(candidates) == 1:
+    if not splits.has_pilots(candidates):
         return Choice(candidates[0], memorization)
     with progress.step("pilots"):
         assert oof is not None
@@ -127,7 +127,7 @@ def choose(
         return Choice(
             sample_rows_of(chosen.candidate, parts, data, splits),
             memorization,
-            scores.fit_scalar(chosen) if splits.calibrate and chosen.to_end else 1.0,
+            scores.calibrate(chosen, teacher) if splits.calibrate else Calibration(1.0),
             [_report(pilot, scores, pilot is chosen) for pilot in pilots],
             student,
             scores,

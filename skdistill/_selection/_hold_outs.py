@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from .._dataset import Dataset, split_rows
 from .._parts import Parts
-from .._students import learns_in_epochs, validation_fraction
+from .._students import can_shift_logits, learns_in_epochs, validation_fraction
 from .._typing import IndexArray, Split
 from .._warnings import warn_caller
 from ..transfer._transfer_set import PILOT_ROWS
@@ -52,6 +52,8 @@ class Splits:
         Whether the labels are to be calibrated on rows with out-of-fold labels.
     small : bool
         Whether the pilots are those of a small table.
+    shifts : bool
+        Whether the pilot of an only candidate shows what the student loses of a class.
     """
 
     folds: list[Split]
@@ -61,11 +63,16 @@ class Splits:
     validation: Split | None
     calibrate: bool
     small: bool
+    shifts: bool = False
 
     @property
     def chooses(self) -> bool:
         """Whether pilots decide what is learned."""
-        return bool(self.pilots)
+        return bool(self.pilots) and not self.shifts
+
+    def has_pilots(self, candidates: list[Any]) -> bool:
+        """Whether any of the candidates is learned by a pilot."""
+        return len(candidates) > 1 or self.shifts
 
 
 def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
@@ -95,10 +102,11 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
     judges = folds if data.validation is None else [data.whole_split]
     usable = [_decides(split, data) for split in judges]
     shows = (calibrate or tries or compares) and any(usable[:1])
+    shifts = calibrate and not (tries or few) and _may_lose(parts, data)
     pilots = []
     if compares and all(usable):
         pilots = judges
-    elif tries and estimator.pilot > 0 and shows:
+    elif (tries or shifts) and estimator.pilot > 0 and shows:
         pilots = judges[:1]
     if data.validation is None:
         shows = shows and parts.refits
@@ -111,6 +119,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         _draw_validation(estimator, parts, data, tries),
         calibrate,
         compares and bool(pilots),
+        shifts and bool(pilots),
     )
 
 
@@ -160,6 +169,13 @@ def _draw_folds(codes: IndexArray, seed: Any) -> list[Split]:
         # A class with fewer rows is in fewer folds.
         warnings.simplefilter("ignore", UserWarning)
         return list(cv.split(codes, codes))
+
+
+def _may_lose(parts: Parts, data: Dataset) -> bool:
+    """Whether a student of a transfer set may lose a rare class, and be told so."""
+    augmented = parts.sampler is not None
+    rare = bool(data.task.rare.any())
+    return rare and augmented and can_shift_logits(parts.student)
 
 
 def _compares(estimator: Any) -> bool:

@@ -52,7 +52,7 @@ def sample_candidates(
 def _sample_rows(
     parts: Parts, data: Dataset, splits: Splits, candidates: list[Candidate]
 ) -> list[Candidate]:
-    if len(candidates) > 1:
+    if splits.has_pilots(candidates):
         return [_sample_pilot_rows(c, parts, data, splits) for c in candidates]
     return [sample_rows_of(candidates[0], parts, data, splits)]
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .._dataset import Dataset
-from .._labels._calibration import Calibration, fit_calibration
+from .._labels._calibration import Calibration, fit_calibration, fit_shift
 from .._labels._soft_targets import clip_probabilities
 from .._labels._task import Classification
 from .._paired import paired_difference
-from .._students import is_calibrated, weigh_served
+from .._students import can_shift_logits, is_calibrated, weigh_served
 from .._typing import FloatArray, IndexArray
 from ._pilots import Pilot
 
@@ -89,20 +90,49 @@ class Scores:
 
     # The student ----------------------------------------------------------------------
 
-    def fit_scalar(self, pilot: Pilot) -> float:
-        """Return the scalar that calibrates a pilot's student.
+    def calibrate(self, pilot: Pilot, teacher: FloatArray) -> Calibration:
+        """Return what calibrates the student, as its pilot shows.
 
-        1 where its logits cannot be divided, or where the scalar does not help by more
-        than two standard errors.
+        A scalar, for a student of few rounds is underconfident whatever its labels are;
+        and a shift of the rare classes. A transfer set need not have their shares, and
+        a small student loses part of them: on held-out rows that is the difference from
+        the teacher's mean probability, which has no noise of labels.
+        """
+        proba = self._clip(pilot.served)
+        scalar = Calibration(self._fit_scalar(pilot, proba))
+        if not (pilot.candidate.augmented and can_shift_logits(self._student)):
+            return scalar
+        return replace(scalar, shift=self._find_lost(scalar.apply(proba), teacher))
+
+    def _fit_scalar(self, pilot: Pilot, proba: FloatArray) -> float:
+        """Return the scalar that divides the logits.
+
+        1 after a short pilot, where logits cannot be divided, or where the scalar does
+        not help by more than two standard errors.
         """
         divisible = is_calibrated(self._student, len(self._priors))
-        if not (self.complete and divisible):
+        if not (pilot.to_end and self.complete and divisible):
             return 1.0
-        proba = self._clip(pilot.served)
         found = fit_calibration(proba, self.codes, self.weight)
         losses = self._task.score(found.apply(proba), self.y)
         lead, error = self.compare(pilot.losses, losses)
         return found.temperature if lead > CERTAIN * error else 1.0
+
+    def _find_lost(self, proba: FloatArray, teacher: FloatArray) -> FloatArray | None:
+        """Return the shift that gives rare classes the teacher's mean probabilities.
+
+        None where no mean differs by more than two standard errors. Common classes keep
+        theirs, of which short pilots tell too little.
+        """
+        lost = np.zeros(len(self._priors))
+        for k in np.flatnonzero(self._task.rare):
+            lead, error = self.compare(teacher[:, k], proba[:, k])
+            if abs(lead) > CERTAIN * error:
+                lost[k] = lead
+        if not lost.any():
+            return None
+        wanted = np.average(proba, axis=0, weights=self.weight) + lost
+        return fit_shift(proba, wanted / wanted.sum(), self.weight)
 
     def is_far_worse(self, losses: FloatArray, pilot_losses: FloatArray) -> bool:
         """Whether a student is far worse than its pilot."""

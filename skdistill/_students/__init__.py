@@ -4,6 +4,7 @@ from ._fit_student import fine_tune_student, fit_student, validation_fraction
 from ._properties import (
     blends_labels,
     can_scale_logits,
+    can_shift_logits,
     check_fine_tuning,
     check_student,
     choose_temperature,
@@ -17,12 +18,14 @@ from ._properties import (
     refits_leaves,
     scale_logits,
     seed_torch,
+    shift_logits,
     weigh_served,
 )
 
 __all__ = [
     "blends_labels",
     "can_scale_logits",
+    "can_shift_logits",
     "check_fine_tuning",
     "check_student",
     "choose_temperature",
@@ -38,6 +41,7 @@ __all__ = [
     "refits_leaves",
     "scale_logits",
     "seed_torch",
+    "shift_logits",
     "validation_fraction",
     "weigh_served",
 ]

@@ -64,6 +64,7 @@ from ._lightgbm_params import (
     stopping_rounds,
     takes_derivatives,
 )
+from ._mixture import fold_shift
 from ._soft_learner import SoftLearner, move_state
 from ._weighted_copies import COPIES
 
@@ -151,6 +152,23 @@ class LightGBMLearner(SoftLearner):
             for leaf in range(tree["num_leaves"]):
                 value = booster.get_leaf_output(number, leaf)
                 booster.set_leaf_output(number, leaf, factor * value)
+
+    def can_shift_logits(self, student: Any) -> bool:
+        # A random forest averages its trees.
+        kinds = given(student.get_params(), BOOSTING)
+        forest = kinds and kinds[0] in ("rf", "random_forest")
+        return self.can_scale_logits(student, 2) and not forest
+
+    def shift_logits(self, student: Any, shift: FloatArray) -> None:
+        """Add to the leaves of the first tree of each class."""
+        booster = student.booster_
+        n_outputs = booster.num_model_per_iteration()
+        trees = booster.dump_model(num_iteration=1)["tree_info"]
+        for tree, added in zip(trees, fold_shift(shift, n_outputs), strict=True):
+            number = tree["tree_index"]
+            for leaf in range(tree["num_leaves"]):
+                value = booster.get_leaf_output(number, leaf)
+                booster.set_leaf_output(number, leaf, value + added)
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Add rounds at a tenth of the learning rate."""

@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from .._soft_data import SoftDataset, row_blocks
 from .._typing import FloatArray
-from ._mixture import LogitLoss, count_outputs
+from ._mixture import LogitLoss, count_outputs, fold_shift
 from ._optimizers import warn_of_convergence
 from ._soft_learner import SoftLearner
 from ._weighted_copies import COPIES
@@ -46,6 +46,14 @@ class LogisticLearner(SoftLearner):
     def scale_logits(self, student: Any, factor: float) -> None:
         student.coef_ = student.coef_ * factor
         student.intercept_ = student.intercept_ * factor
+
+    def can_shift_logits(self, student: Any) -> bool:
+        return student.fit_intercept
+
+    def shift_logits(self, student: Any, shift: FloatArray) -> None:
+        student.intercept_ = student.intercept_ + fold_shift(
+            shift, len(student.intercept_)
+        )
 
 
 def _is_smooth(student: LogisticRegression) -> bool:

@@ -24,6 +24,14 @@ from .._soft_data import SoftDataset
 from .._typing import FloatArray, IndexArray
 
 
+def fold_shift(shift: FloatArray, n_outputs: int) -> FloatArray:
+    """Return what is added to each output, where it is added to the logit of a class.
+
+    One output of two classes is the margin.
+    """
+    return shift if n_outputs == len(shift) else shift[1:] - shift[:1]
+
+
 @dataclass(frozen=True)
 class LogitLoss:
     """The loss of some rows, as functions of logits of shape (n_samples, n_outputs).

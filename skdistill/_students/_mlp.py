@@ -36,7 +36,7 @@ from ._epochs import (
     run_epoch,
 )
 from ._fine_tuning import RATE_SHARE, refuse_fine_tuning
-from ._mixture import LogitLoss, count_outputs
+from ._mixture import LogitLoss, count_outputs, fold_shift
 from ._network import BLOCK, SoftRows
 from ._optimizers import OPTIMIZERS, minimize_lbfgs
 from ._soft_learner import NETWORK_TEMPERATURE, SoftLearner
@@ -161,6 +161,14 @@ class MLPLearner(SoftLearner):
     def scale_logits(self, student: MLPClassifier, factor: float) -> None:
         student.coefs_[-1] = student.coefs_[-1] * factor
         student.intercepts_[-1] = student.intercepts_[-1] * factor
+
+    def can_shift_logits(self, student: MLPClassifier) -> bool:
+        return True
+
+    def shift_logits(self, student: MLPClassifier, shift: FloatArray) -> None:
+        bias = student.intercepts_[-1]
+        added = fold_shift(shift, len(bias)).astype(bias.dtype)
+        student.intercepts_[-1] = bias + added
 
     def fine_tune(
         self, student: MLPClassifier, rows: SoftDataset, epochs: int

@@ -131,6 +131,19 @@ def scale_logits(student: Any, factor: float) -> None:
         family.scale_logits(learner, factor)
 
 
+def can_shift_logits(student: Any) -> bool:
+    """Whether a number a class can be added to the student's logits after its fit."""
+    family, learner = _find(student)
+    return family.can_shift_logits(learner)
+
+
+def shift_logits(student: Any, shift: FloatArray | None) -> None:
+    """Add a number a class to a fitted student's logits."""
+    if shift is not None:
+        family, learner = _find(student)
+        family.shift_logits(learner, shift)
+
+
 def seed_torch(student: Any, seed: int | None) -> AbstractContextManager[None]:
     """Seed what a net draws from torch's global generator, and put that back."""
     family, learner = _find(student)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
+from .._typing import FloatArray
 from ._fine_tuning import refuse_fine_tuning
 
 #: The "auto" temperature of networks on the training rows alone;
@@ -118,6 +119,10 @@ class SoftLearner(ABC):
         """Whether the fitted student's logits can be multiplied by a factor."""
         return False
 
+    def can_shift_logits(self, student: Any) -> bool:
+        """Whether a number a class can be added to the fitted student's logits."""
+        return False
+
     def learns_mixtures(self, student: Any) -> bool:
         """Whether the student learns `SoftDataset.alpha` as it is configured."""
         return False
@@ -179,6 +184,10 @@ class SoftLearner(ABC):
             "Only logits can be multiplied before serving; received a "
             f"{type(student).__name__}, which has none to set. Set temperature=1."
         )
+
+    def shift_logits(self, student: Any, shift: FloatArray) -> None:
+        """Add a number a class to the logits, where `can_shift_logits` says so."""
+        raise NotImplementedError
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Return a copy that has trained on, at a small learning rate."""

@@ -14,7 +14,7 @@ from .._nested import (
     split_pipeline,
     transform_before,
 )
-from .._students import scale_logits
+from .._students import scale_logits, shift_logits
 from ._answers import ask, refuse_loss
 from ._libraries import is_from
 from ._prune_networks import prune_network
@@ -176,19 +176,22 @@ def _retrain_smaller(
     model = estimator if distilled is None else distilled
     if distilled is not None:
         X = transform_before(estimator, X)
-    scale = 1.0
+    scale, shift = 1.0, None
     if distilled is not None and can_label(distilled, y):
         data = make_soft_data(distilled, X, y, weight, random_state)
         scale = distilled.student_calibration_ / data.temperature
+        shift = distilled.student_shift_
     else:
         data = label_by_itself(model, X, weight)
 
     def shrink(network: Any, rows: Any) -> Any:
+        shift_logits(network, None if shift is None else -shift)
         scale_logits(network, scale)
         prune_network(
             network, data.with_rows(rows), random_state=random_state, **settings
         )
         scale_logits(network, 1 / scale)
+        shift_logits(network, shift)
         return network
 
     pruned = map_learner(slim(model), data.X, shrink)
