@@ -126,4 +126,4 @@ def shrink_default_teacher(monkeypatch, forest=RandomForestClassifier):
         columns = prepare_columns() if hasattr(X, "columns") else SimpleImputer()
         return make_pipeline(columns, forest(10))
 
-    monkeypatch.setattr("skdistill._parts.default_teacher", make)
+    monkeypatch.setattr("skdistill._labels._task.default_teacher", make)

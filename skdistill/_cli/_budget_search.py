@@ -21,11 +21,6 @@ from ._students import CANDIDATES
 
 #: Splits of the rows to learn from; the teacher is fitted anew for each.
 _N_SPLITS = 3
-_SCORING = {
-    "neg_log_loss": "neg_log_loss",
-    "latency": latency_scorer(),
-    "bytes": size_scorer,
-}
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,11 @@ class Candidate:
 
 def has_budget(options: Namespace) -> bool:
     return options.max_latency_us is not None or options.max_bytes is not None
+
+
+def name_deployment(options: Namespace) -> str:
+    """Return how the student is deployed: as the file's name says."""
+    return "onnx" if options.out.suffix == ".onnx" else "joblib"
 
 
 def strip_names(rows: Rows) -> Rows:
@@ -66,19 +66,25 @@ def search_students(
     Refusal
         No candidate is within the budget; it names the nearest.
     """
+    deployment = name_deployment(options)
+    scoring = {
+        "neg_log_loss": "neg_log_loss",
+        "latency": latency_scorer(deployment=deployment),
+        "bytes": size_scorer(deployment=deployment),
+    }
     with TemporaryDirectory() as folder:
         search = GridSearchCV(
             # The cache spares the next candidates the teacher of the split.
             clone(distilled).set_params(memory=folder),
             {"student": [make(rows.X) for make in CANDIDATES.values()]},
-            scoring=_SCORING,
+            scoring=scoring,
             refit=_make_refit(options),
             cv=StratifiedKFold(_N_SPLITS, shuffle=True, random_state=options.seed),
             error_score="raise",
         )
         fit(search, rows)
     results, best = search.cv_results_, search.best_index_
-    loss, latency, size = (-results[f"mean_test_{key}"] for key in _SCORING)
+    loss, latency, size = (-results[f"mean_test_{key}"] for key in scoring)
     candidates = [
         Candidate(name, float(loss[k]), float(latency[k]), float(size[k]), k == best)
         for k, name in enumerate(CANDIDATES)
@@ -103,11 +109,16 @@ def format_candidates(
         for found in candidates
     ]
     figures = report.models["student"]
+    prefix = "onnx_" if name_deployment(options) == "onnx" else ""
     over = [
         f"{cost:,.0f} {unit} instead of {limit:,.0f}"
         for cost, limit, unit in (
-            (figures["latency_p50_us"], options.max_latency_us, "microseconds a row"),
-            (figures["bytes"], options.max_bytes, "bytes"),
+            (
+                figures[f"{prefix}latency_p50_us"],
+                options.max_latency_us,
+                "microseconds a row",
+            ),
+            (figures[f"{prefix}bytes"], options.max_bytes, "bytes"),
         )
         if limit is not None and cost > limit
     ]

@@ -17,7 +17,13 @@ from .._progress import show_progress
 from ..inspection import distillation_report
 from ..inspection._json import encode_json
 from ..metrics._costs import dump_deployed
-from ._budget_search import Candidate, has_budget, search_students, strip_names
+from ._budget_search import (
+    Candidate,
+    has_budget,
+    name_deployment,
+    search_students,
+    strip_names,
+)
 from ._errors import Refusal, one_line
 from ._options import check_outputs, parse_options
 from ._output import describe_run, format_output
@@ -63,9 +69,10 @@ def _distil(options: argparse.Namespace) -> str:
             train=(rows.X, rows.y),
             random_state=options.seed,
         )
+        content = dump_deployed(distilled, name_deployment(options), rows.X)
     except (ValueError, TypeError) as error:
         raise Refusal(one_line(error)) from error
-    contents = {options.out: dump_deployed(distilled)}
+    contents = {options.out: content}
     if options.json is not None:
         record = describe_run(options, rows, distilled, report, candidates)
         contents[options.json] = encode_json(record)

@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from ._budget_search import has_budget
-from ._errors import Refusal
+from ..export._libraries import import_for_onnx
+from ._budget_search import has_budget, name_deployment
+from ._errors import Refusal, one_line
 from ._students import STUDENTS
 
 _HELP = """\
@@ -27,7 +28,7 @@ writes a model that scikit-learn alone loads. Without a file: a bundled example.
   --temperature T, --alpha A, --cv K, --seed S   as in DistilledClassifier
   --test-size F    share of rows kept to test on (default 0.25); or --test FILE
   --drop NAME      leave a column out; or --keep NAME: take it as it stands
-  --out FILE       where the student goes (default student.joblib)
+  --out FILE       where the student goes (default student.joblib; or x.onnx)
   --json FILE      write every figure to a file as well
 """
 
@@ -106,6 +107,12 @@ def _number(
 
 def check_outputs(options: argparse.Namespace) -> None:
     """Refuse before the work what could not be written after it."""
+    if name_deployment(options) == "onnx":
+        try:
+            import_for_onnx("onnx")
+            import_for_onnx("onnxruntime")
+        except ImportError as error:
+            raise Refusal(one_line(error)) from error
     outputs = [path for path in (options.out, options.json) if path is not None]
     given = (options.data, options.test, options.teacher)
     taken = {Path(os.path.realpath(path)) for path in given if path}

@@ -14,7 +14,7 @@ from .._version import __version__
 from ..inspection import DistillationReport
 from ..inspection._report_sections import IN_SHORT, SIDE_BY_SIDE, WARNINGS
 from ..inspection._report_text import format_text
-from ._budget_search import Candidate, format_candidates
+from ._budget_search import Candidate, format_candidates, name_deployment
 from ._read_data import Rows
 
 _WIDTH = 80
@@ -29,8 +29,6 @@ def format_output(
     candidates: list[Candidate],
 ) -> str:
     """Return the report in short, the candidates of a search, and what was written."""
-    library = "LightGBM" if "lightgbm" in options.student else "scikit-learn"
-    named = options.data is not None and isinstance(rows.X, np.ndarray)
     lines = [
         "",
         f"{rows.source}: {len(rows.y):,} rows to learn from, {len(rows.y_test):,} to "
@@ -47,15 +45,32 @@ def format_output(
         *format_candidates(candidates, options, report),
         "",
         f"Wrote the distilled student to {options.out}.",
-        f"To use it, with {library} alone:",
-        "  import joblib",
-        f"  model = joblib.load({str(options.out)!r})",
-        "  model.predict_proba(rows)"
-        + ("  # an array, columns in the order of the file" if named else ""),
+        *_tell_use(options, rows),
     ]
     if options.json is not None:
         lines.append(f"Wrote every figure to {options.json}.")
     return "\n".join(lines)
+
+
+def _tell_use(options: Namespace, rows: Rows) -> list[str]:
+    """Return how the file is served."""
+    named = options.data is not None and isinstance(rows.X, np.ndarray)
+    order = "  # an array, columns in the order of the file" if named else ""
+    predict = f"  model.predict_proba(rows){order}"
+    if name_deployment(options) == "onnx":
+        return [
+            "To use it, by ONNX Runtime:",
+            "  from skdistill.export import OnnxClassifier",
+            f"  model = OnnxClassifier({str(options.out)!r})",
+            predict,
+        ]
+    library = "LightGBM" if "lightgbm" in options.student else "scikit-learn"
+    return [
+        f"To use it, with {library} alone:",
+        "  import joblib",
+        f"  model = joblib.load({str(options.out)!r})",
+        predict,
+    ]
 
 
 def describe_run(

@@ -8,6 +8,7 @@ model itself, and whatever comes back is known to load from a file.
 from __future__ import annotations
 
 import copy
+import copyreg
 import io
 import pickle
 from collections.abc import Iterator
@@ -128,19 +129,30 @@ def slim(estimator: Any) -> Any:
     True
     """
     check_is_fitted(estimator)
+    slimmed = pickle.loads(dump_slim(estimator))
+    _refuse_own_types(slimmed)
+    return slimmed
+
+
+def dump_slim(estimator: Any) -> bytes:
+    """Return the pickle of a fitted model without what only its training needed.
+
+    Raises
+    ------
+    TypeError
+        A part of the model can't be pickled.
+    """
     deployed = find_deployed(estimator)
     buffer = io.BytesIO()
     try:
         _SlimPickler(buffer, deployed).dump(deployed)
-    except (pickle.PicklingError, AttributeError) as error:
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise TypeError(
             "What is deployed must be pickled; a part of this "
-            f"{type(deployed).__name__} can't be: {error}. Define functions and "
-            "classes at the top of a module instead of inside a function."
+            f"{type(deployed).__name__} can't be pickled: {error}. Define functions "
+            "and classes at the top of a module instead of inside a function."
         ) from error
-    slimmed = pickle.loads(buffer.getvalue())
-    _refuse_own_types(slimmed)
-    return slimmed
+    return buffer.getvalue()
 
 
 class _SlimPickler(pickle.Pickler):
@@ -200,7 +212,8 @@ def _return_given(estimator: Any) -> Any:
 
 
 def _reduce_estimator(obj: Any, state: dict[str, Any]) -> tuple[Any, ...]:
-    return object.__new__, (type(obj),), state
+    # What an object of Python itself returns.
+    return copyreg.__newobj__, (type(obj),), state  # type: ignore[attr-defined]
 
 
 def _strip_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from ._evaluation_rows import (
 from ._figures import (
     compare_costs,
     measure_costs,
+    measure_onnx_costs,
     measure_parts,
     measure_quality,
     name_classifier,
@@ -104,7 +105,9 @@ def distillation_report(
     -----
     The intervals come from resampled rows and the same fitted models: they do not cover
     other seeds. Times are of calls with one row for half a second a model, at least 20
-    calls. A Pipeline's transformers are part of size and time.
+    calls. A Pipeline's transformers are part of size and time. The student is measured
+    as it is deployed by joblib, slimmed, and with the extra `onnx` as ONNX too (see
+    :func:`skdistill.metrics.latency_scorer`).
 
     A baseline that is a network of scikit-learn (adam or sgd, at least 200 rows and 10
     of each class) is fitted stopped early and with as many updates as the distilled
@@ -211,6 +214,7 @@ def _measure_all(
         name: {**measure_quality(rows, name), **measure_costs(model, X)}
         for name, model in models.items()
     }
+    figures[STUDENT] |= measure_onnx_costs(models[STUDENT], X)
     against_teacher, against_baseline, shares = gains
     augmenter = distilled.augmenter_
     candidate = {

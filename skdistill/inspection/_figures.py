@@ -14,6 +14,7 @@ from .._nested import split_pipeline
 from .._paired import paired_difference
 from .._sklearn import _num_samples
 from .._typing import FloatArray
+from ..export import OnnxClassifier
 from ..metrics import agreement_score, expected_calibration_error, kl_divergence
 from ..metrics._costs import dump_deployed, time_predictions
 from ._decision_figures import measure_binary_part, measure_decisions, reject_holm
@@ -27,13 +28,17 @@ _SECONDS = 0.5
 _MIN_CALLS = 20
 _BATCH_ROWS, _BATCH_SECONDS, _MIN_BATCHES = 1000, 0.2, 3
 
-Figures = dict[str, float | int | None]
+Figures = dict[str, Any]
 
 _PART_KEYS = "accuracy", "log_loss", "agreement"
 _BINARY_PART_KEYS = "recall", "false_positive_rate", "mean_probability"
 _COSTS = (
     *("bytes", "parameters", "latency_p50_us", "latency_p99_us"),
     *("timed_calls", "rows_per_second"),
+)
+_ONNX_COSTS = (
+    *("onnx_bytes", "onnx_latency_p50_us", "onnx_latency_p99_us"),
+    *("onnx_rows_per_second", "onnx_error"),
 )
 
 
@@ -89,6 +94,28 @@ def measure_costs(model: Any | None, X: Any) -> Figures:
     """Measure size and speed of what is deployed; None: all costs are unknown."""
     if model is None:
         return dict.fromkeys(_COSTS)
+    return {
+        "bytes": _count_bytes(model),
+        "parameters": count_parameters(model),
+        **_measure_times(model, X),
+    }
+
+
+def measure_onnx_costs(model: Any, X: Any) -> Figures:
+    """Measure the same of the model as ONNX; unknown where it can't be exported."""
+    figures: Figures = dict.fromkeys(_ONNX_COSTS)
+    try:
+        content = dump_deployed(model, "onnx", X)
+    except Exception as error:
+        # Any converter's: what can't be exported is reported all the same.
+        return figures | {"onnx_error": f"{type(error).__name__}: {error}"}
+    times = _measure_times(OnnxClassifier(content), X)
+    del times["timed_calls"]
+    measured = {"bytes": len(content), **times}
+    return figures | {f"onnx_{name}": value for name, value in measured.items()}
+
+
+def _measure_times(model: Any, X: Any) -> Figures:
     times = time_predictions(
         model, X, batch_size=1, min_calls=_MIN_CALLS, seconds=_SECONDS
     )
@@ -97,8 +124,6 @@ def measure_costs(model: Any | None, X: Any) -> Figures:
         model, X, batch_size=size, min_calls=_MIN_BATCHES, seconds=_BATCH_SECONDS
     )
     return {
-        "bytes": _count_bytes(model),
-        "parameters": count_parameters(model),
         "latency_p50_us": float(np.percentile(times, 50)) / 1000,
         "latency_p99_us": float(np.percentile(times, 99)) / 1000,
         "timed_calls": len(times),

@@ -39,9 +39,11 @@ class DistillationReport:
         `mean_probability` and the true `rate`. Of more than five classes:
         `top_5_accuracy`. With the teacher: `agreement`, `kl_divergence` (nats) and
         `agreement_where_teacher_wrong`. Costs: `bytes`
-        (pickle of what is deployed), `parameters` (weights, thresholds and leaf
+        (pickle of what `slim` returns), `parameters` (weights, thresholds and leaf
         values), `latency_p50_us`, `latency_p99_us` (one row, over `timed_calls`
-        calls) and `rows_per_second` (in batches of up to 1000 rows). Unknown figures
+        calls) and `rows_per_second` (in batches of up to 1000 rows). The student as
+        ONNX: `onnx_bytes`, `onnx_latency_p50_us`, `onnx_latency_p99_us`,
+        `onnx_rows_per_second`, and `onnx_error`, why there are none. Unknown figures
         are None or NaN.
     descriptions : dict of str to str
         The class of each model.

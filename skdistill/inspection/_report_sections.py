@@ -33,6 +33,13 @@ _COSTS = (
     ("latency_p99_us", "one row, 99th percentile", ",.0f"),
     ("rows_per_second", "rows a second, in batches", ",.0f"),
 )
+#: Of the student alone.
+_ONNX_COSTS = (
+    ("onnx_bytes", "bytes as ONNX", ",d"),
+    ("onnx_latency_p50_us", "one row as ONNX, median", ",.0f"),
+    ("onnx_latency_p99_us", "one row as ONNX, 99th percentile", ",.0f"),
+    ("onnx_rows_per_second", "rows a second as ONNX, in batches", ",.0f"),
+)
 _RATIOS = (
     ("smaller", ("smaller", "larger"), ""),
     ("faster_one_row", ("faster", "slower"), " on one row"),
@@ -99,6 +106,13 @@ def _compare_models(report: Any) -> Section:
             table.append([words, *("too few" for _ in names)])
         else:
             table.append([words, *(_format_figure(value, spec) for value in figures)])
+    student = report.models[STUDENT]
+    if student["onnx_bytes"] is not None:
+        blank = ["" for _ in names[:-1]]
+        table += [
+            [words, *blank, _format_figure(student[key], spec)]
+            for key, words, spec in _ONNX_COSTS
+        ]
     return Section(SIDE_BY_SIDE, header=["", *names], table=table)
 
 

@@ -142,7 +142,7 @@ class TradeoffDisplay:
         cost : str, default="latency"
             Key in the `scoring` of the search of a scorer that gives minus the cost,
             such as :func:`~skdistill.metrics.latency_scorer` and
-            :data:`~skdistill.metrics.size_scorer`.
+            :func:`~skdistill.metrics.size_scorer`.
         teacher, baseline : tuple of (float, float), default=None
             Score and cost, such as
             ``(scorer(teacher, X, y), -latency_scorer()(teacher, X))``.

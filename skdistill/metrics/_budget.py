@@ -42,7 +42,7 @@ def within_budget(
     latency_key : str, default="latency"
         Key in the `scoring` of the search of a :func:`latency_scorer`.
     bytes_key : str, default="bytes"
-        Key in the `scoring` of the search of :data:`size_scorer`.
+        Key in the `scoring` of the search of :func:`size_scorer`.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def within_budget(
     -----
     The costs are those of models fitted on the training splits. A tree or a forest
     that is refitted on all rows may be larger and slower: measure it with
-    ``size_scorer(search.best_estimator_, X)``. A search with a callable `refit` has
+    ``size_scorer()(search.best_estimator_, X)``. A search with a callable `refit` has
     no `best_score_`.
 
     Examples
@@ -80,7 +80,7 @@ def within_budget(
     >>> search = GridSearchCV(
     ...     DecisionTreeClassifier(random_state=0),
     ...     {"max_leaf_nodes": [2, 3, 40]},
-    ...     scoring={"accuracy": "accuracy", "bytes": size_scorer},
+    ...     scoring={"accuracy": "accuracy", "bytes": size_scorer()},
     ...     refit=within_budget(score="accuracy", max_bytes=2000),
     ... ).fit(X, y)
     >>> search.best_params_
@@ -179,7 +179,8 @@ def check_keys(cv_results: Mapping[str, Any], keys: list[str]) -> None:
         raise ValueError(
             f"The search must have scored {keys}; {missing} not among its scores "
             f"{found}. Pass scoring={{'neg_log_loss': 'neg_log_loss', 'latency': "
-            "latency_scorer(), 'bytes': size_scorer} to the search, or name other keys."
+            "latency_scorer(), 'bytes': size_scorer()} to the search, or name other "
+            "keys."
         )
 
 
@@ -193,7 +194,7 @@ def _check_signs(costs: dict[str, FloatArray]) -> None:
             raise ValueError(
                 "A cost is scored with a minus, so that greater is better; the search "
                 f"scored {key!r} with {-cost.min():g}. Use latency_scorer() and "
-                "size_scorer, or make_scorer(..., greater_is_better=False)."
+                "size_scorer(), or make_scorer(..., greater_is_better=False)."
             )
 
 

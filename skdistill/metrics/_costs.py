@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
+from .._frames import list_columns
 from .._nested import find_deployed
 from .._sklearn import _num_samples, _safe_indexing
+from ..export import OnnxClassifier, to_onnx
+from ..export._slim import dump_slim
+
+#: How a model can be deployed.
+DEPLOYMENTS = ("joblib", "onnx")
+#: Rows that decide the inputs of an ONNX model, and that it is compared on.
+_N_EXAMPLES = 500
 
 #: The first calls pay for caches, thread pools and lazy imports.
 _WARM_UP_CALLS = 5
@@ -20,37 +28,66 @@ _N_BATCHES = 50
 _MAX_CALLS = 1000
 
 
-def dump_deployed(estimator: Any) -> bytes:
-    """Return the pickle of what is deployed; its length is the size of a model.
+def check_deployment(deployment: Any) -> None:
+    """Raise unless a deployment is one of those there are."""
+    if deployment not in DEPLOYMENTS:
+        raise ValueError(
+            f"deployment must be one of {list(DEPLOYMENTS)}; got {deployment!r}."
+        )
+
+
+def dump_deployed(estimator: Any, deployment: str = "joblib", X: Any = None) -> bytes:
+    """Return what is written where a model is deployed; its length is the size.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    deployment : {"joblib", "onnx"}, default="joblib"
+        The pickle of what `slim` returns, or the model of `to_onnx`.
+    X : table, default=None
+        For "onnx": rows like those to be served.
 
     Raises
     ------
-    TypeError
-        What is deployed can't be pickled.
+    ImportError
+        The extra for ONNX is not installed.
+    TypeError, ValueError
+        The model can't be pickled or exported, or there are no rows.
     """
-    deployed = find_deployed(estimator)
-    try:
-        return pickle.dumps(deployed, pickle.HIGHEST_PROTOCOL)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise TypeError(
-            "The size is that of the pickle; a part of this "
-            f"{type(deployed).__name__} can't be pickled: {error}. Define functions "
-            "and classes at the top of a module instead of inside a function."
-        ) from error
+    if deployment == "joblib":
+        return dump_slim(estimator)
+    if X is None:
+        raise ValueError(
+            "A model is exported to ONNX with rows that decide its inputs; got none. "
+            "Pass X."
+        )
+    example = _safe_indexing(X.tocsr() if issparse(X) else X, slice(0, _N_EXAMPLES))
+    return to_onnx(estimator, example).SerializeToString()
+
+
+def open_deployed(estimator: Any, deployment: str, X: Any) -> Any:
+    """Return what serves; raises as `dump_deployed` does."""
+    if deployment == "joblib":
+        return find_deployed(estimator)
+    return OnnxClassifier(dump_deployed(estimator, deployment, X))
 
 
 def time_predictions(
-    estimator: Any, X: Any, *, batch_size: int, min_calls: int, seconds: float
+    model: Any, X: Any, *, batch_size: int, min_calls: int, seconds: float
 ) -> NDArray[np.int64]:
-    """Return the nanoseconds of calls of what is deployed, shape (n_calls,).
+    """Return the nanoseconds of calls, shape (n_calls,).
 
     `predict_proba`, or `predict`, is called with `batch_size` rows of X at a time, in
-    the container that they come in; after the last row comes the first again. Calls
-    are made for `seconds`, but at least `min_calls` of them, and no more than 1000
-    unless `min_calls` is more. Five calls to warm up are not counted.
+    the container that they come in, those of a data frame as dicts of columns where an
+    ONNX model serves; after the last row comes the first again. Calls are made for
+    `seconds`, but at least `min_calls` of them, and no more than 1000 unless
+    `min_calls` is more. Five calls to warm up are not counted.
     """
-    predict = _find_method(find_deployed(estimator))
+    predict = _find_method(model)
     batches = _cut_batches(X, batch_size)
+    if isinstance(model, OnnxClassifier):
+        batches = [_as_service(batch) for batch in batches]
     for k in range(_WARM_UP_CALLS):
         predict(batches[k % len(batches)])
     times: list[int] = []
@@ -63,6 +100,18 @@ def time_predictions(
         predict(batch)
         times.append(time.perf_counter_ns() - start)
     return np.array(times, dtype=np.int64)
+
+
+def _as_service(batch: Any) -> Any:
+    """Return rows as a service has them: dense, or a dict of columns."""
+    if issparse(batch):
+        return batch.toarray()
+    if not hasattr(batch, "columns"):
+        return batch
+    names, columns = list_columns(batch)
+    if not all(isinstance(name, str) for name in names):
+        return batch
+    return {name: column.to_list() for name, column in zip(names, columns, strict=True)}
 
 
 def _cut_batches(X: Any, batch_size: int) -> list[Any]:

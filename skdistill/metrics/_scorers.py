@@ -9,20 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from ._costs import dump_deployed, time_predictions
+from ._costs import (
+    check_deployment,
+    dump_deployed,
+    open_deployed,
+    time_predictions,
+)
 
 _MIN_CALLS = 20
 #: A search measures every candidate on every split, so each gets only this long.
 _SECONDS = 0.2
 
 
-def latency_scorer(percentile: float = 50, batch_size: int = 1) -> _LatencyScorer:
+def latency_scorer(
+    percentile: float = 50, batch_size: int = 1, *, deployment: str = "joblib"
+) -> _LatencyScorer:
     """Make a scorer of the time that a row takes: minus microseconds a row.
 
     What is timed is ``predict_proba``, or ``predict`` where there is none, of what
     is deployed: the `student_` of a :class:`~skdistill.DistilledClassifier` (also
-    as a step of a Pipeline), otherwise the estimator itself. Rows keep their
-    container.
+    as a step of a Pipeline), otherwise the estimator itself.
 
     Parameters
     ----------
@@ -32,6 +38,10 @@ def latency_scorer(percentile: float = 50, batch_size: int = 1) -> _LatencyScore
     batch_size : int, default=1
         Rows in a call; the time of the call is divided by it. Where there are
         fewer rows they are used again.
+    deployment : {"joblib", "onnx"}, default="joblib"
+        Whether scikit-learn serves, on rows in the container that they come in, or
+        :class:`~skdistill.export.OnnxClassifier`, on arrays, and on dicts of columns
+        in place of data frames, as a service has them. "onnx" needs the extra `onnx`.
 
     Returns
     -------
@@ -41,10 +51,14 @@ def latency_scorer(percentile: float = 50, batch_size: int = 1) -> _LatencyScore
 
     Raises
     ------
+    ImportError
+        On scoring, the extra for "onnx" is not installed.
     TypeError
-        A parameter is not a number; or, on scoring, the estimator does not predict.
+        A parameter is not a number; or, on scoring, the estimator does not predict or
+        can't be exported.
     ValueError
-        A parameter is out of range; or, on scoring, there are no rows.
+        A parameter is out of range; or, on scoring, there are no rows, or the exported
+        model differs.
 
     See Also
     --------
@@ -70,7 +84,7 @@ def latency_scorer(percentile: float = 50, batch_size: int = 1) -> _LatencyScore
     ...     LogisticRegression(max_iter=1000),
     ...     X,
     ...     y,
-    ...     scoring={"latency": latency_scorer(percentile=99), "bytes": size_scorer},
+    ...     scoring={"latency": latency_scorer(percentile=99), "bytes": size_scorer()},
     ... )
     >>> bool((scores["test_latency"] < 0).all())
     True
@@ -90,7 +104,8 @@ def latency_scorer(percentile: float = 50, batch_size: int = 1) -> _LatencyScore
         raise ValueError(
             f"batch_size must be at least 1; got {batch_size!r}. Use 1 for single rows."
         )
-    return _LatencyScorer(percentile, batch_size)
+    check_deployment(deployment)
+    return _LatencyScorer(percentile, batch_size, deployment)
 
 
 class _CostScorer:
@@ -106,11 +121,12 @@ class _CostScorer:
 class _LatencyScorer(_CostScorer):
     percentile: float
     batch_size: int
+    deployment: str
 
     def __repr__(self) -> str:
         return (
             f"latency_scorer(percentile={self.percentile}, "
-            f"batch_size={self.batch_size})"
+            f"batch_size={self.batch_size}, deployment={self.deployment!r})"
         )
 
     def __call__(
@@ -118,7 +134,7 @@ class _LatencyScorer(_CostScorer):
     ) -> float:
         calls_above = math.ceil(1 / (1 - self.percentile / 100))
         times = time_predictions(
-            estimator,
+            open_deployed(estimator, self.deployment, X),
             X,
             batch_size=int(self.batch_size),
             min_calls=max(_MIN_CALLS, calls_above),
@@ -128,30 +144,33 @@ class _LatencyScorer(_CostScorer):
         return -float(nanoseconds) / 1000 / self.batch_size
 
 
-@dataclass(frozen=True)
-class _SizeScorer(_CostScorer):
-    """Scorer of the size: minus bytes of the pickle of what is deployed.
+def size_scorer(*, deployment: str = "joblib") -> _SizeScorer:
+    """Make a scorer of the size of what is deployed: minus its bytes.
 
     That is the `student_` of a :class:`~skdistill.DistilledClassifier` (also as a
-    step of a Pipeline), otherwise the estimator itself, pickled with the highest
-    protocol, uncompressed; :func:`skdistill.export.slim` can make it smaller.
+    step of a Pipeline), otherwise the estimator itself.
 
     Parameters
     ----------
-    estimator : estimator
-        Fitted.
-    X, y, sample_weight : object, default=None
-        Not used.
+    deployment : {"joblib", "onnx"}, default="joblib"
+        Whether the size is that of the pickle of what :func:`skdistill.export.slim`
+        returns, with the highest protocol and uncompressed, or that of the model of
+        :func:`skdistill.export.to_onnx`. "onnx" needs the extra `onnx`.
 
     Returns
     -------
-    score : float
-        Minus the number of bytes: greater is better.
+    scorer : callable
+        ``scorer(estimator, X=None, y=None)`` returns minus the number of bytes:
+        greater is better. "onnx" needs `X`; `y` and `sample_weight` are not used.
 
     Raises
     ------
+    ImportError
+        On scoring, the extra for "onnx" is not installed.
     TypeError
-        What is deployed can't be pickled.
+        On scoring, what is deployed can't be pickled or exported.
+    ValueError
+        The deployment is none of these; or, on scoring, the exported model differs.
 
     See Also
     --------
@@ -167,17 +186,21 @@ class _SizeScorer(_CostScorer):
     >>> from skdistill.metrics import size_scorer
     >>> X, y = load_iris(return_X_y=True)
     >>> model = LogisticRegression(max_iter=1000).fit(X, y)
-    >>> size_scorer(model) == -len(pickle.dumps(model, pickle.HIGHEST_PROTOCOL))
+    >>> size_scorer()(model) == -len(pickle.dumps(model, pickle.HIGHEST_PROTOCOL))
     True
     """
+    check_deployment(deployment)
+    return _SizeScorer(deployment)
+
+
+@dataclass(frozen=True)
+class _SizeScorer(_CostScorer):
+    deployment: str
 
     def __repr__(self) -> str:
-        return "size_scorer"
+        return f"size_scorer(deployment={self.deployment!r})"
 
     def __call__(
         self, estimator: Any, X: Any = None, y: Any = None, *, sample_weight: Any = None
     ) -> float:
-        return -float(len(dump_deployed(estimator)))
-
-
-size_scorer = _SizeScorer()
+        return -float(len(dump_deployed(estimator, self.deployment, X)))

@@ -1,6 +1,7 @@
 """The command line with a budget: what it chooses, writes and refuses."""
 
 import os
+import sys
 
 import joblib
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from skdistill import DistilledClassifier
 from skdistill._cli._students import CANDIDATES
+from skdistill.export import OnnxClassifier
 
 FITS: list[int] = []
 
@@ -176,3 +178,38 @@ def test_candidates_can_be_distilled_and_scale_alone(make, frame):
     assert distilled.student_.score(X, y) > 0.6
     # Without an imputer, which takes one row longer than the model itself.
     assert "SimpleImputer" not in repr(distilled.student_)
+
+
+# --- As ONNX -------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("few")
+def test_a_budget_applies_to_the_file_that_is_written(capsys, frame):
+    pytest.importorskip("skl2onnx")
+    frame["a"] = np.where(frame["a"] > 0, "high", "low")
+    frame.to_csv("data.csv", index=False)
+    limits = "--max-latency-us", 10**9, "--max-bytes", 10**9
+    assert run(*limits, "--out", "student.onnx", "--json", "report.json") == 0
+    out, _ = capsys.readouterr()
+    assert "OnnxClassifier('student.onnx')" in out
+    record = read_report()
+    figures = record["report"]["models"]["student"]
+    assert os.path.getsize("student.onnx") == pytest.approx(
+        figures["onnx_bytes"], rel=0.02
+    )
+    # The other deployment stands beside it.
+    assert f"{figures['bytes']:,d}" in out
+    assert f"{figures['onnx_bytes']:,d}" in out
+    served = OnnxClassifier("student.onnx")
+    rows = frame.drop(columns="label")
+    assert served.score(rows, frame["label"]) > 0.7
+    assert run("--max-bytes", 10, "--out", "student.onnx") == 2
+    assert "within the budget" in capsys.readouterr().err
+
+
+def test_onnx_without_the_extra_is_refused_before_any_work(capsys, frame, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert run("--out", "student.onnx") == 2
+    err = capsys.readouterr().err
+    assert 'pip install "skdistill[onnx]"' in err
+    assert len(err.splitlines()) == 1

@@ -359,7 +359,7 @@ def test_pipelines_and_scorers(path):
     assert scores.mean() == pytest.approx(served.score(X, Y))
     assert latency_scorer()(served, X) < 0
     size = len(path.read_bytes())
-    assert size < -size_scorer(served) < size + 500
+    assert size < -size_scorer()(served) < size + 500
 
 
 def test_a_fixed_teacher(path):

@@ -2,6 +2,8 @@
 
 import functools
 import pickle
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -51,6 +53,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
+from skdistill.export import to_onnx
 from skdistill.transfer import Munge
 
 pd = pytest.importorskip("pandas")
@@ -353,9 +356,8 @@ def test_stored_probabilities_go_before_those_of_the_teacher(distilled):
         "teacher"
     ]
     assert found["log_loss"] == pytest.approx(-np.log(0.9))
-    assert found["bytes"] == len(
-        pickle.dumps(distilled.teacher_, pickle.HIGHEST_PROTOCOL)
-    )
+    stored = len(pickle.dumps(distilled.teacher_, pickle.HIGHEST_PROTOCOL))
+    assert found["bytes"] == pytest.approx(stored, rel=0.01)
 
 
 def test_a_pipeline_is_measured_as_a_whole():
@@ -418,7 +420,8 @@ def test_times_are_those_of_the_calls(monkeypatch):
     )
     found = report_on(model, np.arange(300)[:, None]).models["student"]
 
-    assert model.student_.calls == [300, *[1] * 25, *[300] * 8]
+    # The last one asks for what an exported model would be compared with.
+    assert model.student_.calls == [300, *[1] * 25, *[300] * 8, 300]
     # The clock is read 50 times for the teacher, and once before each loop.
     times = 10**9 + 10**6 * (52 + 2 * np.arange(20))
     assert found["latency_p50_us"] == pytest.approx(np.percentile(times, 50) / 1000)
@@ -433,7 +436,25 @@ def test_batches_have_1000_rows_at_most():
     model.student_ = Recorder(np.tile(make_proba(Y_TEST), (4, 1)))
     model.teacher_ = FixedClassifier(model.student_.proba)
     report_on(model, np.arange(1200)[:, None], np.tile(Y_TEST, 4))
-    assert set(model.student_.calls) == {1200, 1, 1000}
+    assert set(model.student_.calls) == {1200, 1, 1000, 500}
+
+
+def test_the_student_as_onnx(distilled, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    found = report_on(distilled)
+    student, text = found.models["student"], str(found)
+    content = to_onnx(distilled, X_TEST).SerializeToString()
+    assert student["onnx_bytes"] == pytest.approx(len(content), rel=0.02)
+    assert student["onnx_latency_p50_us"] <= student["onnx_latency_p99_us"]
+    assert student["onnx_rows_per_second"] > 0
+    assert student["onnx_error"] is None
+    assert re.search(f"bytes as ONNX +{student['onnx_bytes']:,}\n", text)
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    found = report_on(distilled)
+    assert found.models["student"]["onnx_bytes"] is None
+    assert "skdistill[onnx]" in found.models["student"]["onnx_error"]
+    assert "ONNX" not in str(found)
 
 
 def test_a_size_that_is_not_known_is_warned_of(distilled):

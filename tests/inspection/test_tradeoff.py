@@ -173,7 +173,7 @@ def search():
         random_state=0,
         **PLAIN,
     )
-    costs = {"latency": latency_scorer(), "bytes": size_scorer}
+    costs = {"latency": latency_scorer(), "bytes": size_scorer()}
     scoring = {"neg_log_loss": "neg_log_loss", **costs}
     grid = {"student__max_leaf_nodes": [2, 4, 30], "alpha": [1.0]}
     refit = within_budget(max_bytes=1e9)

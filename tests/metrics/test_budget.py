@@ -133,7 +133,7 @@ def test_none_inside_shortens_long_parameters():
 def test_missing_keys_name_the_fix():
     with pytest.raises(ValueError, match=r"\['latency'\] not among .*'neg_log_loss'"):
         within_budget(max_latency_us=50)(_make_results([-0.5]))
-    with pytest.raises(ValueError, match=r"'bytes': size_scorer"):
+    with pytest.raises(ValueError, match=r"'bytes': size_scorer\(\)"):
         within_budget("roc_auc", max_bytes=50)(_make_results([-0.5], size=[10]))
 
 
@@ -208,7 +208,7 @@ def _make_search(refit, teacher=None):
     scoring = {
         "neg_log_loss": "neg_log_loss",
         "latency": latency_scorer(),
-        "bytes": size_scorer,
+        "bytes": size_scorer(),
     }
     grid = {"student__max_leaf_nodes": [2, 4, 30]}
     return GridSearchCV(distilled, grid, scoring=scoring, refit=refit, cv=2)

@@ -1,6 +1,7 @@
 """What a model costs to serve, as scikit-learn's searches ask for it."""
 
 import pickle
+import sys
 import time
 
 import numpy as np
@@ -16,12 +17,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
+from skdistill.export import OnnxClassifier, slim, to_onnx
 from skdistill.metrics import latency_scorer, size_scorer
 
 X, Y = make_classification(n_samples=120, n_features=6, random_state=0)
@@ -199,14 +202,14 @@ def test_latency_refuses_bad_parameters_at_once(params, error, message):
 
 def test_size_is_minus_the_bytes_of_the_pickle():
     model = LogisticRegression().fit(X, Y)
-    assert size_scorer(model, X, Y) == -_count_bytes(model)
+    assert size_scorer()(model, X, Y) == -_count_bytes(model)
 
 
 def test_size_is_that_of_the_student():
     distilled = _make_distilled().fit(X, Y)
 
-    assert size_scorer(distilled, X, Y) == -_count_bytes(distilled.student_)
-    assert size_scorer(distilled) > -_count_bytes(distilled) / 5
+    assert size_scorer()(distilled, X, Y) == -_count_bytes(distilled.student_)
+    assert size_scorer()(distilled) > -_count_bytes(distilled) / 5
 
 
 def test_size_is_that_of_the_student_inside_a_pipeline():
@@ -214,7 +217,7 @@ def test_size_is_that_of_the_student_inside_a_pipeline():
     pipeline = Pipeline(steps).fit(X, Y)
     expected = Pipeline([("scale", pipeline[0]), ("model", pipeline[1].student_)])
 
-    assert size_scorer(pipeline, X, Y) == -_count_bytes(expected)
+    assert size_scorer()(pipeline, X, Y) == -_count_bytes(expected)
     # The pipeline itself is left alone.
     assert isinstance(pipeline[-1], DistilledClassifier)
 
@@ -223,24 +226,81 @@ def test_size_is_that_of_the_student_that_is_a_pipeline():
     student = make_pipeline(StandardScaler(), LogisticRegression())
     distilled = _make_distilled(student).fit(X, Y)
 
-    assert size_scorer(distilled) == -_count_bytes(distilled.student_)
+    assert size_scorer()(distilled) == -_count_bytes(distilled.student_)
 
 
 def test_size_of_a_search_is_that_of_its_best():
     search = GridSearchCV(_make_distilled(), {"alpha": [0.5, 1.0]}, cv=2).fit(X, Y)
-    assert size_scorer(search) == -_count_bytes(search.best_estimator_.student_)
+    assert size_scorer()(search) == -_count_bytes(search.best_estimator_.student_)
 
 
 def test_size_of_what_cant_be_pickled_says_so():
     sleeper = Sleeper().fit(X, Y)
     sleeper.function = lambda: None
     with pytest.raises(TypeError, match=r"part of this Sleeper can't be pickled"):
-        size_scorer(sleeper)
+        size_scorer()(sleeper)
+
+
+# --- deployments ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def network():
+    model = make_pipeline(StandardScaler(), MLPClassifier((32, 16), max_iter=30))
+    return model.fit(X, Y)
+
+
+def test_size_by_joblib_is_that_of_the_slim_object(network):
+    size = -size_scorer()(network)
+    # But for names that the pickle of what was loaded writes twice.
+    assert size == pytest.approx(_count_bytes(slim(network)), rel=0.01)
+    # The moments of the optimiser are twice as many numbers as the weights.
+    assert size < 0.6 * _count_bytes(network)
+
+
+@pytest.mark.parametrize("names", [None, list("abcdef")])
+def test_costs_as_onnx(monkeypatch, network, names):
+    pytest.importorskip("onnxruntime")
+    rows = X if names is None else pd.DataFrame(X, columns=names)
+    model = clone(network).fit(rows, Y)
+    expected = len(to_onnx(model, rows).SerializeToString())
+    assert -size_scorer(deployment="onnx")(model, rows) == expected
+
+    served = []
+    predict = OnnxClassifier.predict_proba
+    monkeypatch.setattr(
+        OnnxClassifier,
+        "predict_proba",
+        lambda self, rows: served.append(rows) or predict(self, rows),
+    )
+    assert latency_scorer(batch_size=2, deployment="onnx")(model, rows) < 0
+    # As a service has them.
+    assert {type(batch) for batch in served} == {np.ndarray if names is None else dict}
+    assert len(served[0]) == (2 if names is None else 6)
+
+
+def test_onnx_takes_rows_that_are_sparse():
+    pytest.importorskip("onnxruntime")
+    rows = sparse.csr_array(X)
+    model = LogisticRegression().fit(rows, Y)
+    assert latency_scorer(deployment="onnx")(model, rows) < 0
+    assert size_scorer(deployment="onnx")(model, rows) < 0
+
+
+@pytest.mark.parametrize("make", [latency_scorer, size_scorer])
+def test_deployments_that_are_refused(make, network, monkeypatch):
+    with pytest.raises(ValueError, match=r"\['joblib', 'onnx'\]; got 'pickle'"):
+        make(deployment="pickle")
+    with pytest.raises(ValueError, match="got none"):
+        make(deployment="onnx")(network, None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match=r'pip install "skdistill\[onnx\]"'):
+        make(deployment="onnx")(network, X)
 
 
 # --- in scikit-learn -----------------------------------------------------------
 
-SCORING = {"loss": "neg_log_loss", "latency": latency_scorer(), "bytes": size_scorer}
+SCORING = {"loss": "neg_log_loss", "latency": latency_scorer(), "bytes": size_scorer()}
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "routing"])
@@ -260,7 +320,7 @@ def test_scorers_in_cross_validate(routing):
     assert np.isfinite(scores["test_loss"]).all()
 
 
-@pytest.mark.parametrize("scorer", [latency_scorer(), size_scorer])
+@pytest.mark.parametrize("scorer", [latency_scorer(), size_scorer()])
 def test_scorers_alone(routing, scorer):
     scores = cross_validate(_make_distilled(), X, Y, scoring=scorer, cv=2)
     assert (scores["test_score"] < 0).all()
@@ -293,7 +353,7 @@ def test_a_search_routes_weights_past_the_costs():
         tree = DecisionTreeClassifier(random_state=0).set_fit_request(
             sample_weight=True
         )
-        scoring = {"latency": latency_scorer(), "bytes": size_scorer}
+        scoring = {"latency": latency_scorer(), "bytes": size_scorer()}
         search = GridSearchCV(
             tree, {"max_depth": [1, 3]}, scoring=scoring, refit="bytes", cv=2
         ).fit(X, Y, sample_weight=weight)
@@ -301,7 +361,7 @@ def test_a_search_routes_weights_past_the_costs():
     assert search.best_params_ == {"max_depth": 1}
 
 
-@pytest.mark.parametrize("scorer", [latency_scorer(99, 10), size_scorer])
+@pytest.mark.parametrize("scorer", [latency_scorer(99, 10), size_scorer()])
 def test_scorers_are_values(scorer):
     assert pickle.loads(pickle.dumps(scorer)) == scorer
     assert clone(scorer, safe=False) == scorer
@@ -310,10 +370,10 @@ def test_scorers_are_values(scorer):
 
 def test_a_frozen_model_is_deployed_as_it_is():
     frozen = FrozenEstimator(LogisticRegression().fit(X, Y))
-    assert size_scorer(frozen) == -_count_bytes(frozen)
+    assert size_scorer()(frozen) == -_count_bytes(frozen)
 
 
 def test_a_search_that_kept_no_best_serves_nothing():
     search = GridSearchCV(DecisionTreeClassifier(), {"max_depth": [1]}, refit=False)
     with pytest.raises(TypeError, match="refit=True"):
-        size_scorer(search.fit(X, Y))
+        size_scorer()(search.fit(X, Y))
