@@ -72,6 +72,7 @@ def test_many_threads_are_served_as_one_is(name, fitted):
 
 
 @pytest.mark.parametrize("name", STUDENTS)
+@pytest.mark.slow
 def test_a_seed_decides_every_byte_whatever_the_number_of_workers(name, fitted):
     def digest(distilled):
         given = distilled.pilots_, distilled.calibration_, distilled.memorization_

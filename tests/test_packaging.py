@@ -65,6 +65,7 @@ def _list_modules():
     }
 
 
+@pytest.mark.slow
 def test_wheel_holds_the_package_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -101,6 +102,7 @@ def test_build_warns_of_nothing_deprecated(build):
     assert "deprecat" not in build[1].lower()
 
 
+@pytest.mark.slow
 def test_import_from_the_wheel_is_light(wheel, tmp_path):
     _run(
         *("-m", "pip", "install", "--quiet", "--no-deps", "--no-index"),

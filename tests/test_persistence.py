@@ -167,6 +167,7 @@ assert not any(name.split(".")[0] == "skdistill" for name in sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_students_serve_where_skdistill_is_not_installed(fitted, tmp_path):
     students = {name: d.student_ for name, d in fitted.items()}
     joblib.dump((students, X), tmp_path / "students.joblib")
@@ -286,6 +287,7 @@ GRID = {"student__C": [0.1, 1.0], "temperature": [1.0, 2.0], "alpha": [0.5, 1.0]
 @pytest.mark.parametrize(
     ("cv", "n_fits"), [(None, 1), (2, 3)], ids=["in sample", "out of fold"]
 )
+@pytest.mark.slow
 def test_a_search_fits_each_teacher_once_a_training_split(cv, n_fits, tmp_path):
     log = tmp_path / "log"
     distilled = DistilledClassifier(

@@ -121,11 +121,11 @@ def prune(
     >>> from skdistill import DistilledClassifier
     >>> from skdistill.export import prune
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = MLPClassifier((32,), max_iter=1000, tol=1e-3)
+    >>> network = MLPClassifier((32,), max_iter=1000, tol=1e-2)
     >>> student = make_pipeline(StandardScaler(), network)
-    >>> teacher = RandomForestClassifier()
+    >>> teacher = RandomForestClassifier(30)
     >>> distilled = DistilledClassifier(teacher, student, random_state=0).fit(X, y)
-    >>> pruned = prune(distilled, X, y, epochs=50, tolerance=0.02, random_state=0)
+    >>> pruned = prune(distilled, X, y, epochs=20, tolerance=0.02, random_state=0)
     >>> pruned.estimator[-1].coefs_[0].shape
     (4, 16)
     """

@@ -162,6 +162,7 @@ def test_text_labels_of_digits_in_the_test_file(capsys, data):
     assert run_quickly("--test", "test.csv") == 0
 
 
+@pytest.mark.slow
 def test_loads_without_the_package(teacher):
     assert run_quickly("--student", "mlp") == 0
     frame = make_frame(seed=5).drop(columns="label")

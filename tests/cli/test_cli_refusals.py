@@ -10,6 +10,7 @@ from _command import call_module, make_frame, refuse, run_quickly
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
 
+@pytest.mark.slow
 def test_error_in_a_process():
     done = call_module("nowhere.csv", "--target", "label")
     assert done.returncode == 2

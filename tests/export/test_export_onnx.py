@@ -385,6 +385,7 @@ def test_a_missing_library_is_named_with_its_extra(library, learner, monkeypatch
     assert library in str(error.value)
 
 
+@pytest.mark.slow
 def test_import_without_the_libraries():
     code = (
         "import sys\n"

@@ -360,6 +360,7 @@ def test_other_boosting_libraries_keep_their_first_rounds(library):
     np.testing.assert_allclose(pruned.estimator.predict_proba(X), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_nets_lose_units():
     torch = pytest.importorskip("torch")
     skorch = pytest.importorskip("skorch")
@@ -400,6 +401,7 @@ def test_nets_lose_units():
         prune(odd, rows, CODES)
 
 
+@pytest.mark.slow
 def test_small_tables_get_more_epochs():
     network = MLPClassifier((2,), max_iter=3, random_state=0).fit(X, Y)
     for n_copies, epochs in ((20, 17), (80, 5)):

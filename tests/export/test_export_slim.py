@@ -246,6 +246,7 @@ def test_frozen_students_keep_their_type():
     np.testing.assert_array_equal(slim(frozen).predict(X), frozen.predict(X))
 
 
+@pytest.mark.slow
 def test_it_loads_where_skdistill_is_not_installed(fitted, tmp_path):
     models = {name: (slim(model), rows) for name, (model, rows) in fitted.items()}
     distilled = make_distilled(make_pipeline(StandardScaler(), LogisticRegression()))

@@ -48,6 +48,7 @@ def make(**params):
     )
 
 
+@pytest.mark.slow
 def test_a_fit_gives_the_same_bytes(client):
     given = {"X": X[:700], "y": y[:700], "X_unlabeled": X[700:]}
     alone = make(cv=3).fit(**given)
@@ -58,6 +59,7 @@ def test_a_fit_gives_the_same_bytes(client):
     assert together.predict_proba(X).tobytes() == alone.predict_proba(X).tobytes()
 
 
+@pytest.mark.slow
 def test_a_search_finds_the_same(client):
     grid = {"student__alpha": [1e-4, 10.0], "temperature": [1.0, 2.0]}
     search = GridSearchCV(make(augmenter=None, calibrate=False), grid, cv=2)

@@ -62,6 +62,7 @@ def learn(teacher, rows=MANY, **params):
         ("frame", "loky"),
     ],
 )
+@pytest.mark.slow
 def test_labels_do_not_depend_on_where_they_are_made(backend, kind):
     """They are `predict_proba`'s own answers, and the same bytes everywhere."""
     table = {
@@ -183,6 +184,7 @@ def distil(name, **params):
 
 @pytest.mark.parametrize("name", PARTS)
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.slow
 def test_a_fit_gives_the_same_bytes_everywhere(name, backend):
     """Folds, chunks and pilots, by workers and without."""
     given = {"X": X[:700], "y": y[:700], "X_unlabeled": X[700:]}
@@ -204,6 +206,7 @@ def fit_folds(teacher=None, **params):
     return distilled.fit(rows, MANY_Y[:600]).student_.mass_.tobytes()
 
 
+@pytest.mark.slow
 def test_backends_that_give_all_answers_at_once_do_too():
     alone = fit_folds()
     with joblib.parallel_config(backend="multiprocessing"):
@@ -236,6 +239,7 @@ def test_answers_that_got_lost_are_asked_for_again():
     Losing.lost.clear()
 
 
+@pytest.mark.slow
 def test_nets_take_turns_at_torchs_generator():
     """Threads share it, and each pilot of a net must draw what it would alone."""
     torch = pytest.importorskip("torch")

@@ -231,6 +231,7 @@ print(hasattr(model, "set_callbacks"), model.fit(X, y).score(X, y) > 0.9)
 """
 
 
+@pytest.mark.slow
 def test_without_the_experimental_callbacks_it_imports_and_fits():
     run = [sys.executable, "-c", WITHOUT_CALLBACKS]
     lines = subprocess.run(run, capture_output=True, text=True, check=True).stdout

@@ -40,6 +40,7 @@ def fit(student, n_threads):
     [MLPClassifier((200,), max_iter=2, batch_size=500), LogisticRegression()],
     ids=["network", "logistic"],
 )
+@pytest.mark.slow
 def test_a_fit_gives_the_same_bytes(student):
     one, two = fit(student, 1), fit(student, 2)
     assert one.pilots_ == two.pilots_

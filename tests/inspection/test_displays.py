@@ -299,6 +299,7 @@ def test_displays_without_matplotlib_name_the_extra(monkeypatch, distilled):
             call()
 
 
+@pytest.mark.slow
 def test_import_leaves_matplotlib_alone():
     code = (
         "import sys, skdistill.inspection, skdistill.metrics\n"

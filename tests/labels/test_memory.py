@@ -57,6 +57,7 @@ def measure_peak(teacher, student, fit_params=None, **params):
     ],
     ids=["logistic", "weighted", "network"],
 )
+@pytest.mark.slow
 def test_at_most_two_tables_of_labels_are_held(student):
     teacher = Shared().fit(X, Y)
     stored = np.tile(teacher.proba_, (N_ROWS, 1))

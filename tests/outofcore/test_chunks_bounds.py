@@ -156,6 +156,7 @@ class Drawn:
     ],
     ids=["network", "SGD"],
 )
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(student, scratch):
     """16 chunks are 84 MB."""
     X, y = make_classification(600, 20, random_state=0)
@@ -204,6 +205,7 @@ def test_files_are_removed_when_a_label_fails(chunk_data, small_blocks, scratch)
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
+@pytest.mark.slow
 def test_workers_give_the_same_bytes(chunk_data, small_blocks, backend):
     X, y = chunk_data
     student = MLPClassifier((4,), max_iter=2)

@@ -110,6 +110,7 @@ def test_synthetic_rows_are_shared_out_to_the_blocks(
     ],
     ids=["network", "SGD"],
 )
+@pytest.mark.slow
 def test_students_that_continue_learn_as_well(chunk_data, student, sort, small_blocks):
     """Sorted rows too: every buffer holds rows from everywhere."""
     X, y = chunk_data

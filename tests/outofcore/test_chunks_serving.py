@@ -55,6 +55,7 @@ def distil(X, y, X_unlabeled, student, **params):
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.slow
 def test_a_net_learns_as_well_by_chunks(data, small_blocks, shuffle):
     X, y = data
     net = make_net(iterator_train__shuffle=shuffle)
@@ -71,6 +72,7 @@ def test_a_net_learns_as_well_by_chunks(data, small_blocks, shuffle):
     np.testing.assert_array_equal(net.classes_, [0, 1, 2])
 
 
+@pytest.mark.slow
 def test_every_epoch_of_a_net_visits_every_row_once(data, small_blocks):
     """A fifth of the training rows validates; all others are learned."""
     X, y = data
@@ -95,6 +97,7 @@ def test_callbacks_stop_a_net_that_learns_by_chunks(data, small_blocks):
     assert len(distilled.student_[-1].history) == 3
 
 
+@pytest.mark.slow
 def test_a_net_without_shuffling_learns_one_buffer_as_the_whole(data):
     """No split, one batch an epoch of the given rows: updates of the same batches."""
     X, y = data

@@ -233,6 +233,7 @@ def test_a_network_takes_the_furthest_of_equals(losses, chosen, monkeypatch):
 @pytest.mark.parametrize(
     ("lead", "hidden"), [(0.019, (64, 32)), (0.021, (128, 128))], ids=["less", "more"]
 )
+@pytest.mark.slow
 def test_a_wider_default_student_must_be_better_by_a_standard_error(
     lead, hidden, monkeypatch
 ):
@@ -251,6 +252,7 @@ def test_a_wider_default_student_must_be_better_by_a_standard_error(
     assert chosen == (5 if hidden == (128, 128) else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_columns", "n_wider"), [(64, 2), (65, 1), (130, 0)])
 def test_the_default_student_has_25000_weights_at_most(n_columns, n_wider):
     """Each unit has an intercept; two classes have one output."""

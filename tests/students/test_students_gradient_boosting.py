@@ -91,6 +91,7 @@ def test_sparse_rows():
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.slow
 def test_boosting_ends_by_scikit_learn_s_rule(n_classes):
     """The loss that counts is the deviance: twice the log loss of two classes."""
     data = make_soft(n_samples=300, n_classes=n_classes)

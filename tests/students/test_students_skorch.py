@@ -480,6 +480,7 @@ def test_distilled_pipeline_ends_in_a_net(loss):
     np.testing.assert_array_equal(loaded.classes_, distilled.classes_)
 
 
+@pytest.mark.slow
 def test_other_students_import_no_torch():
     code = (
         "import sys, numpy as np; from skdistill import DistilledClassifier\n"

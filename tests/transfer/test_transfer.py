@@ -188,6 +188,7 @@ def test_same_seed_same_rows(sampler):
 
 
 @every_sampler
+@pytest.mark.slow
 def test_batches_do_not_change_what_holds(sampler):
     """Keys are made for 4,096 rows at once, rows for some 65,000."""
     X = np.random.RandomState(0).standard_normal((4200, 40))

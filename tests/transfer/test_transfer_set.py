@@ -253,6 +253,7 @@ def test_nested_parameters_are_searched(data):
 
 
 @pytest.mark.parametrize("cv", [None, 2])
+@pytest.mark.slow
 def test_a_search_over_the_student_fits_each_teacher_once(data, cv, tmp_path):
     X, y = data
     fits = tmp_path / "fits"
