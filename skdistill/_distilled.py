@@ -90,9 +90,7 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # `fit` raises the error for what is no estimator.
-        given = [p for p in (self.teacher, self.student) if hasattr(p, "fit")]
-        parts = [get_tags(part) for part in given]
+        parts = [get_tags(part) for part in self._list_parts()]
         inputs = tags.input_tags
         inputs.sparse = all(part.input_tags.sparse for part in parts)
         inputs.allow_nan = all(part.input_tags.allow_nan for part in parts)
@@ -100,6 +98,11 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         inputs.categorical = all(part.input_tags.categorical for part in parts)
         inputs.positive_only = any(part.input_tags.positive_only for part in parts)
         return tags
+
+    def _list_parts(self) -> list[Any]:
+        """Return teacher and student; `fit` raises the error for what is none."""
+        given = (self.teacher, self.student)
+        return [p for p in given if hasattr(p, "fit") and not isinstance(p, type)]
 
     def _served(self) -> Any:
         """Return the fitted student.

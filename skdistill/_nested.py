@@ -11,13 +11,23 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import (
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.frozen import FrozenEstimator
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from ._sklearn import BaseSearchCV
+
+#: Combine members whose `fit` they call with the weights.
+_VOTES = (VotingClassifier, VotingRegressor, StackingClassifier, StackingRegressor)
 
 # Before fit --------------------------------------------------------------------------
 
@@ -50,14 +60,31 @@ def takes_sample_weight(estimator: Any) -> bool:
     """
     if isinstance(estimator, Pipeline):
         return takes_sample_weight(last_step(estimator))
-    if isinstance(estimator, VotingClassifier | StackingClassifier):
+    if isinstance(estimator, _VOTES):
         # They call fit(X, y, sample_weight=...) on each, which a Pipeline refuses.
         return all(
             takes_sample_weight(member) and not isinstance(member, Pipeline)
             for _, member in estimator.estimators
             if member != "drop"
         )
+    if isinstance(estimator, TransformedTargetRegressor):
+        inner = estimator.regressor
+        return inner is None or takes_sample_weight(inner)
     return bool(has_fit_parameter(estimator, "sample_weight"))
+
+
+def takes_outputs(estimator: Any) -> bool:
+    """Whether a regressor learns several outputs, itself or through what it holds."""
+    estimator = last_step(estimator)
+    if isinstance(estimator, BaseSearchCV):
+        return takes_outputs(estimator.estimator)
+    if isinstance(estimator, TransformedTargetRegressor):
+        inner = estimator.regressor
+        return inner is None or takes_outputs(inner)
+    # Its tags do not say so.
+    if isinstance(estimator, MLPRegressor):
+        return True
+    return bool(get_tags(estimator).target_tags.multi_output)
 
 
 def weight_params(estimator: Any, weight: Any) -> dict[str, Any]:

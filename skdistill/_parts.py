@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metadata_routing import process_routing
 
@@ -129,9 +129,9 @@ def clone_parts(
         stored = data.task.check_stored(stored, data.y)
     teacher = _clone_teacher(estimator, data, stored)
     student = _clone_student(estimator, data, stored)
-    sampler = _clone_sampler(estimator, data.X, X_unlabeled, stored)
+    sampler = _clone_sampler(estimator, data, X_unlabeled, stored)
     seeds = _seed_parts(estimator, teacher, student)
-    routed = _route(estimator, teacher, data.weight, metadata)
+    routed = _route(estimator, teacher, student, data.weight, metadata)
     if is_chunked(data.X, X_unlabeled):
         # All of it is read, so the rest is checked before.
         X_unlabeled = open_chunks(X_unlabeled, data.X)
@@ -158,7 +158,7 @@ def _clone_teacher(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
     teacher = estimator.teacher
     if teacher is None:
         return data.task.default_teacher(data.X) if stored is None else None
-    check_teacher(teacher)
+    check_teacher(teacher, data.task)
     if not can_refit(teacher):
         if estimator.cv is not None:
             raise ValueError(
@@ -179,14 +179,21 @@ def _clone_student(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
         student = clone(estimator.student, safe=False)
     alpha = 1.0 if estimator.alpha == "auto" else estimator.alpha
     n_columns = data.task.n_columns
-    check_student(student, estimator.temperature, n_columns, data.n_samples, alpha)
+    check_student(
+        student,
+        estimator.temperature,
+        n_columns,
+        data.n_samples,
+        alpha,
+        data.task.method,
+    )
     if estimator.fine_tune:
         check_fine_tuning(student)
     return student
 
 
 def _clone_sampler(
-    estimator: Any, X: Any, X_unlabeled: Any, stored: FloatArray | None
+    estimator: Any, data: Dataset, X_unlabeled: Any, stored: FloatArray | None
 ) -> Any:
     """Return an unfitted sampler; None where no row is to be made."""
     augmenter = estimator.augmenter
@@ -194,13 +201,14 @@ def _clone_sampler(
     if stored is not None:
         beyond = "X_unlabeled" if X_unlabeled is not None else "an augmenter"
         if X_unlabeled is not None or augmenter not in (None, "auto"):
+            name = data.task.stored_name
             raise ValueError(
-                f"teacher_proba labels the training rows only; received {beyond}, "
-                "whose rows nobody could label. Leave it out, or pass the teacher."
+                f"{name} labels the training rows only; received {beyond}, whose rows "
+                "nobody could label. Leave it out, or pass the teacher."
             )
         return None
-    if X_unlabeled is not None and not is_chunked(X, X_unlabeled):
-        check_unlabeled(X, X_unlabeled)
+    if X_unlabeled is not None and not is_chunked(data.X, X_unlabeled):
+        check_unlabeled(data.X, X_unlabeled)
     return sampler
 
 
@@ -227,7 +235,11 @@ def _seed_parts(estimator: Any, teacher: Any, student: Any) -> Seeds:
 
 
 def _route(
-    estimator: Any, teacher: Any, weight: FloatArray | None, metadata: dict[str, Any]
+    estimator: Any,
+    teacher: Any,
+    student: Any,
+    weight: FloatArray | None,
+    metadata: dict[str, Any],
 ) -> dict[str, dict[str, Any]]:
     """Return what teacher, student and splitter are each called with."""
     if get_config()["enable_metadata_routing"]:
@@ -240,9 +252,11 @@ def _route(
         )
     given: dict[str, dict[str, Any]] = {"teacher": {}, "student": {}, "splitter": {}}
     if weight is not None:
+        if is_regressor(student):
+            check_takes_weight(student, "student")
         given["student"] = {"sample_weight": weight}
         if can_refit(teacher):
-            check_takes_weight(teacher)
+            check_takes_weight(teacher, "teacher")
             given["teacher"] = weight_params(teacher, weight)
     return given
 

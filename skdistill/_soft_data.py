@@ -81,6 +81,15 @@ class SoftDataset:
         """Position of each true label among the classes."""
         return np.searchsorted(self.classes, self.y)
 
+    @property
+    def labels(self) -> NDArray[Any]:
+        """True labels as numbers."""
+        return self.codes
+
+    def read_labels(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Return true labels from such numbers."""
+        return self.classes[labels]
+
     def join(self, transfer: SoftDataset | None) -> SoftDataset:
         """Return the labelled rows, followed by those of a transfer set."""
         train = self.take_labelled()
@@ -132,6 +141,15 @@ class SoftDataset:
     def transform(self, transform: Callable[[Any], Any]) -> SoftDataset:
         """Return the same targets for the rows as they are transformed."""
         return self.with_rows(transform(self.X))
+
+    def harden(self) -> SoftDataset:
+        """Return the true labels in the place of the soft targets."""
+        targets = one_hot(self.codes, len(self.classes))
+        return replace(self, targets=targets, temperature=1.0, alpha=None)
+
+    def ask(self, model: Any) -> FloatArray:
+        """Return what a fitted model serves of the rows."""
+        return model.predict_proba(self.X)
 
     def measure(self, proba: FloatArray) -> float:
         """Return the mean loss of a student that serves `proba` before it is scaled."""

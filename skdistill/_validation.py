@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator
-from sklearn.utils import column_or_1d, indexable
+from sklearn.base import BaseEstimator, is_regressor
+from sklearn.utils import check_array, column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from ._checks import check_weight, is_number, is_whole
 from ._dataset import Dataset, class_priors
 from ._frames import check_same_table, find_kind, is_missing, list_columns
-from ._labels._task import Classification
+from ._labels._task import Classification, Regression
 from ._nested import can_refit
 from ._typing import FloatArray, IndexArray
 from ._warnings import warn_caller
@@ -68,7 +68,7 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
 
     Parameters
     ----------
-    estimator : DistilledClassifier
+    estimator : DistilledClassifier or DistilledRegressor
         Its parameters are checked; nothing is set.
     X, y, sample_weight
         As in its `fit`.
@@ -85,24 +85,13 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
             f"{owner} requires y to be passed, but the target y is None. Pass the "
             "true label of each row."
         )
-    shape = np.asarray(y).shape
-    if len(shape) == 2 and shape[1] > 1:
-        raise ValueError(
-            f"y must hold one true label a row; received an array of shape {shape}. "
-            "Pass the probabilities of a teacher as teacher_proba, and the true "
-            "labels as y."
-        )
-    y = column_or_1d(y, warn=True)
-    _check_labels(y)
-    (X,) = indexable(X)
-    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc":
-        raise ValueError(
-            "X must hold one row a sample. Expected 2D array, got 1D array instead: "
-            f"shape {X.shape}. Use X.reshape(-1, 1) for a single column."
-        )
-    # A blank estimator takes the names, so that a failed fit changes nothing.
-    validate_data(BaseEstimator(), X, skip_check_array=True)
-    check_consistent_length(X, y)
+    learns_values = is_regressor(estimator)
+    y = read_values(y) if learns_values else _read_labels(y)
+    X = _check_rows(X, y)
+    if learns_values:
+        weight = None if sample_weight is None else check_weight(sample_weight, len(y))
+        codes = np.zeros(len(y), dtype=np.intp)
+        return Dataset(X, y, Regression(y, weight), codes, weight)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
@@ -145,15 +134,29 @@ def add_validation_data(
         )
     (X_val,) = indexable(X_val)
     check_same_table(X_val, data.X, "X_val")
-    y_val = column_or_1d(y_val, warn=True)
+    y_val, codes = _read_validation_labels(data, y_val)
     check_consistent_length(X_val, y_val)
-    codes = find_codes(y_val, data.classes, "y_val")
     weight = sample_weight_val
     if weight is not None:
         weight = check_weight(weight, len(codes), "sample_weight_val")
     _warn_of_scales(data.X, X_val)
-    rows = Dataset(X_val, data.classes[codes], data.task, codes, weight)
+    rows = Dataset(X_val, y_val, data.task, codes, weight)
     return replace(data, validation=rows)
+
+
+def _read_validation_labels(
+    data: Dataset, y_val: Any
+) -> tuple[NDArray[Any], IndexArray]:
+    if len(data.classes):
+        codes = find_codes(column_or_1d(y_val, warn=True), data.classes, "y_val")
+        return data.classes[codes], codes
+    y_val = read_values(y_val, "y_val")
+    if y_val.shape[1:] != data.y.shape[1:]:
+        raise ValueError(
+            "y_val must have as many outputs as y; received y_val of shape "
+            f"{y_val.shape}, and y of shape {data.y.shape}. Pass the same columns."
+        )
+    return y_val, np.zeros(len(y_val), dtype=np.intp)
 
 
 def find_codes(y: NDArray[Any], classes: NDArray[Any], name: str) -> IndexArray:
@@ -202,6 +205,44 @@ def _measure_column(column: Any) -> tuple[float, float]:
     return (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
 
 
+def _check_rows(X: Any, y: NDArray[Any]) -> Any:
+    (X,) = indexable(X)
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc":
+        raise ValueError(
+            "X must hold one row a sample. Expected 2D array, got 1D array instead: "
+            f"shape {X.shape}. Use X.reshape(-1, 1) for a single column."
+        )
+    # A blank estimator takes the names, so that a failed fit changes nothing.
+    validate_data(BaseEstimator(), X, skip_check_array=True)
+    check_consistent_length(X, y)
+    return X
+
+
+def read_values(y: Any, name: str = "y") -> FloatArray:
+    """Return true values as an array, a vector where there is one output."""
+    try:
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name=name)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must hold a finite number for every row and output: {error} Leave "
+            "rows without one out; DistilledClassifier learns classes."
+        ) from None
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def _read_labels(y: Any) -> NDArray[Any]:
+    shape = np.asarray(y).shape
+    if len(shape) == 2 and shape[1] > 1:
+        raise ValueError(
+            f"y must hold one true label a row; received an array of shape {shape}. "
+            "Pass the probabilities of a teacher as teacher_proba, and the true "
+            "labels as y."
+        )
+    y = column_or_1d(y, warn=True)
+    _check_labels(y)
+    return y
+
+
 def _check_labels(y: NDArray[Any]) -> None:
     if y.dtype.kind == "O":
         missing = np.flatnonzero([is_missing(label) for label in y])
@@ -246,22 +287,23 @@ def warn_of_costs(data: Dataset, priors: FloatArray) -> None:
 
 
 def check_stands_alone(estimator: Any, data: Dataset) -> None:
-    """Stored probabilities leave nothing to fit."""
+    """Stored labels leave nothing to fit."""
+    name = data.task.stored_name
     if estimator.cv is not None:
         raise ValueError(
             "Out-of-fold labels need a live teacher; received cv="
-            f"{estimator.cv!r} with teacher_proba. Set cv=None, or drop teacher_proba."
+            f"{estimator.cv!r} with {name}. Set cv=None, or drop {name}."
         )
     teacher = estimator.teacher
     if can_refit(teacher):
         raise ValueError(
-            "teacher_proba stands in for the teacher, which would not be fitted; "
+            f"{name} stands in for the teacher, which would not be fitted; "
             f"received teacher={type(teacher).__name__}. Set teacher=None, or wrap a "
             "fitted teacher in FrozenEstimator."
         )
     if teacher is None and data.validation is not None:
         raise ValueError(
             "Validation rows are labelled by the teacher; received X_val with "
-            "teacher_proba, which has the labels of X alone. Set teacher to the fitted "
+            f"{name}, which has the labels of X alone. Set teacher to the fitted "
             "teacher in a FrozenEstimator, or leave X_val out."
         )

@@ -2,20 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import gen_batches
 
 from ._checks import is_whole
 from ._frames import take_chunk
 from ._labels._probabilities import check_probabilities
+from ._labels._values import check_values
 from ._sklearn import _num_samples
+from ._typing import FloatArray
 from ._version import Versioned
 
-__all__ = ["FunctionClassifier"]
+__all__ = ["FunctionClassifier", "FunctionRegressor"]
 
 
-class FunctionClassifier(Versioned, ClassifierMixin, BaseEstimator):
+class _FunctionModel(Versioned, BaseEstimator):
+    """A fitted estimator made of a function; it is never cloned or refitted."""
+
+    def _check(self, returned: str) -> None:
+        if not callable(self.func):
+            raise TypeError(
+                f"func must be a function from rows to {returned}; got "
+                f"{self.func!r}. Pass the function itself, not what it returns."
+            )
+        size = self.batch_size
+        if size is not None and not is_whole(size, 1):
+            raise ValueError(
+                f"batch_size must be an integer of at least 1, or None; got {size!r}. "
+                "None passes all rows in one call."
+            )
+
+    def _call(self, X: Any, read: Callable[..., Any]) -> list[Any]:
+        """Return what the function answers batch by batch, as it is read."""
+        n_rows = _num_samples(X)
+        name = getattr(self.func, "__name__", type(self.func).__name__)
+        owner = f"What {name} of the {type(self).__name__} returns"
+        answers = []
+        for rows in gen_batches(n_rows, self.batch_size or n_rows) if n_rows else ():
+            batch = X if rows == slice(0, n_rows) else take_chunk(X, rows)
+            answers.append(read(self.func(batch), rows.stop - rows.start, owner))
+        return answers
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.no_validation = True
+        # The function decides which rows it takes.
+        tags.input_tags.sparse = tags.input_tags.allow_nan = True
+        tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+
+class FunctionClassifier(ClassifierMixin, _FunctionModel):
     """A fitted classifier made of a function from rows to probabilities.
 
     The function stands for a model that is not fitted here: a remote service, an
@@ -119,11 +167,7 @@ class FunctionClassifier(Versioned, ClassifierMixin, BaseEstimator):
         ValueError
             `classes` or `batch_size` is invalid.
         """
-        if not callable(self.func):
-            raise TypeError(
-                "func must be a function from rows to probabilities; got "
-                f"{self.func!r}. Pass the function itself, not what it returns."
-            )
+        self._check("probabilities")
         classes = self.classes_
         if (
             classes.ndim != 1
@@ -133,12 +177,6 @@ class FunctionClassifier(Versioned, ClassifierMixin, BaseEstimator):
             raise ValueError(
                 "classes must list at least two labels, each once, in the order of "
                 f"the columns; got {self.classes!r}. Pass the labels of y."
-            )
-        size = self.batch_size
-        if size is not None and not is_whole(size, 1):
-            raise ValueError(
-                f"batch_size must be an integer of at least 1, or None; got {size!r}. "
-                "None passes all rows in one call."
             )
         return self
 
@@ -162,16 +200,12 @@ class FunctionClassifier(Versioned, ClassifierMixin, BaseEstimator):
             not one row for each row of its batch.
         """
         self.fit()
-        n_rows = _num_samples(X)
-        name = getattr(self.func, "__name__", type(self.func).__name__)
-        owner = f"What {name} of the FunctionClassifier returns"
-        answers = [np.empty((0, len(self.classes_)))]
-        for rows in gen_batches(n_rows, self.batch_size or n_rows) if n_rows else ():
-            batch = X if rows == slice(0, n_rows) else take_chunk(X, rows)
-            n_asked = rows.stop - rows.start
-            answer = self.func(batch)
-            answers.append(check_probabilities(answer, n_asked, self.classes_, owner))
-        return np.concatenate(answers)
+        classes = self.classes_
+
+        def read(answer: Any, n_rows: int, owner: str) -> FloatArray:
+            return check_probabilities(answer, n_rows, classes, owner)
+
+        return np.concatenate([np.empty((0, len(classes))), *self._call(X, read)])
 
     def predict(self, X):
         """Return the label of the largest probability.
@@ -188,17 +222,99 @@ class FunctionClassifier(Versioned, ClassifierMixin, BaseEstimator):
         """
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def __sklearn_clone__(self):
+
+class FunctionRegressor(RegressorMixin, _FunctionModel):
+    """A fitted regressor made of a function from rows to values.
+
+    The function stands for a model that is not fitted here, as that of a
+    :class:`FunctionClassifier` does. :class:`DistilledRegressor` takes it as a fixed
+    teacher: it is never cloned, copied or refitted.
+
+    Parameters
+    ----------
+    func : callable
+        Is called with rows, in the container in which they came, and returns their
+        values, shape (n_rows,) or (n_rows, n_outputs).
+    batch_size : int, default=None
+        The most rows in a call; None: as many as `predict` is given.
+
+    See Also
+    --------
+    FunctionClassifier : The same for probabilities.
+
+    Notes
+    -----
+    Calls are made one after the other, unless `n_jobs` of
+    :class:`DistilledRegressor` asks for workers. Pickling, and workers that are
+    processes, need a function that can be pickled.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> from skdistill import DistilledRegressor, FunctionRegressor
+    >>> X, y = make_friedman1(300, random_state=0)
+    >>> teacher = FunctionRegressor(lambda rows: 10 * rows[:, 3], batch_size=100)
+    >>> distilled = DistilledRegressor(teacher, DecisionTreeRegressor(), random_state=0)
+    >>> distilled.fit(X, y).teacher_ is teacher
+    True
+    """
+
+    def __init__(self, func, *, batch_size=None):
+        self.func = func
+        self.batch_size = batch_size
+
+    def fit(self, X=None, y=None):
+        """Check the parameters; nothing is fitted.
+
+        Parameters
+        ----------
+        X, y : object, default=None
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        self : FunctionRegressor
+            This one.
+
+        Raises
+        ------
+        TypeError
+            `func` is not callable.
+        ValueError
+            `batch_size` is invalid.
+        """
+        self._check("values")
         return self
 
-    def __sklearn_is_fitted__(self):
-        return True
+    def predict(self, X):
+        """Call the function on batches of rows.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Rows of the kind that the function takes.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            A parameter is invalid, or the function returned no finite numbers, or not
+            one row for each row of its batch.
+        """
+        self.fit()
+
+        def read(answer: Any, n_rows: int, owner: str) -> FloatArray:
+            return check_values(answer, n_rows, None, owner)
+
+        answers = self._call(X, read)
+        values = np.concatenate(answers) if answers else np.empty((0, 1))
+        return values[:, 0] if values.shape[1] == 1 else values
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.no_validation = True
-        # The function decides which rows it takes.
-        tags.input_tags.sparse = tags.input_tags.allow_nan = True
-        tags.input_tags.string = tags.input_tags.categorical = True
+        tags.target_tags.multi_output = True
         return tags

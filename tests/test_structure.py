@@ -14,9 +14,9 @@ PACKAGE = ROOT / "skdistill"
 # A module or folder at the top of the package imports from later ones alone.
 ROOMS = [
     *("__main__", "_cli", "inspection", "metrics", "export", "__init__"),
-    *("_classifier", "_distilled", "teachers", "_fit", "_selection", "_parts"),
-    *("_validation", "_students", "_outofcore", "_labels"),
-    *("transfer", "torch", "_soft_data", "_paired", "_dataset"),
+    *("_classifier", "_regressor", "_distilled", "teachers", "_fit", "_selection"),
+    *("_parts", "_validation", "_students", "_outofcore", "_labels"),
+    *("transfer", "torch", "_value_data", "_soft_data", "_paired", "_dataset"),
     *("_nested", "_frames", "_version", "_warnings", "_files", "_tasks", "_progress"),
     *("_checks", "_typing", "_sklearn"),
 ]

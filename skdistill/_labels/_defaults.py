@@ -14,10 +14,11 @@ import narwhals.stable.v2 as nw
 from scipy.sparse import csr_matrix, issparse, sparray
 from sklearn import get_config
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import VotingClassifier
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.neural_network import MLPClassifier
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -41,33 +42,23 @@ _MAX_WEIGHTS = 25_000
 _FEW_ROWS = 200
 
 
-def default_teacher(X: Any) -> Pipeline:
-    """A soft vote of boosted trees and two networks.
+def default_teacher(X: Any, n_outputs: int | None = None) -> Pipeline:
+    """A soft vote, or mean, of boosted trees and two networks.
 
     Parameters
     ----------
     X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Its columns decide the preprocessing; nothing is fitted.
+    n_outputs : int or None, default=None
+        Number of values a row. None: classes.
 
     Returns
     -------
     teacher : Pipeline
-        Preprocessing, then a `VotingClassifier`.
+        Preprocessing, then a `VotingClassifier` or `VotingRegressor`; for several
+        outputs boosted trees for each.
     """
-    # Imported late: `import skdistill` must not cost a LightGBM.
-    from lightgbm import LGBMClassifier
-
-    # One thread, where the order of sums would otherwise depend on the machine.
-    boosted = LGBMClassifier(
-        n_estimators=200, learning_rate=0.05, verbose=-1, n_jobs=1, deterministic=True
-    )
-    # Stopped where the training loss flattens: it needs no validation rows, and it
-    # beat stopping on the accuracy of a tenth of them.
-    network = MLPClassifier((128, 64), tol=5e-3, n_iter_no_change=5, max_iter=1000)
-    members = [("lightgbm", boosted), ("mlp", network), ("mlp2", clone(network))]
-    for _, member in members:
-        _request_weights(member, True)
-    vote = VotingClassifier(members, voting="soft")
+    vote = _make_vote() if n_outputs is None else _make_mean(n_outputs)
     steps = [("columns", prepare_columns(X)), ("vote", vote)]
     if isinstance(X, sparray):
         # LightGBM predicts for sparse matrices only.
@@ -76,7 +67,53 @@ def default_teacher(X: Any) -> Pipeline:
     return Pipeline(steps)
 
 
-def default_student(X: Any, n_samples: int, *, stops: bool = True) -> Pipeline:
+#: Boosted trees of the default teacher. One thread, where the order of sums would
+#: otherwise depend on the machine.
+_BOOSTED: dict[str, Any] = {
+    "n_estimators": 200,
+    "learning_rate": 0.05,
+    "verbose": -1,
+    "n_jobs": 1,
+    "deterministic": True,
+}
+
+#: Its networks. They stop where the training loss flattens, which needs no validation
+#: rows and beat stopping on the accuracy of a tenth of them.
+_NETWORK: dict[str, Any] = {
+    "hidden_layer_sizes": (128, 64),
+    "n_iter_no_change": 5,
+    "max_iter": 1000,
+}
+
+
+def _make_vote() -> VotingClassifier:
+    # Imported late: `import skdistill` must not cost a LightGBM.
+    from lightgbm import LGBMClassifier
+
+    boosted = _request_weights(LGBMClassifier(**_BOOSTED), True)
+    network = _request_weights(MLPClassifier(**_NETWORK, tol=5e-3), True)
+    members = [("lightgbm", boosted), ("mlp", network), ("mlp2", clone(network))]
+    return VotingClassifier(members, voting="soft")
+
+
+def _make_mean(n_outputs: int) -> Any:
+    from lightgbm import LGBMRegressor
+
+    boosted = _request_weights(LGBMRegressor(**_BOOSTED), True)
+    if n_outputs > 1:
+        # A VotingRegressor learns one output.
+        return MultiOutputRegressor(boosted)
+    # The loss of standardised values is some ten times smaller than a log loss.
+    network = _request_weights(MLPRegressor(**_NETWORK, tol=5e-4), True)
+    scaler = _request_weights(StandardScaler(), False)
+    scaled = TransformedTargetRegressor(network, transformer=scaler)
+    members = [("lightgbm", boosted), ("mlp", scaled), ("mlp2", clone(scaled))]
+    return VotingRegressor(members)
+
+
+def default_student(
+    X: Any, n_samples: int, *, stops: bool = True, values: bool = False
+) -> Pipeline:
     """A network of two small layers behind its own preprocessing.
 
     Parameters
@@ -89,17 +126,23 @@ def default_student(X: Any, n_samples: int, *, stops: bool = True) -> Pipeline:
         Whether the network stops early. Not where it learns a transfer set: there
         the smallest steps come last, and the rows that would end it were learned by
         the teacher.
+    values : bool, default=False
+        Whether values are learned, and not classes.
 
     Returns
     -------
     student : Pipeline
-        Preprocessing, then an `MLPClassifier`.
+        Preprocessing, then an `MLPClassifier` or `MLPRegressor`.
     """
+    kind = MLPRegressor if values else MLPClassifier
     if n_samples < _FEW_ROWS:
-        network = MLPClassifier(_HIDDEN[0], max_iter=2000)
+        network = kind(hidden_layer_sizes=_HIDDEN[0], max_iter=2000)
     else:
-        network = MLPClassifier(
-            _HIDDEN[0], early_stopping=stops, n_iter_no_change=20, max_iter=1000
+        network = kind(
+            hidden_layer_sizes=_HIDDEN[0],
+            early_stopping=stops,
+            n_iter_no_change=20,
+            max_iter=1000,
         )
     return Pipeline([("columns", prepare_columns(X)), ("mlp", network)])
 

@@ -10,9 +10,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import r2_score
 
+from .._sklearn import _num_samples
 from .._soft_data import SoftDataset, label_dtype, row_blocks
 from .._typing import AnyArray, FloatArray, IndexArray
+from .._value_data import as_columns, make_values
 from ._defaults import default_student, default_teacher
 from ._probabilities import (
     TEACHER,
@@ -21,7 +24,8 @@ from ._probabilities import (
     check_stored,
     read_answer,
 )
-from ._soft_targets import clip_probabilities, soft_targets
+from ._soft_targets import blend_targets, clip_probabilities, soft_targets
+from ._values import check_values
 
 #: A teacher this accurate on its own rows, and this certain (in nats), repeats their
 #: labels.
@@ -29,6 +33,9 @@ _ACCURACY, _ENTROPY = 0.999, 0.1
 
 #: Share of the rows below which a class is rare.
 _RARE = 0.02
+
+#: So does one that leaves this share of the variance of its own rows at most.
+_UNEXPLAINED = 1e-3
 
 
 class Task(ABC):
@@ -38,6 +45,8 @@ class Task(ABC):
     ----------
     method : str
         The method by which teachers and students give labels.
+    stored_name : str
+        The parameter of `fit` that has labels in place of a teacher.
     n_columns : int
         Columns of the labels.
     dtype : type
@@ -51,6 +60,7 @@ class Task(ABC):
     """
 
     method: ClassVar[str]
+    stored_name: ClassVar[str]
     n_columns: int
     dtype: type[np.floating]
     classes: AnyArray
@@ -135,6 +145,7 @@ class Classification(Task):
     """Labels are probabilities, one column a class."""
 
     method = "predict_proba"
+    stored_name = "teacher_proba"
 
     def __init__(self, classes: AnyArray, priors: FloatArray) -> None:
         self.classes, self.priors = classes, priors
@@ -224,6 +235,78 @@ class Classification(Task):
 
     def default_student(self, X: Any, n_samples: int, *, stops: bool) -> Any:
         return default_student(X, n_samples, stops=stops)
+
+
+class Regression(Task):
+    """Labels are values, one column an output.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        True values of the training rows.
+    weight : ndarray of shape (n_samples,) or None
+        Row weights.
+    """
+
+    method = "predict"
+    stored_name = "teacher_prediction"
+    dtype = np.float64
+
+    def __init__(self, y: AnyArray, weight: FloatArray | None) -> None:
+        self.classes = self.priors = np.empty(0)
+        self.rare = np.zeros(0, dtype=bool)
+        values = as_columns(y)
+        self.is_vector, self.n_columns = y.ndim == 1, values.shape[1]
+        deviation = values - np.average(values, axis=0, weights=weight)
+        self._variance = np.average(deviation**2, axis=0, weights=weight)
+        self._variance[self._variance == 0] = 1.0
+
+    def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
+        owner = f"The predict of the teacher ({type(teacher).__name__})"
+        return check_values(answer, _num_samples(X), self.n_columns, owner)
+
+    def serve(self, student: Any, X: Any) -> FloatArray:
+        return as_columns(np.asarray(student.predict(X), dtype=np.float64))
+
+    def check_stored(self, labels: Any, y: AnyArray) -> FloatArray:
+        return check_values(labels, len(y), self.n_columns, self.stored_name)
+
+    def make_soft(
+        self,
+        X: Any,
+        labels: FloatArray,
+        y: AnyArray | None,
+        *,
+        alpha: float,
+        temperature: float,
+        calibration: Any,
+        **rest: Any,
+    ) -> SoftDataset:
+        if y is None:
+            y = labels[:, 0] if self.is_vector else labels
+        return make_values(X, blend_targets(labels, as_columns(y), alpha), y, **rest)
+
+    def score(self, served: FloatArray, y: AnyArray) -> FloatArray:
+        """Return squared errors; of several outputs the mean, as shares of variance."""
+        errors = (served - as_columns(y)) ** 2
+        if self.n_columns == 1:
+            return errors[:, 0]
+        return (errors / self._variance).mean(axis=1)
+
+    def rate_labels(
+        self, labels: FloatArray, y: AnyArray, weight: FloatArray | None
+    ) -> dict[str, float]:
+        """Return R², the share of the variance that is explained."""
+        return {"r2": float(r2_score(as_columns(y), labels, sample_weight=weight))}
+
+    def repeats_labels(self, memorization: dict[str, float]) -> bool:
+        return memorization["r2_in_sample"] >= 1 - _UNEXPLAINED
+
+    def default_teacher(self, X: Any) -> Any:
+        return default_teacher(X, self.n_columns)
+
+    def default_student(self, X: Any, n_samples: int, *, stops: bool) -> Any:
+        return default_student(X, n_samples, stops=stops, values=True)
 
 
 def _entropy(proba: FloatArray) -> FloatArray:

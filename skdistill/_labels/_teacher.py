@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from .._frames import take_chunk
-from .._nested import can_refit, last_step, takes_sample_weight
+from .._nested import can_refit, last_step, takes_outputs, takes_sample_weight
 from .._progress import propagate
 from .._sklearn import _num_samples
 from .._tasks import Shared, Tasks, share_cores
@@ -27,15 +27,16 @@ _CHUNK = 50_000
 _CELLS = 1_000_000
 
 
-def check_teacher(teacher: Any) -> None:
-    """Raise where the teacher cannot give probabilities.
+def check_teacher(teacher: Any, task: Task) -> None:
+    """Raise where the teacher cannot give the labels of the task.
 
     Raises
     ------
     TypeError
-        The teacher has no `predict_proba`.
+        The teacher has no `predict_proba`, or is no regressor.
     ValueError
-        The teacher is a `VotingClassifier` that votes hard.
+        The teacher is a `VotingClassifier` that votes hard, or learns one output where
+        there are several.
     """
     if isinstance(teacher, type):
         raise TypeError(
@@ -43,15 +44,17 @@ def check_teacher(teacher: Any) -> None:
             f"Pass an instance: {teacher.__name__}()."
         )
     if not hasattr(teacher, "get_params"):
-        _refuse_foreign(teacher)
+        _refuse_foreign(teacher, task)
     frozen = isinstance(teacher, FrozenEstimator)
     last = last_step(teacher.estimator if frozen else teacher)
-    if getattr(last, "voting", None) == "hard":
+    if task.method == "predict":
+        _check_regressor(teacher, last, task)
+    elif getattr(last, "voting", None) == "hard":
         raise ValueError(
             "The teacher must give probabilities, received a VotingClassifier with "
             'voting="hard". Set voting="soft".'
         )
-    if not hasattr(teacher, "fit") or not hasattr(teacher, "predict_proba"):
+    elif not hasattr(teacher, "fit") or not hasattr(teacher, "predict_proba"):
         raise TypeError(
             "The teacher must be a classifier with predict_proba, received "
             f"{type(last).__name__}. Wrap it in CalibratedClassifierCV, or switch "
@@ -64,24 +67,44 @@ def check_teacher(teacher: Any) -> None:
         teacher.fit(None)
 
 
-def _refuse_foreign(teacher: Any) -> None:
-    """Raise for what gives probabilities but is no estimator of scikit-learn."""
+def _check_regressor(teacher: Any, last: Any, task: Task) -> None:
+    if not hasattr(teacher, "fit") or not is_regressor(teacher):
+        raise TypeError(
+            f"The teacher must be a regressor, received {type(last).__name__}. Pass a "
+            "regressor; DistilledClassifier distils classifiers."
+        )
+    if task.n_columns > 1 and can_refit(teacher) and not takes_outputs(teacher):
+        raise ValueError(
+            f"With {task.n_columns} outputs the teacher must learn several; received "
+            f"{type(last).__name__}, which learns one. Wrap it in MultiOutputRegressor."
+        )
+
+
+def _refuse_foreign(teacher: Any, task: Task) -> None:
+    """Raise for what gives labels but is no estimator of scikit-learn."""
     name = type(teacher).__name__
-    if hasattr(teacher, "predict_proba"):
-        received, func = f"an object of type {name}", "teacher.predict_proba"
+    if hasattr(teacher, task.method):
+        received, func = f"an object of type {name}", f"teacher.{task.method}"
     elif callable(teacher):
         received, func = f"the function {getattr(teacher, '__name__', name)}", "func"
     else:
         return
+    fix = f"FunctionRegressor({func})."
+    if task.method == "predict_proba":
+        fix = (
+            f"FunctionClassifier({func}, classes), with the classes in the order of "
+            "its columns."
+        )
     raise TypeError(
         f"The teacher must be an estimator of scikit-learn, received {received}. Wrap "
-        f"it: FunctionClassifier({func}, classes), with the classes in the order of "
-        "its columns."
+        f"it: {fix}"
     )
 
 
 def check_fixed_classes(teacher: Any, classes: NDArray[Any]) -> None:
     """Raise where a fixed teacher does not know a class of y."""
+    if not len(classes):
+        return
     known = set(np.asarray(teacher.classes_).tolist())
     missing = [label for label in classes.tolist() if label not in known]
     if missing:
@@ -91,12 +114,12 @@ def check_fixed_classes(teacher: Any, classes: NDArray[Any]) -> None:
         )
 
 
-def check_takes_weight(teacher: Any) -> None:
-    """Raise where row weights would be lost on the way to the teacher."""
-    if not takes_sample_weight(teacher):
+def check_takes_weight(part: Any, role: str) -> None:
+    """Raise where row weights would be lost on the way to teacher or student."""
+    if not takes_sample_weight(part):
         raise TypeError(
-            "With sample_weight, the teacher's fit must take sample_weight; "
-            f"{type(teacher).__name__} or one of its members does not. Use a teacher "
+            f"With sample_weight, the {role}'s fit must take sample_weight; "
+            f"{type(part).__name__} or one of its members does not. Use a {role} "
             "that does, or enable metadata routing and say which parts take weights "
             "with set_fit_request(sample_weight=...)."
         )

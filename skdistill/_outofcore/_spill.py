@@ -70,13 +70,13 @@ class Spill:
         self._stores: dict[str, Any] = {
             "X": open_store(train.X, folder / "rows"),
             "targets": ArrayStore(train.targets[:0], folder / "targets"),
-            "codes": ArrayStore(np.empty(0, dtype=np.int64), folder / "codes"),
+            "labels": ArrayStore(train.labels[:0], folder / "labels"),
         }
         for name in ("weight", "alpha"):
             if getattr(train, name) is not None:
                 self._stores[name] = ArrayStore(np.empty(0), folder / name)
         self._sum_weight = 0.0
-        self._class_weight: Any = None
+        self._change: Callable[[SoftDataset], SoftDataset] | None = None
         self._mass = np.zeros(len(train.classes))
 
     def append(self, data: SoftDataset) -> None:
@@ -96,7 +96,12 @@ class Spill:
     def weigh_classes(self, class_weight: dict[Any, float] | str) -> None:
         """Apply a student's `class_weight` to whatever is read from now on."""
         factors = weigh_classes(class_weight, self.classes, self._mass)
-        self._class_weight = dict(zip(self.classes.tolist(), factors, strict=True))
+        weights = dict(zip(self.classes.tolist(), factors, strict=True))
+        self.change(lambda data: data.weigh_classes(weights))
+
+    def change(self, change: Callable[[SoftDataset], SoftDataset]) -> None:
+        """Apply a function to whatever is read from now on."""
+        self._change = change
 
     def map(self) -> SoftDataset:
         """Return all rows, mapped from the files."""
@@ -115,7 +120,7 @@ class Spill:
         start : int
             The first row to be read.
         """
-        width = self._mass.size + count_columns(self.train.X)
+        width = self.train.targets.shape[1] + count_columns(self.train.X)
         n_buffer = int(np.clip(_CELLS // width, *_BOUNDS))
         n_buffers = max(1, (self.n_samples - start) // n_buffer)
         n_runs = n_buffers * _RUNS if n_buffers > 1 else 1
@@ -129,8 +134,6 @@ class Spill:
             yield self._build({k: s.read(parts) for k, s in self._stores.items()})
 
     def _build(self, parts: dict[str, Any]) -> SoftDataset:
-        y = self.classes[parts.pop("codes")]
+        y = self.train.read_labels(parts.pop("labels"))
         data = replace(self.train, y=y, **parts)
-        if self._class_weight is None:
-            return data
-        return data.weigh_classes(self._class_weight)
+        return data if self._change is None else self._change(data)

@@ -24,7 +24,7 @@ from ._candidates import Candidate, drop_needless
 from ._hold_outs import Splits
 from ._pilots import Pilot, label_pilots, run_pilots, run_wider
 from ._sampling import sample_rows_of
-from ._scores import CERTAIN, Scores
+from ._scores import CERTAIN, Scores, make_scores
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,11 @@ class Choice:
         losses = self.scores.rate_student(student)
         if self.scores.is_far_worse(losses, self.losses):
             before, after = map(self.scores.average, (self.losses, losses))
+            name, scores = type(last_step(student)).__name__, self.scores
             warn_caller(
-                f"The {type(last_step(student)).__name__} has a log loss of "
-                f"{after:.4f} on {len(losses)} rows, where its pilot, fitted without "
-                f"them, has {before:.4f}: its fit diverges or is too long. Lower its "
-                "learning rate or number of rounds; in leaves of boosted trees of many "
-                "classes nearly no Hessian is left, and min_child_weight=1 bounds them."
+                f"The {name} has a {scores.loss_name} of {after:.4g} on {len(losses)} "
+                f"rows, where its pilot, fitted without them, has {before:.4g}: its "
+                f"fit diverges or is too long. {scores.worse_fix}"
             )
 
 
@@ -99,7 +98,7 @@ def choose(
         assert oof is not None
         labels = label_pilots(splits, oof)
         held_out = np.concatenate([rows for _, rows in splits.pilots])
-        scores = Scores(data, held_out, parts.student)
+        scores = make_scores(data, held_out, parts.student)
         said = np.concatenate([some.held_out for some in labels])
         teacher = scores.read_teacher(said, calibration)
         candidates = drop_needless(candidates, data, memorization)
@@ -128,7 +127,7 @@ def choose(
             sample_rows_of(chosen.candidate, parts, data, splits),
             memorization,
             scores.calibrate(chosen, teacher) if splits.calibrate else Calibration(1.0),
-            [_report(pilot, scores, pilot is chosen) for pilot in pilots],
+            [{**scores.report(p), "chosen": p is chosen} for p in pilots],
             student,
             scores,
             None if any(chosen is p for p in known) else scores.rate(chosen.served),
@@ -237,14 +236,3 @@ def _describe_harm(
         f"{scores.describe(direct.served)} of the student. The student "
         f"learns from: {chosen.candidate.name}. {fix}"
     )
-
-
-def _report(pilot: Pilot, scores: Scores, is_chosen: bool) -> dict[str, Any]:
-    """Return the figures behind the choice."""
-    return {
-        "learns from": pilot.candidate.name,
-        "temperature": pilot.candidate.temperature,
-        "alpha": pilot.candidate.alpha,
-        **scores.report(pilot.served),
-        "chosen": is_chosen,
-    }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils import check_random_state
 
@@ -145,7 +146,7 @@ def _warn_of_known_rows(parts: Parts, pilots: list[Split]) -> None:
 def _draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
     if estimator.cv is None:
         return None
-    cv = check_cv(estimator.cv, data.y, classifier=True)
+    cv = check_cv(estimator.cv, data.y, classifier=is_classifier(estimator))
     folds = list(cv.split(data.X, data.y, **parts.splitter_params))
     tested = np.zeros(data.n_samples, dtype=bool)
     for _, test in folds:

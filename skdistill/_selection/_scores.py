@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import r2_score
 
 from .._dataset import Dataset
 from .._labels._calibration import Calibration, fit_calibration, fit_shift
@@ -14,22 +16,20 @@ from .._labels._task import Classification
 from .._paired import paired_difference
 from .._students import can_shift_logits, is_calibrated, weigh_served
 from .._typing import FloatArray, IndexArray
+from .._value_data import as_columns
 from ._pilots import Pilot
 
 #: Standard errors by which held-out rows must speak against what does no harm.
 CERTAIN = 2
 
-#: A fit is far worse than its pilot where its log loss is higher by this share and so
-#: many nats. It has learned the rows that were held out of the pilot, and none of 35
-#: ordinary fits had a higher one.
-_WORSE, _WORSE_NATS = 0.2, 0.05
+#: A fit is far worse than its pilot where its loss is higher by this share and by so
+#: many nats, or this share of the variance. It has learned the rows that were held out
+#: of the pilot, and none of 35 ordinary fits of classes had a higher one.
+_WORSE, _WORSE_NATS, _WORSE_VARIANCE = 0.2, 0.05, 0.02
 
 
-class Scores:
-    """Held-out rows of classes, and what students serve of them.
-
-    Where the student weighs classes, all are judged on what it is to serve: rows weigh
-    w_y, and class k has w_k times its prior.
+class Scores(ABC):
+    """Held-out rows, and the losses of teacher and students on them.
 
     Parameters
     ----------
@@ -39,29 +39,39 @@ class Scores:
         Those that were held out.
     student : estimator
         Unfitted.
+
+    Attributes
+    ----------
+    y : ndarray of length n_rows
+        True labels.
+    weight : ndarray of shape (n_rows,) or None
+        Row weights.
+    complete : bool
+        Whether the rows may overrule what does no harm.
+    loss_name : str
+        What the loss is called.
+    worse_fix : str
+        What a fit may need that is far worse than its pilot.
     """
 
+    complete = True
+    loss_name: str
+    worse_fix: str
+    _least_worse: float
+
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
-        assert isinstance(data.task, Classification)
-        self._data, self._rows, self._task = data, rows, data.task
-        self._student, self._priors = student, data.task.priors
-        self.y, self.codes, self.weight = data.take_labels(rows)
-        self._factors = weigh_served(student, data.classes, self._priors)
-        if self._factors is not None:
-            self.weight = self._factors[self.codes] * (
-                1.0 if self.weight is None else self.weight
-            )
-        #: Whether every class is among the rows; else they decide nothing.
-        self.complete = len(np.unique(self.codes)) == len(data.classes)
+        self._data, self._rows, self._student = data, rows, student
+        self.y, self._codes, self.weight = data.take_labels(rows)
 
     # Losses of rows -------------------------------------------------------------------
 
     def rate(self, served: FloatArray) -> FloatArray:
-        """Return the log loss of each row, none of the probabilities being 0."""
-        return self._task.score(self._clip(served), self.y)
+        """Return the loss of each row."""
+        return self._data.task.score(served, self.y)
 
     def rate_student(self, student: Any) -> FloatArray:
-        return self.rate(self._task.serve(student, self._data.take(self._rows).X))
+        X = self._data.take(self._rows).X
+        return self.rate(self._data.task.serve(student, X))
 
     def average(self, values: FloatArray) -> float:
         return float(np.average(values, weights=self.weight))
@@ -69,29 +79,112 @@ class Scores:
     def compare(self, first: FloatArray, second: FloatArray) -> tuple[float, float]:
         return paired_difference(first, second, self.weight)
 
-    # The teacher ----------------------------------------------------------------------
+    def is_far_worse(self, losses: FloatArray, pilot_losses: FloatArray) -> bool:
+        """Whether a student is far worse than its pilot."""
+        lead, error = self.compare(losses, pilot_losses)
+        least = _WORSE * self.average(pilot_losses) + self._least_worse
+        return lead > CERTAIN * error and lead > least
+
+    # Teacher and student --------------------------------------------------------------
 
     def read_teacher(
         self, said: FloatArray, calibration: Calibration | None
     ) -> FloatArray:
-        """Return the teacher's probabilities as the student is to serve them."""
-        proba = clip_probabilities(said, self._priors)
-        return self._weigh(proba if calibration is None else calibration.apply(proba))
+        """Return the teacher's labels as the student is to serve them."""
+        return said
 
     def has_advantage(self, teacher: FloatArray, direct: Pilot) -> bool:
         """Whether the teacher is better than a student of the true labels.
 
-        In log loss or accuracy, by more than a standard error.
+        By more than a standard error.
         """
-        losses = self._task.score(teacher, self.y)
+        losses = self._data.task.score(teacher, self.y)
         lead, error = self.compare(direct.losses, losses)
-        gain, noise = self.compare(self._hit(teacher), self._hit(direct.served))
-        return lead > error or gain > noise
-
-    # The student ----------------------------------------------------------------------
+        return lead > error
 
     def calibrate(self, pilot: Pilot, teacher: FloatArray) -> Calibration:
-        """Return what calibrates the student, as its pilot shows.
+        """Return what calibrates the student, as its pilot shows."""
+        return Calibration(1.0)
+
+    # Figures --------------------------------------------------------------------------
+
+    def report(self, pilot: Pilot) -> dict[str, Any]:
+        """Return the figures of `pilots_`."""
+        candidate = pilot.candidate
+        settings = {"learns from": candidate.name, "alpha": candidate.alpha}
+        return {**settings, **self.measure(pilot.served)}
+
+    @abstractmethod
+    def measure(self, served: FloatArray) -> dict[str, float]:
+        """Return the mean figures of what is served."""
+
+    @abstractmethod
+    def describe(self, served: FloatArray) -> str:
+        """Name those figures."""
+
+
+class ValueScores(Scores):
+    """Held-out rows of values."""
+
+    loss_name = "squared error"
+    worse_fix = "Lower its learning rate or number of rounds."
+
+    def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
+        super().__init__(data, rows, student)
+        mean = np.average(as_columns(self.y), axis=0, weights=self.weight)
+        constant = np.broadcast_to(mean, as_columns(self.y).shape)
+        self._least_worse = _WORSE_VARIANCE * self.average(self.rate(constant))
+
+    def measure(self, served: FloatArray) -> dict[str, float]:
+        r2 = r2_score(as_columns(self.y), served, sample_weight=self.weight)
+        return {"rmse": self.average(self.rate(served)) ** 0.5, "r2": float(r2)}
+
+    def describe(self, served: FloatArray) -> str:
+        figures = self.measure(served)
+        return f"RMSE {figures['rmse']:.4g} and R² {figures['r2']:.4f}"
+
+
+class ClassScores(Scores):
+    """Held-out rows of classes.
+
+    Where the student weighs classes, all are judged on what it is to serve: rows weigh
+    w_y, and class k has w_k times its prior.
+    """
+
+    loss_name = "log loss"
+    worse_fix = (
+        "Lower its learning rate or number of rounds; in leaves of boosted trees of "
+        "many classes nearly no Hessian is left, and min_child_weight=1 bounds them."
+    )
+    _least_worse = _WORSE_NATS
+
+    def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
+        super().__init__(data, rows, student)
+        self._priors = data.task.priors
+        self._factors = weigh_served(student, data.classes, self._priors)
+        if self._factors is not None:
+            own = 1.0 if self.weight is None else self.weight
+            self.weight = self._factors[self._codes] * own
+        # Rows that lack a class decide nothing.
+        self.complete = len(np.unique(self._codes)) == len(data.classes)
+
+    def rate(self, served: FloatArray) -> FloatArray:
+        """Return the log loss of each row, none of the probabilities being 0."""
+        return super().rate(self._clip(served))
+
+    def read_teacher(
+        self, said: FloatArray, calibration: Calibration | None
+    ) -> FloatArray:
+        proba = clip_probabilities(said, self._priors)
+        return self._weigh(proba if calibration is None else calibration.apply(proba))
+
+    def has_advantage(self, teacher: FloatArray, direct: Pilot) -> bool:
+        """In log loss or accuracy."""
+        gain, noise = self.compare(self._hit(teacher), self._hit(direct.served))
+        return super().has_advantage(teacher, direct) or gain > noise
+
+    def calibrate(self, pilot: Pilot, teacher: FloatArray) -> Calibration:
+        """Return a scalar and a shift.
 
         A scalar, for a student of few rounds is underconfident whatever its labels are;
         and a shift of the rare classes. A transfer set need not have their shares, and
@@ -113,8 +206,8 @@ class Scores:
         divisible = is_calibrated(self._student, len(self._priors))
         if not (pilot.to_end and self.complete and divisible):
             return 1.0
-        found = fit_calibration(proba, self.codes, self.weight)
-        losses = self._task.score(found.apply(proba), self.y)
+        found = fit_calibration(proba, self._codes, self.weight)
+        losses = self._data.task.score(found.apply(proba), self.y)
         lead, error = self.compare(pilot.losses, losses)
         return found.temperature if lead > CERTAIN * error else 1.0
 
@@ -125,7 +218,7 @@ class Scores:
         theirs, of which short pilots tell too little.
         """
         lost = np.zeros(len(self._priors))
-        for k in np.flatnonzero(self._task.rare):
+        for k in np.flatnonzero(self._data.task.rare):
             lead, error = self.compare(teacher[:, k], proba[:, k])
             if abs(lead) > CERTAIN * error:
                 lost[k] = lead
@@ -134,28 +227,22 @@ class Scores:
         wanted = np.average(proba, axis=0, weights=self.weight) + lost
         return fit_shift(proba, wanted / wanted.sum(), self.weight)
 
-    def is_far_worse(self, losses: FloatArray, pilot_losses: FloatArray) -> bool:
-        """Whether a student is far worse than its pilot."""
-        lead, error = self.compare(losses, pilot_losses)
-        least = _WORSE * self.average(pilot_losses) + _WORSE_NATS
-        return lead > CERTAIN * error and lead > least
+    def report(self, pilot: Pilot) -> dict[str, Any]:
+        return {**super().report(pilot), "temperature": pilot.candidate.temperature}
 
-    # For messages and reports ---------------------------------------------------------
-
-    def report(self, served: FloatArray) -> dict[str, float]:
-        """Return the figures of `pilots_`."""
-        losses = self._task.score(served, self.y)
+    def measure(self, served: FloatArray) -> dict[str, float]:
+        losses = self._data.task.score(served, self.y)
         accuracy = self.average(self._hit(served))
         return {"log_loss": self.average(losses), "accuracy": accuracy}
 
     def describe(self, served: FloatArray) -> str:
-        figures = self.report(served)
+        figures = self.measure(served)
         return (
             f"accuracy {figures['accuracy']:.4f} and log loss {figures['log_loss']:.4f}"
         )
 
     def _hit(self, served: FloatArray) -> FloatArray:
-        return (served.argmax(axis=1) == self.codes).astype(np.float64)
+        return (served.argmax(axis=1) == self._codes).astype(np.float64)
 
     def _clip(self, served: FloatArray) -> FloatArray:
         """Return a student's probabilities, none of them 0."""
@@ -166,3 +253,9 @@ class Scores:
             return proba
         weighed = proba * self._factors
         return weighed / weighed.sum(axis=-1, keepdims=True)
+
+
+def make_scores(data: Dataset, rows: IndexArray, student: Any) -> Scores:
+    """Return the held-out rows with the losses of their task."""
+    classes = isinstance(data.task, Classification)
+    return (ClassScores if classes else ValueScores)(data, rows, student)

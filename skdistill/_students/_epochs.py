@@ -118,7 +118,7 @@ class Training:
         student: MLPClassifier,
         network: Network,
         optimizer: Adam | SGD,
-        validation: tuple[Any, SoftDataset] | None,
+        validation: tuple[SoftRows, SoftDataset] | None,
     ) -> None:
         self._student, self._network = student, network
         self._optimizer, self._validation = optimizer, validation
@@ -170,8 +170,9 @@ class Training:
             improved = loss <= self.best_loss - tol
             self.best_loss = min(loss, self.best_loss)
         else:
-            X, validation = self._validation
-            score = -validation.measure(self._network.predict_proba(X))
+            rows, validation = self._validation
+            served = rows.loss.serve(self._network.predict(rows.X))
+            score = -validation.measure(served)
             if self._student.verbose:
                 print(f"Validation score: {score:f}")
             self.scores.append(score)

@@ -6,7 +6,6 @@ Pipelines are taken apart here: all but the last step transform, the last step l
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -15,14 +14,17 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from .._dataset import split_rows
 from .._nested import last_step
 from .._outofcore._spill import SoftStream, spill_rows
-from .._soft_data import SoftDataset, cross_entropy, one_hot, weigh_classes
+from .._soft_data import SoftDataset, weigh_classes
 from ._catboost import CatBoostLearner
 from ._gradient_boosting import GradientBoostingLearner
 from ._hist import HistLearner
 from ._lightgbm import LightGBMLearner
+from ._lightgbm_regressor import LightGBMRegressorLearner
 from ._logistic import LogisticLearner
 from ._meta import MetaLearner
 from ._mlp import MLPLearner
+from ._mlp_regressor import MLPRegressorLearner
+from ._regressor import RegressorLearner
 from ._sgd import SGDLearner
 from ._skorch import SkorchLearner
 from ._soft_learner import SoftLearner
@@ -176,26 +178,18 @@ def fine_tune_student(
     kept : bool
         Whether it is the fine-tuned one.
     losses : tuple of two floats
-        Log loss on the true labels of the validation rows, before and after.
+        Log loss (of values the mean squared error) on the true labels of the
+        validation rows, before and after.
     """
-    train, validation = _harden(train), _harden(validation)
+    train, validation = train.harden(), validation.harden()
     tuned = _fine_tune(student, train, epochs)
     class_weight = getattr(last_step(student), "class_weight", None)
     if class_weight is not None:
         validation = validation.weigh_classes(class_weight)
     before, after = (
-        cross_entropy(
-            validation.targets, model.predict_proba(validation.X), validation.weight
-        )
-        for model in (student, tuned)
+        validation.measure(validation.ask(model)) for model in (student, tuned)
     )
     return tuned if after < before else student, after < before, (before, after)
-
-
-def _harden(data: SoftDataset) -> SoftDataset:
-    """Put the true labels in the place of the soft targets."""
-    targets = one_hot(data.codes, len(data.classes))
-    return replace(data, targets=targets, temperature=1.0, alpha=None)
 
 
 def _fine_tune(student: Any, data: SoftDataset, epochs: int) -> Any:
@@ -220,6 +214,9 @@ def _fine_tune(student: Any, data: SoftDataset, epochs: int) -> Any:
 #: The families in order: the first that accepts a student teaches it. The last
 #: accepts all.
 LEARNERS: tuple[SoftLearner, ...] = (
+    MLPRegressorLearner(),
+    LightGBMRegressorLearner(),
+    RegressorLearner(),
     SkorchLearner(),
     MLPLearner(),
     LightGBMLearner(),

@@ -13,6 +13,7 @@ forest", IEEE TPAMI 36(5), 2014 (the fully corrective step).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
+from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
 from ._mixture import LogitLoss
+from ._soft_learner import SoftLearner
+from ._squared_error import SquaredError
 
 #: Weight of the ridge, times the number of classes: the curvature of the loss in the
 #: margin of one class falls with that number. The penalty is half the squared move.
@@ -33,16 +37,62 @@ _MAX_VISITS = 10_000_000
 _MAX_ITER = 40
 
 
-def refit_leaves(student: Any, train: SoftDataset) -> None:
-    """Set the values of all leaves of a fitted LGBMClassifier.
+class LeafLearner(SoftLearner):
+    """Boosted trees that grow on real rows, with leaves refitted on a transfer set."""
+
+    def fit(
+        self,
+        student: Any,
+        train: SoftDataset,
+        transfer: SoftDataset | None = None,
+        validation: SoftDataset | None = None,
+    ) -> Any:
+        """Grow trees on real rows where they can be told, and set leaves on all."""
+        rows = train.join(transfer)
+        if transfer is None or not self.refits_leaves(student):
+            return self.fit_rows(student, rows, validation)
+        alone = transfer.synthetic and train.labelled is None
+        student = self.fit_rows(student, train if alone else rows, validation)
+        self.refit_leaves(student, rows)
+        return student
+
+    def fit_chunks(
+        self, student: Any, spill: Spill, validation: SoftDataset | None = None
+    ) -> Any:
+        """Grow trees and set leaves on all rows."""
+        rows = spill.map()
+        student = self.fit_rows(student, rows, validation)
+        if self.refits_leaves(student):
+            self.refit_leaves(student, rows)
+        return student
+
+    def refit_leaves(self, student: Any, rows: SoftDataset) -> None:
+        """Set the values of all leaves together."""
+        refit_leaves(student, rows, LogitLoss.of, _RIDGE / len(rows.classes))
+
+
+def refit_leaves(
+    student: Any,
+    train: SoftDataset,
+    make_loss: Callable[[SoftDataset], LogitLoss | SquaredError],
+    ridge: float,
+    unit: float = 1.0,
+) -> None:
+    """Set the values of all leaves of a fitted LightGBM model.
 
     Parameters
     ----------
-    student : LGBMClassifier
+    student : LGBMClassifier or LGBMRegressor
         Fitted, its leaves holding the start values too.
     train : SoftDataset
         Rows to learn from; where trees times rows are more than ten million, as
         many of them as that allows, evenly spaced.
+    make_loss : callable
+        Makes their loss, as a function of margins.
+    ridge : float
+        Its weight.
+    unit : float, default=1.0
+        Divides what the leaves hold, where the loss has other units.
     """
     booster = student.booster_
     sizes = [tree["num_leaves"] for tree in booster.dump_model()["tree_info"]]
@@ -56,8 +106,11 @@ def refit_leaves(student: Any, train: SoftDataset) -> None:
     groups = [range(output, len(sizes), n_outputs) for output in range(n_outputs)]
     grown = [_read_values(booster, trees, sizes) for trees in groups]
     marks = [_mark_leaves(leaves, trees, sizes) for trees in groups]
-    found = _find_values(marks, train, grown)
-    for trees, values in zip(groups, found, strict=True):
+    share = np.full(train.n_samples, 1.0) if train.weight is None else train.weight
+    start = np.concatenate(grown) / unit
+    found = _find_values(marks, make_loss(train), share / share.sum(), start, ridge)
+    cuts = np.cumsum([len(values) for values in grown])[:-1]
+    for trees, values in zip(groups, np.split(unit * found, cuts), strict=True):
         places = ((tree, leaf) for tree in trees for leaf in range(sizes[tree]))
         for (tree, leaf), value in zip(places, values, strict=True):
             booster.set_leaf_output(tree, leaf, float(value))
@@ -82,26 +135,24 @@ def _mark_leaves(
 
 def _find_values(
     marks: list[csr_matrix],
-    train: SoftDataset,
-    grown: list[FloatArray],
-) -> list[FloatArray]:
+    loss: LogitLoss | SquaredError,
+    share: FloatArray,
+    start: FloatArray,
+    ridge: float,
+) -> FloatArray:
     """Minimise the mean loss and the ridge, from the grown values on."""
-    n_samples, n_classes = train.targets.shape
-    share = np.full(n_samples, 1.0) if train.weight is None else train.weight
-    share = share / share.sum()
-    binary = len(marks) == 1
-    start = np.concatenate(grown)
-    cuts = np.cumsum([len(values) for values in grown])[:-1]
+    n_samples, n_columns = loss.targets.shape
+    # Of two classes, the first has margin 0.
+    n_fixed = n_columns - len(marks)
+    cuts = np.cumsum([mark.shape[1] for mark in marks])[:-1]
     transposed = [mark.T.tocsr() for mark in marks]
-    ridge, loss = _RIDGE / n_classes, LogitLoss.of(train)
 
     def measure(values: FloatArray) -> tuple[float, FloatArray]:
         parts = np.split(values, cuts)
         margins = [mark @ part for mark, part in zip(marks, parts, strict=True)]
-        # Of two classes, the first has margin 0.
-        margins = [np.zeros(n_samples)] * binary + margins
+        margins = [np.zeros(n_samples)] * n_fixed + margins
         losses, gradient = loss.rate(np.column_stack(margins))
-        columns = (share[:, None] * gradient)[:, binary:].T
+        columns = (share[:, None] * gradient)[:, n_fixed:].T
         steps = [t @ c for t, c in zip(transposed, columns, strict=True)]
         moved = values - start
         value = share @ losses + ridge / 2 * moved @ moved
@@ -109,4 +160,4 @@ def _find_values(
 
     settings = {"maxiter": _MAX_ITER}
     found = minimize(measure, start, jac=True, method="L-BFGS-B", options=settings)
-    return np.split(found.x, cuts)
+    return found.x

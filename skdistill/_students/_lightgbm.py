@@ -36,7 +36,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 
-from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
 from ._boosting import (
@@ -47,7 +46,7 @@ from ._boosting import (
     start_logits,
 )
 from ._fine_tuning import RATE_SHARE, refuse_fine_tuning
-from ._leaves import refit_leaves
+from ._leaves import LeafLearner
 from ._lightgbm_params import (
     BOOSTING,
     METRIC,
@@ -65,7 +64,7 @@ from ._lightgbm_params import (
     takes_derivatives,
 )
 from ._mixture import fold_shift
-from ._soft_learner import SoftLearner, move_state
+from ._soft_learner import move_state
 from ._weighted_copies import COPIES
 
 #: Private attributes that `LGBMClassifier.fit` sets, and that `predict` reads. Where a
@@ -74,7 +73,7 @@ from ._weighted_copies import COPIES
 _PRIVATE = ("_class_map", "_classes", "_n_classes", "_objective")
 
 
-class LightGBMLearner(SoftLearner):
+class LightGBMLearner(LeafLearner):
     """The stock LGBMClassifier."""
 
     def accepts(self, student: Any) -> bool:
@@ -111,32 +110,6 @@ class LightGBMLearner(SoftLearner):
 
     def refits_leaves(self, student: Any) -> bool:
         return may_refit_leaves(student.get_params())
-
-    def fit(
-        self,
-        student: Any,
-        train: SoftDataset,
-        transfer: SoftDataset | None = None,
-        validation: SoftDataset | None = None,
-    ) -> Any:
-        """Grow trees on real rows where they can be told, and set leaves on all."""
-        rows = train.join(transfer)
-        if transfer is None or not self.refits_leaves(student):
-            return self.fit_rows(student, rows, validation)
-        alone = transfer.synthetic and train.labelled is None
-        student = self.fit_rows(student, train if alone else rows, validation)
-        refit_leaves(student, rows)
-        return student
-
-    def fit_chunks(
-        self, student: Any, spill: Spill, validation: SoftDataset | None = None
-    ) -> Any:
-        """Grow trees and set leaves on all rows."""
-        rows = spill.map()
-        student = self.fit_rows(student, rows, validation)
-        if self.refits_leaves(student):
-            refit_leaves(student, rows)
-        return student
 
     def fit_rows(
         self, student: Any, rows: SoftDataset, validation: SoftDataset | None

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from .._soft_data import SoftDataset
 from .._typing import FloatArray, IndexArray
@@ -92,6 +92,10 @@ class LogitLoss:
         logits *= self.alpha[:, None]
         logits += hard
         return losses, logits
+
+    def serve(self, logits: FloatArray) -> FloatArray:
+        """Return probabilities of shape (n_samples, n_classes)."""
+        return softmax(add_first_class(logits), axis=1)
 
     def differentiate(self, logits: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the gradient and the diagonal Hessian."""

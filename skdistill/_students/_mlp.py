@@ -40,6 +40,7 @@ from ._mixture import LogitLoss, count_outputs, fold_shift
 from ._network import BLOCK, SoftRows
 from ._optimizers import OPTIMIZERS, minimize_lbfgs
 from ._soft_learner import NETWORK_TEMPERATURE, SoftLearner
+from ._squared_error import SquaredError
 from ._stock_mlp import (
     FittedNetwork,
     check_release,
@@ -83,7 +84,7 @@ class MLPLearner(SoftLearner):
                 f"hidden_layer_sizes={student.hidden_layer_sizes}. Leave layers out "
                 "instead."
             )
-        check_release()
+        check_release(type(student))
 
     def check_fine_tuning(self, student: MLPClassifier) -> None:
         if student.solver == "lbfgs":
@@ -121,7 +122,7 @@ class MLPLearner(SoftLearner):
         validation: SoftDataset | None = None,
     ) -> MLPClassifier:
         """Fit with a falling learning rate where there is a transfer set."""
-        rows = _read(student, train.join(transfer))
+        rows = self.read(student, train.join(transfer))
         dtype, limit = rows.X.dtype, None
         if student.solver == "lbfgs":
             fitted = _fit_lbfgs(student, rows)
@@ -130,7 +131,8 @@ class MLPLearner(SoftLearner):
                 limit = self.count_epochs(student, rows.X.shape[0])
                 rows = _narrow(student, rows)
             repeat = partial(repeat_rows, student, rows)
-            fitted = _fit_epochs(student, rows, repeat, limit, validation)
+            held_out = self._read_pair(student, validation)
+            fitted = _fit_epochs(student, rows, repeat, limit, held_out)
         return move_to_stock(student, fitted, train.classes, dtype)
 
     def fit_chunks(
@@ -143,11 +145,12 @@ class MLPLearner(SoftLearner):
         if student.solver == "lbfgs":
             return super().fit_chunks(student, spill, validation)
         # The first buffer stands for all: rows of later ones are read epoch by epoch.
-        rows = _read(student, next(spill.shuffle(None)))
+        rows = self.read(student, next(spill.shuffle(None)))
         limit = self.count_epochs(student, spill.n_samples)
-        repeat = partial(repeat_buffers, student, spill, partial(_read, student))
+        repeat = partial(repeat_buffers, student, spill, partial(self.read, student))
         narrow = _narrow(student, rows)
-        fitted = _fit_epochs(student, narrow, repeat, limit, validation)
+        held_out = self._read_pair(student, validation)
+        fitted = _fit_epochs(student, narrow, repeat, limit, held_out)
         return move_to_stock(student, fitted, spill.classes, rows.X.dtype)
 
     def fit_rows(
@@ -157,6 +160,19 @@ class MLPLearner(SoftLearner):
         validation: SoftDataset | None,
     ) -> MLPClassifier:
         return self.fit(student, rows, None, validation)
+
+    def make_loss(self, data: SoftDataset) -> LogitLoss | SquaredError:
+        """Return the loss of rows as a function of the network's outputs."""
+        return LogitLoss.of(data, count_outputs(len(data.classes)))
+
+    def read(self, student: MLPClassifier, data: SoftDataset) -> SoftRows:
+        """Check rows as the stock fit does, and note their columns in the student."""
+        dtype = [np.float64, np.float32]
+        X = validate_data(student, data.X, accept_sparse="csr", dtype=dtype, order="C")
+        return SoftRows(X, self.make_loss(data), data.weight)
+
+    def _read_pair(self, student: MLPClassifier, data: SoftDataset | None) -> Any:
+        return None if data is None else (self.read(student, data), data)
 
     def scale_logits(self, student: MLPClassifier, factor: float) -> None:
         student.coefs_[-1] = student.coefs_[-1] * factor
@@ -183,22 +199,13 @@ class MLPLearner(SoftLearner):
         network, n_seen = take_network(tuned), tuned.t_
         optimizer = OPTIMIZERS[tuned.solver](tuned, network.params)
         rng = check_random_state(tuned.random_state)
-        repeat = repeat_rows(tuned, _read(tuned, rows), rng)
+        repeat = repeat_rows(tuned, self.read(tuned, rows), rng)
         with threadpool_limits(1, user_api="blas"):
             for epoch in islice(repeat, epochs):
                 n_seen += run_epoch(tuned, network, optimizer, epoch)[1]
                 optimizer.end_epoch(n_seen)
         set_layers(tuned, network, network.params.dtype)
         return tuned.set_params(**params)
-
-
-def _read(student: MLPClassifier, data: SoftDataset) -> SoftRows:
-    """Check the rows as the stock fit does, and note their columns in the student."""
-    X = validate_data(
-        student, data.X, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
-    )
-    loss = LogitLoss.of(data, count_outputs(len(data.classes)))
-    return SoftRows(X, loss, data.weight)
 
 
 def _narrow(student: MLPClassifier, rows: SoftRows) -> SoftRows:
@@ -214,7 +221,7 @@ def _fit_epochs(
     rows: SoftRows,
     repeat: Callable[[np.random.RandomState], Iterator[Epoch]],
     limit: int | None,
-    validation: SoftDataset | None,
+    held_out: tuple[SoftRows, SoftDataset] | None,
 ) -> FittedNetwork:
     """Fit by Adam or SGD.
 
@@ -228,14 +235,11 @@ def _fit_epochs(
         Makes the epochs, from a generator.
     limit : int or None
         The most epochs over a transfer set; None where there is none.
-    validation : SoftDataset or None
+    held_out : pair of SoftRows and SoftDataset, or None
         Rows to stop early on.
     """
     network, rng = draw_network(student, rows, rows.X.dtype)
     optimizer = OPTIMIZERS[student.solver](student, network.params)
-    held_out = None
-    if validation is not None:
-        held_out = (_read(student, validation).X, validation)
     training = Training(student, network, optimizer, held_out)
     falls = limit is not None and student.solver == "adam"
     rate = find_highest_rate(student) if falls else None

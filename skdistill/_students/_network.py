@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
+from scipy.special import expit
 from sklearn.utils import gen_batches
 
-from ._mixture import LogitLoss, add_first_class, take_rows
+from ._mixture import LogitLoss, take_rows
+from ._squared_error import SquaredError
 
 #: Rows whose outputs are computed at once.
 BLOCK = 2048
@@ -29,7 +30,7 @@ class SoftRows:
     """Rows as the network reads them: an array or CSR matrix, loss and weights."""
 
     X: Any
-    loss: LogitLoss
+    loss: LogitLoss | SquaredError
     weight: NDArray[Any] | None
 
     def take(self, rows: Any) -> SoftRows:
@@ -75,12 +76,12 @@ class Network:
             weights[:] = rng.uniform(-bound, bound, weights.shape)
             intercepts[:] = rng.uniform(-bound, bound, intercepts.shape)
 
-    def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Return probabilities of shape (n_samples, n_classes)."""
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return outputs of shape (n_samples, n_outputs)."""
         blocks = gen_batches(X.shape[0], BLOCK)
         dtype = self.params.dtype
-        logits = [self._forward(X[b].astype(dtype, copy=False)).copy() for b in blocks]
-        return softmax(add_first_class(np.concatenate(logits)), axis=1)
+        outputs = [self._forward(X[b].astype(dtype, copy=False)).copy() for b in blocks]
+        return np.concatenate(outputs)
 
     def differentiate(self, rows: SoftRows, total: float, penalty: float) -> float:
         """Return the weighted sum of the losses over `total`; set its gradient.

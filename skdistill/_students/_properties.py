@@ -21,20 +21,28 @@ def check_student(
     n_classes: int,
     n_samples: int,
     alpha: float = 1.0,
+    method: str = "predict_proba",
 ) -> None:
     """Raise where the student cannot learn or serve what is asked for.
 
     Raises
     ------
     TypeError
-        The student or a part of it has no `predict_proba`, takes no weights, or
+        The student does not serve by that method, or a part of it takes no weights or
         cross-validates in a way of its own.
     ValueError
         The student's logits can't be scaled and the temperature is not 1, or it
         stops early in a way that can't be given validation rows.
     """
     family, learner = _find(student)
-    family.check_kind(learner)
+    if method == "predict_proba":
+        family.check_kind(learner)
+    elif family.method != method:
+        name = getattr(learner, "__name__", type(learner).__name__)
+        raise TypeError(
+            f"The student must be a regressor, received {name}. Pass an instance of "
+            "one, such as MLPRegressor(); DistilledClassifier takes classifiers."
+        )
     check_part(learner, n_classes, n_samples)
     for family, part in _walk_parts(student):
         family.check_temperature(part, temperature, alpha, n_classes)

@@ -33,6 +33,8 @@ class SoftLearner(ABC):
 
     Attributes
     ----------
+    method : str
+        The method by which a fitted student serves what it learned.
     auto_temperature : float
         What the temperature "auto" is on the training rows alone, where logits can be
         scaled.
@@ -40,6 +42,7 @@ class SoftLearner(ABC):
         Whether the scalar that a pilot asks for divides the fitted student's logits.
     """
 
+    method: ClassVar[str] = "predict_proba"
     auto_temperature: ClassVar[float] = 1.0
     is_calibrated: ClassVar[bool] = True
 

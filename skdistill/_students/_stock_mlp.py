@@ -1,6 +1,6 @@
-"""From a stock MLPClassifier to a network of this package, and back.
+"""From a stock MLPClassifier or MLPRegressor to a network of this package, and back.
 
-What a fitted `MLPClassifier` needs beside its public attributes is private to
+What these need beside its public attributes is private to
 scikit-learn. It is set in `move_to_stock`, and `check_release` raises before the fit
 where a release has moved it.
 """
@@ -20,6 +20,7 @@ from .._typing import AnyArray
 from ._mixture import LogitLoss
 from ._network import Network, SoftRows, split_layers
 from ._optimizers import SGD, Adam
+from ._squared_error import SquaredError
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def set_layers(student: MLPClassifier, network: Network, dtype: Any) -> None:
 def move_to_stock(
     student: MLPClassifier, fitted: FittedNetwork, classes: AnyArray, dtype: Any
 ) -> MLPClassifier:
-    """Set what a fitted MLPClassifier has, weights in the precision of the rows.
+    """Set what a fitted student has, weights in the precision of the rows.
 
     Parameters
     ----------
@@ -94,19 +95,24 @@ def move_to_stock(
     fitted : FittedNetwork
         What it shall serve.
     classes : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted; none where values are learned.
     dtype : dtype
         Of the rows that were learned.
     """
     network = fitted.network
     set_layers(student, network, dtype)
-    binarizer = LabelBinarizer().fit(classes)
+    outputs: dict[str, Any] = {"out_activation_": "identity"}
+    if len(classes):
+        binarizer = LabelBinarizer().fit(classes)
+        outputs = {
+            "classes_": binarizer.classes_,
+            "_label_binarizer": binarizer,
+            "out_activation_": "logistic" if len(classes) == 2 else "softmax",
+        }
     vars(student).update(
-        classes_=binarizer.classes_,
+        outputs,
         n_layers_=len(network.weights) + 1,
         n_outputs_=len(network.intercepts[-1]),
-        out_activation_="logistic" if len(classes) == 2 else "softmax",
-        _label_binarizer=binarizer,
         _random_state=fitted.rng,
         _best_coefs=student.coefs_,
         _best_intercepts=student.intercepts_,
@@ -143,23 +149,27 @@ def _set_optimizer(student: MLPClassifier, optimizer: Adam | SGD) -> None:
     student._optimizer = stock
 
 
-def check_release() -> None:
+def check_release(kind: type) -> None:
     """Raise where a stock network does not serve what is moved into it."""
-    X, student = np.eye(2), MLPClassifier((2,), random_state=0)
-    rows = SoftRows(X, LogitLoss(X[:, 1:]), None)
-    network, rng = draw_network(student, rows, np.float64)
+    X, student = np.eye(2), kind(hidden_layer_sizes=(2,), random_state=0)
+    classifies = issubclass(kind, MLPClassifier)
+    loss = LogitLoss(X[:, 1:]) if classifies else SquaredError(X[:, 1:])
+    network, rng = draw_network(student, SoftRows(X, loss, None), np.float64)
     try:
         student.n_features_in_ = 2
         fitted = FittedNetwork(network, rng, {})
-        served = move_to_stock(student, fitted, np.arange(2), X.dtype).predict_proba(X)
-        student.predict(X)
-        gap = abs(served - network.predict_proba(X)).max()
-        why = f"its probabilities differ by {gap:.1g}"
+        classes = np.arange(2 if classifies else 0)
+        served = move_to_stock(student, fitted, classes, X.dtype).predict(X)
+        expected = loss.serve(network.predict(X))
+        if classifies:
+            served = student.predict_proba(X)
+        gap = abs(served.reshape(len(X), -1) - expected).max()
+        why = f"what it serves differs by {gap:.1g}"
     except (AttributeError, TypeError) as error:
         gap, why = np.inf, str(error)
     if gap > 1e-9:
         raise RuntimeError(
-            "An MLPClassifier that is a student must serve the weights that are moved "
+            f"A student {kind.__name__} must serve the weights that are moved "
             f"into it; of scikit-learn {sklearn.__version__}, {why}. Use another "
-            "release, or another student, such as LogisticRegression."
+            "release, or another student, such as LightGBM."
         )

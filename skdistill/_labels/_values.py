@@ -1,0 +1,61 @@
+"""Values of a teacher: checked, one column an output.
+
+Live, frozen, stored and function teachers pass the same check.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._typing import FloatArray
+
+
+def check_values(
+    values: Any, n_rows: int, n_outputs: int | None, owner: str
+) -> FloatArray:
+    """Return values as an array of shape (n_rows, n_outputs).
+
+    Parameters
+    ----------
+    values : array-like or dataframe of shape (n_rows,) or (n_rows, n_outputs)
+        What a teacher gave.
+    n_rows : int
+        Number of rows that were asked for.
+    n_outputs : int or None
+        Number of outputs. None: as many as there are.
+    owner : str
+        Who gave them, as the subject of an error.
+
+    Raises
+    ------
+    ValueError
+        Another shape, or values that are no finite numbers.
+    """
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind not in "biuf":
+            raise TypeError(f"dtype {found.dtype}")
+        found = found.astype(np.float64, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{owner} must be an array of numbers, received {error} in a "
+            f"{type(values).__name__}. Pass values as numbers."
+        ) from None
+    table = found[:, None] if found.ndim == 1 else found
+    expected = (n_rows, table.shape[-1] if n_outputs is None else n_outputs)
+    if table.shape != expected:
+        wanted = (n_rows,) if expected[1] == 1 else expected
+        raise ValueError(
+            f"{owner} must have one value a row and output, shape {wanted}, received "
+            f"{found.shape}. Its columns follow those of y."
+        )
+    wrong = ~np.isfinite(table).all(axis=1)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"{owner} must be finite, received {table[row].tolist()} in row {row}. "
+            "Mend the teacher, or drop rows."
+        )
+    return table

@@ -1,0 +1,256 @@
+"""DistilledRegressor: one small student for a heavy ensemble of regressors."""
+
+from __future__ import annotations
+
+from sklearn.base import RegressorMixin
+
+from ._distilled import Distilled
+from ._nested import takes_outputs
+from ._progress import with_callbacks
+from ._value_data import as_columns
+
+
+class DistilledRegressor(RegressorMixin, Distilled):
+    """Distil a regressor into a small student.
+
+    The teacher's values become the targets that the student learns. What is served
+    and deployed is `student_`, a stock estimator.
+
+    Parameters
+    ----------
+    teacher : regressor, default=None
+        Fitted as a clone. A :class:`~sklearn.frozen.FrozenEstimator` or a
+        :class:`~skdistill.FunctionRegressor` is used as it is. None: the mean of
+        LightGBM and two networks (for several outputs LightGBM alone), for tables of
+        numbers, text and missing values.
+    student : regressor, default=None
+        Any regressor, or a Pipeline that ends in one. None: an MLP behind the same
+        preprocessing, of 64 and 32 units or more, as pilots find and its weights allow
+        (25,000).
+    alpha : float in [0, 1] or "auto", default="auto"
+        Weight of the teacher's values against the true ones, on rows that have one.
+        "auto": 1, unless pilots choose less.
+    augmenter : sampler, "munge", "auto" or None, default="auto"
+        Makes rows beyond the training rows for the teacher to label: an object with
+        `fit(X)` and `sample(n_samples, random_state)`, such as those of
+        :mod:`skdistill.transfer`. "auto": MUNGE or SPUNGE, as pilots find that they
+        help; below 500 rows MUNGE. None where `pilot` is 0.
+    n_synthetic : int or "auto", default="auto"
+        Number of rows that the augmenter makes. "auto": 4 for each real one, 20 where
+        a network learns or there are few rows, at most 500,000.
+    cv : int, splitter, iterable or None, default=None
+        None: the teacher labels the rows that it was fitted on. Otherwise every
+        row has an out-of-fold label; `teacher_` is fitted on all rows as well.
+    fine_tune : int, default=0
+        Epochs over the true values after distillation, at a tenth of the student's
+        learning rate, for an MLPRegressor. `X_val`, or else a tenth of the rows, held
+        out, decides whether the result is kept.
+    pilot : float, default=1.0
+        What the pilots of "auto" may take together, in final fits: for a network of row
+        visits (half as much again to choose its width), for other students of rows
+        labelled and learned; not bounded below 500 rows. 0: no pilots.
+    memory : str, path-like, joblib.Memory or None, default=None
+        Keeps fitted teachers and labels: a search over the student fits each teacher
+        once a training split, and a fit that was killed repeats none. Needs a fixed
+        `random_state`.
+    n_jobs : int or None, default=None
+        Folds of `cv`, chunks of rows to label and pilots that run at the same time,
+        where :func:`joblib.parallel_config` says. The result does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Seeds each `random_state` that is None inside teacher and student, and splits.
+    verbose : bool, default=False
+        Print a line with the time of each step.
+
+    Attributes
+    ----------
+    teacher_ : regressor or None
+        The fitted teacher; None when `teacher_prediction` stood in for one.
+    student_ : regressor
+        The fitted student: the thing to deploy.
+    n_outputs_ : int
+        Number of values a row.
+    alpha_ : float
+        The alpha with which the student learned.
+    augmenter_ : sampler or None
+        The fitted sampler, if synthetic rows were learned.
+    memorization_ : dict or None
+        `r2_in_sample` of a teacher on rows that it was fitted on, and
+        `r2_out_of_fold` on other rows (`X_val`, if given): how far its labels of its
+        own rows are memorised.
+    pilots_ : list of dict
+        The pilots: what each learned from, with RMSE and R² on the held-out rows under
+        row weights, and whether it was chosen. The RMSE of several outputs is in
+        standard deviations.
+    distilled_ : bool
+        Whether the student learned values of the teacher. False: the true values
+        alone, because pilots chose them or `alpha=0` asked for them.
+    fine_tune_ : dict or None
+        `kept`, and the mean squared error on the held-out rows `before` and `after`.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where all are strings.
+
+    See Also
+    --------
+    DistilledClassifier : The same for classes.
+
+    Notes
+    -----
+    With teacher values f and true values y the student learns
+    alpha f + (1 - alpha) y, by whatever loss it has, and f on rows without y.
+
+    "auto" holds out a fifth of the rows (or the first fold of `cv`), fits a teacher
+    without them, and fits pilots, short fits of the student, on several candidates, as
+    :class:`DistilledClassifier` does. The squared error of the true values held out
+    chooses among them; of several outputs it is the mean of squared errors in units of
+    each output's variance. `fit` warns where the teacher is no better than the student
+    of the true values.
+
+    An MLPRegressor learns standardised values, and its last layer takes their scale
+    back, so that it serves the units of y. With Adam it learns a transfer set in single
+    precision, at a rate that falls from four times `learning_rate_init` (at most .004)
+    to 0. The trees of an LGBMRegressor with the squared error grow on the real rows
+    (with `X_unlabeled` on all), and all of their leaves are refitted together on the
+    transfer set. Every other student is fitted by its own `fit`, on training rows and
+    transfer set together.
+
+    References
+    ----------
+    .. [1] C. Bucila, R. Caruana, A. Niculescu-Mizil, "Model compression", KDD 2006.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from sklearn.ensemble import ExtraTreesRegressor
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> from skdistill import DistilledRegressor
+    >>> X, y = make_friedman1(1000, random_state=0)
+    >>> distilled = DistilledRegressor(
+    ...     teacher=ExtraTreesRegressor(),
+    ...     student=DecisionTreeRegressor(max_depth=7),
+    ...     random_state=0,
+    ... ).fit(X, y)
+    >>> distilled.score(X, y) > 0.8
+    True
+    >>> distilled.distilled_, distilled.pilots_[0]["learns from"]
+    (True, 'transfer set')
+    """
+
+    def __init__(
+        self,
+        teacher=None,
+        student=None,
+        *,
+        alpha="auto",
+        augmenter="auto",
+        n_synthetic="auto",
+        cv=None,
+        fine_tune=0,
+        pilot=1.0,
+        memory=None,
+        n_jobs=None,
+        random_state=None,
+        verbose=False,
+    ):
+        self.teacher = teacher
+        self.student = student
+        self.alpha = alpha
+        self.augmenter = augmenter
+        self.n_synthetic = n_synthetic
+        self.cv = cv
+        self.fine_tune = fine_tune
+        self.pilot = pilot
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # The stages read these of both meta-estimators; values have no probabilities to
+    # soften or to calibrate.
+    temperature = 1.0
+    calibrate = False
+
+    @with_callbacks
+    def fit(
+        self,
+        X,
+        y,
+        *,
+        sample_weight=None,
+        teacher_prediction=None,
+        X_unlabeled=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        **params,
+    ):
+        """Fit the teacher, label the rows, and fit the student on the labels.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+            Training rows, passed to teacher and student as they are.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Row weights of teacher and student; synthetic rows have their parent's.
+        teacher_prediction : array-like of the shape of y, default=None
+            Stored values of a teacher. No teacher is fitted; `teacher` must be None or
+            frozen.
+        X_unlabeled : rows of the kind of X or a source of chunks, default=None
+            Rows without values, which the teacher labels and the student learns. See
+            :meth:`DistilledClassifier.fit`.
+        X_val : rows of the kind of X, with its columns in their order, default=None
+            Rows that neither teacher nor student learns: they choose what the student
+            learns, end and tune its fit. No further teacher is fitted for that, and a
+            frozen one is judged by rows that it does not know.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their true values.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
+        **params : dict
+            Metadata for teacher, student and splitter; needs metadata routing.
+
+        Returns
+        -------
+        self : DistilledRegressor
+            The fitted estimator. A failed or interrupted fit leaves the previous
+            state, or none.
+
+        Raises
+        ------
+        TypeError
+            A teacher, student or sampler that cannot do its part.
+        ValueError
+            Bad rows, values, weights or parameters.
+        """
+        validation = (X_val, y_val, sample_weight_val)
+        return self._fit(
+            *(X, y, sample_weight, teacher_prediction, X_unlabeled, validation, params)
+        )
+
+    def predict(self, X):
+        """Return values, as the student predicts them.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            In the units of `y`.
+        """
+        values = self._served().predict(X)
+        # Nets and linear models may predict a column of a single output.
+        return as_columns(values)[:, 0] if self.n_outputs_ == 1 else values
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = all(map(takes_outputs, self._list_parts()))
+        return tags
+
+    def _set_fitted(self, teacher, student, data, choice, calibration, tuned):
+        super()._set_fitted(teacher, student, data, choice, calibration, tuned)
+        self.n_outputs_ = data.task.n_columns

@@ -1,0 +1,48 @@
+"""What the families of regressors share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._nested import takes_outputs
+from ._soft_learner import SoftLearner
+
+
+class ValueLearner(SoftLearner):
+    """How the students of one family learn values.
+
+    There are no classes to weigh and no logits to scale. Of `SoftLearner`, n_classes is
+    the number of outputs.
+    """
+
+    method = "predict"
+    is_calibrated = False
+
+    def check_kind(self, student: Any) -> None:
+        """Raise a TypeError: a classifier is asked for."""
+        raise TypeError(
+            "The student must have predict_proba, which "
+            f"{type(student).__name__} has not as it is configured. Use a classifier "
+            "with probabilities, such as MLPClassifier; DistilledRegressor takes "
+            "regressors."
+        )
+
+    def check(self, student: Any, n_classes: int, n_samples: int) -> None:
+        if n_classes > 1 and not takes_outputs(student):
+            raise ValueError(
+                f"With {n_classes} outputs the student must learn several; received "
+                f"{type(student).__name__}, which learns one. Wrap it in "
+                "MultiOutputRegressor."
+            )
+
+    def class_weight(self, student: Any, classes: Any) -> None:
+        return None
+
+    def can_scale_logits(self, student: Any, n_classes: int) -> bool:
+        return False
+
+    def can_shift_logits(self, student: Any) -> bool:
+        return False
+
+    def learns_mixtures(self, student: Any) -> bool:
+        return False
