@@ -19,6 +19,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 VERSION = PROJECT["project"]["version"]
+#: What is no module.
+DATA = {
+    "skdistill/py.typed",
+    "skdistill/datasets/LICENSE",
+    "skdistill/datasets/data/letter.npz",
+}
 HEAVY = ["torch", "lightgbm", "matplotlib", "onnx", "skorch", "polars"]
 HEAVY += ["dask", "distributed", "pyarrow", "ray"]
 
@@ -72,15 +78,16 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     metadata = f"skdistill-{VERSION}.dist-info"
 
     assert {name for name in names if not name.startswith(metadata)} == (
-        _list_modules() | {"skdistill/py.typed"}
+        _list_modules() | DATA
     )
     assert f"{metadata}/licenses/LICENSE" in names
+    assert f"{metadata}/licenses/skdistill/datasets/LICENSE" in names
 
 
 def test_wheel_metadata(wheel):
     with zipfile.ZipFile(wheel) as archive:
         metadata = archive.read(f"skdistill-{VERSION}.dist-info/METADATA").decode()
-    assert "License-Expression: BSD-3-Clause" in metadata
+    assert "License-Expression: BSD-3-Clause AND CC-BY-4.0" in metadata
     assert "Requires-Python: >=3.11" in metadata
     for requirement in PROJECT["project"]["dependencies"]:
         assert f"Requires-Dist: {requirement}\n" in metadata
@@ -92,7 +99,7 @@ def test_sdist_holds_what_a_build_needs(build):
     names = {member.name.partition("/")[2] for member in members}
     needed = {"pyproject.toml", "setup.cfg", "README.md", "LICENSE"}
 
-    assert names >= needed | _list_modules() | {"skdistill/py.typed"}
+    assert names >= needed | _list_modules() | DATA
     assert not any(name.startswith("benchmarks") for name in names)
     # setup.cfg is read: the archive does not name its builder.
     assert {member.uname for member in members} == {"root"}

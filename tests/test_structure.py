@@ -16,7 +16,8 @@ ROOMS = [
     *("__main__", "_cli", "inspection", "metrics", "export", "__init__"),
     *("_classifier", "_regressor", "_distilled", "teachers", "_fit", "_selection"),
     *("_parts", "_validation", "_students", "_outofcore", "_labels"),
-    *("transfer", "torch", "_value_data", "_soft_data", "_paired", "_dataset"),
+    *("transfer", "datasets", "torch"),
+    *("_value_data", "_soft_data", "_paired", "_dataset"),
     *("_nested", "_frames", "_version", "_warnings", "_files", "_tasks", "_progress"),
     *("_checks", "_typing", "_sklearn"),
 ]
