@@ -246,6 +246,12 @@ def _show_pilots(report: Any) -> Section:
     ]
     header = ["learns from", "temperature", "alpha", "accuracy", "log loss", ""]
     lines = ["Short pilots on held-out training rows."] if table else []
+    lines += [
+        f"The pilot forecast a log loss of {pilot['log_loss']:.4f}; the student's "
+        f"is {report.models[STUDENT]['log_loss']:.4f} on the rows of this report."
+        for pilot in report.pilots
+        if pilot["chosen"]
+    ]
     return Section("Pilots before the fit", header=header, table=table, lines=lines)
 
 

@@ -567,5 +567,7 @@ def test_pilots_and_calibration_are_shown():
     text = " ".join(str(report_on(model)).split())
     for pilot in model.pilots_:
         assert f"{pilot['log_loss']:.4f}" in text
+    (chosen,) = (pilot for pilot in model.pilots_ if pilot["chosen"])
+    assert f"forecast a log loss of {chosen['log_loss']:.4f}" in text
     assert text.count("chosen") == 1
     assert f"calibrated probabilities (temperature {model.calibration_:.3g})" in text
