@@ -81,7 +81,10 @@ def read_default(text):
 
 PUBLIC = list_public()
 #: Made by a function of the package alone, they describe their attributes.
-RESULTS = {"skdistill.inspection.DistillationReport"}
+RESULTS = {
+    "skdistill.inspection.DistillationReport",
+    "skdistill.inspection.RegressionReport",
+}
 
 
 def test_the_public_names_are_found():

@@ -1,6 +1,11 @@
 """How each family of students learns soft targets."""
 
-from ._fit_student import fine_tune_student, fit_student, validation_fraction
+from ._fit_student import (
+    fine_tune_student,
+    fit_part,
+    fit_student,
+    validation_fraction,
+)
 from ._properties import (
     blends_labels,
     can_scale_logits,
@@ -32,6 +37,7 @@ __all__ = [
     "count_final_epochs",
     "encode_labels",
     "fine_tune_student",
+    "fit_part",
     "fit_student",
     "is_calibrated",
     "learns_in_epochs",

@@ -15,12 +15,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.neural_network import MLPClassifier
+from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from .._classifier import DistilledClassifier
+from .._distilled import Distilled
 from .._nested import find_deployed
 from .._sklearn import BaseSearchCV
 from ._libraries import find_nonlinearity, is_from
@@ -46,6 +49,7 @@ _RESIDUE = {
     # Forests, bagging and boosting.
     "_sample_weight",
     "oob_decision_function_",
+    "oob_prediction_",
     "oob_improvement_",
     "oob_scores_",
     "train_score_",
@@ -73,10 +77,10 @@ def slim(estimator: Any) -> Any:
     Parameters
     ----------
     estimator : estimator
-        Fitted. Of a :class:`~skdistill.DistilledClassifier` its `student_` is
-        taken, wherever it stands: alone, in a :class:`~sklearn.pipeline.Pipeline`,
-        or inside another meta-estimator. Of a fitted search its `best_estimator_`
-        is taken.
+        Fitted. Of a :class:`~skdistill.DistilledClassifier` or
+        :class:`~skdistill.DistilledRegressor` its `student_` is taken, wherever it
+        stands: alone, in a :class:`~sklearn.pipeline.Pipeline`, or inside another
+        meta-estimator. Of a fitted search its `best_estimator_` is taken.
 
     Returns
     -------
@@ -165,7 +169,7 @@ class _SlimPickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if not isinstance(obj, BaseEstimator):
             return NotImplemented
-        if isinstance(obj, DistilledClassifier | BaseSearchCV):
+        if isinstance(obj, Distilled | BaseSearchCV):
             return _return_given, (self._replace(obj),)
         if is_from(obj, "skorch"):
             return _reduce_estimator(obj, _strip_net(obj))
@@ -183,7 +187,8 @@ class _SlimPickler(pickle.Pickler):
         if obj.student is not None:
             return obj.student
         fitted = next(_find_students(self._deployed, {}), None)
-        return MLPClassifier() if fitted is None else clone(fitted)
+        network = MLPRegressor if is_regressor(obj) else MLPClassifier
+        return network() if fitted is None else clone(fitted)
 
 
 def _find_students(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
@@ -193,7 +198,7 @@ def _find_students(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
     # Kept, for the place of a value that is gone may be another's.
     seen[id(value)] = value
     parts: Any = []
-    if isinstance(value, DistilledClassifier):
+    if isinstance(value, Distilled):
         if value.student is None and hasattr(value, "student_"):
             yield value.student_
     elif isinstance(value, list | tuple):
@@ -224,7 +229,8 @@ def _strip_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         # The folder of a cache says nothing where the model is deployed.
         state["memory"] = None
     # Meta-estimators keep an unfitted template.
-    if isinstance(estimator, HistGradientBoostingClassifier) and "_bin_mapper" in state:
+    boosted = HistGradientBoostingClassifier | HistGradientBoostingRegressor
+    if isinstance(estimator, boosted) and "_bin_mapper" in state:
         state["_bin_mapper"] = _strip_bins(state["_bin_mapper"])
     if is_from(estimator, "lightgbm"):
         # The log of the metrics; the rounds after the best one LightGBM drops itself.

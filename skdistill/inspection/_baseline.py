@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -40,6 +40,8 @@ def make_baseline(
             f"got {baseline!r}. {_TRAIN}"
         )
     check_is_fitted(baseline)
+    if is_regressor(distilled):
+        return baseline, None
     if not hasattr(baseline, "predict_proba"):
         raise TypeError(
             "A baseline needs predict_proba; got "
@@ -51,13 +53,18 @@ def make_baseline(
 
 def _fit_baseline(
     estimator: Any, distilled: Any, train: Any, random_state: Any
-) -> tuple[Any, NDArray[Any]]:
+) -> tuple[Any, NDArray[Any] | None]:
     """Fit the same student by its own `fit` on the true labels alone."""
     X, y, weight = _read_train(train)
     given = distilled.student
     student = clone(distilled.student_ if given is None else given)
     _copy_seeds(student, distilled.student_, random_state)
-    classes = distilled.classes_
+    classes = getattr(distilled, "classes_", None)
+    if classes is None:
+        rows = transform_before(estimator, X)
+        student = choose_length(student, distilled.student_, rows, y, weight)
+        fit_student(student, rows, y, weight)
+        return replace_distilled(estimator, student), None
     unknown = set(np.unique(y).tolist()) ^ set(classes.tolist())
     if unknown:
         raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from sklearn.base import is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -184,6 +185,11 @@ def _check_distilled(estimator: Any) -> Any:
             "Pipeline or as the best_estimator_ of a search; got "
             f"{type(estimator).__name__} without one. Any two models can be compared "
             "with the functions of skdistill.metrics."
+        )
+    if is_regressor(distilled):
+        raise TypeError(
+            "A report of classes needs a DistilledClassifier; got a "
+            "DistilledRegressor. Use regression_report."
         )
     return distilled
 

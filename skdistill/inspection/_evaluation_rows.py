@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,10 @@ TEACHER, BASELINE, STUDENT = "teacher", "baseline", "student"
 #: A column of more values is a measurement rather than a grouping.
 _MAX_GROUPS = 100
 _NOT_GIVEN = "(missing)"
+
+
+#: The sign of better, the figure of each row, and what its mean becomes.
+Kind = tuple[float, Callable[[str], FloatArray], Callable[[Any], Any]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,50 @@ class EvaluationRows:
         """Log loss of each row, clipped as scikit-learn clips it."""
         own = self.probas[name][np.arange(len(self.codes)), self.codes]
         return -np.log(np.clip(own, np.finfo(np.float64).eps, None))
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.probas)
+
+    def kinds(self) -> dict[str, Kind]:
+        """Return the scores that models are compared by."""
+        return {
+            "accuracy": (1.0, self.hits, np.asarray),
+            "log_loss": (-1.0, self.losses, np.asarray),
+        }
+
+
+@dataclass(frozen=True)
+class ValueRows:
+    """The rows of a report on values, and what the models predict for them.
+
+    Attributes
+    ----------
+    y : ndarray of shape (n_samples,)
+    weight : ndarray of shape (n_samples,)
+    served : dict of str to ndarray of shape (n_samples,)
+        By model.
+    groups : tuple or None
+        As in `EvaluationRows`.
+    """
+
+    y: FloatArray
+    weight: FloatArray
+    served: dict[str, FloatArray]
+    groups: tuple[NDArray[np.intp], list[str]] | None
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.served)
+
+    def errors(self, name: str) -> FloatArray:
+        return np.abs(self.served[name] - self.y)
+
+    def kinds(self) -> dict[str, Kind]:
+        return {
+            "rmse": (-1.0, lambda name: self.errors(name) ** 2, np.sqrt),
+            "mae": (-1.0, self.errors, np.asarray),
+        }
 
 
 def check_rows(

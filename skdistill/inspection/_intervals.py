@@ -16,7 +16,13 @@ from sklearn.utils import gen_batches
 from .._tasks import Tasks
 from .._typing import FloatArray
 from ..metrics import gap_recovered
-from ._evaluation_rows import BASELINE, STUDENT, TEACHER, EvaluationRows
+from ._evaluation_rows import (
+    BASELINE,
+    STUDENT,
+    TEACHER,
+    EvaluationRows,
+    ValueRows,
+)
 
 _TAIL = 0.025
 
@@ -25,7 +31,7 @@ _BLOCK = 50
 
 
 def measure_gains(
-    rows: EvaluationRows,
+    rows: EvaluationRows | ValueRows,
     n_bootstrap: int,
     rng: np.random.RandomState,
     n_jobs: int | None = None,
@@ -35,9 +41,8 @@ def measure_gains(
     Each is a dict by score: the gain and its interval, or the share of the teacher's
     advantage that the student recovers; empty without a baseline.
     """
-    names = list(rows.probas)
-    kinds = {"accuracy": (1.0, rows.hits), "log_loss": (-1.0, rows.losses)}
-    table = np.column_stack([read(n) for _, read in kinds.values() for n in names])
+    names, kinds = rows.names, rows.kinds()
+    table = np.column_stack([read(n) for _, read, _ in kinds.values() for n in names])
     means = np.average(table, axis=0, weights=rows.weight)
     # Each draw has a seed of its own, so that any worker may make it.
     seeds = rng.randint(np.iinfo(np.int32).max, size=n_bootstrap)
@@ -46,10 +51,11 @@ def measure_gains(
     drawn = np.concatenate([*Tasks(n_jobs=n_jobs).run(_draw_means, calls, len(calls))])
     against: dict[str, dict[str, Any]] = {TEACHER: {}, BASELINE: {}}
     shares = {}
-    for k, (kind, (sign, _)) in enumerate(kinds.items()):
+    for k, (kind, (sign, _, finish)) in enumerate(kinds.items()):
         columns = range(k * len(names), (k + 1) * len(names))
-        scores = {n: float(means[j]) for n, j in zip(names, columns, strict=True)}
-        draws = {n: drawn[:, j] for n, j in zip(names, columns, strict=True)}
+        pairs = list(zip(names, columns, strict=True))
+        scores = {n: float(finish(means[j])) for n, j in pairs}
+        draws = {n: finish(drawn[:, j]) for n, j in pairs}
         for other in names[:-1]:
             against[other][kind] = _describe_gain(scores, draws, STUDENT, other, sign)
         if BASELINE in names:

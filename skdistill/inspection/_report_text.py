@@ -16,11 +16,18 @@ def format_text(
     report: Any, width: int = _WIDTH, sections: tuple[str, ...] | None = None
 ) -> str:
     """Return the report, or the sections of these titles, in plain text."""
-    title = make_title(report)
+    shown = [
+        section
+        for section in make_sections(report, _MAX_PARTS)
+        if sections is None or section.title in sections
+    ]
+    return format_sections(make_title(report), shown, width)
+
+
+def format_sections(title: str, sections: list[Section], width: int = _WIDTH) -> str:
+    """Return a title and its sections in plain text."""
     lines = [title, "=" * len(title)]
-    for section in make_sections(report, _MAX_PARTS):
-        if sections is not None and section.title not in sections:
-            continue
+    for section in sections:
         lines += ["", section.title, "-" * len(section.title)]
         for line in section.lines:
             lines += textwrap.wrap(

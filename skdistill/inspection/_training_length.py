@@ -8,22 +8,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.model_selection import train_test_split
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from .._frames import take_rows
 from .._nested import split_pipeline, weight_params
 from .._progress import raise_interrupts
 from .._sklearn import _safe_indexing
 from .._soft_data import SoftDataset, one_hot
+from .._students import fit_part
 from .._students import fit_student as fit_soft
+from .._value_data import make_values
 
 #: Fewer rows, or rows of a class, are too few to choose or to stop on.
 _MIN_ROWS, _MIN_CLASS_ROWS = 200, 10
 _VALIDATION_SHARE = 0.2
+
+_NETWORKS = MLPClassifier, MLPRegressor
 
 
 def choose_length(
@@ -33,12 +37,13 @@ def choose_length(
 
     Of a network of scikit-learn that learns by gradient steps: early stopping, or as
     many updates as the distilled student (`fitted`) made; the one with the lower log
-    loss on validation rows. Other students, and those of few rows, train as they are
-    set.
+    loss, or squared error, on validation rows. Other students, and those of few rows,
+    train as they are set.
     """
-    network, counts = split_pipeline(student)[1], np.unique(y, return_counts=True)[1]
-    few = len(y) < _MIN_ROWS or counts.min() < _MIN_CLASS_ROWS
-    if few or not isinstance(network, MLPClassifier) or network.solver == "lbfgs":
+    network, values = split_pipeline(student)[1], is_regressor(student)
+    counts = [len(y)] if values else np.unique(y, return_counts=True)[1]
+    few = len(y) < _MIN_ROWS or min(counts) < _MIN_CLASS_ROWS
+    if few or not isinstance(network, _NETWORKS) or network.solver == "lbfgs":
         return student
     epochs = _count_epochs(network, split_pipeline(fitted)[1], len(y))
     lengths: list[dict[str, Any]] = [
@@ -46,16 +51,23 @@ def choose_length(
         {"early_stopping": False, "max_iter": epochs, "n_iter_no_change": epochs},
     ]
     candidates = [_set_network(student, length) for length in lengths]
+    rows, size = np.arange(len(y)), _VALIDATION_SHARE
+    strata = None if values else y
     train, held_out = train_test_split(
-        np.arange(len(y)), test_size=_VALIDATION_SHARE, stratify=y, random_state=0
+        rows, test_size=size, stratify=strata, random_state=0
     )
     weights = [take_rows(weight, rows, len(y)) for rows in (train, held_out)]
+    weighted = {"sample_weight": weights[1]}
     losses = []
     for candidate in candidates:
         model = clone(candidate)
         fit_student(model, _safe_indexing(X, train), y[train], weights[0])
-        proba = model.predict_proba(_safe_indexing(X, held_out))
-        losses.append(log_loss(y[held_out], proba, sample_weight=weights[1]))
+        served = _safe_indexing(X, held_out)
+        if values:
+            loss = mean_squared_error(y[held_out], model.predict(served), **weighted)
+        else:
+            loss = log_loss(y[held_out], model.predict_proba(served), **weighted)
+        losses.append(loss)
     return candidates[int(np.argmin(losses))]
 
 
@@ -86,7 +98,10 @@ def fit_student(student: Any, X: Any, y: NDArray[Any], weight: Any) -> None:
     with raise_interrupts(), warnings.catch_warnings():
         # As many updates as another made do not ask for more.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if type(network) is MLPClassifier and not network.early_stopping:
+        if is_regressor(student):
+            # A network learns standardised values, as the distilled one did.
+            fit_part(student, make_values(X, y[:, None], y, weight=weight))
+        elif type(network) is MLPClassifier and not network.early_stopping:
             # The same fit in a third of the time.
             classes, codes = np.unique(y, return_inverse=True)
             targets = one_hot(codes, len(classes))

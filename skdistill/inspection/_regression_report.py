@@ -1,0 +1,378 @@
+"""regression_report: a student of values beside its teacher and a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_regressor
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from .._checks import check_count
+from .._labels._values import check_values
+from .._nested import find_deployed, find_distilled, replace_distilled
+from .._sklearn import _num_samples
+from .._typing import FloatArray, IndexArray
+from .._validation import read_values
+from ._baseline import make_baseline
+from ._evaluation_rows import BASELINE, STUDENT, TEACHER, ValueRows, check_rows
+from ._figures import Figures, compare_costs, measure_costs, name_classifier
+from ._intervals import measure_gains
+from ._json import encode_json, make_plain
+from ._report_sections import SIDE_BY_SIDE, WARNINGS, Section
+from ._report_text import format_sections
+
+#: Figures of the table: key, words, format.
+_SHOWN = (
+    ("r2", "R²", ".4f"),
+    ("rmse", "RMSE (less is better)", ".5g"),
+    ("mae", "MAE (less is better)", ".5g"),
+    ("rmse_to_teacher", "RMSE to the teacher", ".5g"),
+    ("bytes", "bytes", ",d"),
+    ("latency_p50_us", "one row, median, microseconds", ",.0f"),
+    ("rows_per_second", "rows a second, in batches", ",.0f"),
+)
+
+
+@dataclass(eq=False, repr=False)
+class RegressionReport:
+    """A student of values beside teacher and baseline; see `regression_report`.
+
+    ``str(report)`` is the report in plain text.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows with a weight above 0.
+    models : dict of str to dict
+        By model ("teacher", "baseline" where there is one, "student"): `r2`, `rmse`,
+        `mae`, `rmse_to_teacher`, and the costs of :class:`DistillationReport`.
+    descriptions : dict of str to str
+        The class of each model.
+    against_teacher, against_baseline : dict of str to dict
+        For "rmse" and "mae" what the student gains on the other (`gain`, above 0 when
+        its error is lower) with a 95 % interval (`low`, `high`). Empty without a
+        baseline.
+    share_recovered : dict of str to dict
+        For "rmse" and "mae" the `share` of the teacher's advantage over the baseline
+        that the student recovers, as in :class:`DistillationReport`.
+    ratios : dict of str to float
+        `smaller`, `faster_one_row` and `faster_batch`: the student against the teacher.
+    by_group : list of dict
+        `name`, `n_rows` and, for each model, `rmse` and `mae`.
+    memorization, pilots
+        `memorization_` and `pilots_` of the estimator.
+    warnings : list of str
+        What the figures alone do not show.
+
+    See Also
+    --------
+    regression_report : Makes one.
+    """
+
+    n_rows: int
+    models: dict[str, Figures]
+    descriptions: dict[str, str]
+    against_teacher: dict[str, Any]
+    against_baseline: dict[str, Any]
+    share_recovered: dict[str, Any]
+    ratios: dict[str, float | None]
+    by_group: list[dict[str, Any]]
+    memorization: dict[str, float] | None
+    pilots: list[dict[str, Any]]
+    warnings: list[str] = field(default_factory=list)
+
+    def __str__(self):
+        title = f"Distillation report on {self.n_rows:,} rows of values"
+        sections = [
+            Section(WARNINGS, lines=self.warnings),
+            Section("In short", lines=[*_list_findings(self)]),
+            _compare_models(self),
+            _show_groups(self),
+        ]
+        return format_sections(title, [s for s in sections if s.table or s.lines])
+
+    def __repr__(self):
+        return f"<RegressionReport of {self.n_rows} rows, {', '.join(self.models)}>"
+
+    def to_dict(self):
+        """Return every figure, in plain Python types.
+
+        Returns
+        -------
+        figures : dict
+            The attributes by name.
+        """
+        return make_plain(vars(self))
+
+    def to_json(self):
+        """Return every figure as JSON.
+
+        Returns
+        -------
+        text : str
+            An object with the keys of :meth:`to_dict`; null for NaN and infinity.
+        """
+        return encode_json(self.to_dict()).decode()
+
+
+def regression_report(
+    estimator,
+    X,
+    y,
+    *,
+    sample_weight=None,
+    groups=None,
+    baseline=None,
+    train=None,
+    teacher_prediction=None,
+    n_bootstrap=1000,
+    n_jobs=None,
+    random_state=None,
+):
+    """Compare a distilled student of values with its teacher and with a baseline.
+
+    Parameters
+    ----------
+    estimator : DistilledRegressor, Pipeline or search
+        Fitted, of one output; as for :func:`distillation_report`.
+    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+        Rows that none of the models was fitted on.
+    y : array-like of shape (n_samples,)
+        Their true values.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row in all scores; rows of weight 0 are left out.
+    groups : str or array-like of shape (n_samples,), default=None
+        The group of each row: the name of a column of the dataframe X, or one value a
+        row.
+    baseline : "fit", regressor or None, default=None
+        The student without a teacher: a fitted regressor, or "fit" to fit the student
+        on the true values of `train`; a network stopped early or for as many updates
+        as the distilled one made, whichever is better on a fifth of these rows.
+    train : tuple (X_train, y_train) or (X_train, y_train, sample_weight), default=None
+        For `baseline="fit"`: the training data of `estimator`.
+    teacher_prediction : array-like of shape (n_samples,), default=None
+        The teacher's values of these rows: needed where the estimator learned from
+        stored values.
+    n_bootstrap : int, default=1000
+        Number of resamples for the intervals.
+    n_jobs : int or None, default=None
+        Blocks of 50 resamples that run at the same time. The report does not depend
+        on it.
+    random_state : int, RandomState instance or None, default=None
+        Draws the rows of the intervals, and seeds a baseline that nothing else does.
+
+    Returns
+    -------
+    report : RegressionReport
+        Print it, or read its figures.
+
+    Raises
+    ------
+    TypeError
+        The estimator is no distilled regressor.
+    ValueError
+        Rows, values, weights or groups do not fit together, several outputs, or
+        neither a teacher nor its values.
+
+    See Also
+    --------
+    distillation_report : The same for classes.
+    sklearn.metrics.PredictionErrorDisplay : Pictures of the errors.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from sklearn.ensemble import ExtraTreesRegressor
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> from skdistill import DistilledRegressor
+    >>> from skdistill.inspection import regression_report
+    >>> X, y = make_friedman1(800, random_state=0)
+    >>> distilled = DistilledRegressor(
+    ...     ExtraTreesRegressor(50), DecisionTreeRegressor(max_depth=6), random_state=0
+    ... ).fit(X[:500], y[:500])
+    >>> report = regression_report(distilled, X[500:], y[500:], random_state=0)
+    >>> sorted(report.models["student"])[-4:]
+    ['rmse', 'rmse_to_teacher', 'rows_per_second', 'timed_calls']
+    >>> report.ratios["smaller"] > 10
+    True
+    """
+    check_count("n_bootstrap", n_bootstrap, "Use 1000 for intervals of two digits.")
+    distilled = _check_distilled(estimator)
+    rng = check_random_state(random_state)
+    teacher = _find_teacher(estimator, distilled, teacher_prediction)
+    given = (X, read_values(y), sample_weight, teacher_prediction, groups)
+    X, y, weight, said, groups = check_rows(*given)
+    models = {TEACHER: teacher}
+    base, _ = make_baseline(baseline, estimator, distilled, train, rng)
+    if base is not None:
+        models[BASELINE] = find_deployed(base)
+    models[STUDENT] = find_deployed(estimator)
+    served = {name: _ask(model, X, name) for name, model in models.items() if model}
+    if said is not None:
+        owner = "teacher_prediction"
+        served[TEACHER] = check_values(said, len(y), 1, owner)[:, 0]
+    served = {name: served[name] for name in models}
+    rows = ValueRows(y, weight, served, groups)
+    report = _measure_all(rows, models, X, distilled, int(n_bootstrap), rng, n_jobs)
+    report.warnings = [*_list_warnings(report)]
+    return report
+
+
+def _check_distilled(estimator: Any) -> Any:
+    check_is_fitted(estimator)
+    distilled = find_distilled(estimator)
+    if distilled is None or not is_regressor(distilled):
+        raise TypeError(
+            "A report of values needs a fitted DistilledRegressor, alone, at the end "
+            "of a Pipeline or as the best_estimator_ of a search; got "
+            f"{type(estimator).__name__} without one. distillation_report takes a "
+            "DistilledClassifier."
+        )
+    if distilled.n_outputs_ > 1:
+        raise ValueError(
+            f"A report is of one output; got a student of {distilled.n_outputs_}. "
+            "scikit-learn's metrics score several outputs."
+        )
+    return distilled
+
+
+def _find_teacher(estimator: Any, distilled: Any, said: Any) -> Any:
+    """Return the teacher as it would be deployed; None where it is not kept."""
+    if distilled.teacher_ is not None:
+        return replace_distilled(estimator, distilled.teacher_)
+    if said is None:
+        raise ValueError(
+            "A report compares a student with its teacher; this one learned from "
+            "stored values, so teacher_ is None, and teacher_prediction was not given. "
+            "Pass teacher_prediction=, the teacher's values of these rows."
+        )
+    return None
+
+
+def _ask(model: Any, X: Any, name: str) -> FloatArray:
+    owner = f"The predict of the {name}"
+    return check_values(model.predict(X), _num_samples(X), 1, owner)[:, 0]
+
+
+def _measure_all(
+    rows: ValueRows,
+    models: dict[str, Any],
+    X: Any,
+    distilled: Any,
+    n_bootstrap: int,
+    rng: Any,
+    n_jobs: int | None,
+) -> RegressionReport:
+    every = np.arange(len(rows.y))
+    figures = {
+        name: {**_measure_quality(rows, name, every), **measure_costs(model, X)}
+        for name, model in models.items()
+    }
+    against_teacher, against_baseline, shares = measure_gains(
+        rows, n_bootstrap, rng, n_jobs
+    )
+    return RegressionReport(
+        n_rows=len(rows.y),
+        models=figures,
+        descriptions={name: name_classifier(model) for name, model in models.items()},
+        against_teacher=against_teacher,
+        against_baseline=against_baseline,
+        share_recovered=shares,
+        ratios=compare_costs(figures[TEACHER], figures[STUDENT]),
+        by_group=[*_measure_groups(rows)],
+        memorization=distilled.memorization_,
+        pilots=distilled.pilots_,
+    )
+
+
+def _measure_quality(rows: ValueRows, name: str, members: IndexArray) -> Figures:
+    y, served = rows.y[members], rows.served[name][members]
+    weighted = {"sample_weight": rows.weight[members]}
+    said = rows.served[TEACHER][members]
+    return {
+        "r2": r2_score(y, served, **weighted) if len(members) > 1 else float("nan"),
+        "rmse": root_mean_squared_error(y, served, **weighted),
+        "mae": mean_absolute_error(y, served, **weighted),
+        "rmse_to_teacher": root_mean_squared_error(said, served, **weighted),
+    }
+
+
+def _measure_groups(rows: ValueRows) -> Iterator[dict[str, Any]]:
+    codes, names = rows.groups or (np.zeros(0, dtype=np.intp), [])
+    for k, group in enumerate(names):
+        members = np.flatnonzero(codes == k)
+        parts = {name: _measure_quality(rows, name, members) for name in rows.names}
+        yield {"name": group, "n_rows": len(members), **parts}
+
+
+# In words ----------------------------------------------------------------------------
+
+
+def _list_findings(report: RegressionReport) -> Iterator[str]:
+    for kind in ("rmse", "mae"):
+        for other in (TEACHER, BASELINE):
+            gain = getattr(report, f"against_{other}").get(kind)
+            if gain:
+                yield (
+                    f"Student's {kind.upper()} against the {other}'s: "
+                    f"{-gain['gain']:+.4g} (95% interval {-gain['high']:+.4g} to "
+                    f"{-gain['low']:+.4g})."
+                )
+        share = report.share_recovered.get(kind, {})
+        if share.get("share") is not None:
+            yield (
+                f"Share of the teacher's advantage in {kind.upper()} recovered: "
+                f"{share['share']:.0%} (95% interval {share['low']:.0%} to "
+                f"{share['high']:.0%})."
+            )
+
+
+def _compare_models(report: RegressionReport) -> Section:
+    table = [["", *report.descriptions.values()]]
+    for key, words, spec in _SHOWN:
+        values = [figures[key] for figures in report.models.values()]
+        table.append([words, *("-" if v is None else format(v, spec) for v in values)])
+    return Section(SIDE_BY_SIDE, header=["", *report.models], table=table)
+
+
+def _show_groups(report: RegressionReport) -> Section:
+    names = list(report.models)
+    table = [
+        [
+            str(part["name"]),
+            f"{part['n_rows']:,}",
+            *(f"{part[name]['rmse']:.5g}" for name in names),
+        ]
+        for part in report.by_group
+    ]
+    return Section("RMSE by group", header=["group", "rows", *names], table=table)
+
+
+def _list_warnings(report: RegressionReport) -> Iterator[str]:
+    for kind, share in report.share_recovered.items():
+        if share["advantage"] <= 0:
+            yield (
+                "The teacher is no better than the student trained directly (the "
+                f"baseline) in {kind.upper()}: there is no advantage to hand on."
+            )
+        elif share["share"] is None:
+            yield (
+                f"The teacher's advantage over the baseline in {kind.upper()} is "
+                "within chance: no share of it can be given."
+            )
+    for kind, gain in report.against_baseline.items():
+        if gain["high"] < 0:
+            yield (
+                "The student is worse than the student trained directly (the baseline) "
+                f"in {kind.upper()}, beyond chance. Distillation harmed it."
+            )
+    if report.models[TEACHER]["rmse"] == 0:
+        yield (
+            "The teacher is right on every row. If it was fitted on these rows, the "
+            "figures do not hold for new ones: pass rows that no model was fitted on."
+        )

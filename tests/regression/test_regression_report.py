@@ -1,0 +1,167 @@
+"""The report on values, what is deployed of a regressor, and its costs."""
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from _values import ALONE, make_values
+from sklearn.base import clone
+from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
+
+from skdistill import DistilledClassifier, DistilledRegressor
+from skdistill.export import slim
+from skdistill.inspection import distillation_report, regression_report
+from skdistill.metrics import latency_scorer, size_scorer, within_budget
+
+X, Y = make_values(400)
+TRAIN, TEST = (X[:250], Y[:250]), (X[250:], Y[250:])
+WEIGHT = np.random.default_rng(0).integers(0, 3, 150).astype(float)
+GROUPS = np.where(TEST[0][:, 0] > 0.5, "high", "low")
+
+
+@pytest.fixture(scope="module")
+def distilled():
+    student = DecisionTreeRegressor(max_depth=4, random_state=0)
+    est = DistilledRegressor(
+        ExtraTreesRegressor(20), student, augmenter="munge", random_state=0
+    )
+    return est.set_params(alpha=1.0).fit(*TRAIN)
+
+
+@pytest.fixture(scope="module")
+def report(distilled):
+    return regression_report(
+        distilled,
+        *TEST,
+        sample_weight=WEIGHT,
+        groups=GROUPS,
+        baseline="fit",
+        train=TRAIN,
+        n_bootstrap=200,
+        random_state=0,
+    )
+
+
+def test_figures_are_those_of_scikit_learn(distilled, report):
+    rows, y = TEST
+    tree = DecisionTreeRegressor(max_depth=4, random_state=0)
+    models = {
+        "teacher": distilled.teacher_,
+        "baseline": tree.fit(*TRAIN),
+        "student": distilled.student_,
+    }
+    assert list(report.models) == list(models)
+    assert report.n_rows == np.count_nonzero(WEIGHT)
+    said = distilled.teacher_.predict(rows)
+    for name, model in models.items():
+        served, found = model.predict(rows), report.models[name]
+        given = {"sample_weight": WEIGHT}
+        assert found["r2"] == pytest.approx(r2_score(y, served, **given))
+        rmse = root_mean_squared_error(y, served, **given)
+        assert found["rmse"] == pytest.approx(rmse)
+        assert found["mae"] == pytest.approx(mean_absolute_error(y, served, **given))
+        near = root_mean_squared_error(said, served, **given)
+        assert found["rmse_to_teacher"] == pytest.approx(near)
+    rmse = {name: figures["rmse"] for name, figures in report.models.items()}
+    share = (rmse["baseline"] - rmse["student"]) / (rmse["baseline"] - rmse["teacher"])
+    assert report.share_recovered["rmse"]["share"] == pytest.approx(share)
+    gain = report.against_baseline["rmse"]
+    assert gain["gain"] == pytest.approx(rmse["baseline"] - rmse["student"])
+    assert gain["low"] < gain["gain"] < gain["high"]
+
+
+def test_groups_and_costs(distilled, report):
+    rows, y = TEST
+    assert [part["name"] for part in report.by_group] == ["high", "low"]
+    high = GROUPS == "high"
+    rmse = root_mean_squared_error(
+        y[high], distilled.predict(rows)[high], sample_weight=WEIGHT[high]
+    )
+    assert report.by_group[0]["student"]["rmse"] == pytest.approx(rmse)
+    size = len(pickle.dumps(slim(distilled), protocol=5))
+    assert report.models["student"]["bytes"] == pytest.approx(size, abs=100)
+    assert report.ratios["smaller"] > 5
+
+
+def test_the_text_and_the_json(report):
+    text = str(report)
+    assert "Distillation report on" in text
+    assert "RMSE by group" in text
+    assert max(map(len, text.split("\n"))) <= 100
+    assert json.loads(report.to_json())["n_rows"] == report.n_rows
+
+
+def test_stored_values_and_a_fitted_baseline():
+    est = DistilledRegressor(student=Ridge(), **ALONE)
+    est.fit(*TRAIN, teacher_prediction=TRAIN[1])
+    with pytest.raises(ValueError, match="Pass teacher_prediction="):
+        regression_report(est, *TEST)
+    base = LinearRegression().fit(*TRAIN)
+    found = regression_report(
+        *(est, *TEST), teacher_prediction=TEST[1], baseline=base, n_bootstrap=50
+    )
+    assert found.models["teacher"]["rmse"] == 0
+    assert found.models["teacher"]["bytes"] is None
+    assert any("right on every row" in line for line in found.warnings)
+
+
+def test_a_network_is_compared_with_the_better_of_two_lengths():
+    student = make_pipeline(
+        StandardScaler(), MLPRegressor(hidden_layer_sizes=(8,), max_iter=150)
+    )
+    student.set_params(mlpregressor__learning_rate_init=0.02)
+    est = DistilledRegressor(Ridge(), student, random_state=0, **ALONE).fit(*TRAIN)
+    found = regression_report(
+        *(est, *TEST), baseline="fit", train=TRAIN, n_bootstrap=50, random_state=0
+    )
+    # Standardised as the distilled one: better than the mean by far.
+    assert found.models["baseline"]["r2"] > 0.3
+
+
+def test_what_is_no_regressor_of_one_output_is_refused(distilled):
+    labels = (Y.mean() < Y).astype(int)
+    parts = LogisticRegression(), LogisticRegression()
+    classifier = DistilledClassifier(*parts, augmenter=None).fit(X, labels)
+    with pytest.raises(TypeError, match="needs a fitted DistilledRegressor"):
+        regression_report(classifier, X, labels)
+    with pytest.raises(TypeError, match="Use regression_report"):
+        distillation_report(distilled, *TEST)
+    both = np.column_stack([Y, Y])
+    pair = DistilledRegressor(Ridge(), Ridge(), **ALONE).fit(X, both)
+    with pytest.raises(ValueError, match="is of one output; got a student of 2"):
+        regression_report(pair, X, Y)
+
+
+def test_slim_regressors_serve_the_same_without_this_package(distilled):
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    network = DistilledRegressor(Ridge(), random_state=0, pilot=0).fit(frame, Y)
+    for est, rows in ((distilled, X), (network, frame)):
+        slimmed = slim(est)
+        assert type(slimmed).__module__.startswith("sklearn")
+        np.testing.assert_array_equal(slimmed.predict(rows), est.predict(rows))
+    search = GridSearchCV(clone(distilled), {"alpha": [0.5, 1.0]}, cv=2).fit(*TRAIN)
+    assert type(slim(search)) is DecisionTreeRegressor
+    assert len(pickle.dumps(slim(network))) < len(pickle.dumps(network.student_))
+
+
+def test_costs_score_and_bound_regressors(distilled):
+    assert latency_scorer()(distilled, X) < 0
+    size = len(pickle.dumps(slim(distilled), protocol=5))
+    assert size_scorer()(distilled, X) == pytest.approx(-size, abs=100)
+    search = GridSearchCV(
+        clone(distilled),
+        {"student__max_depth": [2, 8]},
+        scoring={"r2": "r2", "bytes": size_scorer()},
+        refit=within_budget(score="r2", max_bytes=4000),
+        cv=2,
+    )
+    assert search.fit(*TRAIN).best_params_ == {"student__max_depth": 2}
