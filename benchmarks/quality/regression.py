@@ -1,0 +1,262 @@
+"""What the defaults of DistilledRegressor keep of a teacher, on tables of values.
+
+`DistilledRegressor(teacher, student)` with nothing else set, against the same student
+trained on the true values, by RMSE on held-out rows.
+
+- Teachers: "vote" is the mean of LightGBM, a random forest, extra trees and a network
+  (on standardised targets); "boosted" one LightGBM.
+- Students: "mlp" 64-32 behind scaling, "lightgbm" 50 trees of 15 leaves.
+- "hard" is the best, by the mean over the seeds, of the student as it is, a network
+  stopped early, and one trained for as many updates as the distilled one made, always
+  on standardised targets.
+- The share of the advantage is a ratio of sums, each RMSE as a share of the target's
+  standard deviation, over the tables where the teacher beats "hard" by more than a
+  standard error over the seeds. Wins and losses are by more than a standard error of
+  the paired difference.
+
+    python -m benchmarks.quality.regression --data casp compactiv --seeds 0 1 2
+    python -m benchmarks.quality.regression --smoke
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from itertools import product
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+from lightgbm import LGBMRegressor
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import (
+    ExtraTreesRegressor,
+    RandomForestRegressor,
+    VotingRegressor,
+)
+from sklearn.metrics import root_mean_squared_error
+from sklearn.neural_network import MLPRegressor
+from sklearn.preprocessing import StandardScaler
+
+from skdistill import DistilledRegressor
+
+from .._data import Offline
+from .._measure import fit_for_epochs, last_step
+from .._results import Results, find_missing, make_runs, read_arguments
+from .._tables import print_table
+from ._models import count_epochs, count_updates, put_behind_columns
+from ._values import TABLES, split_values
+
+FOLDER = Path(__file__).parent
+KEYS = ("teacher", "data", "student", "seed", "rows")
+TEACHERS, STUDENTS = ("vote", "boosted"), ("mlp", "lightgbm")
+
+
+def make_teacher(name: str, X, n_trees: int):
+    boosted = make_boosted(n_estimators=n_trees, learning_rate=0.05)
+    if name == "boosted":
+        return put_behind_columns(X, boosted, scale=False)
+    network = MLPRegressor(
+        hidden_layer_sizes=(128, 64), tol=5e-4, n_iter_no_change=5, max_iter=1000
+    )
+    members = [
+        ("lightgbm", boosted),
+        ("forest", RandomForestRegressor(n_trees)),
+        ("extra", ExtraTreesRegressor(n_trees)),
+        ("mlp", on_standard_scale(network)),
+    ]
+    return put_behind_columns(X, VotingRegressor(members))
+
+
+def make_student(name: str, X, seed: int, n_epochs: int):
+    if name == "mlp":
+        layers = {"hidden_layer_sizes": (64, 32), "max_iter": n_epochs}
+        return put_behind_columns(X, MLPRegressor(**layers, random_state=seed))
+    model = make_boosted(n_estimators=50, num_leaves=15, random_state=seed)
+    return put_behind_columns(X, model, scale=False)
+
+
+def make_boosted(**settings) -> LGBMRegressor:
+    return LGBMRegressor(n_jobs=1, deterministic=True, verbose=-1, **settings)
+
+
+def on_standard_scale(model) -> TransformedTargetRegressor:
+    return TransformedTargetRegressor(model, transformer=StandardScaler())
+
+
+def fit_hard(student, distilled, X, y) -> dict:
+    """The student of the true values, each way."""
+    fitted = {"as is": on_standard_scale(clone(student)).fit(X, y)}
+    learned = last_step(distilled.student_)
+    if not isinstance(learned, MLPRegressor):
+        return fitted
+    stopped = clone(student)
+    last_step(stopped).set_params(early_stopping=True)
+    fitted["stopped early"] = on_standard_scale(stopped).fit(X, y)
+    n_epochs = count_epochs(count_updates(learned), len(y), learned)
+    scaler = StandardScaler().fit(y[:, None])
+    trained = fit_for_epochs(student, n_epochs, X, scaler.transform(y[:, None])[:, 0])
+    fitted["equal updates"] = _Rescaled(trained, scaler)
+    return fitted
+
+
+class _Rescaled:
+    """A model of standardised values in the units of y."""
+
+    def __init__(self, model, scaler):
+        self.model, self.scaler = model, scaler
+
+    def predict(self, X):
+        values = self.model.predict(X)[:, None]
+        return self.scaler.inverse_transform(values)[:, 0]
+
+
+def run_job(
+    teacher: str, data: str, student: str, seed: int, rows: int, *, n_trees=200,
+    n_epochs=200,
+) -> list[dict]:  # fmt: skip
+    """One fit with its rivals."""
+    X, X_test, y, y_test = split_values(data, seed, rows)
+    parts = make_teacher(teacher, X, n_trees), make_student(student, X, seed, n_epochs)
+    start = process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        distilled = DistilledRegressor(*parts, random_state=seed).fit(X, y)
+        seconds = process_time() - start
+        hard = fit_hard(parts[1], distilled, X, y)
+
+    def rate(model) -> float:
+        return float(root_mean_squared_error(y_test, model.predict(X_test)))
+
+    chosen = [p["learns from"] for p in distilled.pilots_ if p["chosen"]]
+    record = {"teacher": teacher, "data": data, "student": student, "seed": seed}
+    return [
+        {
+            **record,
+            "rows": rows,
+            "learned": chosen[0] if chosen else "transfer set",
+            "deviation": float(y_test.std()),
+            "rmse": {
+                "teacher": rate(distilled.teacher_),
+                "distilled": rate(distilled),
+                "hard": {name: rate(model) for name, model in hard.items()},
+            },
+            "seconds": seconds,
+        }
+    ]
+
+
+def summarise(records: list[dict]) -> list[dict]:
+    """One line a teacher, student and table, over the seeds."""
+    groups: dict[tuple, list[dict]] = {}
+    for record in records:
+        key = record["teacher"], record["student"], record["data"]
+        groups.setdefault(key, []).append(record)
+    lines = []
+    for (teacher, student, data), runs in groups.items():
+        rmse = [run["rmse"] for run in runs]
+        ways = rmse[0]["hard"]
+        hard = min(([one["hard"][way] for one in rmse] for way in ways), key=np.mean)
+        served = np.array([one["distilled"] for one in rmse])
+        said = np.array([one["teacher"] for one in rmse])
+        unit = np.mean([run["deviation"] for run in runs])
+        gain, edge = np.array(hard) - served, np.array(hard) - said
+        lines.append(
+            {
+                "teacher": teacher, "student": student, "data": data,
+                "n": len(runs), "hard": np.mean(hard), "distilled": served.mean(),
+                "teacher_rmse": said.mean(), "gain": gain.mean() / unit,
+                "edge": edge.mean() / unit, "has edge": is_certain(edge),
+                "sign": is_certain(gain) - is_certain(-gain),
+            }
+        )  # fmt: skip
+    return lines
+
+
+def is_certain(values) -> bool:
+    """Whether a mean is above 0 by more than its standard error."""
+    values = np.asarray(values)
+    if len(values) < 2:
+        return bool(values.mean() > 0)
+    return bool(values.mean() > values.std(ddof=1) / len(values) ** 0.5)
+
+
+def print_report(records: list[dict]) -> None:
+    lines = summarise(records)
+    rows = []
+    for line in lines:
+        share = line["gain"] / line["edge"] if line["has edge"] else np.nan
+        figures = [f"{line[k]:.4g}" for k in ("hard", "distilled", "teacher_rmse")]
+        shown = "-" if np.isnan(share) else f"{share:.0%}"
+        rows.append([line["teacher"], line["student"], line["data"], *figures, shown])
+    print_table(
+        "RMSE",
+        ["teacher", "student", "data", "hard", "distilled", "teacher's", "share"],
+        rows,
+    )
+    for teacher, student in product(TEACHERS, STUDENTS):
+        own = [
+            line for line in lines
+            if (line["teacher"], line["student"]) == (teacher, student)
+        ]  # fmt: skip
+        edged = [line for line in own if line["has edge"]]
+        if not own:
+            continue
+        total = sum(line["edge"] for line in edged)
+        share = sum(line["gain"] for line in edged) / total if edged else np.nan
+        signs = [line["sign"] for line in own]
+        wins, ties, losses = (signs.count(sign) for sign in (1, 0, -1))
+        print(
+            f"{teacher}, {student}: {share:.0%} of the advantage on {len(edged)} "
+            f"tables; {wins} wins, {ties} ties, {losses} losses"
+        )
+
+
+def find_tables(names) -> list[str]:
+    found = []
+    for name in names:
+        try:
+            TABLES[name]()
+            found.append(name)
+        except Offline as reason:
+            print(f"{name} is left out: {reason}")
+    return found
+
+
+def main() -> None:
+    args = read_arguments(
+        __doc__,
+        teachers={"nargs": "+", "choices": TEACHERS, "default": TEACHERS},
+        students={"nargs": "+", "choices": STUDENTS, "default": STUDENTS},
+        data={"nargs": "+", "choices": list(TABLES), "default": list(TABLES)},
+        seeds={"nargs": "+", "type": int, "default": list(range(5))},
+        rows={"type": int, "default": 4000, "help": "most training rows"},
+        jobs={"type": int, "default": 2, "help": "processes"},
+    )
+    if args.smoke:
+        os.environ["PIP_NO_INDEX"] = "1"
+        results = Results(None, KEYS)
+        jobs = [
+            dict(zip(KEYS, (*pair, 0, 500), strict=True))
+            for pair in product(TEACHERS, ["friedman1"], STUDENTS)
+        ]
+        make_runs(results, jobs, run_job, n_trees=5, n_epochs=2)
+        print_report(results.records)
+        return
+    results = Results(FOLDER / "regression.csv", KEYS)
+    runs = [
+        dict(zip(KEYS, (teacher, data, student, seed, args.rows), strict=True))
+        for seed, teacher, data, student in product(
+            args.seeds, args.teachers, args.data, args.students
+        )
+    ]
+    jobs = find_missing(results, runs, args)
+    readable = find_tables({job["data"] for job in jobs})
+    jobs = [job for job in jobs if job["data"] in readable]
+    make_runs(results, jobs, run_job, args.jobs)
+    print_report([r for r in results.records if r["rows"] == args.rows])
+
+
+if __name__ == "__main__":
+    main()
