@@ -272,15 +272,6 @@ def test_a_difference_is_an_error_that_says_where(tmp_path):
         to_onnx(Renamed().fit(X, make_labels(3)), X)
 
 
-def test_a_tie_that_float32_can_not_see_is_an_error():
-    rows = np.repeat([[1.0], [1.0 + 1e-12]], 50, axis=0)
-    y = np.repeat(["a", "b"], 50)
-    learner = HistGradientBoostingClassifier(max_iter=2).fit(rows, y)
-    assert (learner.predict(rows) == y).all()
-    with pytest.raises(ValueError, match="float32"):
-        to_onnx(learner, rows)
-
-
 def test_a_model_that_answers_one_row_alone_otherwise_is_refused():
     torch, skorch = pytest.importorskip("torch"), pytest.importorskip("skorch")
 

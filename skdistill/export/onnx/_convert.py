@@ -7,22 +7,31 @@ skl2onnx with the converters of onnxmltools.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ..._nested import split_pipeline
 from .._libraries import import_for_onnx, is_from
-from ._dense import emit_dense, emit_folded, emit_label, read_dense
+from .._trees import read_trees
+from ._dense import Dense, emit_dense, emit_folded, emit_label, read_dense
 from ._emit_table import emit_features
+from ._emit_trees import emit_trees
 from ._exporters import export_catboost, export_skorch
 from ._graph import Graph
 from ._inputs import TABLE, Inputs
+from ._native_categories import encode_categories, replace_splits
 from ._preprocessing import transform_table
 from ._skl2onnx import run_skl2onnx
 from ._table import Table, UnsupportedError, start_table
+
+#: The number of the type double in ONNX.
+_DOUBLE = 11
+_BOOSTERS = "lightgbm", "xgboost", "catboost"
 
 
 def build_models(
@@ -49,23 +58,84 @@ def build_models(
     inputs.check_names()
     steps, learner = split_pipeline(served)
     try:
-        table = _read_steps(steps, inputs)
+        table = start_table(len(inputs.columns), inputs.texts)
+        for step in steps:
+            table = transform_table(step, table)
     except UnsupportedError:
-        yield _convert_whole(served, inputs, classes)
+        yield from _convert_whole(served, inputs, classes)
         return
     dense = read_dense(learner)
-    if dense is None:
-        exact = table.is_untouched or is_from(learner, "skorch")
-        graph = Graph(inputs, np.float32 if exact else np.float64)
-        features = emit_features(graph, table)
-        yield _convert_learner(graph, features, table.width, learner, classes)
+    if dense is not None and _is_encoded(table, inputs.texts):
+        yield from _build_dense(inputs, table, dense, classes, most_fused)
         return
+    failure = None
+    if _is_encoded(table, _list_native(learner, inputs)):
+        try:
+            yield from _convert_learner(inputs, table, learner, classes)
+        except TypeError as error:
+            failure = error
+    yield from _build_trees(inputs, table, learner, classes, failure)
+
+
+def _is_encoded(table: Table, texts: Set[int]) -> bool:
+    """Whether none of the columns is still one of these input columns."""
+    return not any(raw is not None and raw.column in texts for raw in table.raw)
+
+
+def _list_native(learner: Any, inputs: Inputs) -> Set[int]:
+    """Return the input columns that a learner may take as categories."""
+    boosted = isinstance(learner, HistGradientBoostingClassifier)
+    boosted = boosted or any(map(partial(is_from, learner), _BOOSTERS))
+    return inputs.texts | (inputs.categories.keys() if boosted else set())
+
+
+def _build_dense(
+    inputs: Inputs, table: Table, dense: Dense, classes: NDArray[Any], most_fused: float
+) -> Iterator[Any]:
     # Where columns are of very different sizes, or far from 0, the sums of the first
     # layer need more digits than float32 has.
     for dtype in (np.float32, np.float64):
-        graph = Graph(inputs, dtype)
+        graph = Graph(inputs, dtype, centered=dtype is np.float32)
         hidden = emit_folded(graph, table, dense)
         emit_dense(graph, hidden, dense, classes, most_fused)
+        yield graph.to_model(classes)
+
+
+def _build_trees(
+    inputs: Inputs,
+    table: Table,
+    learner: Any,
+    classes: NDArray[Any],
+    failure: TypeError | None,
+) -> Iterator[Any]:
+    """Make the trees that the converters make otherwise, or not at all.
+
+    Raises
+    ------
+    TypeError
+        The learner is another kind.
+    """
+    trees = read_trees(learner)
+    try:
+        if trees is None:
+            raise UnsupportedError(type(learner).__name__)
+        table = encode_categories(learner, table, inputs.categories)
+        trees, table = replace_splits(trees, table)
+    except UnsupportedError as error:
+        if failure is not None:
+            raise failure from None
+        if _is_encoded(table, inputs.texts):
+            # Another converter made a model.
+            return
+        raise TypeError(
+            f"No converter takes columns of categories as they are ({error}). Encode "
+            "them, with OneHotEncoder or OrdinalEncoder, say."
+        ) from None
+    # A threshold may lie between two numbers that only double tells apart.
+    exact = bool(inputs.offsets) and not trees.single
+    for dtype in (np.float64,) if exact else (np.float32, np.float64):
+        graph = Graph(inputs, dtype)
+        emit_trees(graph, table, trees, classes)
         yield graph.to_model(classes)
 
 
@@ -98,30 +168,56 @@ def list_labels(classes: NDArray[Any]) -> NDArray[Any]:
     return held
 
 
-def _read_steps(steps: list[Any], inputs: Inputs) -> Table:
-    table = start_table(len(inputs.columns), inputs.texts)
-    for step in steps:
-        table = transform_table(step, table)
-    if any(raw is not None and raw.column in inputs.texts for raw in table.raw):
-        raise UnsupportedError("strings that are not encoded")
-    return table
-
-
 def _convert_learner(
-    graph: Graph, features: str, width: int, learner: Any, classes: NDArray[Any]
-) -> Any:
+    inputs: Inputs, table: Table, learner: Any, classes: NDArray[Any]
+) -> Iterator[Any]:
     """Append a learner that takes one matrix of numbers."""
     if is_from(learner, "skorch"):
-        model = export_skorch(learner, width)
+        graph, features = _emit_matrix(inputs, table, np.float32, exact=True)
+        model = export_skorch(learner, table.width)
         given, (probabilities,) = [features], model.graph.output
-        return _append(graph, model, given, probabilities.name, None, classes)
+        yield _append(graph, model, given, probabilities.name, None, classes)
+        return
     if is_from(learner, "catboost"):
+        graph, features = _emit_matrix(inputs, table, np.float32)
         model, label, probabilities = export_catboost(learner)
-        return _append(graph, model, [features], probabilities, label, classes)
+        yield _append(graph, model, [features], probabilities, label, classes)
+        return
     types = import_for_onnx("skl2onnx.common.data_types")
-    model = run_skl2onnx(learner, [(TABLE, types.FloatTensorType([None, width]))])
-    label, probabilities = (output.name for output in model.graph.output)
-    return _append(graph, model, [features], probabilities, label, classes)
+    kinds = {np.float32: types.FloatTensorType, np.float64: types.DoubleTensorType}
+    for dtype in _list_types(inputs, learner):
+        graph, features = _emit_matrix(inputs, table, dtype)
+        model = run_skl2onnx(learner, [(TABLE, kinds[dtype]([None, table.width]))])
+        label, probabilities = (output.name for output in model.graph.output)
+        yield _append(graph, model, [features], probabilities, label, classes)
+
+
+def _list_types(inputs: Inputs, learner: Any) -> list[Any]:
+    """Return in which types a converted learner takes numbers, the best first.
+
+    Trees that compare in double are written by `_build_trees` where that is needed.
+    """
+    if not inputs.offsets:
+        return [np.float32]
+    trees = read_trees(learner)
+    if trees is None:
+        return [np.float64, np.float32]
+    return [np.float32] if trees.single else []
+
+
+def _emit_matrix(
+    inputs: Inputs, table: Table, dtype: Any, exact: bool = False
+) -> tuple[Graph, str]:
+    """Return a graph that computes the columns, and their matrix.
+
+    The arithmetic is done in double, unless there is none or `exact` is set.
+    """
+    single = dtype is np.float32 and (exact or table.is_untouched)
+    graph = Graph(inputs, np.float32 if single else np.float64)
+    features = emit_features(graph, table)
+    if graph.dtype is not dtype:
+        features = graph.cast(features, dtype)
+    return graph, features
 
 
 def _append(
@@ -143,34 +239,47 @@ def _append(
         the type of the labels, the most probable one is appended.
     """
     names = dict(zip((entry.name for entry in model.graph.input), given, strict=True))
-    names[probabilities] = "probabilities"
+    kinds = {
+        entry.name: entry.type.tensor_type.elem_type for entry in model.graph.output
+    }
+    double = kinds.get(probabilities) == _DOUBLE
+    names[probabilities] = graph.make_name() if double else "probabilities"
     own = label is not None and classes.dtype.kind in "iO"
     if own:
         names[str(label)] = "label"
     graph.append(model, names)
+    if double:
+        graph.add("Cast", [names[probabilities]], "probabilities", to=1)
     if not own:
         emit_label(graph, "probabilities", classes)
     return graph.to_model(classes)
 
 
-def _convert_whole(served: Any, inputs: Inputs, classes: NDArray[Any]) -> Any:
+def _convert_whole(served: Any, inputs: Inputs, classes: NDArray[Any]) -> Iterator[Any]:
     """Convert a Pipeline whose preprocessing only skl2onnx knows."""
     types = import_for_onnx("skl2onnx.common.data_types")
-    graph = Graph(inputs)
-    if inputs.is_table and not inputs.named:
-        declared = [(TABLE, types.FloatTensorType([None, len(inputs.columns)]))]
-        given = [TABLE]
-    else:
-        # By the names that the steps were fitted on.
-        text, number = types.StringTensorType, types.FloatTensorType
-        declared = [
-            (name, (text if k in inputs.texts else number)([None, 1]))
-            for k, name in enumerate(inputs.columns)
-        ]
-        given = [
-            graph.take_text(k) if k in inputs.texts else graph.take_numbers((k,))
-            for k in range(len(inputs.columns))
-        ]
-    model = run_skl2onnx(served, declared)
-    label, probabilities = (output.name for output in model.graph.output)
-    return _append(graph, model, given, probabilities, label, classes)
+    kinds = {np.float32: types.FloatTensorType, np.float64: types.DoubleTensorType}
+    n_columns = len(inputs.columns)
+    for dtype in kinds if inputs.offsets else (np.float32,):
+        graph, number = Graph(inputs, dtype), kinds[dtype]
+        if inputs.is_table and not inputs.named:
+            declared = [(TABLE, number([None, n_columns]))]
+            given = [graph.take_numbers(tuple(range(n_columns)))]
+        else:
+            # By the names that the steps were fitted on.
+            declared = [
+                (
+                    name,
+                    (types.StringTensorType if k in inputs.texts else number)(
+                        [None, 1]
+                    ),
+                )
+                for k, name in enumerate(inputs.columns)
+            ]
+            given = [
+                graph.take_text(k) if k in inputs.texts else graph.take_numbers((k,))
+                for k in range(n_columns)
+            ]
+        model = run_skl2onnx(served, declared)
+        label, probabilities = (output.name for output in model.graph.output)
+        yield _append(graph, model, given, probabilities, label, classes)

@@ -13,6 +13,8 @@ from ._table import Category, Missing, Table, Value
 
 #: Stands for a missing number among categories: the lowest of float32.
 _NO_NUMBER = float(np.finfo(np.float32).min)
+#: Fewer numbers are not worth a node.
+_LEAST_BYTES = 64
 
 
 def emit_table(graph: Graph, table: Table) -> str:
@@ -24,6 +26,7 @@ def emit_table(graph: Graph, table: Table) -> str:
     total = ""
     if values:
         matrix = np.vstack([table.terms[atom] for atom in values])
+        constant = constant + graph.list_offsets([a.column for a in values]) @ matrix
         numbers = _emit_values(graph, values)
         total = _emit_product(graph, numbers, matrix, graph.hold(constant))
     if flags:
@@ -42,13 +45,14 @@ def _emit_product(graph: Graph, left: str, matrix: NDArray[Any], plus: str) -> s
 
 
 def _emit_values(graph: Graph, values: list[Value]) -> str:
-    numbers = graph.take_numbers(tuple(atom.column for atom in values))
-    known = numbers if graph.dtype is np.float32 else graph.cast(numbers, graph.dtype)
-    fills = [np.nan if atom.fill is None else atom.fill for atom in values]
+    """Return numbers less their offsets, and with missing ones filled in."""
+    columns = tuple(atom.column for atom in values)
+    numbers = graph.take_numbers(columns)
+    fills = np.array([np.nan if atom.fill is None else atom.fill for atom in values])
     if np.isnan(fills).all():
-        return known
-    filled = [graph.flag_missing(numbers), graph.hold(np.array(fills)), known]
-    return graph.add("Where", filled)
+        return numbers
+    held = graph.hold(fills - graph.list_offsets(columns))
+    return graph.add("Where", [graph.flag_missing(numbers), held, numbers])
 
 
 def _emit_categories(graph: Graph, table: Table, columns: list[Category]) -> str:
@@ -62,9 +66,17 @@ def _emit_categories(graph: Graph, table: Table, columns: list[Category]) -> str
         rows.append(table.terms[atom])
         start += len(rows[-1])
     positions = graph.add("Concat", codes, axis=1) if len(codes) > 1 else codes[0]
-    found = graph.add("Gather", [graph.hold(np.vstack(rows)), positions])
+    found = graph.add("Gather", [_hold_rows(graph, np.vstack(rows)), positions])
     axes = graph.hold(np.array([1]))
     return graph.add("ReduceSum", [found, axes], keepdims=0)
+
+
+def _hold_rows(graph: Graph, rows: NDArray[Any]) -> str:
+    """Store rows, in a byte a number where that is enough."""
+    if rows.size < _LEAST_BYTES or not (rows == rows.clip(-127, 127).round()).all():
+        return graph.hold(rows)
+    # Made floats again once, when the model is loaded.
+    return graph.cast(graph.hold_as(rows.astype(np.int8)), graph.dtype)
 
 
 def _emit_codes(graph: Graph, atom: Category, start: int, raises: bool) -> str:
@@ -89,9 +101,9 @@ def _emit_codes(graph: Graph, atom: Category, start: int, raises: bool) -> str:
             )
         source = graph.take_text(atom.column)
         return graph.add("LabelEncoder", [source], keys_strings=keys, **codes)
+    source, offset = graph.take_key(atom.column)
     # NaN is no key that every ONNX Runtime finds.
-    floats = [_NO_NUMBER if key is None else float(key) for key in atom.categories]
-    source = graph.take_numbers((atom.column,))
+    floats = [_NO_NUMBER if k is None else float(k) - offset for k in atom.categories]
     if None in atom.categories:
         missing = graph.flag_missing(source)
         number = graph.hold_as(np.float32(_NO_NUMBER))
@@ -100,7 +112,7 @@ def _emit_codes(graph: Graph, atom: Category, start: int, raises: bool) -> str:
 
 
 def emit_features(graph: Graph, table: Table) -> str:
-    """Append the nodes that compute each column on its own, as float32.
+    """Append the nodes that compute each column on its own.
 
     Trees compare columns with thresholds, often where a value of the training rows
     stands: the arithmetic is best done in double, as scikit-learn does it. They also
@@ -118,7 +130,7 @@ def emit_features(graph: Graph, table: Table) -> str:
         joined = graph.add("Concat", parts, axis=1)
         order = graph.hold(np.argsort([*alone, *others]))
         result = graph.add("Gather", [joined, order], axis=1)
-    return result if graph.dtype is np.float32 else graph.cast(result, np.float32)
+    return result
 
 
 def _emit_alone(graph: Graph, table: Table, columns: list[int]) -> str:
@@ -126,7 +138,8 @@ def _emit_alone(graph: Graph, table: Table, columns: list[int]) -> str:
     factors = np.array(
         [table.terms[atom][0, k] for atom, k in zip(atoms, columns, strict=True)]
     )
-    offsets = -table.constant[columns] / factors
+    taken = graph.list_offsets([atom.column for atom in atoms])
+    offsets = -table.constant[columns] / factors - taken
     result = _emit_values(graph, atoms)
     # Centred before it is scaled, as the scalers do it.
     if offsets.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ._inputs import TEXTS, Inputs
 #: Read by every ONNX Runtime since 1.14 (2023), on each platform.
 OPSET = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 8
+_OF_LEARNERS = "LabelEncoder", "LinearClassifier", "TreeEnsembleRegressor"
 
 
 class Graph:
@@ -23,15 +25,20 @@ class Graph:
         What the model is fed.
     dtype : type, default=float32
         In which arithmetic is done.
+    centered : bool, default=False
+        Whether numbers are taken less the offset of their column.
     """
 
-    def __init__(self, inputs: Inputs, dtype: Any = np.float32) -> None:
+    def __init__(
+        self, inputs: Inputs, dtype: Any = np.float32, centered: bool = False
+    ) -> None:
         self.inputs = inputs
         self.dtype = dtype
+        self._offsets = inputs.offsets if centered else {}
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
         self.domains: dict[str, int] = {}
-        self._numbers: dict[tuple[int, ...], str] = {}
+        self._numbers: dict[Any, str] = {}
         self._flags: dict[str, str] = {}
         self._texts: dict[int, str] = {}
         self._n_names = 0
@@ -53,7 +60,7 @@ class Graph:
         """Append a node with several outputs."""
         from onnx import helper
 
-        domain = "ai.onnx.ml" if op in ("LabelEncoder", "LinearClassifier") else ""
+        domain = "ai.onnx.ml" if op in _OF_LEARNERS else ""
         self.nodes.append(
             helper.make_node(op, inputs, outputs, domain=domain, **attributes)
         )
@@ -107,12 +114,13 @@ class Graph:
         from onnx import TensorProto, checker, helper
 
         describe, kinds = helper.make_tensor_value_info, TensorProto
+        types = {
+            object: kinds.STRING,
+            np.float32: kinds.FLOAT,
+            np.float64: kinds.DOUBLE,
+        }
         given = [
-            describe(
-                name,
-                kinds.STRING if columns[0] in self.inputs.texts else kinds.FLOAT,
-                ["n", len(columns)],
-            )
+            describe(name, types[self.inputs.find_dtype(name)], ["n", len(columns)])
             for name, columns in self.inputs.parts.items()
         ]
         label = {"O": kinds.STRING, "f": kinds.DOUBLE, "b": kinds.BOOL}
@@ -136,21 +144,50 @@ class Graph:
     # Input columns -------------------------------------------------------------------
 
     def take_numbers(self, columns: tuple[int, ...]) -> str:
-        """Return the given input columns as one matrix of numbers."""
-        if columns not in self._numbers:
-            self._numbers[columns] = self._take_numbers(columns)
-        return self._numbers[columns]
+        """Return the given input columns, less their offsets, as one matrix."""
+        return self._take(columns, self.dtype, self._offsets)
 
-    def _take_numbers(self, columns: tuple[int, ...]) -> str:
+    def list_offsets(self, columns: Sequence[int]) -> NDArray[np.float64]:
+        """Return what `take_numbers` subtracts from each column."""
+        return np.array([self._offsets.get(k, 0.0) for k in columns])
+
+    def take_key(self, column: int) -> tuple[str, float]:
+        """Return a column in float32, and what was subtracted from it before."""
+        offsets = self.inputs.offsets
+        taken = self._take((column,), np.float32, offsets)
+        return taken, offsets.get(column, 0.0)
+
+    def _take(self, columns: tuple[int, ...], dtype: Any, offsets: Any) -> str:
+        off = np.array([offsets.get(k, 0.0) for k in columns])
+        key = (columns, dtype, tuple(off))
+        if key not in self._numbers:
+            self._numbers[key] = self._take_columns(columns, dtype, off)
+        return self._numbers[key]
+
+    def _take_columns(
+        self, columns: tuple[int, ...], dtype: Any, offsets: NDArray[np.float64]
+    ) -> str:
         if not (self.inputs.is_table or self.inputs.is_grouped):
-            parts = [self.inputs.columns[k] for k in columns]
+            names = [self.inputs.columns[k] for k in columns]
+            parts = [
+                self._convert(name, self.inputs.find_dtype(name), dtype, offset)
+                for name, offset in zip(names, offsets, strict=True)
+            ]
             return self.add("Concat", parts, axis=1) if len(parts) > 1 else parts[0]
         # Numbers are in one input, the first.
         name, held = next(iter(self.inputs.parts.items()))
-        if columns == held:
-            return name
-        positions = np.array([held.index(k) for k in columns])
-        return self.add("Gather", [name, self.hold(positions)], axis=1)
+        given = self.inputs.find_dtype(name)
+        if columns != held:
+            positions = np.array([held.index(k) for k in columns])
+            name = self.add("Gather", [name, self.hold(positions)], axis=1)
+        return self._convert(name, given, dtype, offsets)
+
+    def _convert(self, matrix: str, given: Any, dtype: Any, offsets: Any) -> str:
+        """Return a matrix less offsets, in another type."""
+        if np.any(offsets):
+            held = self.hold_as(np.asarray(offsets, dtype=given))
+            matrix = self.add("Sub", [matrix, held])
+        return matrix if given is dtype else self.cast(matrix, dtype)
 
     def take_text(self, column: int) -> str:
         """Return an input column of strings, of shape (n_samples, 1)."""

@@ -2,19 +2,21 @@
 
 A table of numbers becomes a single input, so that one row costs as few nodes as
 possible; a table that also holds strings becomes one input a column, of shape
-(n_samples, 1), or, grouped, one of all numbers and one of all strings.
+(n_samples, 1), or, grouped, one of all numbers and one of all strings. Numbers are
+float32, but double in an input with a column that float32 can't hold.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from ..._frames import find_kind, is_missing, list_columns
+from ..._frames import find_kind, is_missing, list_categories, list_columns
 
 #: The input of a table of numbers.
 TABLE = "X"
@@ -22,6 +24,10 @@ TABLE = "X"
 NUMBERS, TEXTS = "numbers", "texts"
 #: ONNX has no missing string: an empty one stands for it.
 MISSING_TEXT = ""
+
+#: Rounding to float32, as a share of a column's spread, that is too much: of columns
+#: that lie far from 0, such as the seconds of an epoch or the latitudes of a town.
+_MOST_ROUNDING = 3e-6
 
 
 @dataclass(frozen=True)
@@ -38,12 +44,18 @@ class Inputs:
         Whether the columns are named by the user's table.
     grouped : bool
         Whether numbers and strings are one input each, where there are strings.
+    offsets : dict of int to float
+        For each column that float32 can't hold, a number in its middle.
+    categories : dict of int to tuple
+        For each column of a categorical type, its categories in their order.
     """
 
     columns: tuple[str, ...]
     texts: frozenset[int]
     named: bool
     grouped: bool = False
+    offsets: Mapping[int, float] = field(default_factory=dict)
+    categories: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
     def is_table(self) -> bool:
@@ -67,6 +79,13 @@ class Inputs:
         texts = {TEXTS: tuple(sorted(self.texts))}
         return {NUMBERS: numbers, **texts} if numbers else texts
 
+    def find_dtype(self, name: str) -> Any:
+        """Return the type of an input: float32, float64, or object for strings."""
+        columns = self.parts[name]
+        if columns[0] in self.texts:
+            return object
+        return np.float64 if self.offsets.keys() & set(columns) else np.float32
+
     def check_names(self) -> None:
         """Raise a ValueError where an input is named like an output."""
         taken = sorted({"label", "probabilities"} & set(self.parts))
@@ -77,6 +96,10 @@ class Inputs:
                 "set grouped=True."
             )
 
+    def read_numbers(self, X: Any, k: int) -> NDArray[np.float64]:
+        """Return a column of numbers of a table, missing ones as NaN."""
+        return _as_numbers(_list_arrays(X)[1][k])
+
     def feed(self, X: Any) -> dict[str, NDArray[Any]]:
         """Return the arrays to run the model on."""
         arrays = [
@@ -84,13 +107,23 @@ class Inputs:
             for k, values in enumerate(_list_arrays(X)[1])
         ]
         return {
-            name: np.column_stack([arrays[k] for k in columns])
+            name: np.column_stack([arrays[k] for k in columns]).astype(
+                self.find_dtype(name), copy=False
+            )
             for name, columns in self.parts.items()
         }
 
 
-def describe_inputs(X: Any, grouped: bool = False) -> Inputs:
+def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Inputs:
     """Name the inputs for a table.
+
+    Parameters
+    ----------
+    X : table
+        Rows like those to be served.
+    grouped : bool, default=False
+    exact : bool, default=False
+        Whether any rounding to float32 is too much.
 
     Raises
     ------
@@ -99,7 +132,8 @@ def describe_inputs(X: Any, grouped: bool = False) -> Inputs:
     ValueError
         X is no table, or has no rows.
     """
-    names, columns = _list_arrays(X)
+    names, series = list_columns(X.toarray() if issparse(X) else X)
+    columns = [np.asarray(column) for column in series]
     if not all(map(len, columns)):
         raise ValueError(
             "X_example must have at least one row, on which the model is verified; "
@@ -113,13 +147,39 @@ def describe_inputs(X: Any, grouped: bool = False) -> Inputs:
             f"{strange} of X_example hold something else. Convert them first (dates "
             "to numbers, say)."
         )
+    numbers = {
+        k: _as_numbers(columns[k]) for k, kind in enumerate(kinds) if kind != "string"
+    }
+    most = 0.0 if exact else _MOST_ROUNDING
+    categories = {
+        k: tuple(list_categories(column.to_native().dtype) or ())
+        for k, column in enumerate(series)
+        if find_kind(column) == "category"
+    }
     named = all(isinstance(name, str) for name in names)
     return Inputs(
         columns=tuple(n if named else f"x{k}" for k, n in enumerate(names)),
         texts=frozenset(k for k, kind in enumerate(kinds) if kind == "string"),
         named=named,
         grouped=grouped,
+        offsets={
+            k: float(np.median(values[np.isfinite(values)]))
+            for k, values in numbers.items()
+            if _measure_rounding(values) > most
+        },
+        categories={k: known for k, known in categories.items() if known},
     )
+
+
+def _measure_rounding(values: NDArray[np.float64]) -> float:
+    """Return the usual error of float32 as a share of a column's spread."""
+    values = values[np.isfinite(values)]
+    spread = float(np.std(values)) if len(values) else 0.0
+    with np.errstate(over="ignore"):
+        lost = np.abs(values.astype(np.float32) - values)
+    if not len(values) or not lost.any():
+        return 0.0
+    return float(np.median(lost)) / spread if spread else 0.0
 
 
 def _list_arrays(X: Any) -> tuple[list[Any], list[NDArray[Any]]]:
@@ -127,10 +187,10 @@ def _list_arrays(X: Any) -> tuple[list[Any], list[NDArray[Any]]]:
     return names, [np.asarray(column) for column in columns]
 
 
-def _as_numbers(values: NDArray[Any]) -> NDArray[np.float32]:
+def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     if values.dtype.kind == "O":
         values = np.array([np.nan if is_missing(v) else float(v) for v in values])
-    return values.astype(np.float32)
+    return values.astype(np.float64)
 
 
 def _as_texts(values: NDArray[Any]) -> NDArray[Any]:

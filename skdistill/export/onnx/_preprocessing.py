@@ -135,7 +135,9 @@ def _apply_encoder(encoder: Any, table: Table) -> Table:
     terms: dict[Atom, FloatArray] = {}
     for k, (raw, known) in enumerate(zip(table.raw, encoder.categories_, strict=True)):
         if raw is None:
-            raise UnsupportedError("encoding after arithmetic")
+            atom, looked_up = _encode_again(encoder, table, k, first)
+            terms[atom] = looked_up - base
+            continue
         rows = [[*first[:k], category, *first[k + 1 :]] for category in known]
         looked_up = _encode(encoder, rows) - base
         unknown = _encode_unknown(encoder, first, k, base)
@@ -149,6 +151,20 @@ def _apply_encoder(encoder: Any, table: Table) -> Table:
         atom = Category(raw.column, tuple(categories))
         terms[atom] = np.vstack([looked_up, unknown])
     return Table([None] * len(base), terms, base)
+
+
+def _encode_again(
+    encoder: Any, table: Table, k: int, first: list[Any]
+) -> tuple[Category, FloatArray]:
+    """Encode what another encoder has made of a column."""
+    found = table.find_lookup(k)
+    if found is None:
+        raise UnsupportedError("encoding after arithmetic")
+    rows = [[*first[:k], value, *first[k + 1 :]] for value in found[1]]
+    try:
+        return found[0], _encode(encoder, rows)
+    except ValueError as error:
+        raise UnsupportedError(str(error)) from error
 
 
 def _encode(encoder: Any, rows: list[list[Any]]) -> FloatArray:

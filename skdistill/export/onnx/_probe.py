@@ -1,78 +1,153 @@
-"""Rows that the example does not show: missing values in one column after the other."""
+"""Rows that the example does not show: missing values, new categories, wide ranges."""
 
 from __future__ import annotations
 
+import sys
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from ..._frames import is_pandas
+from ..._frames import concat_rows, is_pandas, list_columns
 from ..._sklearn import _safe_indexing
 from ._inputs import Inputs
 from ._session import open_session
 from ._verify import TOLERANCE
 
-#: Rows on which a change is tried.
-_N_ROWS = 20
+#: Rows of each change, and of all changes together.
+_N_ROWS, _MOST_ROWS = 10, 2000
+#: How many times the range of a column is tried, and how far probabilities may differ
+#: there: rounding grows with the numbers.
+_TIMES, _WIDE_TOLERANCE = 10, 1e-3
+_UNSEEN = "a category that no row has"
+
+MISSING, UNSEEN, WIDE, INFINITE = "missing", "unseen", "wide", "infinite"
 
 
-def find_accepted(estimator: Any, model: Any, X: Any, inputs: Inputs) -> dict[str, Any]:
-    """Return which numbers may be missing, and whether they may be infinite.
+@dataclass(frozen=True, eq=False)
+class Outside:
+    """Rows with one change, and what the estimator answers.
 
-    An estimator tells by an error, where an ONNX graph would answer anything; what the
-    graph answers otherwise than the estimator is not accepted either.
-
-    Returns
-    -------
-    accepted : dict
-        ``missing``, positions of columns, and ``infinite``, a boolean.
+    Attributes
+    ----------
+    kind : {"missing", "unseen", "wide", "infinite"}
+    column : int
+        The position of the column that is changed; -1: all numbers are.
+    rows : table
+    expected : ndarray of shape (n_rows, n_classes)
     """
+
+    kind: str
+    column: int
+    rows: Any
+    expected: NDArray[Any]
+
+    def describe(self, inputs: Inputs) -> str:
+        """Say which rows these are."""
+        name = repr(inputs.columns[self.column])
+        return {
+            MISSING: f"where {name} is missing",
+            UNSEEN: f"where {name} is a category that the example does not show",
+            WIDE: f"where {name} is {_TIMES} times as far from its median",
+            INFINITE: "where numbers are infinite",
+        }[self.kind]
+
+
+def list_outside(estimator: Any, X: Any, inputs: Inputs) -> list[Outside]:
+    """Return the changed rows that an estimator does not refuse."""
+    n_columns = len(inputs.columns)
+    n_rows = max(1, min(_N_ROWS, _MOST_ROWS // n_columns))
+    rows = _safe_indexing(X.tocsr() if issparse(X) else X, slice(0, n_rows))
+    if issparse(rows):
+        rows = rows.toarray()
+    changed: list[tuple[str, int, Any]] = []
+    for k in range(n_columns):
+        changed.append((MISSING, k, replace_column(rows, k, None, inputs)))
+        if k in inputs.texts and k not in inputs.categories:
+            changed.append((UNSEEN, k, replace_column(rows, k, _UNSEEN, inputs)))
+        elif k not in inputs.texts:
+            wide = _widen(inputs.read_numbers(X, k), len(list_columns(rows)[1][0]))
+            changed.append((WIDE, k, replace_column(rows, k, wide, inputs)))
+    numbers = [k for k in range(n_columns) if k not in inputs.texts]
+    infinite = rows
+    for k in numbers:
+        infinite = replace_column(infinite, k, np.inf, inputs)
+    if numbers:
+        changed.append((INFINITE, -1, infinite))
+    answers = _ask(estimator.predict_proba, [table for _, _, table in changed])
+    return [
+        Outside(*change, answer)
+        for change, answer in zip(changed, answers, strict=True)
+        if answer is not None
+    ]
+
+
+def _widen(values: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore"):
+        center = np.nanmedian(values) if np.isfinite(values).any() else 0.0
+        return center + _TIMES * (values[:n_rows] - center)
+
+
+def _ask(predict: Callable[[Any], Any], tables: list[Any]) -> list[NDArray[Any] | None]:
+    """Ask for all tables at once, or one by one where some are refused."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            answers = np.asarray(predict(concat_rows(*tables)))
+        return list(np.split(answers, len(tables)))
+    except Exception:
+        # Each library refuses rows in its own way.
+        if len(tables) == 1:
+            return [None]
+    half = len(tables) // 2
+    return _ask(predict, tables[:half]) + _ask(predict, tables[half:])
+
+
+def find_differing(
+    model: Any, inputs: Inputs, outside: list[Outside]
+) -> dict[Outside, float]:
+    """Return the changed rows on which a model differs, and by how much."""
     session = open_session(model)
-    rows = _safe_indexing(X.tocsr() if issparse(X) else X, slice(0, _N_ROWS))
-
-    def accepts(columns: list[int], value: float) -> bool:
-        changed = fill(rows, columns, value)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                expected = np.asarray(estimator.predict_proba(changed))
-        except Exception:
-            # Each library has its own.
-            return False
-        answer = session.run(["probabilities"], inputs.feed(changed))[0]
-        return bool((np.abs(answer - expected) <= TOLERANCE).all())
-
-    def keep_missing(columns: list[int]) -> list[int]:
-        """Return the columns that may be missing, all tried at once first."""
-        if not columns or accepts(columns, np.nan):
-            return columns
-        half = len(columns) // 2
-        parts = (columns[:half], columns[half:]) if half else ()
-        return [k for part in parts for k in keep_missing(part)]
-
-    numbers = [k for k in range(len(inputs.columns)) if k not in inputs.texts]
-    infinite = bool(numbers) and accepts(numbers, np.inf)
-    return {"missing": keep_missing(numbers), "infinite": infinite}
+    differing = {}
+    for part in outside:
+        answer = session.run(["probabilities"], inputs.feed(part.rows))[0]
+        # Where the estimator itself has no answer, there is nothing to equal.
+        known = np.isfinite(part.expected)
+        found = np.abs(np.where(known, answer - part.expected, 0.0))
+        most = float(np.where(np.isnan(found), np.inf, found).max(initial=0.0))
+        if most > (_WIDE_TOLERANCE if part.kind == WIDE else TOLERANCE):
+            differing[part] = most
+    return differing
 
 
-def fill(X: Any, columns: list[int], value: float) -> Any:
-    """Return a copy of a table with columns of numbers set to one value."""
+def replace_column(X: Any, k: int, value: Any, inputs: Inputs) -> Any:
+    """Return a copy of a table with other values in a column; None: missing ones."""
+    is_text = k in inputs.texts
+    n_rows = len(X)
+    missing = None if is_text else np.nan
+    values = np.full(n_rows, missing if value is None else value, dtype=None)
     if is_pandas(X):
         copied = X.copy()
-        for k in columns:
-            copied.isetitem(k, np.full(len(X), value))
+        if is_text:
+            dtype = X.dtypes.iloc[k]
+            series = sys.modules["pandas"].Series
+            copied.isetitem(k, series([value] * n_rows, index=X.index, dtype=dtype))
+        else:
+            copied.isetitem(k, values)
         return copied
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
-        known = [frame.columns[k] for k in columns]
-        given = None if np.isnan(value) else value
-        # A missing value of polars is null; its NaN is a number.
-        changed = [nw.lit(given).cast(nw.Float64).alias(name) for name in known]
-        return frame.with_columns(changed).to_native()
-    array = X.toarray() if issparse(X) else np.array(X)
-    array = array if array.dtype.kind in "fO" else array.astype(float)
-    array[:, columns] = value
-    return type(X)(array) if issparse(X) else array
+        name = frame.columns[k]
+        given = [None if v is None or v != v else v for v in values.tolist()]
+        dtype = frame.schema[name] if is_text else nw.Float64
+        column = nw.new_series(name, given, dtype, backend=frame.implementation)
+        return frame.with_columns(column).to_native()
+    array = np.array(X)
+    array = array.astype(object if is_text or array.dtype.kind in "OUST" else float)
+    array[:, k] = values
+    return array

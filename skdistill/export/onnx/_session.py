@@ -76,7 +76,12 @@ class Served:
         TypeError, ValueError
             The rows are none that the model takes.
         """
-        answers = self._run(outputs, self._feeder(X))
+        feed = self._feeder(X)
+        if not len(next(iter(feed.values()))):
+            # Not every operator takes no rows.
+            empty = {"label": (0,), "probabilities": (0, len(self.classes))}
+            return [np.empty(empty[name], dtype=np.float32) for name in outputs]
+        answers = self._run(outputs, feed)
         proba = answers[-1]
         # The graph answers NaN where the encoder of the estimator raises.
         first = proba.item(0) if len(proba) == 1 else proba[:, 0].sum()

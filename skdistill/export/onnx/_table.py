@@ -96,7 +96,7 @@ class Table:
 
     def multiply(self, matrix: FloatArray, constant: Any = 0.0) -> Table:
         """Return the columns times a matrix plus a constant."""
-        if any(raw and not self._is_number(k) for k, raw in enumerate(self.raw)):
+        if any(raw and not self.is_number(k) for k, raw in enumerate(self.raw)):
             raise UnsupportedError("arithmetic on strings")
         terms = {atom: part @ matrix for atom, part in self.terms.items()}
         total = self.constant @ matrix + constant
@@ -112,7 +112,14 @@ class Table:
         atoms = [atom for atom, part in self.terms.items() if part[:, k].any()]
         return atoms[0] if len(atoms) == 1 and isinstance(atoms[0], Value) else None
 
-    def _is_number(self, k: int) -> bool:
+    def find_lookup(self, k: int) -> tuple[Category, FloatArray] | None:
+        """Return what a column looks up in, and the values for each category."""
+        atoms = [atom for atom, part in self.terms.items() if part[:, k].any()]
+        if len(atoms) != 1 or not isinstance(atoms[0], Category):
+            return None
+        return atoms[0], self.constant[k] + self.terms[atoms[0]][:, k]
+
+    def is_number(self, k: int) -> bool:
         return any(part[:, k].any() for part in self.terms.values())
 
 

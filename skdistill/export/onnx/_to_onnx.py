@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from ..._files import list_versions, write_file
 from ..._labels._probabilities import align
 from ..._nested import find_deployed, find_distilled, transform_before
+from ..._warnings import warn_caller
 from .._answers import Answers, ask, refuse_loss
 from .._libraries import import_for_onnx
 from ._convert import build_models, list_labels
 from ._graph import OPSET
 from ._inputs import Inputs, describe_inputs
-from ._probe import find_accepted
+from ._probe import INFINITE, MISSING, Outside, find_differing, list_outside
 from ._verify import ask_model, find_difference
 
 #: How weights can be stored.
@@ -24,6 +26,8 @@ _QUANTIZE = ("float16", "int8-weights")
 #: Number of weights up to which the last layer is one node with its probabilities,
 #: where weights are to be quantised: that node holds float32 alone.
 _MOST_FUSED = 256
+#: Changes of rows that an error names.
+_MOST_SHOWN = 5
 _PACKAGES = ("skdistill", "scikit-learn", "onnx", "skl2onnx", "onnxruntime")
 _WRITTEN = {
     *("classes", "classes_dtype", "feature_names", "n_features", "inputs"),
@@ -45,7 +49,9 @@ def to_onnx(
     """Convert a fitted model with all of its preprocessing to one ONNX model.
 
     The model is run on the example rows and compared with `predict_proba` (every
-    probability within 1e-5) and `predict` before it is returned or written.
+    probability within 1e-5) and `predict` before it is returned or written, and on
+    rows outside of them: with missing values, categories that no row has, and 10 times
+    the range (there within 1e-3).
 
     Parameters
     ----------
@@ -77,8 +83,8 @@ def to_onnx(
     model : onnx.ModelProto
         With the outputs ``label``, of shape (n,), and ``probabilities``, of shape
         (n, n_classes), and with JSON in its `metadata_props`: classes, feature
-        names, opset, versions, accuracy and log loss of student and teacher (with
-        `y_example`), and those before and after quantisation.
+        names, which numbers may be missing, opset, versions, accuracy and log loss of
+        student and teacher (with `y_example`), and those before and after quantisation.
 
     Raises
     ------
@@ -87,12 +93,20 @@ def to_onnx(
     TypeError
         No converter takes a part of the model, or a column is of no known type.
     ValueError
-        The model differs from the estimator (the message says in which row), or
-        lost more accuracy than `tolerance`.
+        The model differs from the estimator (the message says in which row, or where
+        outside of the rows), or lost more accuracy than `tolerance`.
+
+    Warns
+    -----
+    UserWarning
+        The model differs where a number is missing; :class:`OnnxClassifier` refuses
+        such rows.
 
     Notes
     -----
-    A table of numbers is one input ``X``, float32 of shape (n, n_features). A table
+    A table of numbers is one input ``X``, float32 of shape (n, n_features); an input
+    with a column that float32 can't hold beside its spread, such as the seconds of an
+    epoch, identifiers or the coordinates of a town, is double. A table
     that also has strings is one input a column, each of shape (n, 1): float32 for
     numbers and booleans, with NaN where missing, strings with ``""`` where missing.
     With `grouped` it is two inputs, ``numbers`` and ``texts``, each with its columns in
@@ -101,8 +115,10 @@ def to_onnx(
     NaN where the encoder would raise.
 
     Imputation, scaling, encoding, selection and projection in front of a network or
-    linear model are folded into its first layer. Everything else goes through skl2onnx
-    [1]_, LightGBM and XGBoost through onnxmltools, skorch nets through torch.
+    linear model are folded into its first layer. Trees with categories of a categorical
+    column (HistGradientBoosting, LightGBM, XGBoost), and trees that the converters make
+    otherwise, are written directly. Everything else goes through skl2onnx [1]_,
+    LightGBM and XGBoost through onnxmltools, skorch nets through torch.
 
     Serve it in four lines::
 
@@ -134,14 +150,25 @@ def to_onnx(
     check_is_fitted(estimator)
     served = find_deployed(estimator)
     inputs = describe_inputs(X_example, grouped)
-    feed = inputs.feed(X_example)
     answers = ask(estimator, X_example)
     most_fused = np.inf if quantize is None else _MOST_FUSED
     labels = list_labels(answers.classes)
-    models = build_models(served, inputs, labels, most_fused=most_fused)
-    model = _take_equal(models, feed, answers)
+    outside = list_outside(estimator, X_example, inputs)
+
+    def build(inputs: Inputs) -> Any:
+        return build_models(served, inputs, labels, most_fused=most_fused)
+
+    exact = describe_inputs(X_example, grouped, exact=True)
+    ways = (inputs, exact) if exact.offsets != inputs.offsets else (inputs,)
+    model, inputs, differing = _take_equal(ways, build, X_example, answers, outside)
+    _tell_differing(differing, inputs)
+    feed = inputs.feed(X_example)
     entries = dict(metadata or {})
-    entries["accepts"] = find_accepted(estimator, model, X_example, inputs)
+    equal = [part for part in outside if part not in differing]
+    entries["accepts"] = {
+        "missing": [part.column for part in equal if part.kind == MISSING],
+        "infinite": any(part.kind == INFINITE for part in equal),
+    }
     entries["scores"] = None
     if y_example is not None:
         teacher = _score_teacher(estimator, X_example, y_example)
@@ -161,13 +188,32 @@ def to_onnx(
     return model
 
 
-def _take_equal(models: Any, feed: dict[str, Any], expected: Answers) -> Any:
-    """Return the first model that answers as the estimator does."""
+def _take_equal(
+    ways: Sequence[Inputs],
+    build: Callable[[Inputs], Iterator[Any]],
+    X: Any,
+    expected: Answers,
+    outside: list[Outside],
+) -> tuple[Any, Inputs, dict[Outside, float]]:
+    """Return the first model that answers as the estimator does, and its inputs.
+
+    Where none does so on rows outside of the example, it is the one that differs
+    there the least, with the rows on which it does.
+    """
     difference: str | None = ""
-    for model in models:
-        difference = find_difference(model, feed, expected)
-        if difference is None:
-            return model
+    found = []
+    for inputs in ways:
+        feed = inputs.feed(X)
+        for model in build(inputs):
+            difference = find_difference(model, feed, expected)
+            if difference is not None:
+                continue
+            differing = find_differing(model, inputs, outside)
+            if not differing:
+                return model, inputs, differing
+            found.append((model, inputs, differing))
+        if found:
+            return min(found, key=lambda entry: len(entry[-1]))
     raise ValueError(
         f"The ONNX model must equal predict_proba; {difference}. Nothing was written. "
         "ONNX computes in float32. Where a tree's threshold falls between two numbers "
@@ -175,6 +221,31 @@ def _take_equal(models: Any, feed: dict[str, Any], expected: Answers) -> Any:
         "which they do not need, and fit on X.astype('float32'); in front of other "
         "models, scale columns of very different sizes."
     )
+
+
+def _tell_differing(differing: dict[Outside, float], inputs: Inputs) -> None:
+    """Refuse a model that differs outside of the example; warn of missing values.
+
+    These are what few services send, and OnnxClassifier refuses them.
+    """
+    told = {part: most for part, most in differing.items() if part.kind != INFINITE}
+    texts = [
+        f"{part.describe(inputs)} (by up to {most:.2g})" for part, most in told.items()
+    ]
+    shown = ", ".join(texts[:_MOST_SHOWN]) + (
+        ", ..." if len(texts) > _MOST_SHOWN else ""
+    )
+    if any(part.kind != MISSING for part in told):
+        raise ValueError(
+            "The ONNX model must equal predict_proba outside of the example too; it "
+            f"differs {shown}. Nothing was written. Use another preprocessing or "
+            "student."
+        )
+    if told:
+        warn_caller(
+            f"The ONNX model differs from predict_proba {shown}. OnnxClassifier "
+            "refuses such rows; another runtime must not be given any."
+        )
 
 
 def _score_teacher(estimator: Any, X: Any, y: Any) -> dict[str, float] | None:

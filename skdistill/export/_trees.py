@@ -1,0 +1,307 @@
+"""Fitted trees of every library in one form.
+
+Sums of leaves over all trees, plus a start, are scores; an ending makes them
+probabilities.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.tree import DecisionTreeClassifier
+
+from .._typing import BoolArray, FloatArray
+from ._libraries import is_from
+
+IntArray = NDArray[np.intp]
+
+_FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Categories of one column that go left, and where a missing value goes.
+
+    Any other category goes right.
+    """
+
+    column: int
+    categories: tuple[int, ...]
+    missing_left: bool
+
+
+@dataclass(frozen=True)
+class Trees:
+    """The nodes of all trees, one after the other.
+
+    Attributes
+    ----------
+    roots : ndarray of shape (n_trees,)
+        Position of the first node of each tree.
+    column : ndarray of shape (n_nodes,)
+        The column that a node compares; -1: it is a leaf.
+    threshold : ndarray of shape (n_nodes,)
+        A number up to it goes left, or only below it where `strict`.
+    missing_left : ndarray of shape (n_nodes,)
+    left, right : ndarray of shape (n_nodes,)
+        Positions of the nodes below.
+    value : ndarray of shape (n_nodes, n_scores)
+        What a leaf adds to the scores.
+    splits : dict of int to Split
+        The nodes that compare categories, by position.
+    start : ndarray of shape (n_scores,)
+    ending : {"none", "sigmoid", "softmax"}
+        How scores become probabilities. A single score is that of the second class.
+    strict : bool
+    single : bool
+        Whether numbers are compared in float32.
+    """
+
+    roots: IntArray
+    column: IntArray
+    threshold: FloatArray
+    missing_left: BoolArray
+    left: IntArray
+    right: IntArray
+    value: FloatArray
+    splits: dict[int, Split]
+    start: FloatArray
+    ending: str
+    strict: bool = False
+    single: bool = False
+
+
+def read_trees(learner: Any) -> Trees | None:
+    """Read a tree, a forest or boosted trees; None: the learner is another kind."""
+    if isinstance(learner, DecisionTreeClassifier):
+        return _read_forest([learner], len(np.atleast_1d(learner.classes_)))
+    if isinstance(learner, _FORESTS):
+        return _read_forest(learner.estimators_, len(learner.classes_))
+    if isinstance(learner, HistGradientBoostingClassifier):
+        return _read_histograms(learner)
+    if is_from(learner, "lightgbm"):
+        return _read_lightgbm(learner)
+    return _read_xgboost(learner) if is_from(learner, "xgboost") else None
+
+
+def _join(parts: list[dict[str, Any]], **settings: Any) -> Trees:
+    """Put trees one after the other; nodes below are counted within their tree."""
+    sizes = [len(part["column"]) for part in parts]
+    roots = np.cumsum([0, *sizes[:-1]])
+    names = ("column", "threshold", "missing_left", "value")
+    joined: dict[str, Any] = {
+        name: np.concatenate([part[name] for part in parts]) for name in names
+    }
+    for name in ("left", "right"):
+        joined[name] = np.concatenate(
+            [part[name] + root for part, root in zip(parts, roots, strict=True)]
+        )
+    splits = {
+        int(root) + node: split
+        for part, root in zip(parts, roots, strict=True)
+        for node, split in part.get("splits", {}).items()
+    }
+    return Trees(roots=roots, splits=splits, **joined, **settings)
+
+
+# scikit-learn ------------------------------------------------------------------------
+
+
+def _read_forest(members: list[Any], n_classes: int) -> Trees:
+    parts = []
+    for member in members:
+        tree = member.tree_
+        value = tree.value[:, 0, :]
+        value = value / value.sum(axis=1, keepdims=True) / len(members)
+        leaf = tree.children_left < 0
+        parts.append(
+            {
+                "column": np.where(leaf, -1, tree.feature),
+                "threshold": tree.threshold,
+                "missing_left": np.asarray(tree.missing_go_to_left, dtype=bool),
+                "left": tree.children_left,
+                "right": tree.children_right,
+                "value": np.where(leaf[:, None], value, 0.0),
+            }
+        )
+    return _join(parts, start=np.zeros(n_classes), ending="none", single=True)
+
+
+def _read_histograms(learner: HistGradientBoostingClassifier) -> Trees:
+    parts = []
+    start = np.ravel(learner._baseline_prediction)
+    for trees in learner._predictors:
+        for k, tree in enumerate(trees):
+            nodes = tree.nodes
+            leaf = nodes["is_leaf"].astype(bool)
+            value = np.zeros((len(nodes), len(start)))
+            value[leaf, k] = nodes["value"][leaf]
+            splits = {
+                int(node): Split(
+                    int(nodes["feature_idx"][node]),
+                    _list_bits(tree.raw_left_cat_bitsets[nodes["bitset_idx"][node]]),
+                    bool(nodes["missing_go_to_left"][node]),
+                )
+                for node in np.flatnonzero(nodes["is_categorical"] & ~leaf)
+            }
+            parts.append(
+                {
+                    "column": np.where(leaf, -1, nodes["feature_idx"].astype(np.intp)),
+                    "threshold": nodes["num_threshold"].astype(np.float64),
+                    "missing_left": nodes["missing_go_to_left"].astype(bool),
+                    "left": nodes["left"].astype(np.intp),
+                    "right": nodes["right"].astype(np.intp),
+                    "value": value,
+                    "splits": splits,
+                }
+            )
+    ending = "sigmoid" if len(start) == 1 else "softmax"
+    return _join(parts, start=start, ending=ending)
+
+
+def _list_bits(bitset: NDArray[np.uint32]) -> tuple[int, ...]:
+    words = [(word, bit) for word in range(len(bitset)) for bit in range(32)]
+    return tuple(32 * word + bit for word, bit in words if bitset[word] >> bit & 1)
+
+
+# LightGBM ----------------------------------------------------------------------------
+
+
+def _read_lightgbm(learner: Any) -> Trees | None:
+    booster = learner.booster_
+    header = booster.model_to_string().split("\nTree=0")[0].splitlines()
+    settings = dict(line.split("=", 1) for line in header if "=" in line)
+    objective = settings.get("objective", "").split()
+    endings = {"binary": "sigmoid", "cross_entropy": "sigmoid", "multiclass": "softmax"}
+    scale = [float(word[8:]) for word in objective if word.startswith("sigmoid:")]
+    ending = endings.get(objective[0]) if objective else None
+    if ending is None or "average_output" in header:
+        return None
+    n_scores = int(settings["num_tree_per_iteration"])
+    infos = booster.dump_model()["tree_info"]
+    factor = scale[0] if scale and ending == "sigmoid" else 1.0
+    parts = []
+    for k, info in enumerate(infos):
+        part = _flatten_lightgbm(info["tree_structure"])
+        if part is None:
+            return None
+        leaves = part.pop("leaves")
+        part["value"] = np.zeros((len(leaves), n_scores))
+        part["value"][:, k % n_scores] = leaves * factor
+        parts.append(part)
+    return _join(parts, start=np.zeros(n_scores), ending=ending)
+
+
+def _flatten_lightgbm(structure: dict[str, Any]) -> dict[str, Any] | None:
+    nodes = list(_walk(structure, ("left_child", "right_child")))
+    places = {id(node): place for place, node in enumerate(nodes)}
+    part: dict[str, Any] = {
+        "column": np.full(len(nodes), -1),
+        "threshold": np.zeros(len(nodes)),
+        "missing_left": np.zeros(len(nodes), dtype=bool),
+        "left": np.full(len(nodes), -1),
+        "right": np.full(len(nodes), -1),
+        "leaves": np.zeros(len(nodes)),
+        "splits": {},
+    }
+    for place, node in enumerate(nodes):
+        if "leaf_const" in node:
+            # A linear model in a leaf.
+            return None
+        if "left_child" not in node:
+            part["leaves"][place] = node["leaf_value"]
+            continue
+        if node["missing_type"] == "Zero":
+            return None
+        part["column"][place] = node["split_feature"]
+        part["left"][place] = places[id(node["left_child"])]
+        part["right"][place] = places[id(node["right_child"])]
+        if node["decision_type"] == "==":
+            categories = tuple(int(c) for c in str(node["threshold"]).split("||"))
+            part["splits"][place] = Split(node["split_feature"], categories, False)
+            continue
+        part["threshold"][place] = node["threshold"]
+        # Where none was missing in the training rows, a missing one is 0.
+        none = node["missing_type"] == "None"
+        left = node["threshold"] >= 0 if none else node["default_left"]
+        part["missing_left"][place] = left
+    return part
+
+
+def _walk(node: dict[str, Any], below: tuple[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield a node and all below it, the node first."""
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack += [node[name] for name in reversed(below) if name in node]
+
+
+# XGBoost -----------------------------------------------------------------------------
+
+
+def _read_xgboost(learner: Any) -> Trees | None:
+    booster = learner.get_booster()
+    model = json.loads(bytes(booster.save_raw("json")))["learner"]
+    objective = model["objective"]["name"]
+    endings = {"binary:logistic": "sigmoid", "multi:softprob": "softmax"}
+    gradient = model["gradient_booster"]
+    if objective not in endings or gradient["name"] != "gbtree":
+        return None
+    classes = int(model["learner_model_param"]["num_class"])
+    n_scores = max(1, classes)
+    start = np.atleast_1d(json.loads(model["learner_model_param"]["base_score"]))
+    start = np.broadcast_to(start, n_scores).astype(np.float64)
+    if objective == "binary:logistic":
+        start = np.log(start / (1 - start))
+    parts = []
+    for tree, target in zip(
+        gradient["model"]["trees"], gradient["model"]["tree_info"], strict=True
+    ):
+        part = _flatten_xgboost(tree)
+        leaves = part.pop("leaves")
+        part["value"] = np.zeros((len(leaves), n_scores))
+        part["value"][:, target] = leaves
+        parts.append(part)
+    settings = {"ending": endings[objective], "strict": True, "single": True}
+    return _join(parts, start=start, **settings)
+
+
+def _flatten_xgboost(tree: dict[str, Any]) -> dict[str, Any]:
+    left = np.array(tree["left_children"])
+    right = np.array(tree["right_children"])
+    leaf = left < 0
+    # Written with the digits that tell numbers of float32 apart.
+    threshold = np.array(tree["split_conditions"], np.float32).astype(np.float64)
+    column = np.where(leaf, -1, tree["split_indices"])
+    default_left = np.array(tree["default_left"], dtype=bool)
+    splits = {}
+    for node, begin, size in zip(
+        tree["categories_nodes"],
+        tree["categories_segments"],
+        tree["categories_sizes"],
+        strict=True,
+    ):
+        # The categories that are listed go right: of the split, the sides are changed.
+        listed = tuple(tree["categories"][begin : begin + size])
+        splits[node] = Split(int(column[node]), listed, not default_left[node])
+        left[node], right[node] = right[node], left[node]
+    return {
+        "column": column,
+        "threshold": np.where(leaf, 0.0, threshold),
+        "missing_left": default_left,
+        "left": left,
+        "right": right,
+        "leaves": np.where(leaf, threshold, 0.0),
+        "splits": splits,
+    }

@@ -1,0 +1,100 @@
+"""Trees as one node, on numbers and on "goes left" indicators of categories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._trees import Trees
+from ._dense import emit_label
+from ._emit_table import emit_features
+from ._graph import Graph
+from ._table import Table
+
+
+def emit_trees(graph: Graph, table: Table, trees: Trees, classes: NDArray[Any]) -> None:
+    """Append trees on a table, up to label and probabilities.
+
+    Parameters
+    ----------
+    trees : Trees
+        Without splits of categories, see `replace_splits`.
+    """
+    features = emit_features(graph, table)
+    if trees.single and graph.dtype is not np.float32:
+        features = graph.cast(features, np.float32)
+        graph.dtype = np.float32
+    scores = _emit_nodes(graph, features, trees)
+    if trees.ending == "none":
+        graph.add("Identity", [scores], "probabilities")
+    elif trees.ending == "sigmoid":
+        signs = graph.hold_as(np.array([-1, 1], dtype=np.float32))
+        scores = graph.add("Mul", [scores, signs])
+        graph.add("Sigmoid", [scores], "probabilities")
+    else:
+        graph.add("Softmax", [scores], "probabilities", axis=1)
+    emit_label(graph, scores, classes)
+
+
+def _emit_nodes(graph: Graph, features: str, trees: Trees) -> str:
+    n_nodes = len(trees.column)
+    leaf = trees.column < 0
+    tree = np.searchsorted(trees.roots, np.arange(n_nodes), side="right") - 1
+    place = np.arange(n_nodes) - trees.roots[tree]
+    below = {
+        name: np.where(leaf, 0, side - trees.roots[tree]).tolist()
+        for name, side in (
+            ("nodes_truenodeids", trees.left),
+            ("nodes_falsenodeids", trees.right),
+        )
+    }
+    branch = "BRANCH_LT" if trees.strict else "BRANCH_LEQ"
+    # A leaf of 0 alone keeps one weight.
+    used = trees.value != 0
+    used[:, 0] |= leaf & ~used.any(axis=1)
+    nodes, targets = np.nonzero(used & leaf[:, None])
+    floats = {
+        "nodes_values": _round_down(trees, graph.dtype),
+        "target_weights": trees.value[nodes, targets],
+        "base_values": trees.start,
+    }
+    result = graph.make_name()
+    graph.add_outputs(
+        "TreeEnsembleRegressor",
+        [features],
+        [result],
+        **_hold_floats(floats, graph.dtype),
+        **below,
+        n_targets=len(trees.start),
+        nodes_treeids=tree.tolist(),
+        nodes_nodeids=place.tolist(),
+        nodes_featureids=np.where(leaf, 0, trees.column).tolist(),
+        nodes_modes=np.where(leaf, "LEAF", branch).tolist(),
+        nodes_missing_value_tracks_true=trees.missing_left.astype(int).tolist(),
+        target_treeids=tree[nodes].tolist(),
+        target_nodeids=place[nodes].tolist(),
+        target_ids=targets.tolist(),
+        post_transform="NONE",
+    )
+    return result
+
+
+def _round_down(trees: Trees, dtype: Any) -> NDArray[Any]:
+    """Return thresholds that numbers of a type compare with as with the given ones."""
+    rounded = trees.threshold.astype(dtype)
+    above = rounded > trees.threshold
+    return np.where(above, np.nextafter(rounded, dtype(-np.inf)), rounded)
+
+
+def _hold_floats(floats: dict[str, NDArray[Any]], dtype: Any) -> dict[str, Any]:
+    """Return attributes; numbers of double precision are tensors."""
+    if dtype is np.float32:
+        return {name: values.astype(dtype).tolist() for name, values in floats.items()}
+    from onnx import numpy_helper
+
+    return {
+        f"{name}_as_tensor": numpy_helper.from_array(values.astype(dtype), name)
+        for name, values in floats.items()
+    }

@@ -1,0 +1,117 @@
+"""Categories that boosted trees take as they are, as columns of numbers.
+
+A split of categories becomes one column, 0 for what goes left and 1 for the rest, which
+is looked up as every encoding is: so a row costs one look-up, whatever the splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from ..._typing import FloatArray
+from .._libraries import is_from
+from .._trees import Split, Trees
+from ._preprocessing import transform_table
+from ._table import (
+    Category,
+    Raw,
+    Table,
+    UnsupportedError,
+    join_tables,
+)
+
+
+def encode_categories(
+    learner: Any, table: Table, known: Mapping[int, tuple[Any, ...]]
+) -> Table:
+    """Return the columns as a learner numbers their categories.
+
+    Parameters
+    ----------
+    learner : estimator
+        Fitted.
+    table : Table
+        Columns as they arrive at the learner.
+    known : dict of int to tuple
+        The categories of input columns of a categorical type.
+    """
+    if isinstance(learner, HistGradientBoostingClassifier):
+        own = getattr(learner, "_preprocessor", None)
+        return table if own is None else transform_table(own, table)
+    columns = [k for k, raw in enumerate(table.raw) if raw and raw.column in known]
+    orders = [known[_find_raw(table, k).column] for k in columns]
+    if is_from(learner, "lightgbm"):
+        orders = list(learner.booster_.pandas_categorical or [])
+    if len(orders) != len(columns):
+        raise UnsupportedError("categories of columns that X_example declares none of")
+    coded = dict(zip(columns, orders, strict=True))
+    return join_tables(
+        [
+            _number(_find_raw(table, k), coded[k])
+            if k in coded
+            else table.select(np.array([k]))
+            for k in range(table.width)
+        ]
+    )
+
+
+def _find_raw(table: Table, k: int) -> Raw:
+    raw = table.raw[k]
+    if raw is None or raw.fill is not None:
+        raise UnsupportedError("categories after arithmetic")
+    return raw
+
+
+def _number(raw: Raw, order: Any) -> Table:
+    """Return the position of a category; NaN for any other value."""
+    codes = np.r_[np.arange(len(order), dtype=float), np.nan]
+    atom = Category(raw.column, tuple(order))
+    return Table([None], {atom: codes[:, None]}, np.zeros(1))
+
+
+def replace_splits(trees: Trees, table: Table) -> tuple[Trees, Table]:
+    """Let columns of 0 and 1 stand for the splits of categories.
+
+    The columns that no node compares are left out.
+    """
+    distinct = list(dict.fromkeys(trees.splits.values()))
+    column, threshold = trees.column.copy(), trees.threshold.copy()
+    for node, split in trees.splits.items():
+        column[node] = table.width + distinct.index(split)
+        threshold[node] = 0.5
+    compared = np.unique(column[column >= 0])
+    kept = compared[compared < table.width]
+    joined = join_tables(
+        [table.select(kept), *(_indicate(table, split) for split in distinct)]
+    )
+    column[column >= 0] = np.searchsorted(
+        np.r_[kept, table.width + np.arange(len(distinct))], column[column >= 0]
+    )
+    if any(table.raw[k] and not table.is_number(k) for k in kept):
+        raise UnsupportedError("strings that are not encoded")
+    return replace(trees, column=column, threshold=threshold, splits={}), joined
+
+
+def _indicate(table: Table, split: Split) -> Table:
+    """Return 0 for the values of a column that go left, else 1."""
+    found, raw = table.find_lookup(split.column), table.raw[split.column]
+    if found is not None:
+        atom, codes = found
+    elif raw is not None and raw.fill is None and table.is_number(split.column):
+        # Numbers that are categories: those of the split, a missing one, any other.
+        atom = Category(raw.column, (*map(float, split.categories), None))
+        codes = np.array([*split.categories, np.nan, -1.0])
+    else:
+        raise UnsupportedError("categories after arithmetic")
+    return Table([None], {atom: _go_right(codes, split)[:, None]}, np.zeros(1))
+
+
+def _go_right(codes: FloatArray, split: Split) -> FloatArray:
+    missing = np.isnan(codes)
+    left = np.isin(np.where(missing, -1, codes), split.categories)
+    return 1.0 - np.where(missing, split.missing_left, left)
