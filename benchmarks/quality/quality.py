@@ -1,4 +1,4 @@
-"""What the package's defaults keep of a teacher, on ten public data sets.
+"""What the package's defaults keep of a teacher, on thirteen public data sets.
 
 `DistilledClassifier(teacher, student)` with nothing else set, against the same
 student trained on the labels. Training rows are capped (`--rows`); five seeds of
