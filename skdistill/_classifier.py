@@ -22,7 +22,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     teacher : classifier with predict_proba, default=None
         Fitted as a clone. A :class:`~sklearn.frozen.FrozenEstimator` or a
         :class:`~skdistill.FunctionClassifier` is used as it is. None: a soft vote of
-        LightGBM and two networks, for tables of numbers, text and missing values.
+        two LightGBM and two networks, for tables of numbers, text and missing values.
     student : classifier with predict_proba, default=None
         Any classifier whose `fit` takes `sample_weight`, an MLPClassifier, or a
         Pipeline that ends in one. None: an MLP behind the same preprocessing, of 64 and

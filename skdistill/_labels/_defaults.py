@@ -77,6 +77,16 @@ _BOOSTED: dict[str, Any] = {
     "deterministic": True,
 }
 
+#: A second vote of such trees, smaller and on sampled rows and columns, lowers the log
+#: loss of classes by 5% (`benchmarks/quality/members.py`).
+_SAMPLED: dict[str, Any] = {
+    "n_estimators": 400,
+    "num_leaves": 8,
+    "subsample": 0.7,
+    "subsample_freq": 1,
+    "colsample_bytree": 0.5,
+}
+
 #: Its networks. They stop where the training loss flattens, which needs no validation
 #: rows and beat stopping on the accuracy of a tenth of them.
 _NETWORK: dict[str, Any] = {
@@ -91,8 +101,14 @@ def _make_vote() -> VotingClassifier:
     from lightgbm import LGBMClassifier
 
     boosted = _request_weights(LGBMClassifier(**_BOOSTED), True)
+    sampled = clone(boosted).set_params(**_SAMPLED)
     network = _request_weights(MLPClassifier(**_NETWORK, tol=5e-3), True)
-    members = [("lightgbm", boosted), ("mlp", network), ("mlp2", clone(network))]
+    members = [
+        ("lightgbm", boosted),
+        ("mlp", network),
+        ("mlp2", clone(network)),
+        ("sampled", sampled),
+    ]
     return VotingClassifier(members, voting="soft")
 
 

@@ -236,10 +236,11 @@ def test_the_default_teacher():
     assert isinstance(vote, VotingClassifier)
     assert vote.voting == "soft"
     members = [type(member) for member in vote.estimators_]
-    assert members == [LGBMClassifier, MLPClassifier, MLPClassifier]
-    assert vote.estimators_[0].n_jobs == 1
+    assert members == [LGBMClassifier, MLPClassifier, MLPClassifier, LGBMClassifier]
+    boosted, *networks, sampled = vote.estimators_
+    assert boosted.n_jobs == sampled.n_jobs == 1
     # The networks never split: a class may have a single row.
-    assert not any(network.early_stopping for network in vote.estimators_[1:])
+    assert not any(network.early_stopping for network in networks)
 
 
 @pytest.mark.parametrize(("n_samples", "stops"), [(199, False), (200, True)])
