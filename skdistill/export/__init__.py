@@ -1,12 +1,13 @@
 """Deployment: one small file, proven equal to what was validated.
 
 `slim` strips a fitted model to what predicting needs, `prune` makes it smaller,
-`to_onnx` writes it as one ONNX model, and `OnnxClassifier` serves that.
+`to_onnx` writes it as one ONNX model, which `OnnxClassifier` serves, `to_c` as C99.
 `register_with_skl2onnx` lets skl2onnx convert a `DistilledClassifier` itself.
 """
 
 from ._prune import prune
 from ._slim import slim
+from ._to_c import to_c
 from .onnx import OnnxClassifier, register_with_skl2onnx, to_onnx
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "prune",
     "register_with_skl2onnx",
     "slim",
+    "to_c",
     "to_onnx",
 ]

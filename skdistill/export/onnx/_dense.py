@@ -64,10 +64,14 @@ def read_dense(learner: Any) -> Dense | None:
     return Dense(weights, biases, activation, ending)
 
 
+def fold_first(table: Table, dense: Dense) -> Table:
+    """Return what a first layer makes of the columns, before its activation."""
+    return table.multiply(dense.weights[0], np.asarray(dense.biases[0]))
+
+
 def emit_folded(graph: Graph, table: Table, dense: Dense) -> str:
     """Append a first layer that has taken the preprocessing in; go on in float32."""
-    first = table.multiply(dense.weights[0], np.asarray(dense.biases[0]))
-    hidden = emit_table(graph, first)
+    hidden = emit_table(graph, fold_first(table, dense))
     if graph.dtype is not np.float32:
         hidden = graph.cast(hidden, np.float32)
         graph.dtype = np.float32

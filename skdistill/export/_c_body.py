@@ -1,0 +1,346 @@
+"""The statements that compute probabilities: tables of terms, networks and trees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._c_source import CSource
+from ._trees import Trees
+from .onnx._dense import Dense, fold_first
+from .onnx._inputs import Inputs
+from .onnx._table import Category, Missing, Table, Value
+
+_ACTIVATIONS = {
+    # NaN stays, which stands for a category that is refused.
+    "Relu": "@to[j] = @to[j] < 0.0 ? 0.0 : @to[j];",
+    "Tanh": "@to[j] = tanh(@to[j]);",
+    "Sigmoid": "@to[j] = 1.0 / (1.0 + exp(-@to[j]));",
+}
+
+
+def write_dense(source: CSource, inputs: Inputs, table: Table, dense: Dense) -> None:
+    """Write a network or linear model on a table."""
+    first = fold_first(table, dense)
+    hidden = write_table(source, inputs, first)
+    width = first.width
+    for weights, biases in zip(dense.weights[1:], dense.biases[1:], strict=True):
+        _write_activation(source, hidden, width, dense.activation)
+        width, before, given = weights.shape[1], hidden, weights.shape[0]
+        hidden = source.make_name()
+        source.add(
+            """
+double @to[@width];
+for (int j = 0; j < @width; j++) {
+    double sum = @biases[j];
+    for (int i = 0; i < @given; i++) {
+        sum += @before[i] * @weights[i * @width + j];
+    }
+    @to[j] = sum;
+}
+""",
+            to=hidden,
+            before=before,
+            width=width,
+            given=given,
+            weights=source.hold(np.asarray(weights, dtype=float)),
+            biases=source.hold(np.asarray(biases, dtype=float)),
+        )
+    if dense.ending == "sigmoid" and width > 2:
+        # One sigmoid a class, normalised, by their logarithms.
+        _write_loop(source, hidden, width, "@to[j] = @soft;", soft=_log_sigmoid(hidden))
+        _write_softmax(source, hidden, width)
+    elif dense.ending == "sigmoid":
+        _write_loop(source, hidden, width, "proba[j] = 1.0 / (1.0 + exp(-@to[j]));")
+    elif dense.ending == "huber":
+        clipped = "@to[j] = @to[j] < -1.0 ? 1e-30 : @to[j] > 1.0 ? 2.0 : @to[j] + 1.0;"
+        _write_loop(source, hidden, width, clipped)
+        _write_shares(source, hidden, width)
+    else:
+        _write_softmax(source, hidden, width)
+
+
+def _log_sigmoid(name: str) -> str:
+    value = f"{name}[j]"
+    return f"{value} < 0.0 ? {value} - log1p(exp({value})) : -log1p(exp(-{value}))"
+
+
+def _write_loop(
+    source: CSource, name: str, width: int, statement: str, **names: Any
+) -> None:
+    source.add(
+        f"for (int j = 0; j < @width; j++) {{\n    {statement}\n}}",
+        to=name,
+        width=width,
+        **names,
+    )
+
+
+def _write_activation(source: CSource, name: str, width: int, activation: str) -> None:
+    if activation:
+        _write_loop(source, name, width, _ACTIVATIONS[activation])
+
+
+def _write_softmax(source: CSource, name: str, width: int) -> None:
+    most = source.make_name()
+    source.add(
+        """
+double @most = @from[0];
+for (int j = 1; j < @width; j++) {
+    if (@from[j] > @most) {
+        @most = @from[j];
+    }
+}
+for (int j = 0; j < @width; j++) {
+    @from[j] = exp(@from[j] - @most);
+}
+""",
+        **{"from": name, "most": most, "width": width},
+    )
+    _write_shares(source, name, width)
+
+
+def _write_shares(source: CSource, name: str, width: int) -> None:
+    source.add(
+        """
+double @total = 0.0;
+for (int j = 0; j < @width; j++) {
+    @total += @from[j];
+}
+for (int j = 0; j < @width; j++) {
+    proba[j] = @from[j] / @total;
+}
+""",
+        **{"from": name, "total": source.make_name(), "width": width},
+    )
+
+
+# Tables ------------------------------------------------------------------------------
+
+
+def write_table(source: CSource, inputs: Inputs, table: Table) -> str:
+    """Write what computes all columns of a table; return the array of them."""
+    result = source.make_name()
+    source.add(
+        """
+double @to[@width];
+for (int j = 0; j < @width; j++) {
+    @to[j] = @constant[j];
+}
+""",
+        to=result,
+        width=table.width,
+        constant=source.hold(table.constant.astype(float)),
+    )
+    values = [atom for atom in table.terms if isinstance(atom, Value)]
+    if values:
+        _write_values(source, inputs, table, values, result)
+    flags = [atom for atom in table.terms if isinstance(atom, Missing)]
+    if flags:
+        _write_flags(source, inputs, table, flags, result)
+    for atom in table.terms:
+        if isinstance(atom, Category):
+            _write_category(source, inputs, table, atom, result)
+    return result
+
+
+def _find_places(inputs: Inputs, atoms: list[Any]) -> NDArray[np.intp]:
+    """Return where the columns stand among those of numbers."""
+    numbers = [k for k in range(len(inputs.columns)) if k not in inputs.texts]
+    return np.array([numbers.index(atom.column) for atom in atoms])
+
+
+def _write_values(
+    source: CSource, inputs: Inputs, table: Table, atoms: list[Value], result: str
+) -> None:
+    fills = [np.nan if atom.fill is None else atom.fill for atom in atoms]
+    source.add(
+        """
+for (int i = 0; i < @n; i++) {
+    double x = numbers[@places[i]];
+    if (isnan(x)) {
+        x = @fills[i];
+    }
+    for (int j = 0; j < @width; j++) {
+        @to[j] += x * @weights[i * @width + j];
+    }
+}
+""",
+        to=result,
+        n=len(atoms),
+        width=table.width,
+        places=source.hold(_find_places(inputs, atoms)),
+        fills=source.hold(np.array(fills, dtype=float)),
+        weights=source.hold(np.vstack([table.terms[atom] for atom in atoms])),
+    )
+
+
+def _write_flags(
+    source: CSource, inputs: Inputs, table: Table, atoms: list[Missing], result: str
+) -> None:
+    source.add(
+        """
+for (int i = 0; i < @n; i++) {
+    if (isnan(numbers[@places[i]])) {
+        for (int j = 0; j < @width; j++) {
+            @to[j] += @weights[i * @width + j];
+        }
+    }
+}
+""",
+        to=result,
+        n=len(atoms),
+        width=table.width,
+        places=source.hold(_find_places(inputs, atoms)),
+        weights=source.hold(np.vstack([table.terms[atom] for atom in atoms])),
+    )
+
+
+def _write_category(
+    source: CSource, inputs: Inputs, table: Table, atom: Category, result: str
+) -> None:
+    """Add the row of a category, the last one for any other value."""
+    texts = sorted(inputs.texts)
+    known = [key for key in atom.categories if key is not None]
+    code = source.make_name()
+    # The row of a missing value, and of any other.
+    order = [k for k, key in enumerate(atom.categories) if key is not None]
+    missing = [k for k, key in enumerate(atom.categories) if key is None]
+    order += missing or [len(atom.categories)]
+    rows = table.terms[atom][[*order, len(atom.categories)]]
+    if atom.column in inputs.texts:
+        value = f"texts[{texts.index(atom.column)}]"
+        keys = source.hold_texts([str(key) for key in known]) if known else ""
+        is_missing, is_equal = f"{value} == NULL", f"strcmp({value}, {keys}[i]) == 0"
+    else:
+        value = f"numbers[{_find_places(inputs, [atom])[0]}]"
+        keys = source.hold(np.array(known, dtype=float)) if known else ""
+        is_missing, is_equal = f"isnan({value})", f"{value} == {keys}[i]"
+    search = """
+for (int i = 0; i < @n && !(@missing) && @code > @n; i++) {
+    if (@equal) {
+        @code = i;
+    }
+}
+"""
+    source.add(
+        f"""
+int @code = @missing ? @n : @n + 1;
+{search.strip() if known else ""}
+for (int j = 0; j < @width; j++) {{
+    @to[j] += @rows[@code * @width + j];
+}}
+""",
+        to=result,
+        code=code,
+        n=len(known),
+        width=table.width,
+        missing=is_missing,
+        equal=is_equal,
+        rows=source.hold(rows),
+    )
+
+
+# Trees -------------------------------------------------------------------------------
+
+
+def write_trees(source: CSource, inputs: Inputs, table: Table, trees: Trees) -> None:
+    """Write trees, which know no splits of categories, on a table."""
+    features = _write_features(source, inputs, table)
+    if trees.single and table.width:
+        _write_loop(source, features, table.width, "@to[j] = (double)(float)@to[j];")
+    scores, n_scores = source.make_name(), len(trees.start)
+    leaf = trees.column < 0
+    place = np.where(leaf, np.cumsum(leaf) - 1, 0)
+    source.add(
+        """
+double @scores[@n_scores];
+for (int j = 0; j < @n_scores; j++) {
+    @scores[j] = @start[j];
+}
+for (int i = 0; i < @n_trees; i++) {
+    int k = @roots[i];
+    while (@left[k] >= 0) {
+        double x = @features[@column[k]];
+        int below = isnan(x) ? @missing[k] : x @compare @threshold[k];
+        k = below ? @left[k] : @right[k];
+    }
+    for (int j = 0; j < @n_scores; j++) {
+        @scores[j] += @value[@right[k] * @n_scores + j];
+    }
+}
+""",
+        scores=scores,
+        n_scores=n_scores,
+        n_trees=len(trees.roots),
+        start=source.hold(trees.start.astype(float)),
+        roots=source.hold(trees.roots),
+        # Of a leaf, `right` is the place of its values.
+        left=source.hold(np.where(leaf, -1, trees.left)),
+        right=source.hold(np.where(leaf, place, trees.right)),
+        column=source.hold(np.where(leaf, 0, trees.column)),
+        threshold=source.hold(np.where(leaf, 0.0, trees.threshold)),
+        missing=source.hold(trees.missing_left.astype(int)),
+        compare="<" if trees.strict else "<=",
+        value=source.hold(trees.value[leaf].astype(float)),
+        features=features,
+    )
+    _write_ending(source, scores, trees)
+
+
+def _write_ending(source: CSource, scores: str, trees: Trees) -> None:
+    n_scores = len(trees.start)
+    if trees.ending == "none":
+        _write_loop(source, scores, n_scores, "proba[j] = @to[j];")
+    elif trees.ending == "sigmoid":
+        source.add(
+            "proba[1] = 1.0 / (1.0 + exp(-@to[0]));\nproba[0] = 1.0 - proba[1];",
+            to=scores,
+        )
+    else:
+        _write_softmax(source, scores, n_scores)
+
+
+def _write_features(source: CSource, inputs: Inputs, table: Table) -> str:
+    """Write each column on its own, for a missing value must not reach the others."""
+    found = [table.find_value(k) for k in range(table.width)]
+    alone = [k for k, atom in enumerate(found) if atom is not None]
+    others = [k for k, atom in enumerate(found) if atom is None]
+    result = source.make_name()
+    source.add("double @to[@width] = {0};", to=result, width=max(1, table.width))
+    if others:
+        part = write_table(source, inputs, table.select(np.array(others)))
+        source.add(
+            "for (int i = 0; i < @n; i++) {\n    @to[@places[i]] = @part[i];\n}",
+            to=result,
+            n=len(others),
+            places=source.hold(np.array(others)),
+            part=part,
+        )
+    if alone:
+        atoms = [atom for atom in found if atom is not None]
+        factors = np.array(
+            [table.terms[atom][0, k] for atom, k in zip(atoms, alone, strict=True)]
+        )
+        fills = [np.nan if atom.fill is None else atom.fill for atom in atoms]
+        source.add(
+            """
+for (int i = 0; i < @n; i++) {
+    double x = numbers[@from[i]];
+    if (isnan(x)) {
+        x = @fills[i];
+    }
+    @to[@places[i]] = (x + @offsets[i]) * @factors[i];
+}
+""",
+            **{"from": source.hold(_find_places(inputs, atoms))},
+            to=result,
+            n=len(alone),
+            fills=source.hold(np.array(fills, dtype=float)),
+            places=source.hold(np.array(alone)),
+            offsets=source.hold(table.constant[alone] / factors),
+            factors=source.hold(factors),
+        )
+    return result

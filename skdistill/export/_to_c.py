@@ -1,0 +1,174 @@
+"""A fitted model with its preprocessing as one file of C99."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from typing import Any
+
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from .._files import write_file
+from .._nested import find_deployed, split_pipeline
+from ._answers import ask
+from ._c_body import write_dense, write_trees
+from ._c_source import CSource, quote
+from ._trees import read_trees
+from .onnx._dense import read_dense
+from .onnx._inputs import Inputs, describe_inputs
+from .onnx._native_categories import encode_categories, replace_splits
+from .onnx._preprocessing import transform_table
+from .onnx._table import UnsupportedError, start_table
+
+_HEAD = """\
+/* Probabilities of a model, made by skdistill.export.to_c.
+
+   void @name_predict_proba(@parameters);
+
+   numbers: the columns of numbers, in the order of @name_numbers; NAN if missing.
+@about_texts   proba: one probability a class, in the order of @name_classes; NAN where
+   the model refuses a category.
+
+   C99; needs math.h and string.h alone, and allocates nothing. */
+#include <math.h>
+#include <string.h>
+"""
+_ABOUT_TEXTS = """\
+   texts: the columns of strings, in UTF-8, in the order of @name_texts; NULL if
+   missing.
+"""
+#: Words that C keeps for itself, of those that Python does not.
+_RESERVED = {
+    *("auto", "case", "char", "const", "default", "do", "double", "enum", "extern"),
+    *("float", "goto", "inline", "int", "long", "register", "restrict", "return"),
+    *("short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union"),
+    *("unsigned", "void", "volatile"),
+}
+
+
+def to_c(
+    estimator: Any, X_example: Any, path: Any = None, *, name: str = "model"
+) -> str:
+    """Write a fitted model with all of its preprocessing as one C99 file.
+
+    The function ``model_predict_proba`` computes the probabilities of one row. It
+    needs ``math.h`` and ``string.h`` alone and allocates nothing.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted; a :class:`~skdistill.DistilledClassifier` or a search is written as
+        what it serves. A network or linear model of scikit-learn, a tree or a forest,
+        HistGradientBoosting, LightGBM or XGBoost, behind imputation, scaling,
+        encoding, selection or projection.
+    X_example : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+        Rows like those to be served, which decide which columns are strings.
+    path : str or path-like, default=None
+        Where to write the file; it appears whole or not at all.
+    name : str, default="model"
+        What the names of the file begin with, an identifier of C.
+
+    Returns
+    -------
+    source : str
+        The content of the file.
+
+    Raises
+    ------
+    TypeError
+        A part of the model is of another kind.
+    ValueError
+        A category or label can't be a string of C, or the name is no identifier.
+
+    Notes
+    -----
+    Columns of numbers, in the order of the table, are passed as one array of double,
+    with NaN where missing; those of strings as one array of ``const char *``, in
+    UTF-8, with NULL where missing. Where there are no strings, there is no such
+    parameter. ``model_numbers``, ``model_texts`` and ``model_classes`` name the
+    columns and the labels.
+
+    Numbers are written in hexadecimal, to the last bit, and the arithmetic is done in
+    double: but for the order of sums, probabilities are those of `predict_proba`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skdistill.export import to_c
+    >>> X, y = load_iris(return_X_y=True)
+    >>> source = to_c(LogisticRegression(max_iter=1000).fit(X, y), X)
+    >>> "void model_predict_proba(const double *numbers, double *proba)" in source
+    True
+    """
+    _check_name(name)
+    check_is_fitted(estimator)
+    inputs = describe_inputs(X_example)
+    classes = ask(estimator, X_example).classes
+    source = CSource()
+    _write_model(source, find_deployed(estimator), inputs)
+    text = _join(source, inputs, classes, name)
+    if path is not None:
+        write_file(path, text.encode())
+    return text
+
+
+def _check_name(name: Any) -> None:
+    taken = _RESERVED | set(keyword.kwlist)
+    plain = isinstance(name, str) and re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII)
+    if not plain or name in taken:
+        raise ValueError(
+            "name must be an identifier of C that begins with a letter, received "
+            f"{name!r}. Use letters, digits and underscores."
+        )
+
+
+def _write_model(source: CSource, served: Any, inputs: Inputs) -> None:
+    steps, learner = split_pipeline(served)
+    try:
+        table = start_table(len(inputs.columns), inputs.texts)
+        for step in steps:
+            table = transform_table(step, table)
+        dense = read_dense(learner)
+        if dense is not None:
+            if any(raw and raw.column in inputs.texts for raw in table.raw):
+                raise UnsupportedError("strings that are not encoded")
+            write_dense(source, inputs, table, dense)
+            return
+        trees = read_trees(learner)
+        if trees is None:
+            raise UnsupportedError(type(learner).__name__)
+        table = encode_categories(learner, table, inputs.categories)
+        trees, table = replace_splits(trees, table)
+    except UnsupportedError as error:
+        raise TypeError(
+            f"to_c does not take {error}. Use a network, linear model, tree, forest or "
+            "boosted trees, behind imputation, scaling, encoding, selection or "
+            "projection of scikit-learn; or to_onnx."
+        ) from error
+    write_trees(source, inputs, table, trees)
+
+
+def _join(source: CSource, inputs: Inputs, classes: NDArray[Any], name: str) -> str:
+    numbers = [n for k, n in enumerate(inputs.columns) if k not in inputs.texts]
+    texts = [inputs.columns[k] for k in sorted(inputs.texts)]
+    parameters = "const double *numbers, double *proba"
+    if texts:
+        parameters = "const double *numbers, const char *const *texts, double *proba"
+    about = _ABOUT_TEXTS if texts else ""
+    head = _HEAD.replace("@about_texts", about).replace("@parameters", parameters)
+    lists = {"numbers": numbers, "texts": texts, "classes": classes.tolist()}
+    named = [
+        f"const char *const {name}_{kind}[{len(entries)}] = {{\n    "
+        + ",\n    ".join(quote(str(entry)) for entry in entries)
+        + "\n};"
+        for kind, entries in lists.items()
+        if entries
+    ]
+    given = ["numbers", *(["texts"] if texts else [])]
+    unused = [f"(void){g};" for g in given if g not in "\n".join(source.body)]
+    body = "\n".join(f"    {line}".rstrip() for line in [*unused, *source.body])
+    function = f"void {name}_predict_proba({parameters})\n{{\n{body}\n}}"
+    head = head.replace("@name", name)
+    return "\n\n".join([head.rstrip(), *named, *source.tables, function]) + "\n"

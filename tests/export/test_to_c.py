@@ -1,0 +1,255 @@
+"""`to_c`: compiled without a warning, and equal to `predict_proba`."""
+
+import ctypes
+import itertools
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier
+from skdistill.export import to_c
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+
+N = 240
+RNG = np.random.RandomState(0)
+X = RNG.normal(size=(N, 4))
+SCORES = X @ RNG.normal(size=(4, 3)) + 0.3 * RNG.normal(size=(N, 3))
+# Quotes, trigraphs, comments, line ends and letters beyond ASCII.
+TEXTS = np.array(['a "b"', "??/\\", "*/ /*", "\n%d", "žluť 🌲", ""], dtype=object)
+FRAME = pd.DataFrame(X[:, :2], columns=["a */", 'b"']).assign(
+    text=TEXTS[RNG.randint(0, 6, N)],
+    kind=pd.Categorical(RNG.choice(["x", "y", "z"], N)),
+    flag=X[:, 2] > 0,
+    code=RNG.randint(0, 5, N).astype(float),
+)
+FRAME = FRAME[["text", "a */", "flag", "kind", 'b"', "code"]]
+FRAME.loc[::7, 'b"'] = np.nan
+FRAME.loc[::9, "text"] = None
+NUMBERS, STRINGS = ["a */", "flag", 'b"', "code"], ["text", "kind"]
+
+
+def make_labels(n_classes):
+    return np.array(["ant", "bee\n", "č"])[SCORES[:, :n_classes].argmax(axis=1)]
+
+
+def make_lightgbm(**params):
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(n_estimators=4, verbose=-1, n_jobs=1, **params)
+
+
+def make_xgboost():
+    xgboost = pytest.importorskip("xgboost")
+    return xgboost.XGBClassifier(n_estimators=4, n_jobs=1)
+
+
+LEARNERS = {
+    "network": lambda: MLPClassifier((8, 5), max_iter=20),
+    "tanh": lambda: MLPClassifier((6,), activation="tanh", max_iter=20),
+    "logistic network": lambda: MLPClassifier((6,), activation="logistic", max_iter=20),
+    "identity": lambda: MLPClassifier((6,), activation="identity", max_iter=20),
+    "linear": LogisticRegression,
+    "sgd": lambda: SGDClassifier(loss="log_loss"),
+    "huber": lambda: SGDClassifier(loss="modified_huber"),
+    "lda": LinearDiscriminantAnalysis,
+    "tree": lambda: DecisionTreeClassifier(max_depth=5),
+    "stump": lambda: DecisionTreeClassifier(min_samples_leaf=N),
+    "forest": lambda: RandomForestClassifier(3),
+    "extra trees": lambda: ExtraTreesClassifier(3, max_depth=5),
+    "histograms": lambda: HistGradientBoostingClassifier(max_iter=3),
+    "lightgbm": make_lightgbm,
+    "xgboost": make_xgboost,
+}
+
+
+@pytest.fixture(scope="module")
+def compile_c(tmp_path_factory):
+    """Return a function from the source to one from rows to probabilities."""
+    compiler = next(filter(None, map(shutil.which, ["cc", "gcc", "clang"])), None)
+    if compiler is None:
+        pytest.skip("no C compiler is installed, or none is on the PATH")
+    folder = tmp_path_factory.mktemp("c")
+    count = itertools.count()
+
+    def compile_source(text, n_classes, name="model"):
+        source = folder / f"m{next(count)}.c"
+        source.write_text(text, encoding="ascii")
+        library = source.with_suffix(".so")
+        command = [compiler, *STRICT, "-fPIC", "-shared", source, "-o", library, "-lm"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        predict = getattr(ctypes.CDLL(str(library)), f"{name}_predict_proba")
+        doubles = ctypes.POINTER(ctypes.c_double)
+
+        def predict_proba(rows):
+            texts = [n for n in rows if n in STRINGS] if hasattr(rows, "iloc") else []
+            numbers = rows.drop(columns=texts) if texts else rows
+            numbers = np.ascontiguousarray(numbers, dtype=float)
+            strings = rows[texts].to_numpy(dtype=object).tolist() if texts else []
+            proba = np.full((len(rows), n_classes), 9.0)
+            for k in range(len(rows)):
+                given = [numbers[k].ctypes.data_as(doubles)]
+                if texts:
+                    encoded = [None if pd.isna(v) else v.encode() for v in strings[k]]
+                    given.append((ctypes.c_char_p * len(texts))(*encoded))
+                predict(*given, proba[k].ctypes.data_as(doubles))
+            return proba
+
+        return predict_proba
+
+    return compile_source
+
+
+def assert_equal(model, serve, rows):
+    np.testing.assert_allclose(
+        serve(rows), model.predict_proba(rows), rtol=0, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("name", LEARNERS)
+def test_tables_of_numbers(name, n_classes, compile_c):
+    y = np.unique(make_labels(n_classes), return_inverse=True)[1]
+    model = make_pipeline(StandardScaler(), LEARNERS[name]()).fit(X, y)
+    serve = compile_c(to_c(model, X), n_classes)
+    # Inside of the range, and far outside.
+    for rows in (X, 20 * X):
+        assert_equal(model, serve, rows)
+
+
+def prepare_columns(encoder):
+    fill = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
+    texts = make_pipeline(SimpleImputer(strategy="most_frequent"), encoder)
+    return make_column_transformer(
+        (fill, ["a */", 'b"']),
+        (texts, ["text"]),
+        (OneHotEncoder(sparse_output=False, handle_unknown="ignore"), ["kind", "code"]),
+        ("passthrough", ["flag"]),
+    )
+
+
+@pytest.mark.parametrize("name", ["network", "linear", "tree", "forest", "lightgbm"])
+@pytest.mark.parametrize("encoder", ["one-hot", "ordinal"])
+def test_tables_with_strings(name, encoder, compile_c):
+    encoder = {
+        "one-hot": OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+        "ordinal": OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+    }[encoder]
+    model = make_pipeline(prepare_columns(encoder), LEARNERS[name]())
+    model.fit(FRAME, make_labels(3))
+    serve = compile_c(to_c(model, FRAME), 3)
+    assert_equal(model, serve, FRAME)
+    some = FRAME[:30]
+    missing = some["text"].where(some.index < 0)
+    changes = [{"text": "unseen"}, {"text": missing}, {'b"': np.nan}, {"code": 77.0}]
+    for change in changes:
+        assert_equal(model, serve, some.assign(**change))
+
+
+@pytest.mark.parametrize("name", ["histograms", "lightgbm"])
+def test_native_categories_and_missing_numbers(name, compile_c):
+    # LightGBM takes no quotes in names.
+    rows = FRAME.drop(columns="text").rename(columns={"a */": "a", 'b"': "b"})
+    learner = {
+        "histograms": HistGradientBoostingClassifier(
+            max_iter=3, categorical_features="from_dtype"
+        ),
+        "lightgbm": make_lightgbm(min_data_per_group=5, cat_smooth=1),
+    }[name]
+    y = (rows["kind"].isin(["x", "z"]) ^ rows["flag"]).astype(int)
+    model = learner.fit(rows, y)
+    serve = compile_c(to_c(model, rows), 2)
+    assert_equal(model, serve, rows)
+    for change in ({"a": np.nan}, {"kind": rows["kind"].where(rows.index < 0)}):
+        assert_equal(model, serve, rows.assign(**change))
+
+
+def test_timestamps(compile_c):
+    rows = np.c_[X[:, 0], 1.7e12 + 1e5 * X[:, 1]]
+    for name in ("network", "lightgbm"):
+        model = make_pipeline(StandardScaler(), LEARNERS[name]())
+        model.fit(rows, make_labels(2))
+        assert_equal(model, compile_c(to_c(model, rows), 2), rows)
+
+
+def test_an_unknown_category_that_is_refused_gives_nan(compile_c):
+    rows = FRAME[["kind", "a */"]].astype({"kind": object})
+    columns = make_column_transformer(
+        (OneHotEncoder(), ["kind"]), remainder="passthrough"
+    )
+    for name in ("network", "linear"):
+        model = make_pipeline(columns, LEARNERS[name]()).fit(rows, make_labels(2))
+        serve = compile_c(to_c(model, rows), 2)
+        assert np.isnan(serve(rows[:3].assign(kind="unseen"))).all()
+
+
+def test_long_strings(compile_c):
+    rows = pd.DataFrame({"text": np.where(X[:, 0] > 0, "ž" * 5000, "b")})
+    model = make_pipeline(OneHotEncoder(), LogisticRegression())
+    model.fit(rows, make_labels(2))
+    assert_equal(model, compile_c(to_c(model, rows), 2), rows)
+
+
+def test_the_file_and_its_names(compile_c, tmp_path):
+    student = make_pipeline(StandardScaler(), LogisticRegression())
+    settings = {"augmenter": None, "calibrate": False, "random_state": 0}
+    model = DistilledClassifier(GaussianNB(), student, **settings).fit(
+        X, make_labels(3)
+    )
+    path = tmp_path / "model.c"
+    text = to_c(model, X, path, name="student_1")
+    assert path.read_text() == text
+    assert "malloc" not in text
+    # Nothing of the data is part of a name, and nothing of a string is left as it is.
+    assert "ant" in text
+    assert text.isascii()
+    assert_equal(model, compile_c(text, 3, name="student_1"), X)
+
+
+@pytest.mark.parametrize("name", ["", "1a", "a b", "int", "while", "é", 3])
+def test_names_that_are_no_identifier(name):
+    model = LogisticRegression().fit(X, make_labels(2))
+    with pytest.raises(ValueError, match="identifier of C"):
+        to_c(model, X, name=name)
+
+
+def test_models_that_are_refused(tmp_path):
+    path = tmp_path / "model.c"
+    y = make_labels(2)
+    with pytest.raises(TypeError, match="to_c does not take KNeighborsClassifier"):
+        to_c(KNeighborsClassifier().fit(X, y), X, path)
+    squared = make_pipeline(FunctionTransformer(np.square), LogisticRegression())
+    with pytest.raises(TypeError, match="to_c does not take FunctionTransformer"):
+        to_c(squared.fit(X, y), X, path)
+    rows = FRAME[["text"]].assign(text="a\0b")
+    encode = make_pipeline(OneHotEncoder(), LogisticRegression())
+    with pytest.raises(ValueError, match="NUL"):
+        to_c(clone(encode).fit(rows, y), rows, path)
+    assert not path.exists()
