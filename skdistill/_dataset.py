@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
 
 from ._sklearn import _safe_indexing
 from ._typing import FloatArray, IndexArray, Split
@@ -84,6 +85,14 @@ class Dataset:
         if self.validation is None or not len(rows) or rows[0] < self.n_samples:
             return self, rows
         return self.validation, rows - self.n_samples
+
+
+def draw_rows(codes: IndexArray, n_rows: float, seed: Any) -> IndexArray:
+    """Return positions among rows, ascending, one of every class among them."""
+    order = check_random_state(seed).permutation(len(codes))
+    _, firsts = np.unique(codes[order], return_index=True)
+    order = np.concatenate([order[firsts], np.delete(order, firsts)])
+    return np.sort(order[: int(min(n_rows, len(order)))])
 
 
 def class_priors(

@@ -22,7 +22,7 @@ from ._fit import (
 from ._nested import can_refit
 from ._parts import clone_parts
 from ._progress import CallbackSupportMixin, Progress, raise_interrupts
-from ._selection import choose, draw_splits, sample_candidates
+from ._selection import choose, draw_splits, limit_labels, sample_candidates
 from ._validation import add_validation_data, check_training_data
 from ._version import Versioned
 
@@ -47,8 +47,8 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         data = check_training_data(self, X, y, sample_weight)
         data = add_validation_data(data, *validation)
         parts = clone_parts(self, data, stored, X_unlabeled, metadata)
-        splits = draw_splits(self, parts, data)
-        progress = Progress(self, list_steps(parts, data, splits))
+        splits = limit_labels(self, parts, data, draw_splits(self, parts, data))
+        progress = Progress(self, list_steps(parts, data, splits), parts.asked)
         with raise_interrupts():
             candidates = sample_candidates(self, parts, data, splits)
             early = asks_early(parts, data, splits)
@@ -67,6 +67,7 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         progress.finish()
         served_teacher = parts.teacher if teacher is None else teacher.teacher
         self._set_fitted(served_teacher, student, data, choice, calibration, tuned)
+        self.labels_asked_ = dict(parts.asked)
         return self
 
     def get_metadata_routing(self):

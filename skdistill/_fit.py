@@ -13,10 +13,11 @@ from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from ._dataset import Dataset
+from ._dataset import Dataset, draw_rows
 from ._labels import _cross_fit, _teacher
 from ._labels._calibration import Calibration, calibrate_labels
 from ._labels._cross_fit import OutOfFold
+from ._labels._task import is_asked
 from ._labels._teacher import Labeller
 from ._outofcore._spill import SoftStream
 from ._outofcore._transfer_stream import TransferStream
@@ -80,33 +81,38 @@ def cross_fit(
                 parts.teacher_params,
                 tables if data.validation is None else None,
                 tasks=parts.tasks,
+                asked=parts.asked,
+                labels_own=splits.plan.labels_own,
                 context=context,
             )
     if not asks_early(parts, data, splits):
         return found
     with progress.step("validation"):
-        return _ask_teacher(parts, data, teacher, tables, found)
+        return _ask_teacher(parts, data, splits, teacher, tables, found)
 
 
 def _ask_teacher(
     parts: Parts,
     data: Dataset,
+    splits: Splits,
     teacher: Labeller | None,
     tables: list[list[Any]],
     found: OutOfFold | None,
 ) -> OutOfFold:
-    """Return the labels of training rows, validation rows and tables of pilots."""
-    own = _label_own_rows(parts, data, teacher)
-    if teacher is None:
-        return OutOfFold(np.arange(0), own[:0], [], [], own)
-    transfer = [[teacher.label(X) for X in some] for some in tables]
-    if data.validation is None:
-        return OutOfFold(np.arange(0), own[:0], [], transfer, own)
-    rows, labels = data.whole_split[1], teacher.label(data.validation.X)
+    """Return the labels of validation rows, tables of pilots and training rows."""
+    rows, labels, transfer = np.arange(0), data.task.no_labels(0), []
+    if teacher is not None:
+        if data.validation is not None and splits.first is not None:
+            rows = splits.first[1]
+            labels = teacher.label(data.take(rows).X, "validation")
+        transfer = [[teacher.label(X, "pilots") for X in some] for some in tables]
+    most = 0 if splits.out_of_fold and splits.plan.limited else splits.plan.training
+    own = _label_own_rows(parts, data, teacher, most)
     if found is not None:
         rows = np.concatenate([found.rows, rows])
         labels = np.concatenate([found.labels, labels])
-    return OutOfFold(rows, labels, [own], transfer, own)
+    in_sample = [own] if data.validation is not None else []
+    return OutOfFold(rows, labels, in_sample, transfer, own)
 
 
 @ONE_THREAD
@@ -134,10 +140,11 @@ def fit_teacher(parts: Parts, data: Dataset, progress: Progress) -> Labeller | N
     if parts.teacher is None:
         return None
     given = (parts.teacher, data.X, data.y, parts.teacher_params, data.task)
+    tools: dict[str, Any] = {"tasks": parts.tasks, "asked": parts.asked}
     if not parts.refits:
-        return _teacher.fit_teacher(*given, tasks=parts.tasks)
+        return _teacher.fit_teacher(*given, **tools)
     with progress.step("teacher") as context:
-        return _teacher.fit_teacher(*given, tasks=parts.tasks, context=context)
+        return _teacher.fit_teacher(*given, **tools, context=context)
 
 
 def make_soft_data(
@@ -208,27 +215,54 @@ def _label_rows(
     A candidate that does without in-sample labels has out-of-fold labels where there
     are any. The labels of validation rows follow.
     """
-    if oof is not None and splits.out_of_fold:
-        return oof.labels
+    n_held_out = 0 if data.validation is None else data.validation.n_samples
+    if splits.out_of_fold:
+        if oof is not None and len(oof.rows) == data.n_samples + n_held_out:
+            return oof.labels
+        labels = data.task.no_labels(data.n_samples)
+    else:
+        most = splits.plan.training
+        if candidate.rows is None and candidate.alpha > 0:
+            most += splits.plan.transfer
+        known = None if oof is None else oof.own
+        labels = _label_own_rows(parts, data, teacher, most, known)
     if oof is None:
-        return _label_own_rows(parts, data, teacher)
-    labels = _label_own_rows(parts, data, teacher) if oof.own is None else oof.own
-    if data.validation is not None:
-        labels = np.concatenate([labels, oof.take(data.whole_split[1])])
-    if not candidate.in_sample:
-        labels[oof.rows] = oof.labels
+        return labels
+    if n_held_out:
+        labels = np.concatenate([labels, data.task.no_labels(n_held_out)])
+    wanted = ~is_asked(labels[oof.rows])
+    if splits.out_of_fold or not candidate.in_sample:
+        wanted[:] = True
+    labels[oof.rows[wanted]] = oof.labels[wanted]
     return labels
 
 
 def _label_own_rows(
-    parts: Parts, data: Dataset, teacher: Labeller | None
+    parts: Parts,
+    data: Dataset,
+    teacher: Labeller | None,
+    most: float,
+    known: FloatArray | None = None,
 ) -> FloatArray:
-    """Return what is stored, or what the teacher says, of the training rows."""
+    """Return what is stored, or what the teacher says, of the training rows.
+
+    The teacher is asked for those that are not known, until as many as `most` are.
+    """
     if parts.stored is not None or teacher is None:
         assert parts.stored is not None
         return parts.stored
-    labels = teacher.label(data.X)
-    data.task.check_order(labels, data.y)
+    if known is None and most >= data.n_samples:
+        labels = teacher.label(data.X)
+        data.task.check_order(labels, data.y)
+        return labels
+    labels = data.task.no_labels(data.n_samples) if known is None else known
+    missing = np.flatnonzero(~is_asked(labels))
+    n_asked = most - data.n_samples + len(missing)
+    if len(missing) and n_asked >= 1:
+        drawn = draw_rows(data.codes[missing], n_asked, parts.seeds.split)
+        rows = missing[drawn]
+        labels[rows] = teacher.label(data.take(rows).X)
+        data.task.check_order(labels, data.y)
     return labels
 
 
@@ -239,7 +273,7 @@ def _label_transfer_set(
     rows = candidate.rows
     if isinstance(rows, TransferStream):
         return _label_stream(rows, teacher)
-    return None if rows is None else iter([(rows, teacher.label(rows.X))])
+    return None if rows is None else iter([(rows, teacher.label(rows.X, "transfer"))])
 
 
 def _label_stream(
@@ -250,7 +284,8 @@ def _label_stream(
     # however far behind the student is.
     n_parts = _PARTS_EACH * effective_n_jobs(teacher.tasks.n_jobs)
     while group := list(islice(rest, n_parts)):
-        labels = teacher.label_chunks([part.X for part in group], len(group))
+        tables = [part.X for part in group]
+        labels = teacher.label_chunks(tables, "transfer", len(group))
         yield from zip(group, labels, strict=True)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,8 @@ class Parts:
         For every draw.
     tasks : Tasks
         Memory and workers.
+    asked : Counter
+        Rows that teachers were asked for so far, by what their labels are for.
     """
 
     teacher: Any
@@ -88,6 +91,7 @@ class Parts:
     fine_tune: int
     seeds: Seeds
     tasks: Tasks
+    asked: Counter[str] = field(default_factory=Counter)
 
     @property
     def refits(self) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -73,6 +74,12 @@ def propagate(context: Any, estimator: Any) -> Any:
     return context.propagate_callback_context(estimator)
 
 
+def name_shares(asked: Mapping[str, int]) -> str:
+    """Return how many labels were asked for, by what they are for."""
+    shares = [f"{name} {n:,}" for name, n in asked.items() if n]
+    return ", ".join(shares) or "none"
+
+
 class Progress:
     """The steps of one fit, reported as they begin and end.
 
@@ -82,11 +89,13 @@ class Progress:
         Owner of the callbacks.
     names : sequence of str
         The steps to come.
+    asked : Counter
+        Rows that teachers were asked for so far; each step tells how many it added.
     """
 
-    def __init__(self, estimator: Any, names: tuple[str, ...]):
+    def __init__(self, estimator: Any, names: tuple[str, ...], asked: Counter[str]):
         self._estimator = estimator
-        self._names = names
+        self._names, self._asked = names, asked
         self._root: Any = None
         if hasattr(estimator, "set_callbacks"):
             self._root = estimator._init_callback_context(max_subtasks=len(names))
@@ -100,12 +109,13 @@ class Progress:
         )
         if context is not None:
             context.call_on_fit_task_begin(estimator=self._estimator)
-        start = time.perf_counter()
+        start, before = time.perf_counter(), self._asked.total()
         yield context
-        number = self._names.index(name) + 1
+        number, n_asked = self._names.index(name) + 1, self._asked.total() - before
         self.say(
             f"step {number} of {len(self._names)}, {name}: "
             f"{time.perf_counter() - start:.1f} s"
+            + (f", {n_asked:,} rows labelled by a teacher" if n_asked else "")
         )
         if context is not None:
             context.call_on_fit_task_end(estimator=self._estimator)
@@ -116,6 +126,10 @@ class Progress:
             print(f"[{type(self._estimator).__name__}] {text}", flush=True)
 
     def finish(self) -> None:
-        """Report the end of the fit."""
+        """Report the end of the fit, and what was spent of `max_labels`."""
+        most = self._estimator.max_labels
+        if most is not None:
+            total, shares = self._asked.total(), name_shares(self._asked)
+            self.say(f"{total:,} of {most:,} labels were asked for: {shares}")
         if self._root is not None:
             self._root.call_on_fit_task_end(estimator=self._estimator)

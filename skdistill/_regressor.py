@@ -49,6 +49,12 @@ class DistilledRegressor(RegressorMixin, Distilled):
         What the pilots of "auto" may take together, in final fits: for a network of row
         visits (half as much again to choose its width), for other students of rows
         labelled and learned; not bounded below 500 rows. 0: no pilots.
+    max_labels : int or None, default=None
+        The most rows that teachers are asked for in one `fit`, repeats included. Rows
+        that judge come first, with a quarter at most; then unlabelled and
+        synthetic rows, of which pilots get a quarter if that is 300 or more; training
+        rows come last. Those that are not asked for learn an out-of-fold value where
+        there is one, else their true one. A fixed teacher is judged by `X_val` alone.
     memory : str, path-like, joblib.Memory or None, default=None
         Keeps fitted teachers and labels: a search over the student fits each teacher
         once a training split, and a fit that was killed repeats none. Needs a fixed
@@ -86,6 +92,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
         alone, because pilots chose them or `alpha=0` asked for them.
     fine_tune_ : dict or None
         `kept`, and the mean squared error on the held-out rows `before` and `after`.
+    labels_asked_ : dict of str to int
+        Rows that teachers were asked for, by what the labels are for: `"validation"`,
+        `"pilots"`, `"transfer"` and `"training"`. Labels in `memory` are not counted.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -148,6 +157,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         cv=None,
         fine_tune=0,
         pilot=1.0,
+        max_labels=None,
         memory=None,
         n_jobs=None,
         random_state=None,
@@ -161,6 +171,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         self.cv = cv
         self.fine_tune = fine_tune
         self.pilot = pilot
+        self.max_labels = max_labels
         self.memory = memory
         self.n_jobs = n_jobs
         self.random_state = random_state

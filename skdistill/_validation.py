@@ -51,6 +51,12 @@ def check_parameters(estimator: Any) -> None:
         "fine_tune must be an integer of at least 0, the epochs over the true labels; "
         f"received {estimator.fine_tune!r}. 0 does without.",
     )
+    most = estimator.max_labels
+    _check(
+        most is None or is_whole(most, 1),
+        "max_labels must be None or an integer of at least 1, the most rows that a "
+        f"teacher is asked for; received {most!r}. None sets no limit.",
+    )
     _check(
         n_jobs is None or (is_whole(n_jobs) and n_jobs != 0),
         f"n_jobs must be None or an integer other than 0, received {n_jobs!r}. -1 uses "

@@ -90,7 +90,8 @@ def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration
     """
     rows, held, fix = oof.rows, "rows with an out-of-fold label", "Set cv=5, or pass"
     if data.validation is not None:
-        rows, held, fix = data.whole_split[1], "rows of X_val", "Pass"
+        rows = oof.rows[oof.rows >= data.n_samples]
+        held, fix = "rows of X_val", "Pass"
     _, codes, weight = data.take_labels(rows)
     missing = np.setdiff1d(data.classes, data.classes[codes]).tolist()
     if missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,8 @@ from ._teacher import UNNAMED, Labeller, fit_clone
 @dataclass(frozen=True)
 class OutOfFold:
     """Labels by teachers that were not fitted on the row, and those of pilots.
+
+    Labels of rows that no teacher was asked for are NaN.
 
     Attributes
     ----------
@@ -48,7 +51,13 @@ class OutOfFold:
         """Return the labels of some of the rows."""
         if self.own is not None and not len(self.rows):
             return self.own[rows]
-        return self.labels[np.searchsorted(self.rows, rows)]
+        at = np.searchsorted(self.rows, rows)
+        missing = np.take(self.rows, at, mode="clip") != rows
+        if not missing.any():
+            return self.labels[at]
+        labels = np.take(self.labels, at, axis=0, mode="clip")
+        labels[missing] = np.nan
+        return labels
 
 
 def cross_fit(
@@ -59,6 +68,8 @@ def cross_fit(
     tables: Sequence[Sequence[Any]] | None = (),
     *,
     tasks: Tasks,
+    asked: Counter[str],
+    labels_own: bool = True,
     context: Any = None,
 ) -> OutOfFold:
     """Fit a clone of the teacher for each fold, and label the rows it did not see.
@@ -78,6 +89,10 @@ def cross_fit(
         None: no teacher of a fold labels its own rows either.
     tasks : Tasks
         Memory and workers.
+    asked : Counter
+        As in `Labeller`.
+    labels_own : bool, default=True
+        Whether own rows are labelled; else the labels are NaN.
     context : callback context or None
         Of the caller's progress.
     """
@@ -86,7 +101,9 @@ def cross_fit(
     name = tasks.name(teacher, data.X, data.y, params)
     given = Shared((teacher, data.X, data.y, data.task, params))
 
+    label = tasks.memory.cache(_label_fold, ignore=_UNNAMED_FOLD)
     further = [] if tables is None else [tuple(some) for some in tables] or [()]
+    known: list[bool] = []
 
     def list_calls() -> Iterator[Any]:
         for number, (train, test) in enumerate(folds):
@@ -94,20 +111,24 @@ def cross_fit(
             names: tuple[str | None, str | None] = (None, None)
             if name is not None:
                 names = (
-                    tasks.name(name, train, test, others),
+                    tasks.name(name, train, test, others, labels_own),
                     tasks.name(name, train),
                 )
             progress = context and context.subcontext(task_name="fold", task_id=number)
-            rows = (train, test, Shared(others))
-            yield *names, given, *rows, inner, n_threads, progress
+            rows = (train, test, Shared(others), labels_own)
+            call = (*names, given, *rows, inner, n_threads, progress)
+            known.append(label.check_call_in_cache(*call))
+            yield call
 
-    label = tasks.memory.cache(_label_fold, ignore=_UNNAMED_FOLD)
     answers = tasks.run(label, list_calls(), len(folds))
     rows = np.unique(np.concatenate([test for _, test in folds]))
     mean = np.zeros((len(rows), data.task.n_columns), data.task.dtype)
     counts = np.zeros((len(rows), 1), mean.dtype)
     others: list[list[FloatArray]] = []
-    for (_, test), (labels, *more) in zip(folds, answers, strict=True):
+    for number, ((labels, *more), count) in enumerate(answers):
+        test = folds[number][1]
+        if not known[number]:
+            asked.update(count)
         at = np.searchsorted(rows, test)
         np.add.at(mean, at, labels)
         np.add.at(counts, at, 1)
@@ -115,7 +136,7 @@ def cross_fit(
             others.append(more)
     mean /= counts
     in_sample, transfer = [own for own, *_ in others], [made for _, *made in others]
-    if in_sample:
+    if in_sample and labels_own:
         data.task.check_order(in_sample[0], data.y[folds[0][0]])
     return OutOfFold(rows, mean, in_sample, transfer)
 
@@ -127,26 +148,29 @@ def _label_fold(
     train: IndexArray,
     test: IndexArray,
     others: Shared,
+    labels_own: bool,
     tasks: Tasks,
     n_threads: int | None,
     context: Any,
-) -> list[FloatArray]:
+) -> tuple[list[FloatArray], Counter[str]]:
     """Fit a clone on one part of the rows, and label the other.
 
     With `others`, its own rows and those as well. The names stand for all of it.
+    Return how many rows were asked for, too.
     """
     teacher, X, y, task, params = shared.value
     params = {k: take_rows(v, train, len(y)) for k, v in params.items()}
     own = _safe_indexing(X, train)
-    tables = [_safe_indexing(X, test)]
-    if others.value is not None:
-        tables += [own, *others.value]
     fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
     given = (fit_name, clone(teacher), own, y[train], params, n_threads, context)
     try:
         fitted = share_cores(fit(*given), n_threads)
         labeller = Labeller(fitted, task, tasks, fit_name)
-        return [labeller.label(table) for table in tables]
+        labels = [labeller.label(_safe_indexing(X, test), "validation")]
+        if others.value is not None:
+            in_sample = labeller.label(own) if labels_own else task.no_labels(len(own))
+            labels += [in_sample, *(labeller.label(X, "pilots") for X in others.value)]
+        return labels, labeller.asked
     except Exception as error:
         missing = np.setdiff1d(task.classes, y[train]).tolist()
         if not missing:
@@ -160,5 +184,6 @@ def _label_fold(
 
 #: What `joblib.Memory` need not look at to recognise a fold.
 _UNNAMED_FOLD = [
-    "fit_name", "shared", "train", "test", "others", "tasks", "n_threads", "context",
+    "fit_name", "shared", "train", "test", "others", "labels_own", "tasks",
+    "n_threads", "context",
 ]  # fmt: skip

@@ -5,11 +5,12 @@ from __future__ import annotations
 from .._dataset import Dataset
 from .._typing import Split
 from ._cross_fit import OutOfFold
+from ._task import is_asked
 
 
 def measure_memorization(
     data: Dataset, split: Split, oof: OutOfFold
-) -> dict[str, float]:
+) -> dict[str, float] | None:
     """Rate the labels of a teacher on rows that it was fitted on, and on others.
 
     Parameters
@@ -24,8 +25,9 @@ def measure_memorization(
 
     Returns
     -------
-    figures : dict
-        Those of `Task.rate_labels`, each with `_in_sample` and `_out_of_fold`.
+    figures : dict or None
+        Those of `Task.rate_labels`, each with `_in_sample` and `_out_of_fold`; None
+        where either has no labels.
     """
     train, held_out = split
     figures = {}
@@ -33,6 +35,11 @@ def measure_memorization(
         ("in_sample", train, oof.in_sample[0]),
         ("out_of_fold", held_out, oof.take(held_out)),
     ):
+        asked = is_asked(labels)
+        if not asked.any():
+            return None
+        if not asked.all():
+            rows, labels = rows[asked], labels[asked]
         y, _, weight = data.take_labels(rows)
         found = data.task.rate_labels(labels, y, weight)
         figures.update({f"{figure}_{name}": value for figure, value in found.items()})

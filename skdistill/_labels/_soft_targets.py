@@ -29,7 +29,9 @@ def clip_probabilities(
     return (1.0 - epsilon) * proba + epsilon * prior
 
 
-def blend_targets(proba: FloatArray, labels: FloatArray, alpha: float) -> FloatArray:
+def blend_targets(
+    proba: FloatArray, labels: FloatArray, alpha: float | FloatArray
+) -> FloatArray:
     """Weigh the teacher's probabilities against the one-hot true labels."""
     return alpha * proba + (1.0 - alpha) * labels
 
@@ -39,7 +41,7 @@ def soft_targets(
     codes: IndexArray,
     *,
     prior: FloatArray,
-    alpha: float,
+    alpha: float | FloatArray,
     temperature: float,
     calibrate: Callable[[FloatArray], FloatArray] | None = None,
 ) -> FloatArray:
@@ -57,8 +59,9 @@ def soft_targets(
         Position of each row's true label among the classes.
     prior : ndarray of shape (n_classes,)
         Class priors.
-    alpha : float in [0, 1]
-        Weight of the teacher against the true label, at temperature 1.
+    alpha : float in [0, 1] or ndarray of shape (n_samples,)
+        Weight of the teacher against the true label, at temperature 1; one for all
+        rows, or one a row.
     temperature : float > 0
         Temperature of the softening.
     calibrate : callable or None
@@ -70,11 +73,14 @@ def soft_targets(
         Rows sum to 1.
     """
     targets = np.empty(proba.shape, label_dtype(len(prior)))
+    alpha = np.broadcast_to(alpha, len(proba))[:, None]
     for rows in row_blocks(*proba.shape):
         clipped = clip_probabilities(np.asarray(proba[rows], dtype=np.float64), prior)
         if calibrate is not None:
             clipped = calibrate(clipped)
         if temperature == 1:
-            clipped = blend_targets(clipped, one_hot(codes[rows], len(prior)), alpha)
+            clipped = blend_targets(
+                clipped, one_hot(codes[rows], len(prior)), alpha[rows]
+            )
         targets[rows] = soften(clipped, temperature)
     return targets

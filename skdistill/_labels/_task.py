@@ -84,6 +84,10 @@ class Task(ABC):
     def check_order(self, labels: FloatArray, y: AnyArray) -> None:  # noqa: B027
         """Raise where another order of the columns fits the true labels far better."""
 
+    def no_labels(self, n_rows: int) -> FloatArray:
+        """Return the labels, NaN, of rows that no teacher was asked for."""
+        return np.full((n_rows, self.n_columns), np.nan, self.dtype)
+
     # What is learned ------------------------------------------------------------------
 
     @abstractmethod
@@ -105,7 +109,7 @@ class Task(ABC):
         X : rows
             In the user's container.
         labels : ndarray of shape (n_samples, n_columns)
-            What the teacher says.
+            What the teacher says; rows of NaN learn their true labels.
         y : ndarray of length n_samples or None
             True labels. None: there are none, and alpha is 1.
         alpha, temperature : float
@@ -171,6 +175,9 @@ class Classification(Task):
         return check_stored(labels, self.encode(y), self.classes)
 
     def check_order(self, labels: FloatArray, y: AnyArray) -> None:
+        asked = is_asked(labels)
+        if not asked.all():
+            labels, y = labels[asked], y[asked]
         check_column_order(labels, self.encode(y), self.classes, TEACHER)
 
     def make_soft(
@@ -189,22 +196,27 @@ class Classification(Task):
             y = self.classes[codes]
         else:
             codes = self.encode(y)
+        asked = is_asked(labels)
+        weights: Any = alpha
+        if not asked.all():
+            weights = np.where(asked, alpha, 0.0)
+            labels = np.where(asked[:, None], labels, self.priors)
         targets = soft_targets(
             labels,
             codes,
             prior=self.priors,
-            alpha=alpha,
+            alpha=weights,
             temperature=temperature,
             calibrate=None if calibration is None else calibration.apply,
         )
-        mixed = alpha < 1 and temperature != 1
+        mixed = np.min(weights) < 1 and temperature != 1
         return SoftDataset(
             X,
             targets,
             self.classes,
             y,
             temperature=temperature,
-            alpha=np.full(len(y), alpha) if mixed else None,
+            alpha=np.full(len(y), weights) if mixed else None,
             **rest,
         )
 
@@ -284,7 +296,9 @@ class Regression(Task):
     ) -> SoftDataset:
         if y is None:
             y = labels[:, 0] if self.is_vector else labels
-        return make_values(X, blend_targets(labels, as_columns(y), alpha), y, **rest)
+        values = as_columns(y)
+        labels = np.where(is_asked(labels)[:, None], labels, values)
+        return make_values(X, blend_targets(labels, values, alpha), y, **rest)
 
     def score(self, served: FloatArray, y: AnyArray) -> FloatArray:
         """Return squared errors; of several outputs the mean, as shares of variance."""
@@ -307,6 +321,11 @@ class Regression(Task):
 
     def default_student(self, X: Any, n_samples: int, *, stops: bool) -> Any:
         return default_student(X, n_samples, stops=stops, values=True)
+
+
+def is_asked(labels: FloatArray) -> Any:
+    """Whether a teacher was asked for each row; else its labels are NaN."""
+    return ~np.isnan(labels[:, 0])
 
 
 def _entropy(proba: FloatArray) -> FloatArray:

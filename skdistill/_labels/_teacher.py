@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,7 @@ def fit_teacher(
     task: Task,
     *,
     tasks: Tasks,
+    asked: Counter[str],
     context: Any = None,
 ) -> Labeller:
     """Fit a clone, or find it in the memory; take a fixed teacher as it is.
@@ -149,15 +151,17 @@ def fit_teacher(
         What its labels are.
     tasks : Tasks
         Memory and workers.
+    asked : Counter
+        As in `Labeller`.
     context : callback context or None
         Of the caller's progress.
     """
     if not can_refit(teacher):
-        return Labeller(teacher, task, tasks, tasks.name(teacher))
+        return Labeller(teacher, task, tasks, tasks.name(teacher), asked)
     name = tasks.name(teacher, X, y, params)
     fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
     fitted = fit(name, clone(teacher), X, y, params, None, context)
-    return Labeller(fitted, task, tasks, name)
+    return Labeller(fitted, task, tasks, name, asked)
 
 
 def fit_clone(
@@ -197,55 +201,84 @@ class Labeller:
         Workers and memory.
     name : str or None
         What the memory knows the teacher by.
+    asked : Counter
+        Rows that the teacher was asked for, by what their labels are for. Labels that
+        the memory has are not asked for.
     """
 
     teacher: Any
     task: Task
     tasks: Tasks
     name: str | None
+    asked: Counter[str] = field(default_factory=Counter)
 
-    def label(self, X: Any) -> FloatArray:
+    def label(self, X: Any, purpose: str = "training") -> FloatArray:
         """Return the labels of a table of any number of rows."""
         n_rows, n_columns = _num_samples(X), self.task.n_columns
-        size = max(1, min(_CHUNK, _CELLS // n_columns))
+        if not n_rows:
+            return self.task.no_labels(0)
+        size = max(1, min(_CHUNK, _CELLS // n_columns, self.batch_size or _CHUNK))
         chunks = (take_chunk(X, rows) for rows in gen_batches(n_rows, size))
         labels = np.empty((n_rows, n_columns), self.task.dtype)
         done = 0
-        for part in self.label_chunks(chunks, -(-n_rows // size)):
+        for part in self.label_chunks(chunks, purpose, -(-n_rows // size)):
             labels[done : done + len(part)] = part
             done += len(part)
         return labels
 
+    @property
+    def batch_size(self) -> int | None:
+        """Rows of a call of a FunctionClassifier, which the memory keeps one by one."""
+        if can_refit(self.teacher) or isinstance(self.teacher, FrozenEstimator):
+            return None
+        return getattr(self.teacher, "batch_size", None)
+
     def label_chunks(
-        self, chunks: Iterable[Any], n_chunks: int | None = None
+        self, chunks: Iterable[Any], purpose: str, n_chunks: int | None = None
     ) -> Iterator[FloatArray]:
         """Return the labels of each chunk of rows, in order.
 
         The teacher travels to each worker once, and each chunk to one worker. What
         the chunks are decides the result, to the byte, and never the number of
-        workers. With a memory, the labels of a chunk are kept as soon as they are
-        made.
+        workers. With a memory, the labels of a batch are kept as soon as they are
+        made: a failure loses the batches that were running.
 
         Parameters
         ----------
         chunks : iterable
             Rows in the user's container; drawn from as workers become free.
+        purpose : str
+            What the labels are for, as in `asked`.
         n_chunks : int or None
             Number of chunks, where it is known.
         """
         n_threads = self.tasks.count_threads(n_chunks)
         given = Shared(share_cores(self.teacher, n_threads, alone=True))
-        rest = (self.tasks, self.name, given, self.task)
+        rest = (self.tasks, self.name, given, self.task, self.batch_size)
         calls = ((chunk, *rest) for chunk in chunks)
-        return self.tasks.run(_label_chunk, calls, n_chunks)
+        for labels, n_asked in self.tasks.run(_label_chunk, calls, n_chunks):
+            self.asked[purpose] += n_asked
+            yield labels
 
 
 def _label_chunk(
-    chunk: Any, tasks: Tasks, name: str | None, teacher: Shared, task: Task
-) -> FloatArray:
+    chunk: Any,
+    tasks: Tasks,
+    name: str | None,
+    teacher: Shared,
+    task: Task,
+    batch_size: int | None,
+) -> tuple[FloatArray, int]:
+    """Return the labels of a chunk, and how many rows the memory did not have."""
     label = tasks.memory.cache(_predict, ignore=["teacher", "chunk"])
-    answer = label(name, tasks.name(chunk), teacher.value, chunk, task.method)
-    return task.read_answer(answer, chunk, teacher.value)
+    n_rows, n_asked, answers = _num_samples(chunk), 0, []
+    for rows in gen_batches(n_rows, batch_size or n_rows):
+        batch = chunk if rows == slice(0, n_rows) else take_chunk(chunk, rows)
+        given = (name, tasks.name(batch), teacher.value, batch, task.method)
+        if not label.check_call_in_cache(*given):
+            n_asked += rows.stop - rows.start
+        answers.append(task.read_answer(label(*given), batch, teacher.value))
+    return answers[0] if len(answers) == 1 else np.concatenate(answers), n_asked
 
 
 def _predict(

@@ -52,8 +52,10 @@ class TransferStream:
         n_synthetic: int | str,
         seed: Any,
         ratio: int = RATIO,
+        most: float = np.inf,
     ) -> None:
         self._blank, self._weight, self._seed = sampler, weight, seed
+        self._most = most
         self._n_real = _num_samples(X) + chunks.n_rows
         n_made = count_rows(self._n_real, n_synthetic, ratio)
         self._n_synthetic = 0 if sampler is None else n_made
@@ -63,6 +65,16 @@ class TransferStream:
         self.sampler = self._first.sampler
 
     def __iter__(self) -> Iterator[TransferSet]:
+        left = self._most
+        for part in self._iterate_parts():
+            if part.n_rows >= left:
+                if left >= 1:
+                    yield _take(part, slice(0, int(left)))
+                return
+            left -= part.n_rows
+            yield part
+
+    def _iterate_parts(self) -> Iterator[TransferSet]:
         first, self._first = self._first, None
         if first is not None:
             yield from _split(first)
@@ -97,5 +109,9 @@ class TransferStream:
 
 def _split(block: TransferSet) -> Iterator[TransferSet]:
     for part in gen_batches(block.n_rows, PART_ROWS):
-        weight = None if block.weight is None else block.weight[part]
-        yield TransferSet(take_chunk(block.X, part), weight, block.sampler)
+        yield _take(block, part)
+
+
+def _take(block: TransferSet, rows: slice) -> TransferSet:
+    weight = None if block.weight is None else block.weight[rows]
+    return TransferSet(take_chunk(block.X, rows), weight, block.sampler)

@@ -2,6 +2,7 @@
 
 from ._choice import choose
 from ._hold_outs import draw_splits
+from ._label_plan import limit_labels
 from ._sampling import sample_candidates
 
-__all__ = ["choose", "draw_splits", "sample_candidates"]
+__all__ = ["choose", "draw_splits", "limit_labels", "sample_candidates"]

@@ -78,7 +78,9 @@ def list_candidates(
         if given == "auto"
         else synthetic
     )
-    if alpha == 0:
+    # Rows that no teacher is asked for learn their true labels.
+    refused = splits.plan.limited and not learns_mixtures(student)
+    if alpha == 0 or refused:
         synthetic = plain = 1.0
     # The mixture at another temperature needs a family that learns it.
     mixed = plain if learns_mixtures(student) else 1.0

@@ -27,6 +27,37 @@ _VALIDATION_SHARE = 0.1
 _N_FOLDS, _FEWEST_ROWS = 5, 50
 
 
+#: Share of `max_labels` that the rows which judge and calibrate take at most.
+_HELD_OUT_LABELS = 1 / 4
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """The most rows beyond the held-out ones that teachers are asked for.
+
+    Attributes
+    ----------
+    pilots : float
+        Rows beyond the training rows that pilots learn, of all pilots together.
+    transfer : float
+        Rows beyond the training rows that the student learns.
+    training : float
+        Training rows: of the teacher that is kept, or with `cv` out of fold.
+    labels_own : bool
+        Whether teachers of folds label their own rows, for pilots.
+    """
+
+    pilots: float = np.inf
+    transfer: float = np.inf
+    training: float = np.inf
+    labels_own: bool = True
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit at all."""
+        return self.training < np.inf
+
+
 @dataclass(frozen=True)
 class Splits:
     """Row numbers of every hold-out of a fit.
@@ -65,6 +96,7 @@ class Splits:
     calibrate: bool
     small: bool
     shifts: bool = False
+    plan: LabelPlan = LabelPlan()
 
     @property
     def chooses(self) -> bool:
@@ -88,9 +120,13 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
     cv = _draw_cv(estimator, parts, data)
     few = data.n_samples < PILOT_ROWS
     enough = _has_rows(data, few)
-    calibrate = _decide_calibration(estimator, parts, data, enough)
     if data.validation is not None and not enough:
         _warn_of_few_rows(data.validation)
+    enough = enough and _has_labels(estimator, data)
+    calibrate = _decide_calibration(estimator, parts, data, enough)
+    if estimator.max_labels is not None:
+        # No label is spent on rows that a fixed teacher may know.
+        enough = enough and (parts.refits or data.validation is not None)
     tries = estimator.augmenter == "auto" and not few and enough
     compares = few and _compares(estimator) and enough
     folds, seed = cv or [], parts.seeds.pilots
@@ -194,6 +230,21 @@ def _has_rows(data: Dataset, few: bool) -> bool:
         return False
     counts = np.bincount(rows.codes, minlength=len(data.classes))
     return not few or bool(counts.min() >= _N_FOLDS)
+
+
+def limit_held_out(max_labels: int | None, n_rows: int) -> float:
+    """Return how many of the held-out rows are labelled: none if they are few."""
+    if max_labels is None:
+        return n_rows
+    most = int(_HELD_OUT_LABELS * max_labels)
+    return min(n_rows, most) if most >= _FEWEST_ROWS else 0
+
+
+def _has_labels(estimator: Any, data: Dataset) -> bool:
+    """Whether enough of the held-out rows are labelled to decide anything."""
+    rows = data if data.validation is None else data.validation
+    labels = limit_held_out(estimator.max_labels, rows.n_samples)
+    return estimator.max_labels is None or labels >= _FEWEST_ROWS
 
 
 def _decide_calibration(

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_random_state
 
-from .._dataset import Dataset, split_rows
+from .._dataset import Dataset, draw_rows, split_rows
 from .._labels._calibration import Calibration
 from .._labels._cross_fit import OutOfFold
 from .._labels._defaults import list_wider
@@ -196,7 +195,7 @@ def _run_round(
             if not splits.small:
                 n_sharing = n_shares or len(wanted)
                 n_rows, n_visits = _share_out(parts, data, split, rivals, n_sharing)
-            chosen = _draw_rows(data.codes[split[0]], n_rows, parts.seeds.pilots)
+            chosen = draw_rows(data.codes[split[0]], n_rows, parts.seeds.pilots)
             task = _PilotTask(
                 parts.student,
                 parts.student_params,
@@ -303,14 +302,6 @@ def _soften_pilot(task: _PilotTask, candidate: Candidate) -> tuple[Any, Any]:
     if not candidate.in_sample and not task.out_of_fold:
         train = replace(train, labelled=np.arange(0))
     return train, validation
-
-
-def _draw_rows(codes: IndexArray, n_rows: int, seed: Any) -> IndexArray:
-    """Return positions among the rows of pilots, one of every class among them."""
-    order = check_random_state(seed).permutation(len(codes))
-    _, firsts = np.unique(codes[order], return_index=True)
-    order = np.concatenate([order[firsts], np.delete(order, firsts)])
-    return np.sort(order[:n_rows])
 
 
 def _share_out(

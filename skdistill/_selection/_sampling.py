@@ -53,7 +53,9 @@ def _sample_rows(
     parts: Parts, data: Dataset, splits: Splits, candidates: list[Candidate]
 ) -> list[Candidate]:
     if splits.has_pilots(candidates):
-        return [_sample_pilot_rows(c, parts, data, splits) for c in candidates]
+        n_tables = len(splits.pilots) * sum(c.augmented for c in candidates)
+        most = splits.plan.pilots / max(1, n_tables)
+        return [_sample_pilot_rows(c, parts, data, splits, most) for c in candidates]
     return [sample_rows_of(candidates[0], parts, data, splits)]
 
 
@@ -83,6 +85,7 @@ def sample_rows_of(
         parts.n_synthetic,
         parts.seeds.sampler,
         parts.ratio,
+        most=splits.plan.transfer,
     )
     return replace(candidate, rows=rows)
 
@@ -94,9 +97,9 @@ def student_split(candidate: Candidate, parts: Parts, splits: Splits) -> Split |
 
 
 def _sample_pilot_rows(
-    candidate: Candidate, parts: Parts, data: Dataset, splits: Splits
+    candidate: Candidate, parts: Parts, data: Dataset, splits: Splits, most: float
 ) -> Candidate:
-    """Return a candidate with synthetic rows for each split of the pilots."""
+    """Return a candidate with at most so many rows for each split of the pilots."""
     network = learns_in_epochs(parts.student)
     if not candidate.augmented or (splits.small and network):
         return candidate
@@ -117,6 +120,7 @@ def _sample_pilot_rows(
         made = make_transfer_set(
             clone(candidate.sampler),
             *(own.X, own.weight, unlabeled, count, parts.seeds.sampler),
+            most=most,
         )
         assert made is not None
         return made

@@ -243,6 +243,7 @@ def _measure_all(
         by_group=[] if rows.groups is None else measure_parts(rows, *rows.groups),
         candidate=candidate,
         memorization=copy.deepcopy(distilled.memorization_),
+        labels_asked=dict(distilled.labels_asked_),
         pilots=copy.deepcopy(distilled.pilots_),
         _rows=rows,
     )

@@ -70,6 +70,8 @@ class DistillationReport:
         `temperature`, `alpha`, `calibration` and `augmenter` of the fit.
     memorization : dict or None
         `memorization_` of the estimator.
+    labels_asked : dict of str to int
+        `labels_asked_` of the estimator.
     pilots : list of dict
         `pilots_` of the estimator.
     warnings : list of str
@@ -93,6 +95,7 @@ class DistillationReport:
     by_group: list[dict[str, Any]]
     candidate: dict[str, Any]
     memorization: dict[str, float] | None
+    labels_asked: dict[str, int]
     pilots: list[dict[str, Any]]
     _rows: EvaluationRows
     warnings: list[str] = field(default_factory=list)

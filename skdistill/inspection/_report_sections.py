@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._progress import name_shares
 from ._evaluation_rows import BASELINE, STUDENT, TEACHER
 
 #: Key, words, format; in the order of the table.
@@ -262,6 +263,9 @@ def _describe_candidate(report: Any) -> Iterator[str]:
         f"Temperature {candidate['temperature']:g}, alpha {candidate['alpha']:g}, "
         f"synthetic rows: {candidate['augmenter'] or 'none'}."
     )
+    if any(report.labels_asked.values()):
+        shares = name_shares(report.labels_asked)
+        yield f"Labels that teachers were asked for: {shares}."
     if calibration is not None:
         kind = "under" if calibration < 1 else "over"
         yield (

@@ -114,6 +114,7 @@ def make_transfer_set(
     n_synthetic: int | str,
     seed: Any,
     ratio: int = RATIO,
+    most: float = np.inf,
 ) -> TransferSet | None:
     """Build the transfer set on training rows and unlabelled ones.
 
@@ -129,7 +130,18 @@ def make_transfer_set(
         Number of rows to make; "auto" is `ratio` for each real one, or more.
     seed : int, RandomState or None
         For the sampler.
+    ratio : int
+        As in `count_rows`.
+    most : float
+        Rows of the transfer set, at most: unlabelled ones, evenly spaced, come first.
     """
+    if most < 1:
+        return None
+    if X_unlabeled is not None and _num_samples(X_unlabeled) >= most:
+        X_unlabeled = _safe_indexing(
+            X_unlabeled, space_evenly(_num_samples(X_unlabeled), int(most))
+        )
+        sampler = None
     base = X if X_unlabeled is None else concat_rows(X, X_unlabeled)
     n_given, n_real = _num_samples(X), _num_samples(base)
     if weight is not None:
@@ -138,8 +150,8 @@ def make_transfer_set(
         return None
     if sampler is None:
         return TransferSet(X_unlabeled, None if weight is None else weight[n_given:])
-    count = count_rows(n_real, n_synthetic, ratio)
-    rows, parents = sample_rows(sampler, base, count, seed)
+    count = min(count_rows(n_real, n_synthetic, ratio), most - n_real + n_given)
+    rows, parents = sample_rows(sampler, base, int(count), seed)
     if weight is not None:
         mean = np.full(_num_samples(rows), weight.mean())
         made = mean if parents is None else weight[parents]
@@ -155,10 +167,15 @@ def take_part(
     """Return rows spread evenly over a transfer set, with their labels."""
     if n_rows >= transfer.n_rows:
         return transfer, proba
-    rows = np.linspace(0, transfer.n_rows - 1, n_rows).astype(int)
+    rows = space_evenly(transfer.n_rows, n_rows)
     weight = None if transfer.weight is None else transfer.weight[rows]
     part = replace(transfer, X=_safe_indexing(transfer.X, rows), weight=weight)
     return part, proba[rows]
+
+
+def space_evenly(n_rows: int, n_taken: int) -> IndexArray:
+    """Return the numbers of some of the rows, spread evenly over all."""
+    return np.linspace(0, n_rows - 1, n_taken).astype(int)
 
 
 def sample_rows(

@@ -559,6 +559,8 @@ def test_the_candidate_is_what_the_student_learned(augmenter):
         "calibration": model.calibration_,
     }
     assert f"alpha 0.5, synthetic rows: {name or 'none'}." in str(found)
+    assert found.labels_asked == model.labels_asked_
+    assert f"asked for: training {len(X_TRAIN):,}" in " ".join(str(found).split())
 
 
 def test_pilots_and_calibration_are_shown():

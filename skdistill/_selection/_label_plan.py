@@ -1,0 +1,131 @@
+"""How many rows teachers are asked for, and what for: `max_labels`, shared out once.
+
+Rows that calibrate and judge come first, then rows beyond the training rows, which show
+the teacher's function where no label could, and training rows last: they have a true
+label, which those that are not asked for learn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .._dataset import Dataset, draw_rows
+from .._nested import last_step
+from .._outofcore import Chunks
+from .._parts import Parts
+from .._sklearn import _num_samples
+from .._students import learns_in_epochs, learns_mixtures
+from .._typing import Split
+from ..transfer._transfer_set import count_rows, makes_rows
+from ._hold_outs import LabelPlan, Splits, limit_held_out
+
+#: The most that pilots take of what is left for them and for training.
+_PILOT_SHARE = 1 / 4
+
+#: With fewer rows pilots decide nothing.
+_FEWEST_PILOT_ROWS = 300
+
+
+def limit_labels(estimator: Any, parts: Parts, data: Dataset, splits: Splits) -> Splits:
+    """Cut the rows that are held out, and plan the others, by `max_labels`.
+
+    Raises
+    ------
+    ValueError
+        A student that cannot learn true labels beside softened ones.
+    """
+    if estimator.max_labels is None or parts.teacher is None:
+        return splits
+    _check_mixes(estimator, parts)
+    judges = splits.folds
+    if data.validation is not None:
+        judges = [data.whole_split]
+    n_held_out = sum(len(test) for _, test in judges)
+    held_out = limit_held_out(estimator.max_labels, n_held_out)
+    plan = _share_out(estimator, parts, data, splits, held_out)
+    judging, pilots = held_out, splits.pilots
+    if splits.out_of_fold and data.validation is None:
+        # The labels that judge are those that are learned.
+        judging += plan.training
+    if _needs_rows(parts, splits) and not plan.pilots:
+        pilots = []
+    judges = _cut(data, judges, judging, parts.seeds.pilots)
+    folds = judges
+    if data.validation is not None:
+        folds = _cut(data, splits.folds, plan.training, parts.seeds.pilots)
+    return replace(
+        splits,
+        folds=[fold for fold in folds if len(fold[1])],
+        pilots=judges[: len(pilots)],
+        first=judges[0] if splits.first is not None else None,
+        small=splits.small and bool(pilots),
+        shifts=splits.shifts and bool(pilots),
+        plan=plan,
+    )
+
+
+def _check_mixes(estimator: Any, parts: Parts) -> None:
+    temperature = estimator.temperature
+    if temperature not in ("auto", 1) and not learns_mixtures(parts.student):
+        raise ValueError(
+            "With max_labels, rows that no teacher is asked for learn their true "
+            "labels, at a temperature other than 1 only where a student learns the "
+            f"gradient of both; received temperature={temperature} with "
+            f"{type(last_step(parts.student)).__name__}. Set temperature=1, or use "
+            "MLPClassifier, LogisticRegression or LGBMClassifier."
+        )
+
+
+def _needs_rows(parts: Parts, splits: Splits) -> bool:
+    """Whether pilots learn rows beyond the training rows."""
+    needless = splits.small and learns_in_epochs(parts.student)
+    return bool(splits.pilots) and parts.sampler is not None and not needless
+
+
+def _cut(data: Dataset, splits: list[Split], n_rows: float, seed: Any) -> list[Split]:
+    """Return the splits with so many held-out rows together, or all."""
+    total = sum(len(test) for _, test in splits)
+    if n_rows >= total:
+        return splits
+    cut = []
+    for train, test in splits:
+        codes = data.take_labels(test)[1]
+        cut.append((train, test[draw_rows(codes, n_rows * len(test) // total, seed)]))
+    return cut
+
+
+def _share_out(
+    estimator: Any, parts: Parts, data: Dataset, splits: Splits, held_out: float
+) -> LabelPlan:
+    """Share out what the held-out rows leave."""
+    rest = estimator.max_labels - held_out
+    n_training = 0 if parts.stored is not None else data.n_samples
+    wanted = _count_transfer(estimator, parts, data)
+    n_own, pilots = 0, 0
+    if data.validation is None and parts.refits:
+        # Teachers of folds label their own rows for the pilots.
+        own = splits.folds[: max(1, len(splits.pilots))]
+        n_own = sum(len(train) for train, _ in own)
+    if _needs_rows(parts, splits):
+        spare = rest - wanted - n_training - n_own
+        pilots = max(int(_PILOT_SHARE * rest), spare)
+        pilots = 0 if pilots < _FEWEST_PILOT_ROWS else pilots
+    transfer = min(wanted, rest - pilots)
+    training = min(n_training, rest - pilots - transfer)
+    left = rest - pilots - transfer - training
+    return LabelPlan(pilots, transfer, training, left >= n_own)
+
+
+def _count_transfer(estimator: Any, parts: Parts, data: Dataset) -> float:
+    """Return how many rows beyond the training rows the student is to learn."""
+    unlabeled = parts.X_unlabeled
+    if isinstance(unlabeled, Chunks):
+        return np.inf
+    n_given = 0 if unlabeled is None else _num_samples(unlabeled)
+    if parts.sampler is None or not makes_rows(estimator.augmenter, estimator.pilot):
+        return n_given
+    n_real = data.n_samples + n_given
+    return n_given + count_rows(n_real, parts.n_synthetic, parts.ratio)

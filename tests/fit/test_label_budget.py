@@ -1,0 +1,298 @@
+"""`max_labels`: what teachers are asked for, what for, and what a failure loses."""
+
+import inspect
+import re
+import warnings
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from _core import Table, add_numbers, clip
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier, DistilledRegressor, FunctionClassifier
+
+ROWS, LABELS = make_classification(
+    1500, 6, n_informative=4, n_classes=3, flip_y=0.1, random_state=0
+)
+HELD_OUT = {"X_val": ROWS[1000:1200], "y_val": LABELS[1000:1200]}
+TREE = DecisionTreeClassifier(max_depth=3, random_state=0)
+NET = MLPClassifier((4,), max_iter=3, random_state=0)
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+class Counting(ClassifierMixin, BaseEstimator):
+    """Counts the rows that it and its clones are asked for."""
+
+    n_asked = 0
+
+    def fit(self, X, y, sample_weight=None):
+        self.model_ = GaussianNB().fit(X, y)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict_proba(self, X):
+        Counting.n_asked += len(X)
+        return self.model_.predict_proba(X)
+
+
+def distil(kind, n_rows, max_labels, student=TREE, **params):
+    """Fit, and return the estimator and what the teacher has counted."""
+    X, y, fit = ROWS[:n_rows], LABELS[:n_rows], {}
+    teacher = Counting()
+    if "frozen" in kind:
+        teacher = FrozenEstimator(teacher.fit(X, y))
+    if "validation" in kind:
+        fit |= HELD_OUT
+    if "unlabelled" in kind:
+        fit["X_unlabeled"] = ROWS[1200:]
+    if "chunks" in kind:
+        fit["X_unlabeled"] = [ROWS[1200:1300], ROWS[1300:]]
+    params = {"cv": 3 if "cv" in kind else None, "n_synthetic": 1500, **params}
+    distilled = DistilledClassifier(
+        teacher, student, max_labels=max_labels, random_state=0, **params
+    )
+    Counting.n_asked = 0
+    distilled.fit(X, y, **fit)
+    return distilled, Counting.n_asked
+
+
+@pytest.mark.parametrize(("n_rows", "student"), [(200, TREE), (600, NET)])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "live",
+        "live, cv",
+        "live, validation",
+        "live, cv, validation",
+        "live, unlabelled",
+        "frozen",
+        "frozen, validation, unlabelled",
+        "frozen, validation, chunks",
+    ],
+)
+def test_the_teacher_counts_no_more_and_as_many_as_are_said(
+    capsys, kind, n_rows, student
+):
+    for most in (30, 2000, 8000):
+        distilled, counted = distil(kind, n_rows, most, student, verbose=True)
+        assert counted <= most
+        assert sum(distilled.labels_asked_.values()) == counted
+        lines = capsys.readouterr().out.splitlines()
+        numbers = [re.search(r"([\d,]+) rows labelled by", line) for line in lines]
+        said = [int(number[1].replace(",", "")) for number in numbers if number]
+        assert sum(said) == counted
+        assert f"{counted:,} of {most:,} labels were asked for: " in lines[-1]
+
+
+def test_without_a_limit_the_counts_are_said_as_well():
+    distilled, counted = distil("live", 600, None)
+    assert sum(distilled.labels_asked_.values()) == counted
+
+
+def test_a_budget_that_is_ample_changes_nothing():
+    limited, counted = distil("frozen, validation", 600, 100_000, NET)
+    free, expected = distil("frozen, validation", 600, None, NET)
+    assert counted == expected
+    np.testing.assert_array_equal(limited.predict_proba(ROWS), free.predict_proba(ROWS))
+
+
+@pytest.mark.parametrize(
+    ("most", "spent"),
+    [
+        # Too few to judge by.
+        (100, {"transfer": 100}),
+        (1000, {"validation": 200, "transfer": 800}),
+        (1900, {"validation": 200, "transfer": 1500, "training": 200}),
+        (3000, {"validation": 200, "transfer": 1500, "training": 600}),
+    ],
+)
+def test_training_rows_come_last(most, spent):
+    distilled, _ = distil("frozen, validation", 600, most, augmenter="munge")
+    found = {name: n for name, n in distilled.labels_asked_.items() if n}
+    assert found == spent
+
+
+def test_without_a_transfer_set_training_rows_have_all_of_it():
+    distilled, _ = distil("frozen, validation", 600, 500, augmenter=None)
+    assert distilled.labels_asked_ == {"validation": 125, "training": 375}
+
+
+def test_unlabelled_rows_come_before_synthetic_ones():
+    asked = []
+
+    def ask(rows):
+        asked.append(rows)
+        return np.full((len(rows), 3), 1 / 3)
+
+    distilled = DistilledClassifier(
+        FunctionClassifier(ask, [0, 1, 2]), TREE, augmenter="munge", max_labels=400
+    )
+    distilled.fit(ROWS[:600], LABELS[:600], X_unlabeled=ROWS[1200:])
+    rows = np.concatenate(asked)
+    assert len(rows) == 400
+    assert (rows[:, None] == ROWS[1200:]).all(axis=2).any(axis=0).all()
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.5])
+def test_rows_that_are_not_asked_learn_their_true_labels(alpha):
+    X, y = add_numbers(ROWS[:100]), LABELS[:100]
+    model = GaussianNB().fit(X, y)
+    asked = []
+
+    def ask(rows):
+        asked.append(rows[:, -1].astype(int))
+        return model.predict_proba(rows)
+
+    teacher = FunctionClassifier(ask, [0, 1, 2])
+    distilled = DistilledClassifier(
+        teacher, Table(), alpha=alpha, augmenter=None, max_labels=30, random_state=0
+    ).fit(X, y)
+    (labelled,) = asked
+    assert len(set(labelled)) == 30
+    expected = np.eye(3)[y]
+    soft = clip(model.predict_proba(X), y)[labelled]
+    expected[labelled] = alpha * soft + (1 - alpha) * expected[labelled]
+    np.testing.assert_allclose(distilled.predict_proba(X), expected, atol=1e-12)
+
+
+def test_rows_that_are_not_asked_learn_out_of_fold_labels_where_there_are_any():
+    X, y = add_numbers(ROWS[:100]), LABELS[:100]
+    asked = []
+
+    class Spy(Counting):
+        def predict_proba(self, X):
+            asked.append(X[:, -1].astype(int))
+            return super().predict_proba(X)
+
+    distilled = DistilledClassifier(
+        Spy(), Table(), cv=4, calibrate=False, augmenter=None, max_labels=60
+    ).fit(X, y)
+    labelled = np.concatenate(asked)
+    assert len(labelled) == len(set(labelled)) == 60
+    hard = distilled.predict_proba(X) == np.eye(3)[y]
+    others = np.setdiff1d(np.arange(100), labelled)
+    assert hard[others].all()
+    assert not hard[labelled].all(axis=1).any()
+
+
+def test_at_a_temperature_the_true_labels_have_their_part_of_the_loss():
+    """The limit of a student of both terms: probabilities where asked, labels else."""
+    student = LogisticRegression(C=1e6, max_iter=2000)
+    X = np.eye(4)[np.arange(400) % 4]
+    y = np.arange(400) % 2
+    teacher = FunctionClassifier(lambda X: np.full((len(X), 2), 0.5), [0, 1])
+    distilled = DistilledClassifier(
+        teacher,
+        student,
+        temperature=3.0,
+        augmenter=None,
+        max_labels=200,
+        random_state=0,
+    ).fit(X, y)
+    # Half of the rows say one half, the others are certain of their label.
+    served = distilled.predict_proba(X)[np.arange(400), y]
+    assert (served > 0.6).all()
+    assert (served < 0.99).all()
+
+
+def test_a_student_that_cannot_mix_refuses_a_temperature():
+    distilled = DistilledClassifier(
+        GaussianNB(), SGDClassifier(loss="log_loss"), temperature=2.0, max_labels=100
+    )
+    with pytest.raises(ValueError, match=r"With max_labels.*temperature=2\.0"):
+        distilled.fit(ROWS[:200], LABELS[:200] > 0)
+
+
+@pytest.mark.parametrize("most", [0, -5, 2.5, "all", True])
+def test_what_is_no_budget(most):
+    with pytest.raises(ValueError, match="max_labels must be None or an integer"):
+        DistilledClassifier(GaussianNB(), TREE, max_labels=most).fit(ROWS, LABELS)
+
+
+# A failure ------------------------------------------------------------------------
+
+
+class Failing:
+    """A service that is asked for batches, of which some fail; its state is outside."""
+
+    rng, rate, answered, attempts = None, 0.0, [], 0
+
+    def __call__(self, rows):
+        Failing.attempts += 1
+        if Failing.rng.uniform() < Failing.rate:
+            raise RuntimeError("429: quota")
+        Failing.answered.append(rows)
+        return MODEL.predict_proba(rows)
+
+
+MODEL = GaussianNB().fit(ROWS[:600], LABELS[:600])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_failure_loses_one_batch_and_the_next_fit_goes_on(tmp_path, seed):
+    given = {"augmenter": "munge", "n_synthetic": 500, "random_state": 0}
+
+    def fit(rate, memory):
+        Failing.rng, Failing.rate = np.random.default_rng(seed), rate
+        teacher = FunctionClassifier(Failing(), [0, 1, 2], batch_size=100)
+        distilled = DistilledClassifier(
+            teacher, TREE, max_labels=1000, memory=memory, **given
+        )
+        fits, Failing.answered, Failing.attempts = 0, [], 0
+        while fits < 50:
+            fits += 1
+            with suppress(RuntimeError):
+                return distilled.fit(ROWS[:600], LABELS[:600], **HELD_OUT), fits
+        raise AssertionError("it never came to an end")
+
+    plain, n_fits = fit(0.0, None)
+    assert n_fits == 1
+    expected = sum(map(len, Failing.answered))
+    again, n_fits = fit(0.2, tmp_path)
+    assert n_fits > 2
+    # No batch that was answered is asked for again; each failure costs one attempt.
+    assert sum(map(len, Failing.answered)) == expected
+    assert Failing.attempts == len(Failing.answered) + n_fits - 1
+    np.testing.assert_array_equal(again.predict_proba(ROWS), plain.predict_proba(ROWS))
+    # A further fit asks for nothing.
+    _, n_fits = fit(1.0, tmp_path)
+    assert (n_fits, Failing.attempts) == (1, 0)
+
+
+def test_the_constructors_parameters():
+    names = list(inspect.signature(DistilledClassifier).parameters)
+    assert names == [
+        *("teacher", "student", "temperature", "alpha", "augmenter", "n_synthetic"),
+        *("cv", "calibrate", "fine_tune", "pilot", "max_labels", "memory", "n_jobs"),
+        *("random_state", "verbose"),
+    ]
+    assert len(names) == 15
+    values = list(inspect.signature(DistilledRegressor).parameters)
+    assert values == [n for n in names if n not in ("temperature", "calibrate")]
+
+
+def test_a_regressor_has_a_budget_too():
+    from sklearn.linear_model import LinearRegression
+
+    class Asked(LinearRegression):
+        n_asked = 0
+
+        def predict(self, X):
+            Asked.n_asked += len(X)
+            return super().predict(X)
+
+    y = ROWS[:600].sum(axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        distilled = DistilledRegressor(
+            Asked(), LinearRegression(), max_labels=700, random_state=0
+        ).fit(ROWS[:600], y)
+    assert Asked.n_asked == sum(distilled.labels_asked_.values()) <= 700
