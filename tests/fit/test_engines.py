@@ -1,0 +1,168 @@
+"""On Ray and Spark, through the backends that they register with joblib.
+
+Neither is in the test extra: `pip install ray joblibspark pyspark` and Java, then
+`pytest -m engines tests/fit/test_engines.py`.
+"""
+
+import os
+import pickle
+import signal
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
+
+from skdistill import DistilledClassifier
+
+pytestmark = [
+    pytest.mark.engines,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+
+X, y = make_classification(900, n_informative=6, n_classes=3, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def workers_path():
+    """Workers import what the tests import, this file among it."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = os.path.dirname(__file__)
+        patch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
+        # Spark's workers would be those of the first python on the path.
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        yield os.environ["PYTHONPATH"]
+
+
+@pytest.fixture(scope="module")
+def ray(workers_path):
+    ray = pytest.importorskip("ray", reason="needs ray, which is not installed")
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    environment = {"env_vars": {"PYTHONPATH": workers_path}}
+    ray.init(num_cpus=2, include_dashboard=False, runtime_env=environment)
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def spark(workers_path):
+    pytest.importorskip("joblibspark", reason="needs joblibspark and pyspark")
+    from joblibspark import register_spark
+    from pyspark.sql import SparkSession
+
+    register_spark()
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+    }
+    # Four attempts a task, as a cluster has; a local engine has one.
+    builder = SparkSession.builder.master("local[2,4]")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    yield session
+    session.stop()
+
+
+ENGINES = pytest.mark.parametrize("engine", ["ray", "spark"])
+
+
+def make(**params):
+    network = MLPClassifier((8,), max_iter=15)
+    teacher = LogisticRegression(max_iter=200)
+    return DistilledClassifier(teacher, network, random_state=0, **params)
+
+
+@ENGINES
+def test_a_fit_gives_the_same_bytes(engine, request):
+    request.getfixturevalue(engine)
+    given = {"X": X[:700], "y": y[:700], "X_unlabeled": X[700:]}
+    alone = make(cv=3).fit(**given)
+    with joblib.parallel_config(backend=engine, n_jobs=2):
+        together = make(cv=3).fit(**given)
+    assert together.pilots_ == alone.pilots_
+    assert pickle.dumps(together.student_) == pickle.dumps(alone.student_)
+    assert together.predict_proba(X).tobytes() == alone.predict_proba(X).tobytes()
+
+
+@ENGINES
+def test_a_search_finds_the_same(engine, request):
+    request.getfixturevalue(engine)
+    grid = {"student__alpha": [1e-4, 1.0], "temperature": [1.0, 3.0]}
+    search = GridSearchCV(make(augmenter=None), grid, cv=3, scoring="neg_log_loss")
+    alone = search.fit(X, y).cv_results_["mean_test_score"]
+    with joblib.parallel_config(backend=engine, n_jobs=2):
+        together = search.fit(X, y).cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(together, alone)
+
+
+class DiesOnce(ClassifierMixin, BaseEstimator):
+    """Kills the worker that is the first to fit it."""
+
+    def __init__(self, flag):
+        self.flag = flag
+
+    def fit(self, X, y):
+        try:
+            os.close(os.open(self.flag, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            pass
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.model_ = LogisticRegression(max_iter=200).fit(X, y)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict_proba(self, X):
+        return self.model_.predict_proba(X)
+
+
+def test_spark_repeats_the_task_of_a_worker_that_died(spark, tmp_path):
+    flag = tmp_path / "died"
+    distilled = make(cv=3).set_params(teacher=DiesOnce(str(flag)))
+    with joblib.parallel_config(backend="spark", n_jobs=2):
+        together = distilled.fit(X, y)
+    assert flag.exists()
+    alone = make(cv=3).set_params(teacher=DiesOnce(str(flag))).fit(X, y)
+    assert pickle.dumps(together.student_) == pickle.dumps(alone.student_)
+
+
+def test_ray_raises_where_a_worker_died_and_the_fit_leaves_no_state(ray, tmp_path):
+    """Ray's pool does not repeat a task."""
+    flag = tmp_path / "died"
+    distilled = make(cv=3).set_params(teacher=DiesOnce(str(flag)))
+    with joblib.parallel_config(backend="ray", n_jobs=2):
+        with pytest.raises(ray.exceptions.RayActorError):
+            distilled.fit(X, y)
+        assert flag.exists()
+        assert not hasattr(distilled, "student_")
+        together = distilled.fit(X, y)
+    alone = make(cv=3).set_params(teacher=DiesOnce(str(flag))).fit(X, y)
+    assert pickle.dumps(together.student_) == pickle.dumps(alone.student_)
+
+
+def test_a_column_function_of_spark_serves(spark):
+    """`pandas_udf` over a struct of the columns: what the guide shows."""
+    import pandas as pd
+    from pyspark.sql.functions import pandas_udf, struct
+
+    distilled = make().fit(X, y)
+    student = distilled.student_
+    names = [f"x{k}" for k in range(X.shape[1])]
+
+    @pandas_udf("array<double>")
+    def serve(rows: pd.DataFrame) -> pd.Series:
+        return pd.Series(list(student.predict_proba(rows[names].to_numpy())))
+
+    table = spark.createDataFrame(pd.DataFrame(X, columns=names).assign(row=range(900)))
+    found = table.select("row", serve(struct(*names)).alias("proba")).toPandas()
+    proba = np.stack(found.sort_values("row")["proba"].to_list())
+    np.testing.assert_allclose(proba, distilled.predict_proba(X), rtol=1e-12)
