@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn.base import is_regressor
 
 from .._frames import list_columns
 from .._nested import find_deployed
 from .._sklearn import _num_samples, _safe_indexing
-from ..export import OnnxClassifier, to_onnx
+from ..export import OnnxClassifier, OnnxRegressor, to_onnx
 from ..export._slim import dump_slim
 
 #: How a model can be deployed.
@@ -70,7 +71,8 @@ def open_deployed(estimator: Any, deployment: str, X: Any) -> Any:
     """Return what serves; raises as `dump_deployed` does."""
     if deployment == "joblib":
         return find_deployed(estimator)
-    return OnnxClassifier(dump_deployed(estimator, deployment, X))
+    served = OnnxRegressor if is_regressor(estimator) else OnnxClassifier
+    return served(dump_deployed(estimator, deployment, X))
 
 
 def time_predictions(
@@ -86,7 +88,7 @@ def time_predictions(
     """
     predict = _find_method(model)
     batches = _cut_batches(X, batch_size)
-    if isinstance(model, OnnxClassifier):
+    if isinstance(model, OnnxClassifier | OnnxRegressor):
         batches = [_as_service(batch) for batch in batches]
     for k in range(_WARM_UP_CALLS):
         predict(batches[k % len(batches)])

@@ -155,6 +155,7 @@ def test_slim_regressors_serve_the_same_without_this_package(distilled):
 
 def test_costs_score_and_bound_regressors(distilled):
     assert latency_scorer()(distilled, X) < 0
+    assert latency_scorer(deployment="onnx")(distilled, X.astype(np.float32)) < 0
     size = len(pickle.dumps(slim(distilled), protocol=5))
     assert size_scorer()(distilled, X) == pytest.approx(-size, abs=100)
     search = GridSearchCV(

@@ -19,7 +19,7 @@ from ._emit_table import emit_table
 from ._graph import Graph
 from ._table import Table
 
-_ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity": ""}
+ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity": ""}
 
 _SOFTMAX = (LogisticRegression, LogisticRegressionCV, LinearDiscriminantAnalysis)
 
@@ -48,7 +48,7 @@ def read_dense(learner: Any) -> Dense | None:
     """Read a network or linear model; None: it is another kind."""
     if isinstance(learner, MLPClassifier):
         weights, biases = list(learner.coefs_), list(learner.intercepts_)
-        activation = _ACTIVATIONS[learner.activation]
+        activation = ACTIVATIONS[learner.activation]
         ending = "softmax" if learner.out_activation_ == "softmax" else "sigmoid"
     elif isinstance(learner, (*_SOFTMAX, SGDClassifier)):
         weights, biases, activation = [learner.coef_.T], [learner.intercept_], ""
@@ -98,6 +98,15 @@ def emit_dense(
         hidden = graph.add("Gemm", [hidden, *weights])
     _emit_probabilities(graph, hidden, dense)
     emit_label(graph, hidden, classes)
+
+
+def emit_hidden(graph: Graph, hidden: str, dense: Dense) -> str:
+    """Append what follows the first layer, up to the outputs of the last one."""
+    for weights, biases in zip(dense.weights[1:], dense.biases[1:], strict=True):
+        if dense.activation:
+            hidden = graph.add(dense.activation, [hidden])
+        hidden = graph.add("Gemm", [hidden, graph.hold(weights), graph.hold(biases)])
+    return hidden
 
 
 def _is_plain(dense: Dense, classes: NDArray[Any]) -> bool:

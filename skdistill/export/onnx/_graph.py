@@ -109,8 +109,11 @@ class Graph:
         added = {(entry.domain or "") for entry in model.opset_import} - set(OPSET)
         self.domains |= dict.fromkeys(added, 1)
 
-    def to_model(self, classes: NDArray[Any]) -> Any:
-        """Make the model, whose outputs are ``label`` and ``probabilities``."""
+    def to_model(self, classes: NDArray[Any] | None, n_outputs: int = 0) -> Any:
+        """Make the model, whose outputs are ``label`` and ``probabilities``.
+
+        Without classes it is ``values``, of so many columns.
+        """
         from onnx import TensorProto, checker, helper
 
         describe, kinds = helper.make_tensor_value_info, TensorProto
@@ -124,10 +127,13 @@ class Graph:
             for name, columns in self.inputs.parts.items()
         ]
         label = {"O": kinds.STRING, "f": kinds.DOUBLE, "b": kinds.BOOL}
-        outputs = [
-            describe("label", label.get(classes.dtype.kind, kinds.INT64), ["n"]),
-            describe("probabilities", kinds.FLOAT, ["n", len(classes)]),
-        ]
+        if classes is None:
+            outputs = [describe("values", kinds.FLOAT, ["n", n_outputs])]
+        else:
+            outputs = [
+                describe("label", label.get(classes.dtype.kind, kinds.INT64), ["n"]),
+                describe("probabilities", kinds.FLOAT, ["n", len(classes)]),
+            ]
         made = helper.make_graph(self.nodes, "model", given, outputs, self.tensors)
         used = {node.domain for node in self.nodes}
         versions = (OPSET | self.domains).items()

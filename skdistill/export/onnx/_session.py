@@ -80,6 +80,7 @@ class Served:
         if not len(next(iter(feed.values()))):
             # Not every operator takes no rows.
             empty = {"label": (0,), "probabilities": (0, len(self.classes))}
+            empty["values"] = (0, 1)
             return [np.empty(empty[name], dtype=np.float32) for name in outputs]
         answers = self._run(outputs, feed)
         proba = answers[-1]

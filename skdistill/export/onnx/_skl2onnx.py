@@ -7,6 +7,7 @@ import textwrap
 import warnings
 from typing import Any
 
+from sklearn.base import is_regressor
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
@@ -27,8 +28,8 @@ OPTIONS = {
 
 #: Converters of onnxmltools: module, function, and their name in skl2onnx.
 _CONVERTERS = {
-    "lightgbm": ("LightGbm", "convert_lightgbm", "LightGbmLGBMClassifier"),
-    "xgboost": ("XGBoost", "convert_xgboost", "XGBoostXGBClassifier"),
+    "lightgbm": ("LightGbm", "convert_lightgbm", "LightGbmLGBM"),
+    "xgboost": ("XGBoost", "convert_xgboost", "XGBoostXGB"),
 }
 
 #: Characters of a converter's error that are shown.
@@ -55,7 +56,7 @@ def run_skl2onnx(estimator: Any, given: list[Any]) -> Any:
             return skl2onnx.convert_sklearn(
                 estimator,
                 initial_types=given,
-                options={"zipmap": False},
+                options=None if is_regressor(estimator) else {"zipmap": False},
                 target_opset=OPSET,
             )
     except Exception as error:
@@ -100,8 +101,11 @@ def prepare(estimator: Any) -> Any:
         if is_from(estimator, library):
             path = f"onnxmltools.convert.{library}.operator_converters.{module}"
             convert = getattr(import_for_onnx(path), function)
-            register(type(estimator), name, convert)
-    return _name_objective(estimator) if is_from(estimator, "lightgbm") else estimator
+            values = is_regressor(estimator)
+            name += "Regressor" if values else "Classifier"
+            register(type(estimator), name, convert, values=values)
+    renamed = is_from(estimator, "lightgbm") and not is_regressor(estimator)
+    return _name_objective(estimator) if renamed else estimator
 
 
 def _register_histograms() -> None:
@@ -133,15 +137,19 @@ class _IntegerAttributes:
         return self._container.add_node(*args, **attributes)
 
 
-def register(kind: type, name: str, convert: Any, parser: Any = None) -> None:
-    """Register a classifier's converter with skl2onnx."""
+def register(
+    kind: type, name: str, convert: Any, parser: Any = None, values: bool = False
+) -> None:
+    """Register the converter of a classifier, or of a regressor, with skl2onnx."""
     shapes = import_for_onnx("skl2onnx.common.shape_calculator")
     import_for_onnx("skl2onnx").update_registered_converter(
         kind,
         name,
-        shapes.calculate_linear_classifier_output_shapes,
+        shapes.calculate_linear_regressor_output_shapes
+        if values
+        else shapes.calculate_linear_classifier_output_shapes,
         convert,
-        options=OPTIONS,
+        options=None if values else OPTIONS,
         parser=parser,
     )
 

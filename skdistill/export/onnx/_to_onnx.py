@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from ..._files import list_versions, write_file
@@ -19,6 +20,7 @@ from ._convert import build_models, list_labels
 from ._graph import OPSET
 from ._inputs import Inputs, describe_inputs
 from ._probe import INFINITE, MISSING, Outside, find_differing, list_outside
+from ._values import export_values
 from ._verify import ask_model, find_difference
 
 #: How weights can be stored.
@@ -69,7 +71,8 @@ def to_onnx(
         Store the weights of a network or linear model in 16 or 8 bits. It computes in
         float32, at the same speed.
     tolerance : float, default=0.002
-        How much accuracy a quantised model may lose on the example rows.
+        How much accuracy a quantised model may lose on the example rows; of a
+        regressor how much RMSE it may gain, in standard deviations of the values.
     grouped : bool, default=False
         Whether a table with strings is two inputs in place of one a column, which is
         faster for a single row.
@@ -81,10 +84,11 @@ def to_onnx(
     Returns
     -------
     model : onnx.ModelProto
-        With the outputs ``label``, of shape (n,), and ``probabilities``, of shape
-        (n, n_classes), and with JSON in its `metadata_props`: classes, feature
-        names, which numbers may be missing, opset, versions, accuracy and log loss of
-        student and teacher (with `y_example`), and those before and after quantisation.
+        Of a regressor with the output ``values``, of shape (n, n_outputs), float32.
+        Otherwise with the outputs ``label``, of shape (n,), and ``probabilities``, of
+        shape (n, n_classes). Both have JSON in their `metadata_props`: classes, feature
+        names, which numbers may be missing, opset, versions, the scores of student and
+        teacher (with `y_example`), and those before and after quantisation.
 
     Raises
     ------
@@ -149,43 +153,59 @@ def to_onnx(
         import_for_onnx(library)
     check_is_fitted(estimator)
     served = find_deployed(estimator)
-    inputs = describe_inputs(X_example, grouped)
-    answers = ask(estimator, X_example)
+    export = export_values if is_regressor(served) else _export_classes
+    given = (estimator, served, X_example, y_example, quantize, tolerance, grouped)
+    model, classes, inputs, entries = export(*given)
+    _write_metadata(model, classes, inputs, entries | (metadata or {}))
+    if path is not None:
+        write_file(path, model.SerializeToString())
+    return model
+
+
+def _export_classes(
+    estimator: Any,
+    served: Any,
+    X: Any,
+    y: Any,
+    quantize: str | None,
+    tolerance: float,
+    grouped: bool,
+) -> tuple[Any, Any, Inputs, dict[str, Any]]:
+    """Return the model, its classes and inputs, and what is written of it."""
+    inputs = describe_inputs(X, grouped)
+    answers = ask(estimator, X)
     most_fused = np.inf if quantize is None else _MOST_FUSED
     labels = list_labels(answers.classes)
-    outside = list_outside(estimator, X_example, inputs)
+    outside = list_outside(estimator, X, inputs)
 
     def build(inputs: Inputs) -> Any:
         return build_models(served, inputs, labels, most_fused=most_fused)
 
-    exact = describe_inputs(X_example, grouped, exact=True)
+    exact = describe_inputs(X, grouped, exact=True)
     ways = (inputs, exact) if exact.offsets != inputs.offsets else (inputs,)
-    model, inputs, differing = _take_equal(ways, build, X_example, answers, outside)
+    model, inputs, differing = _take_equal(ways, build, X, answers, outside)
     _tell_differing(differing, inputs)
-    feed = inputs.feed(X_example)
-    entries = dict(metadata or {})
+    feed = inputs.feed(X)
+    entries: dict[str, Any] = {}
     equal = [part for part in outside if part not in differing]
     entries["accepts"] = {
         "missing": [part.column for part in equal if part.kind == MISSING],
         "infinite": any(part.kind == INFINITE for part in equal),
     }
     entries["scores"] = None
-    if y_example is not None:
-        teacher = _score_teacher(estimator, X_example, y_example)
-        entries["scores"] = {"student": answers.score(y_example), "teacher": teacher}
+    if y is not None:
+        teacher = _score_teacher(estimator, X, y)
+        entries["scores"] = {"student": answers.score(y), "teacher": teacher}
     if quantize is not None:
         from ._quantize import quantize_model
 
         model = quantize_model(model, quantize, feed)
-        y = answers.label if y_example is None else y_example
-        before = answers.score(y)
-        after = ask_model(model, feed, answers.classes).score(y)
+        truth = answers.label if y is None else y
+        before = answers.score(truth)
+        after = ask_model(model, feed, answers.classes).score(truth)
         refuse_loss(f"quantize={quantize!r}", before, after, tolerance)
         entries["quantization"] = {"kind": quantize, "scores": [before, after]}
-    _write_metadata(model, answers.classes, inputs, entries)
-    if path is not None:
-        write_file(path, model.SerializeToString())
-    return model
+    return model, answers.classes, inputs, entries
 
 
 def _take_equal(

@@ -1,0 +1,175 @@
+"""One ONNX model of a fitted regressor, verified before it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import (
+    BayesianRidge,
+    ElasticNet,
+    HuberRegressor,
+    Lasso,
+    LinearRegression,
+    Ridge,
+    RidgeCV,
+    SGDRegressor,
+)
+from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.neural_network import MLPRegressor
+
+from ..._nested import find_distilled, split_pipeline, transform_before
+from ..._typing import FloatArray
+from ..._value_data import as_columns
+from .._libraries import import_for_onnx
+from ._dense import ACTIVATIONS, Dense, emit_folded, emit_hidden
+from ._emit_table import emit_features
+from ._graph import Graph
+from ._inputs import TABLE, Inputs, describe_inputs
+from ._preprocessing import transform_table
+from ._session import open_session
+from ._skl2onnx import run_skl2onnx
+from ._table import UnsupportedError, start_table
+
+#: The output of a model.
+VALUES = "values"
+
+#: How far values may be off, as a share of the largest one and of the spread of each
+#: output: what rounding to float32 explains.
+_ROUNDING, _SPREAD = 1e-6, 1e-4
+
+_LINEAR = (
+    *(LinearRegression, Ridge, RidgeCV, Lasso, ElasticNet, BayesianRidge),
+    *(HuberRegressor, SGDRegressor),
+)
+
+
+def export_values(
+    estimator: Any,
+    served: Any,
+    X: Any,
+    y: Any,
+    quantize: str | None,
+    tolerance: float,
+    grouped: bool,
+) -> tuple[Any, Any, Inputs, dict[str, Any]]:
+    """Return the model of a regressor, no classes, and what is written of it."""
+    inputs, expected = describe_inputs(X, grouped), ask_values(estimator, X)
+    model = find_equal(served, inputs, X, expected)
+    # What the estimator makes of missing numbers is not compared.
+    entries: dict[str, Any] = {"accepts": {"missing": [], "infinite": False}}
+    entries["scores"] = None
+    if y is not None:
+        distilled, teacher = find_distilled(estimator), None
+        if distilled is not None and distilled.teacher_ is not None:
+            rows = transform_before(estimator, X)
+            teacher = score_values(ask_values(distilled.teacher_, rows), y)
+        entries["scores"] = {"student": score_values(expected, y), "teacher": teacher}
+    if quantize is not None:
+        from ._quantize import quantize_model
+
+        model = quantize_model(model, quantize, inputs.feed(X))
+        (found,) = open_session(model).run([VALUES], inputs.feed(X))
+        truth = expected if y is None else np.asarray(y, dtype=np.float64)
+        before, after = (score_values(part, truth) for part in (expected, found))
+        if after["rmse"] - before["rmse"] > tolerance * np.std(truth) + 1e-12:
+            raise ValueError(
+                f"quantize={quantize!r} may cost at most tolerance={tolerance:g} of "
+                "the standard deviation in RMSE; on the rows given it rose from "
+                f"{before['rmse']:.6g} to {after['rmse']:.6g}. Pass more rows, or "
+                "raise the tolerance."
+            )
+        entries["quantization"] = {"kind": quantize, "scores": [before, after]}
+    return model, np.empty(0), inputs, entries
+
+
+def ask_values(estimator: Any, X: Any) -> FloatArray:
+    """Return what a regressor predicts, of shape (n_samples, n_outputs)."""
+    return as_columns(np.asarray(estimator.predict(X), dtype=np.float64))
+
+
+def score_values(values: FloatArray, y: Any) -> dict[str, float]:
+    """Return RMSE and R² against true values."""
+    y = as_columns(np.asarray(y, dtype=np.float64))
+    return {
+        "rmse": float(root_mean_squared_error(y, values)),
+        "r2": float(r2_score(y, values)),
+    }
+
+
+def find_equal(served: Any, inputs: Inputs, X: Any, expected: FloatArray) -> Any:
+    """Return the first model whose values are those of the regressor.
+
+    Raises
+    ------
+    TypeError
+        No converter takes the model.
+    ValueError
+        None of them is within rounding.
+    """
+    feed, difference = inputs.feed(X), ""
+    spread = expected.std(axis=0)
+    bound = _SPREAD * spread + _ROUNDING * np.abs(expected).max(axis=0)
+    for model in _build_models(served, inputs, expected.shape[1]):
+        found = open_session(model).run([VALUES], feed)[0]
+        off = np.abs(found - expected)
+        off[np.isnan(off)] = np.inf
+        if (off <= bound).all():
+            return model
+        row, column = np.unravel_index((off - bound).argmax(), off.shape)
+        difference = (
+            f"row {row}, output {column}: predict gives {expected[row, column]:.9g}, "
+            f"the ONNX model {found[row, column]:.9g}"
+        )
+    raise ValueError(
+        f"The ONNX model must equal predict; it differs in {difference}. Nothing was "
+        "written. ONNX computes in float32. Where a tree's threshold falls between two "
+        "numbers that float32 can't tell apart, fit on X.astype('float32'); in front "
+        "of other models, scale columns of very different sizes."
+    )
+
+
+def _build_models(served: Any, inputs: Inputs, n_outputs: int) -> Iterator[Any]:
+    """Make the candidates, the fastest first."""
+    inputs.check_names()
+    steps, learner = split_pipeline(served)
+    table = start_table(len(inputs.columns), inputs.texts)
+    try:
+        for step in steps:
+            table = transform_table(step, table)
+        if any(raw is not None and raw.column in inputs.texts for raw in table.raw):
+            raise UnsupportedError("strings that are not encoded")
+    except UnsupportedError as error:
+        raise TypeError(
+            f"No converter takes the preprocessing of this regressor ({error}). Use "
+            "imputation, scaling and one-hot encoding of scikit-learn."
+        ) from error
+    dense = _read_dense(learner)
+    if dense is not None:
+        for dtype in (np.float32, np.float64):
+            graph = Graph(inputs, dtype)
+            hidden = emit_hidden(graph, emit_folded(graph, table, dense), dense)
+            graph.add("Identity", [hidden], VALUES)
+            yield graph.to_model(None, n_outputs)
+        return
+    types = import_for_onnx("skl2onnx.common.data_types")
+    graph = Graph(inputs, np.float32 if table.is_untouched else np.float64)
+    features = emit_features(graph, table)
+    if graph.dtype is not np.float32:
+        features = graph.cast(features, np.float32)
+    model = run_skl2onnx(learner, [(TABLE, types.FloatTensorType([None, table.width]))])
+    (output,) = model.graph.output
+    graph.append(model, {model.graph.input[0].name: features, output.name: VALUES})
+    yield graph.to_model(None, n_outputs)
+
+
+def _read_dense(learner: Any) -> Dense | None:
+    """Read a network or linear model; None: it is another kind."""
+    if isinstance(learner, MLPRegressor) and learner.out_activation_ == "identity":
+        weights, biases = list(learner.coefs_), list(learner.intercepts_)
+        return Dense(weights, biases, ACTIVATIONS[learner.activation], "")
+    if not isinstance(learner, _LINEAR):
+        return None
+    coef = np.atleast_2d(learner.coef_).T
+    return Dense([coef], [np.broadcast_to(learner.intercept_, coef.shape[1])], "", "")

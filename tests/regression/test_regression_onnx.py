@@ -1,0 +1,120 @@
+"""ONNX models of regressors: equal to them, and served from any container."""
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from _values import ALONE, make_values
+from lightgbm import LGBMRegressor
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
+
+from skdistill import DistilledRegressor
+from skdistill.export import OnnxRegressor, to_onnx
+
+pytest.importorskip("onnx")
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, Y = make_values(300)
+ROWS = X.astype(np.float32)
+PAIR = np.column_stack([Y, 100 * X[:, 0] - Y])
+
+STUDENTS = {
+    "ridge": (Ridge(), Y),
+    "ridge of two": (Ridge(), PAIR),
+    "network": (
+        make_pipeline(
+            StandardScaler(), MLPRegressor(hidden_layer_sizes=(8, 4), max_iter=30)
+        ),
+        1e3 * Y + 1e5,
+    ),
+    "network of two": (MLPRegressor(hidden_layer_sizes=(8,), max_iter=30), PAIR),
+    "tree": (DecisionTreeRegressor(max_depth=5), Y),
+    "forest": (RandomForestRegressor(3, max_depth=4), PAIR),
+    "LightGBM": (
+        LGBMRegressor(n_estimators=10, num_leaves=7, n_jobs=1, verbose=-1),
+        Y,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def models():
+    found = {}
+    for name, (student, y) in STUDENTS.items():
+        est = DistilledRegressor(Ridge(), student, random_state=0)
+        est.set_params(augmenter="munge", n_synthetic=300).fit(ROWS, y)
+        found[name] = est, to_onnx(est, ROWS, y)
+    return found
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_values_are_those_of_the_student(name, models):
+    est, model = models[name]
+    served = OnnxRegressor(model)
+    expected = est.predict(ROWS)
+    found = served.predict(ROWS)
+    assert found.shape == expected.shape
+    # In units of the spread, which is what rounding to float32 leaves.
+    np.testing.assert_allclose(found, expected, atol=2e-4 * expected.std())
+    np.testing.assert_allclose(served.predict(ROWS[:1]), found[:1], rtol=1e-6)
+    again = pickle.loads(pickle.dumps(served))
+    np.testing.assert_array_equal(again.predict(ROWS), found)
+
+
+def test_a_network_is_a_handful_of_nodes_and_knows_its_scores(models):
+    est, model = models["network"]
+    y = 1e3 * Y + 1e5
+    assert [node.op_type for node in model.graph.node].count("Gemm") == 3
+    entries = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
+    scores = entries["scores"]
+    rmse = root_mean_squared_error(y, est.predict(ROWS))
+    assert scores["student"]["rmse"] == pytest.approx(rmse)
+    assert scores["teacher"]["r2"] == pytest.approx(
+        r2_score(y, est.teacher_.predict(X))
+    )
+
+
+@pytest.mark.parametrize("kind", ["float16", "int8-weights"])
+def test_quantised_weights_may_cost_so_much_rmse(kind, models):
+    est, _ = models["network of two"]
+    model = to_onnx(est, ROWS, PAIR, quantize=kind, tolerance=0.05)
+    served, exact = OnnxRegressor(model).predict(ROWS), est.predict(ROWS)
+    assert 0 < np.abs(served - exact).max() < 0.2 * exact.std()
+    with pytest.raises(
+        ValueError, match="may cost at most tolerance=0 of the standard"
+    ):
+        to_onnx(est, ROWS, est.predict(ROWS), quantize=kind, tolerance=0)
+
+
+def test_frames_and_records_are_served():
+    frame = pd.DataFrame({"n": X[:, 3], "kind": np.where(X[:, 0] > 0.5, "a", "b")})
+    est = DistilledRegressor(random_state=0, **ALONE)
+    est.fit(frame, Y, teacher_prediction=Y)
+    served = OnnxRegressor(to_onnx(est, frame))
+    np.testing.assert_allclose(served.predict(frame), est.predict(frame), atol=1e-3)
+    record = dict(zip(frame.columns, frame.iloc[0], strict=True))
+    assert served.predict(record).shape == (1,)
+    small = make_pipeline(est.student_[0], Ridge())
+    fixed = DistilledRegressor(served, small, **ALONE).fit(frame, Y)
+    said = fixed.teacher_.predict(frame)
+    np.testing.assert_array_equal(said, served.predict(frame))
+
+
+def cube(values):
+    return values**3
+
+
+def test_what_has_no_converter_is_refused():
+    student = TransformedTargetRegressor(Ridge(), func=np.cbrt, inverse_func=cube)
+    est = DistilledRegressor(Ridge(), student, **ALONE).fit(ROWS, Y)
+    with pytest.raises(TypeError, match="No converter"):
+        to_onnx(est, ROWS)
