@@ -81,7 +81,9 @@ class FunctionClassifier(ClassifierMixin, _FunctionModel):
     classes : array-like of shape (n_classes,)
         The labels of the columns, in order; at least two.
     batch_size : int, default=None
-        The most rows in a call; None: as many as `predict_proba` is given.
+        The most rows in a call; None: as many as `predict_proba` is given. With
+        `memory`, :class:`DistilledClassifier` keeps the labels of each batch, so that a
+        failure loses one batch, and the next `fit` goes on.
 
     Attributes
     ----------
