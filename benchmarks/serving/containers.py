@@ -1,11 +1,13 @@
-"""What a row costs by the container that it comes in: `OnnxClassifier` and a session.
+"""What a row costs by the container that it comes in: `OnnxClassifier`, a session, C.
 
 A student (`MLPClassifier((64, 32))` behind imputation, scaling and one-hot encoding) of
 4,000 rows of magic, letter and adult, the last one a mixed table, as one input a column
 and grouped. Served are single rows, fifty in turn, by one thread: by a bare session
 whose feeds are ready, by `OnnxClassifier` from each container, and by scikit-learn
 from what `slim` returns. All take turns of 50 calls; the time is that of the fastest
-turn, which other programs disturb least, and the ratio is to the bare session.
+turn, which other programs disturb least, and the ratio is to the bare session. The file
+of `to_c`, where a C compiler is installed, is called by a loop in C. Bytes are those of
+the file of `to_onnx`, of the pickle, and of code and tables of the object file of C.
 
 Needs the extra `onnx`, polars and half a minute:
 
@@ -16,6 +18,7 @@ Needs the extra `onnx`, polars and half a minute:
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,10 +39,11 @@ from .._onnx import feed_row
 from .._private import prepare_columns
 from .._results import Results, find_missing, make_runs, read_arguments
 from .._tables import print_table
+from ._c import time_c
 
 PATH = Path(__file__).with_suffix(".csv")
 N_ROWS, N_CALLS, N_TURNS = 50, 50, 200
-BARE = "bare session"
+BARE, C = "bare session", "to_c, by a loop in C"
 
 
 def make_feed(session: Any, row: Any) -> dict[str, np.ndarray]:
@@ -108,8 +112,14 @@ def time_containers(data: str, inputs: str, turns: int = N_TURNS) -> list[dict]:
     times = time_turns(calls, turns)
     slow = {"slim, scikit-learn": (slim(student).predict_proba, list_rows(X))}
     times |= time_turns(slow, max(1, turns // 20))
+    pickled = len(pickle.dumps(slim(student), pickle.HIGHEST_PROTOCOL))
+    sizes = {BARE: len(content), "slim, scikit-learn": pickled}
+    compiled = time_c(student, X[:N_ROWS], turns)
+    if compiled is not None:
+        times[C], sizes[C] = compiled["us"], compiled["bytes"]
+    keys = {"data": data, "inputs": inputs}
     return [
-        {"data": data, "inputs": inputs, "served": name, "us": us}
+        {**keys, "served": name, "us": us, "bytes": sizes.get(name)}
         for name, us in times.items()
     ]
 
@@ -118,9 +128,17 @@ def print_times(records: list[dict]) -> None:
     for data, inputs in dict.fromkeys((r["data"], r["inputs"]) for r in records):
         own = [r for r in records if (r["data"], r["inputs"]) == (data, inputs)]
         bare = next(r["us"] for r in own if r["served"] == BARE)
-        rows = [[r["served"], f"{r['us']:.1f}", f"{r['us'] / bare:.2f}"] for r in own]
+        rows = [
+            [
+                r["served"],
+                f"{r['us']:.2f}",
+                f"{r['us'] / bare:.2f}",
+                f"{r['bytes']:,.0f}" if r.get("bytes") else "",
+            ]
+            for r in own
+        ]
         title = f"{data}, inputs: {inputs}; one row, one thread"
-        print_table(title, ["served by", "µs", "ratio"], rows)
+        print_table(title, ["served by", "µs", "ratio", "bytes"], rows)
 
 
 def main() -> None:
