@@ -303,6 +303,14 @@ def _write_ending(source: CSource, scores: str, trees: Trees) -> None:
         _write_softmax(source, scores, n_scores)
 
 
+def write_refused(
+    source: CSource, inputs: Inputs, refused: Table, n_classes: int
+) -> None:
+    """Make probabilities NaN where an encoder raises."""
+    column = write_table(source, inputs, refused)
+    _write_loop(source, column, n_classes, "proba[j] += @to[0];")
+
+
 def _write_features(source: CSource, inputs: Inputs, table: Table) -> str:
     """Write each column on its own, for a missing value must not reach the others."""
     found = [table.find_value(k) for k in range(table.width)]

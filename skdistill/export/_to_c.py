@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._files import write_file
 from .._nested import find_deployed, split_pipeline
 from ._answers import ask
-from ._c_body import write_dense, write_trees
+from ._c_body import write_dense, write_refused, write_trees
 from ._c_source import CSource, quote
 from ._trees import read_trees
 from .onnx._dense import read_dense
@@ -107,7 +107,7 @@ def to_c(
     inputs = describe_inputs(X_example)
     classes = ask(estimator, X_example).classes
     source = CSource()
-    _write_model(source, find_deployed(estimator), inputs)
+    _write_model(source, find_deployed(estimator), inputs, classes)
     text = _join(source, inputs, classes, name)
     if path is not None:
         write_file(path, text.encode())
@@ -124,7 +124,9 @@ def _check_name(name: Any) -> None:
         )
 
 
-def _write_model(source: CSource, served: Any, inputs: Inputs) -> None:
+def _write_model(
+    source: CSource, served: Any, inputs: Inputs, classes: NDArray[Any]
+) -> None:
     steps, learner = split_pipeline(served)
     try:
         table = start_table(len(inputs.columns), inputs.texts)
@@ -139,15 +141,18 @@ def _write_model(source: CSource, served: Any, inputs: Inputs) -> None:
         trees = read_trees(learner)
         if trees is None:
             raise UnsupportedError(type(learner).__name__)
-        table = encode_categories(learner, table, inputs.categories)
-        trees, table = replace_splits(trees, table)
+        coded = encode_categories(learner, table, inputs.categories)
+        trees, compared = replace_splits(trees, coded)
     except UnsupportedError as error:
         raise TypeError(
             f"to_c does not take {error}. Use a network, linear model, tree, forest or "
             "boosted trees, behind imputation, scaling, encoding, selection or "
             "projection of scikit-learn; or to_onnx."
         ) from error
-    write_trees(source, inputs, table, trees)
+    write_trees(source, inputs, compared, trees)
+    refused = table.find_refused()
+    if refused is not None:
+        write_refused(source, inputs, refused, len(classes))
 
 
 def _join(source: CSource, inputs: Inputs, classes: NDArray[Any], name: str) -> str:

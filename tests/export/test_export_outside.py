@@ -200,6 +200,22 @@ def test_trees_send_missing_numbers_where_they_send_them(family):
         assert_equal(model, served, rows.assign(**{name: np.nan}))
 
 
+@pytest.mark.parametrize("family", ["tree", "lightgbm", "bayes"])
+def test_a_category_that_an_encoder_refuses_is_never_served(family):
+    rows = MIXED[["a", "kind"]].astype({"kind": object})
+    encode = make_column_transformer(
+        (OneHotEncoder(sparse_output=False), ["kind"]), remainder="passthrough"
+    )
+    model = make_pipeline(encode, FAMILIES[family]()).fit(rows, Y_MIXED)
+    served = OnnxClassifier(to_onnx(model, rows))
+    assert_equal(model, served, rows)
+    for unknown in (rows[:5].assign(kind="new"), rows[:1].assign(kind="new")):
+        with pytest.raises(ValueError, match="Found unknown categories"):
+            model.predict(unknown)
+        with pytest.raises(ValueError, match="Found unknown categories"):
+            served.predict(unknown)
+
+
 def test_missing_numbers_that_no_converter_serves_are_named():
     rows = WIDE[["a"]].assign(b=RNG.normal(size=N))
     members = [(f"t{k}", DecisionTreeClassifier(max_depth=3 + k)) for k in range(2)]

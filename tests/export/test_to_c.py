@@ -204,9 +204,10 @@ def test_an_unknown_category_that_is_refused_gives_nan(compile_c):
     columns = make_column_transformer(
         (OneHotEncoder(), ["kind"]), remainder="passthrough"
     )
-    for name in ("network", "linear"):
+    for name in ("network", "linear", "tree", "lightgbm"):
         model = make_pipeline(columns, LEARNERS[name]()).fit(rows, make_labels(2))
         serve = compile_c(to_c(model, rows), 2)
+        assert_equal(model, serve, rows[:20])
         assert np.isnan(serve(rows[:3].assign(kind="unseen"))).all()
 
 

@@ -19,7 +19,7 @@ from ..._nested import split_pipeline
 from .._libraries import import_for_onnx, is_from
 from .._trees import read_trees
 from ._dense import Dense, emit_dense, emit_folded, emit_label, read_dense
-from ._emit_table import emit_features
+from ._emit_table import emit_features, emit_refused
 from ._emit_trees import emit_trees
 from ._exporters import export_catboost, export_skorch
 from ._graph import Graph
@@ -119,8 +119,8 @@ def _build_trees(
     try:
         if trees is None:
             raise UnsupportedError(type(learner).__name__)
-        table = encode_categories(learner, table, inputs.categories)
-        trees, table = replace_splits(trees, table)
+        coded = encode_categories(learner, table, inputs.categories)
+        trees, compared = replace_splits(trees, coded)
     except UnsupportedError as error:
         if failure is not None:
             raise failure from None
@@ -135,7 +135,8 @@ def _build_trees(
     exact = bool(inputs.offsets) and not trees.single
     for dtype in (np.float64,) if exact else (np.float32, np.float64):
         graph = Graph(inputs, dtype)
-        emit_trees(graph, table, trees, classes)
+        refused = emit_refused(graph, table)
+        emit_trees(graph, compared, trees, classes, refused)
         yield graph.to_model(classes)
 
 
@@ -181,7 +182,8 @@ def _convert_learner(
     if is_from(learner, "catboost"):
         graph, features = _emit_matrix(inputs, table, np.float32)
         model, label, probabilities = export_catboost(learner)
-        yield _append(graph, model, [features], probabilities, label, classes)
+        refused = emit_refused(graph, table)
+        yield _append(graph, model, [features], probabilities, label, classes, refused)
         return
     types = import_for_onnx("skl2onnx.common.data_types")
     kinds = {np.float32: types.FloatTensorType, np.float64: types.DoubleTensorType}
@@ -189,7 +191,8 @@ def _convert_learner(
         graph, features = _emit_matrix(inputs, table, dtype)
         model = run_skl2onnx(learner, [(TABLE, kinds[dtype]([None, table.width]))])
         label, probabilities = (output.name for output in model.graph.output)
-        yield _append(graph, model, [features], probabilities, label, classes)
+        refused = emit_refused(graph, table)
+        yield _append(graph, model, [features], probabilities, label, classes, refused)
 
 
 def _list_types(inputs: Inputs, learner: Any) -> list[Any]:
@@ -227,6 +230,7 @@ def _append(
     probabilities: str,
     label: str | None,
     classes: NDArray[Any],
+    refused: str = "",
 ) -> Any:
     """Append a converted model.
 
@@ -237,19 +241,25 @@ def _append(
     probabilities, label : str
         Outputs of the model. Where it has no label, or where converters do not know
         the type of the labels, the most probable one is appended.
+    refused : str, default=""
+        What `emit_refused` returns.
     """
     names = dict(zip((entry.name for entry in model.graph.input), given, strict=True))
     kinds = {
         entry.name: entry.type.tensor_type.elem_type for entry in model.graph.output
     }
     double = kinds.get(probabilities) == _DOUBLE
-    names[probabilities] = graph.make_name() if double else "probabilities"
+    raw = double or refused
+    names[probabilities] = graph.make_name() if raw else "probabilities"
     own = label is not None and classes.dtype.kind in "iO"
     if own:
         names[str(label)] = "label"
     graph.append(model, names)
-    if double:
-        graph.add("Cast", [names[probabilities]], "probabilities", to=1)
+    if raw:
+        result = names[probabilities]
+        result = graph.cast(result, np.float32) if double else result
+        operands = [result, refused] if refused else [result]
+        graph.add("Sum", operands, "probabilities")
     if not own:
         emit_label(graph, "probabilities", classes)
     return graph.to_model(classes)

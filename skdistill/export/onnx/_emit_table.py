@@ -60,9 +60,7 @@ def _emit_categories(graph: Graph, table: Table, columns: list[Category]) -> str
     rows, codes = [], []
     start = 0
     for atom in columns:
-        # A value that makes the encoder raise is never served.
-        raises = bool(np.isnan(table.terms[atom][-1]).any())
-        codes.append(_emit_codes(graph, atom, start, raises))
+        codes.append(_emit_codes(graph, atom, start))
         rows.append(table.terms[atom])
         start += len(rows[-1])
     positions = graph.add("Concat", codes, axis=1) if len(codes) > 1 else codes[0]
@@ -79,11 +77,8 @@ def _hold_rows(graph: Graph, rows: NDArray[Any]) -> str:
     return graph.cast(graph.hold_as(rows.astype(np.int8)), graph.dtype)
 
 
-def _emit_codes(graph: Graph, atom: Category, start: int, raises: bool) -> str:
-    """Number the categories of a column from `start` on, any other value last.
-
-    `raises` tells whether the encoder refuses any other value.
-    """
+def _emit_codes(graph: Graph, atom: Category, start: int) -> str:
+    """Number the categories of a column from `start` on, any other value last."""
     codes: dict[str, Any] = {
         "values_int64s": list(range(start, start + len(atom.categories))),
         "default_int64": start + len(atom.categories),
@@ -91,7 +86,8 @@ def _emit_codes(graph: Graph, atom: Category, start: int, raises: bool) -> str:
     if atom.column in graph.inputs.texts:
         keys = [MISSING_TEXT if key is None else str(key) for key in atom.categories]
         if MISSING_TEXT in atom.categories and not (
-            raises and None not in atom.categories
+            # A value that makes the encoder raise is never served.
+            atom.refuses and None not in atom.categories
         ):
             raise ValueError(
                 "An empty string stands for a missing one in ONNX, and column "
@@ -147,3 +143,15 @@ def _emit_alone(graph: Graph, table: Table, columns: list[int]) -> str:
     if (factors != 1).any():
         result = graph.add("Mul", [result, graph.hold(factors)])
     return result
+
+
+def emit_refused(graph: Graph, table: Table) -> str:
+    """Append a column that is NaN where an encoder raises, else 0; "": none does.
+
+    Trees would send the NaN that stands for such a category somewhere.
+    """
+    refused = table.find_refused()
+    if refused is None:
+        return ""
+    column = emit_table(graph, refused)
+    return column if graph.dtype is np.float32 else graph.cast(column, np.float32)

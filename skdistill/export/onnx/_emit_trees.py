@@ -13,28 +13,38 @@ from ._emit_table import emit_features
 from ._graph import Graph
 from ._table import Table
 
+_ENDINGS: dict[str, tuple[str, dict[str, int]]] = {
+    "none": ("Identity", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "softmax": ("Softmax", {"axis": 1}),
+}
 
-def emit_trees(graph: Graph, table: Table, trees: Trees, classes: NDArray[Any]) -> None:
+
+def emit_trees(
+    graph: Graph, table: Table, trees: Trees, classes: NDArray[Any], refused: str
+) -> None:
     """Append trees on a table, up to label and probabilities.
 
     Parameters
     ----------
     trees : Trees
         Without splits of categories, see `replace_splits`.
+    refused : str
+        What `emit_refused` returns.
     """
     features = emit_features(graph, table)
     if trees.single and graph.dtype is not np.float32:
         features = graph.cast(features, np.float32)
         graph.dtype = np.float32
     scores = _emit_nodes(graph, features, trees)
-    if trees.ending == "none":
-        graph.add("Identity", [scores], "probabilities")
-    elif trees.ending == "sigmoid":
+    if trees.ending == "sigmoid":
         signs = graph.hold_as(np.array([-1, 1], dtype=np.float32))
         scores = graph.add("Mul", [scores, signs])
-        graph.add("Sigmoid", [scores], "probabilities")
-    else:
-        graph.add("Softmax", [scores], "probabilities", axis=1)
+    output = "" if refused else "probabilities"
+    operator, settings = _ENDINGS[trees.ending]
+    result = graph.add(operator, [scores], output, **settings)
+    if refused:
+        graph.add("Sum", [result, refused], "probabilities")
     emit_label(graph, scores, classes)
 
 

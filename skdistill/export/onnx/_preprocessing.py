@@ -148,7 +148,9 @@ def _apply_encoder(encoder: Any, table: Table) -> Table:
             filled = looked_up[match[0]] if len(match) else unknown
             looked_up = np.vstack([looked_up, filled])
             categories.append(None)
-        atom = Category(raw.column, tuple(categories))
+        # TargetEncoder has no such parameter, and takes the mean of the target.
+        refuses = getattr(encoder, "handle_unknown", "ignore") == "error"
+        atom = Category(raw.column, tuple(categories), refuses)
         terms[atom] = np.vstack([looked_up, unknown])
     return Table([None] * len(base), terms, base)
 
@@ -178,7 +180,6 @@ def _encode(encoder: Any, rows: list[list[Any]]) -> FloatArray:
 
 def _encode_unknown(encoder: Any, first: list[Any], k: int, base: Any) -> FloatArray:
     """Encode a value that is no category: NaN where the encoder would raise."""
-    # TargetEncoder has no such parameter, and takes the mean of the target.
     if getattr(encoder, "handle_unknown", "ignore") == "error":
         return np.full(len(base), np.nan)
     known = encoder.categories_[k]

@@ -39,11 +39,13 @@ class Missing:
 class Category:
     """Indicators of the categories of a column, and last of any other value.
 
-    A category of None is a missing value.
+    A category of None is a missing value. `refuses` tells whether the encoder raises
+    at any other value.
     """
 
     column: int
     categories: tuple[Any, ...]
+    refuses: bool = False
 
 
 Atom = Value | Missing | Category
@@ -118,6 +120,14 @@ class Table:
         if len(atoms) != 1 or not isinstance(atoms[0], Category):
             return None
         return atoms[0], self.constant[k] + self.terms[atoms[0]][:, k]
+
+    def find_refused(self) -> Table | None:
+        """Return one column, NaN where an encoder raises and else 0, if any does."""
+        terms: dict[Atom, FloatArray] = {}
+        for atom, part in self.terms.items():
+            if isinstance(atom, Category) and atom.refuses:
+                terms[atom] = np.r_[np.zeros(len(part) - 1), np.nan][:, None]
+        return Table([None], terms, np.zeros(1)) if terms else None
 
     def is_number(self, k: int) -> bool:
         return any(part[:, k].any() for part in self.terms.values())
