@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn.base import is_regressor
 
 from .._nested import weight_params
 from .._soft_data import SoftDataset
+from ._skorch import inherits
 from ._value_learner import ValueLearner
 
 
@@ -23,5 +25,9 @@ class RegressorLearner(ValueLearner):
         return known and is_regressor(student)
 
     def fit_rows(self, student: Any, rows: Any, validation: SoftDataset | None) -> Any:
-        params = weight_params(student, rows.weight)
-        return student.fit(rows.X, rows.values, **params, **(rows.params or {}))
+        params = {**weight_params(student, rows.weight), **(rows.params or {})}
+        values = rows.values
+        if inherits(student, "skorch.", "NeuralNet"):
+            # A loss of torch compares columns in single precision.
+            values = rows.targets.astype(np.float32)
+        return student.fit(rows.X, values, **params)

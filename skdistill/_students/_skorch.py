@@ -43,8 +43,8 @@ class SkorchLearner(SoftLearner):
     auto_temperature = NETWORK_TEMPERATURE
 
     def accepts(self, student: Any) -> bool:
-        net = _inherits(student, "skorch.", "NeuralNet")
-        return net or _inherits(student, "torch.nn.", "Module")
+        net = inherits(student, "skorch.", "NeuralNet")
+        return net or inherits(student, "torch.nn.", "Module")
 
     def check_kind(self, student: Any) -> None:
         _refuse_module(student)
@@ -186,7 +186,7 @@ def _seed_torch(seed: int) -> Iterator[None]:
 
 def _refuse_module(student: Any) -> None:
     """Raise where a bare torch module, or its class, stands for a student."""
-    if not _inherits(student, "torch.nn.", "Module"):
+    if not inherits(student, "torch.nn.", "Module"):
         return
     module = student if isinstance(student, type) else type(student)
     raise TypeError(
@@ -234,7 +234,7 @@ def _check_parameters(student: Any, n_classes: int) -> None:
 
 def _name_kind(student: Any) -> str:
     for name in ("NeuralNetClassifier", "NeuralNetBinaryClassifier"):
-        if _inherits(student, "skorch.classifier.", name):
+        if inherits(student, "skorch.classifier.", name):
             return name
     raise TypeError(
         "A net as a student must have classes and their probabilities; received a "
@@ -284,7 +284,7 @@ def _refuse_temperature(student: Any, temperature: Any) -> ValueError:
 
 def _softens_itself(student: Any) -> bool:
     """Whether the criterion is the package's own; it is not imported to see."""
-    return _inherits(student.criterion, "skdistill.torch.", "DistillationLoss")
+    return inherits(student.criterion, "skdistill.torch.", "DistillationLoss")
 
 
 def _check_labels(student: Any, classes: Any) -> None:
@@ -304,7 +304,7 @@ def _check_labels(student: Any, classes: Any) -> None:
     )
 
 
-def _inherits(student: Any, package: str, name: str) -> bool:
+def inherits(student: Any, package: str, name: str) -> bool:
     """Whether an object or a class descends from a class of a package."""
     # A package that was not imported has no objects.
     if package.split(".")[0] not in sys.modules:

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -188,3 +188,47 @@ def test_lightgbm_stops_early_on_rows_of_its_own():
     est = distil(student, alpha=0.0)
     assert 0 < est.student_.best_iteration_ < 300
     assert set(est.student_.best_score_["valid_0"]) == {"l2"}
+
+
+# Optional libraries ------------------------------------------------------------------
+
+
+def make_xgboost():
+    xgboost = pytest.importorskip("xgboost")
+    return xgboost.XGBRegressor(n_estimators=5, n_jobs=1)
+
+
+def make_catboost():
+    catboost = pytest.importorskip("catboost")
+    settings = {"verbose": 0, "allow_writing_files": False, "thread_count": 1}
+    return catboost.CatBoostRegressor(iterations=5, **settings)
+
+
+@pytest.mark.parametrize("make", [make_xgboost, make_catboost])
+def test_other_boosters_fit_all_rows_together(make):
+    student = make()
+    est = distil(student, Ridge(), augmenter=Echo(), n_synthetic=100, random_state=None)
+    teacher = Ridge().fit(X, Y)
+    said = np.concatenate([teacher.predict(X), teacher.predict(X[:100])])
+    expected = clone(student).fit(np.concatenate([X, X[:100]]), said).predict(X)
+    np.testing.assert_allclose(est.predict(X), expected, rtol=1e-6)
+
+
+def test_a_net_learns_columns_of_single_precision():
+    """Of a linear module the least squares are those of a stock linear model."""
+    torch = pytest.importorskip("torch")
+    skorch = pytest.importorskip("skorch")
+    net = skorch.NeuralNetRegressor(
+        torch.nn.Linear(5, 1),
+        optimizer=torch.optim.LBFGS,
+        max_epochs=20,
+        batch_size=-1,
+        lr=1.0,
+        train_split=None,
+        verbose=0,
+    )
+    rows = X.astype(np.float32)
+    est = DistilledRegressor(TEACHER, net, random_state=0, **ALONE).fit(rows, Y)
+    expected = LinearRegression().fit(rows, TEACHER.predict(rows)).predict(rows)
+    np.testing.assert_allclose(est.predict(rows), expected, atol=0.05)
+    assert est.predict(rows).shape == (300,)
