@@ -161,25 +161,27 @@ def summarise(records: list[dict]) -> list[dict]:
         served = np.array([one["distilled"] for one in rmse])
         said = np.array([one["teacher"] for one in rmse])
         unit = np.mean([run["deviation"] for run in runs])
-        gain, edge = np.array(hard) - served, np.array(hard) - said
+        gain, edge = (np.array(hard) - other for other in (served, said))
+        line = {"teacher": teacher, "student": student, "data": data}
         lines.append(
             {
-                "teacher": teacher, "student": student, "data": data,
-                "n": len(runs), "hard": np.mean(hard), "distilled": served.mean(),
-                "teacher_rmse": said.mean(), "gain": gain.mean() / unit,
-                "edge": edge.mean() / unit, "has edge": is_certain(edge),
-                "sign": is_certain(gain) - is_certain(-gain),
+                **line,
+                "hard": np.mean(hard),
+                "distilled": served.mean(),
+                "teacher_rmse": said.mean(),
+                "gain": gain.mean() / unit,
+                "edge": edge.mean() / unit,
+                "has edge": is_certain(edge / unit),
+                "sign": is_certain(gain / unit) - is_certain(-gain / unit),
             }
-        )  # fmt: skip
+        )
     return lines
 
 
 def is_certain(values) -> bool:
-    """Whether a mean is above 0 by more than its standard error."""
-    values = np.asarray(values)
-    if len(values) < 2:
-        return bool(values.mean() > 0)
-    return bool(values.mean() > values.std(ddof=1) / len(values) ** 0.5)
+    """Whether a mean is above 0 by more than its standard error, and than rounding."""
+    error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    return bool(values.mean() > max(error, 1e-6))
 
 
 def print_report(records: list[dict]) -> None:
