@@ -22,6 +22,14 @@ ROOMS = [
     *("_checks", "_typing", "_sklearn"),
 ]
 
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/guide.md",
+    "docs/figures.md",
+)
+
 MAX_LINES = 420
 MAX_BODY_LINES = 45
 
@@ -133,7 +141,7 @@ def test_files_and_functions_are_short(module):
 
 
 def test_old_words_are_gone():
-    files = [ROOT / name for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]]
+    files = [ROOT / name for name in PAGES]
     files += [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
     hits = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
@@ -145,11 +153,25 @@ def test_old_words_are_gone():
     assert not hits, "\n".join(hits)
 
 
-def test_the_readme_names_files_that_exist():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_name_files_that_exist(page):
+    path = ROOT / page
+    text = path.read_text(encoding="utf-8")
     tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     assert set(re.findall(r"test_\w+\.py", text)) <= tests
     for module in re.findall(r"python -m (benchmarks[\w.]+)", text):
         assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file(), module
-    for picture in re.findall(r"\]\((benchmarks/[^)]+)\)", text):
-        assert (ROOT / picture).is_file(), picture
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    links += re.findall(r'(?:src|srcset)="([^"]+)"', text)
+    for link in links:
+        assert link.startswith("https:") or (path.parent / link).is_file(), link
+    headings = {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", text, re.M)
+    }
+    assert {*re.findall(r"\]\(#([^)]+)\)", text)} <= headings
+
+
+def test_the_readme_is_short():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.count("\n") <= 150

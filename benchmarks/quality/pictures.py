@@ -1,4 +1,4 @@
-"""The pictures of the README: the three displays, and the report as a page.
+"""The pictures of the guide: the three displays, and the report as a page.
 
 A soft vote of LightGBM, a random forest, extra trees and a network, distilled on
 4,000 rows of magic into an MLP 64-32 with the defaults; for the trade-off into other

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -13,7 +14,6 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from .._classifier import DistilledClassifier
-from ..inspection import DistillationReport
 from ..metrics import latency_scorer, size_scorer, within_budget
 from ._errors import Refusal
 from ._read_data import Rows
@@ -21,6 +21,8 @@ from ._students import CANDIDATES
 
 #: Splits of the rows to learn from; the teacher is fitted anew for each.
 _N_SPLITS = 3
+#: The name of a student that stands for the best candidate.
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,18 @@ class Candidate:
 
 def has_budget(options: Namespace) -> bool:
     return options.max_latency_us is not None or options.max_bytes is not None
+
+
+def searches(options: Namespace) -> bool:
+    return has_budget(options) or options.student == AUTO
+
+
+def name_files(options: Namespace) -> tuple[Path, Path]:
+    """Return where the pickle goes, and where the ONNX model: one is `--out`."""
+    out = options.out
+    if name_deployment(options) == "onnx":
+        return out.with_suffix(".joblib"), out
+    return out, out.parent / f"{out.stem}.onnx"
 
 
 def name_deployment(options: Namespace) -> str:
@@ -93,7 +107,7 @@ def search_students(
 
 
 def format_candidates(
-    candidates: list[Candidate], options: Namespace, report: DistillationReport
+    candidates: list[Candidate], options: Namespace, figures: dict[str, Any]
 ) -> list[str]:
     """Return a table of the candidates; warn if the refitted one is over the budget."""
     if not candidates:
@@ -108,7 +122,6 @@ def format_candidates(
         f"{found.bytes:10,.0f}{'  chosen' if found.chosen else ''}"
         for found in candidates
     ]
-    figures = report.models["student"]
     prefix = "onnx_" if name_deployment(options) == "onnx" else ""
     over = [
         f"{cost:,.0f} {unit} instead of {limit:,.0f}"

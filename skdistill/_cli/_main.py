@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 import warnings
 from contextlib import redirect_stdout
 from typing import Any
@@ -16,19 +17,23 @@ from .._files import write_files
 from .._progress import show_progress
 from ..inspection import distillation_report
 from ..inspection._json import encode_json
-from ..metrics._costs import dump_deployed
 from ._budget_search import (
     Candidate,
-    has_budget,
-    name_deployment,
     search_students,
+    searches,
     strip_names,
 )
+from ._deployed import choose_deployed, write_contents
 from ._errors import Refusal, one_line
+from ._example import STUDENT as EXAMPLE_STUDENT
+from ._example import make_teacher
 from ._options import check_outputs, parse_options
-from ._output import describe_run, format_output
+from ._output import describe_run, format_screen
 from ._read_data import Rows, read_rows
-from ._students import STUDENTS
+from ._students import CANDIDATES, STUDENTS
+
+#: What comes after the fit takes about this part of its time.
+_REST = 0.7
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,9 +42,9 @@ def main(argv: list[str] | None = None) -> int:
         options = parse_options(argv)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("default")
-            report = _distil(options)
+            screen = _distil(options)
         _note_warnings(caught)
-        print(report)
+        print(screen)
     except Refusal as refusal:
         print(f"skdistill: error: {refusal}", file=sys.stderr)
         return 2
@@ -56,11 +61,19 @@ def _distil(options: argparse.Namespace) -> str:
     for note in rows.notes:
         _print_progress(f"Note: {note}")
     teacher = None if options.teacher is None else _load_teacher(options, rows)
-    if has_budget(options) and teacher is None:
+    if options.data is None and teacher is None:
+        teacher = make_teacher()
+        options.student = options.student or EXAMPLE_STUDENT
+    elif searches(options) and teacher is None:
         rows = strip_names(rows)
+    start = time.monotonic()
     try:
         distilled, candidates = _fit_distilled(options, rows, teacher)
-        _print_progress("Fitting the same student on the true labels, and comparing.")
+        seconds = _REST * (time.monotonic() - start)
+        _print_progress(
+            "Fitting the same student on the true labels, and measuring all three: "
+            f"about {seconds:.0f} s left."
+        )
         report = distillation_report(
             distilled,
             rows.X_test,
@@ -69,18 +82,19 @@ def _distil(options: argparse.Namespace) -> str:
             train=(rows.X, rows.y),
             random_state=options.seed,
         )
-        content = dump_deployed(distilled, name_deployment(options), rows.X)
+        deployed = choose_deployed(options, distilled, report, rows)
+        contents, missing = write_contents(options, deployed, report)
     except (ValueError, TypeError) as error:
         raise Refusal(one_line(error)) from error
-    contents = {options.out: content}
     if options.json is not None:
-        record = describe_run(options, rows, distilled, report, candidates)
+        record = describe_run(options, rows, distilled, report, deployed, candidates)
         contents[options.json] = encode_json(record)
     try:
         write_files(contents)
     except OSError as error:
         raise Refusal(f"can't write to {error.filename}: {error.strerror}.") from error
-    return format_output(options, rows, report, candidates)
+    written = [path for path in contents if path != options.json]
+    return format_screen(options, rows, report, deployed, candidates, written, missing)
 
 
 def _load_teacher(options: argparse.Namespace, rows: Rows) -> FrozenEstimator:
@@ -108,21 +122,22 @@ def _load_teacher(options: argparse.Namespace, rows: Rows) -> FrozenEstimator:
 
 
 def _fit_distilled(
-    options: argparse.Namespace, rows: Rows, teacher: FrozenEstimator | None
+    options: argparse.Namespace, rows: Rows, teacher: Any
 ) -> tuple[DistilledClassifier, list[Candidate]]:
     """Return the distilled student and the candidates of a search.
 
     With a budget, `options.student` is set to the name of the student chosen.
     """
-    given = {name: getattr(options, name) for name in ("temperature", "alpha", "cv")}
-    given = {name: value for name, value in given.items() if value is not None}
-    distilled = DistilledClassifier(teacher, random_state=options.seed, **given)
-    if has_budget(options):
+    # The bundled table is large enough for the start of other processes to pay.
+    n_jobs = -1 if options.data is None else None
+    distilled = DistilledClassifier(teacher, n_jobs=n_jobs, random_state=options.seed)
+    if searches(options):
         distilled, candidates = search_students(distilled, rows, options, _fit_visibly)
         options.student = next(found.name for found in candidates if found.chosen)
         return distilled, candidates
     options.student = options.student or "mlp"
-    distilled.set_params(student=STUDENTS[options.student](rows.X))
+    make_student = (STUDENTS | CANDIDATES)[options.student]
+    distilled.set_params(student=make_student(rows.X))
     _fit_visibly(distilled, rows)
     return distilled, []
 

@@ -12,73 +12,87 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from ..export._libraries import import_for_onnx
-from ._budget_search import has_budget, name_deployment
-from ._errors import Refusal, one_line
+from .._version import __version__
+from ._budget_search import AUTO, has_budget, name_deployment, name_files
+from ._deployed import explain_no_onnx
+from ._errors import Refusal
 from ._students import STUDENTS
 
 _HELP = """\
-usage: python -m skdistill [data.csv --target COLUMN] [options]
-Distils a slow, accurate classifier into a small, fast one, compares the two, and
-writes a model that scikit-learn alone loads. Without a file: a bundled example.
-  --teacher FILE   a fitted classifier (joblib) that you trust; default: fit one
-  --student NAME   mlp (default), logistic, tree, forest or lightgbm
-  --max-latency-us U, --max-bytes B   instead: the best inside this budget of
-                   logistic, tree, mlp-16, mlp-32, mlp-64-32, lightgbm-50x7
-  --temperature T, --alpha A, --cv K, --seed S   as in DistilledClassifier
-  --test-size F    share of rows kept to test on (default 0.25); or --test FILE
-  --drop NAME      leave a column out; or --keep NAME: take it as it stands
-  --out FILE       where the student goes (default student.joblib; or x.onnx)
-  --json FILE      write every figure to a file as well
+usage: skdistill [data.csv --target COLUMN] [options]  (or python -m skdistill)
+
+Distils a slow, accurate classifier into a small, fast one, compares both with
+the same student on hard labels, and writes the model and a report. Without a
+file it takes a table that ships with the package.
+
+  --teacher FILE    a fitted classifier (joblib) that you trust; else: fit one
+  --student NAME    mlp (default), logistic, sgd, tree, forest, extratrees,
+                    hist, lightgbm, xgboost, catboost; or auto, the best of six
+  --max-latency-us U, --max-bytes B    the best of these six inside this budget
+  --test FILE       rows to test on; or --test-size F, a share (default 0.25)
+  --drop NAME       leave a column out; or --keep NAME: take it as it stands
+  --distilled       write the distilled student, even if hard labels are better
+  --out FILE        default student.joblib, and student.onnx beside it; a budget
+                    is that of the one named
+  --report FILE     default report.html, beside the student
+  --json FILE       write every figure to a file as well
+  --no-onnx, --no-report    leave out these files
+  --seed S, --version, --help
+
+example: skdistill customers.csv --target churn --student auto --out churn.onnx
 """
 
 
 #: Options that say something of a CSV file.
-_OF_FILES = "target", "test", "drop", "keep"
+_OF_FILES = "target", "test", "test_size", "drop", "keep"
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and whose help is ours."""
 
     def error(self, message: str) -> NoReturn:
-        raise Refusal(f"{message} (see python -m skdistill --help)")
+        raise Refusal(f"{message} (see skdistill --help)")
 
     def format_help(self) -> str:
         return _HELP
 
 
 def parse_options(argv: list[str] | None) -> argparse.Namespace:
-    parser = _Parser(prog="python -m skdistill", allow_abbrev=False)
+    parser = _Parser(prog="skdistill", allow_abbrev=False)
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--target")
     parser.add_argument("--teacher", type=Path)
-    parser.add_argument("--student", choices=sorted(STUDENTS))
+    parser.add_argument("--student", choices=[*STUDENTS, AUTO])
     parser.add_argument("--max-latency-us", type=_number(float, 0, math.inf, "()"))
     parser.add_argument("--max-bytes", type=_number(int, 1, math.inf, "[)"))
-    parser.add_argument("--temperature", type=_number(float, 0, math.inf, "()"))
-    parser.add_argument("--alpha", type=_number(float, 0, 1, "[]"))
-    parser.add_argument("--cv", type=_number(int, 2, math.inf, "[)"))
     parser.add_argument("--seed", type=_number(int, 0, 2**32, "[)"), default=0)
     parser.add_argument("--test-size", type=_number(float, 0, 1, "()"))
     parser.add_argument("--test", type=Path)
     parser.add_argument("--drop", action="append", default=[])
     parser.add_argument("--keep", action="append", default=[])
     parser.add_argument("--out", type=Path, default=Path("student.joblib"))
+    parser.add_argument("--report", type=Path)
     parser.add_argument("--json", type=Path)
+    for flag in ("--distilled", "--no-onnx", "--no-report"):
+        parser.add_argument(flag, action="store_true")
+    version = f"skdistill {__version__}"
+    parser.add_argument("--version", action="version", version=version)
     options = parser.parse_args(argv)
     if options.data is None and any(getattr(options, name) for name in _OF_FILES):
         parser.error(
-            "--target, --test, --drop and --keep need a CSV file as the first argument"
+            "--target, --test, --test-size, --drop and --keep need a CSV file as the "
+            "first argument"
         )
     if options.data is not None and options.target is None:
         parser.error(f"{options.data} needs --target, the column to predict")
     if options.test is not None and options.test_size is not None:
         parser.error("give either --test or --test-size, not both")
-    if options.teacher is not None and options.cv is not None:
-        parser.error("--cv refits the teacher, and --teacher is never refitted")
-    if has_budget(options) and options.student is not None:
+    if has_budget(options) and options.student not in (None, AUTO):
         parser.error("a budget chooses the student itself: leave out --student")
+    if options.no_onnx and name_deployment(options) == "onnx":
+        parser.error("--out names an ONNX file: leave out --no-onnx")
     options.test_size = options.test_size or 0.25
+    options.report = options.report or options.out.parent / "report.html"
     return options
 
 
@@ -107,13 +121,14 @@ def _number(
 
 def check_outputs(options: argparse.Namespace) -> None:
     """Refuse before the work what could not be written after it."""
-    if name_deployment(options) == "onnx":
-        try:
-            import_for_onnx("onnx")
-            import_for_onnx("onnxruntime")
-        except ImportError as error:
-            raise Refusal(one_line(error)) from error
-    outputs = [path for path in (options.out, options.json) if path is not None]
+    if name_deployment(options) == "onnx" and (reason := explain_no_onnx()):
+        raise Refusal(reason)
+    pickle, onnx = name_files(options)
+    outputs = [pickle] if options.no_onnx else [pickle, onnx]
+    if not options.no_report:
+        outputs.append(options.report)
+    if options.json is not None:
+        outputs.append(options.json)
     given = (options.data, options.test, options.teacher)
     taken = {Path(os.path.realpath(path)) for path in given if path}
     for path in outputs:

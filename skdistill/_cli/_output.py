@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -12,48 +16,118 @@ from .._classifier import DistilledClassifier
 from .._files import list_versions
 from .._version import __version__
 from ..inspection import DistillationReport
-from ..inspection._report_sections import IN_SHORT, SIDE_BY_SIDE, WARNINGS
-from ..inspection._report_text import format_text
+from ..inspection._report_sections import (
+    SIDE_BY_SIDE,
+    Section,
+    describe_ratios,
+    describe_share,
+    format_figure,
+)
+from ..inspection._report_text import format_table
 from ._budget_search import Candidate, format_candidates, name_deployment
+from ._deployed import Deployed
 from ._read_data import Rows
 
 _WIDTH = 80
-_SECTIONS = WARNINGS, IN_SHORT, SIDE_BY_SIDE
+_NAMES = {"teacher": "teacher", "baseline": "hard labels", "student": "student"}
+#: Key, words, format; those of the quality first.
+_ROWS = (
+    ("accuracy", "accuracy", ".4f"),
+    ("log_loss", "log loss (less is better)", ".4f"),
+    ("bytes", "bytes", ",d"),
+    ("latency_p50_us", "microseconds a row", ",.0f"),
+    ("rows_per_second", "rows a second, in batches", ",.0f"),
+)
+_LIBRARIES = "LightGBM", "XGBoost", "CatBoost"
+_MAX_WARNINGS = 2
+_OPTIMISTIC = (
+    "The teacher came already fitted. If it was fitted on the test rows, its scores "
+    "are optimistic: pass rows that it was not fitted on with --test."
+)
 _PACKAGES = "scikit-learn", "numpy", "scipy", "joblib", "lightgbm", "pandas"
 
 
-def format_output(
+def format_screen(
     options: Namespace,
     rows: Rows,
     report: DistillationReport,
+    deployed: Deployed,
     candidates: list[Candidate],
+    written: list[Path],
+    missing: list[str],
 ) -> str:
-    """Return the report in short, the candidates of a search, and what was written."""
-    lines = [
+    """Return what is printed: the warnings, the comparison, and what was written."""
+    lines = ["", *_wrap(_shorten(options, report.warnings))]
+    if options.teacher is not None:
+        lines += _wrap([_OPTIMISTIC])
+    lines += [
+        *format_candidates(candidates, options, deployed.figures),
         "",
         f"{rows.source}: {len(rows.y):,} rows to learn from, {len(rows.y_test):,} to "
         f"test on, seed {options.seed}",
-    ]
-    if options.teacher is not None:
-        lines.append(
-            "The teacher came already fitted. If it was fitted on the test rows, its "
-            "scores\nare optimistic: pass rows that it was not fitted on with --test."
-        )
-    lines += [
         "",
-        format_text(report, _WIDTH, _SECTIONS),
-        *format_candidates(candidates, options, report),
+        *format_table(_compare(report, deployed), _WIDTH),
         "",
-        f"Wrote the distilled student to {options.out}.",
-        *_tell_use(options, rows),
+        *_wrap(_list_findings(report, deployed)),
+        *_wrap(missing),
+        f"Wrote {', '.join(map(str, written))}.",
+        *_tell_use(options, rows, written[0]),
     ]
     if options.json is not None:
         lines.append(f"Wrote every figure to {options.json}.")
-    return "\n".join(lines)
+    return "\n".join(line.rstrip() for line in lines)
 
 
-def _tell_use(options: Namespace, rows: Rows) -> list[str]:
-    """Return how the file is served."""
+def _shorten(options: Namespace, texts: list[str]) -> list[str]:
+    """Return the first warnings; the page has the others."""
+    more = len(texts) - _MAX_WARNINGS
+    if options.no_report or more <= 0:
+        return texts
+    return [*texts[:_MAX_WARNINGS], f"{more} more warnings: {options.report}."]
+
+
+def _wrap(texts: Iterable[str]) -> list[str]:
+    """Return lines of the screen's width, that names of files are never cut in."""
+    given: dict[str, Any] = {"break_on_hyphens": False, "break_long_words": False}
+    lines = [wrap(text, _WIDTH, subsequent_indent="  ", **given) for text in texts]
+    return list(chain.from_iterable(lines))
+
+
+def _compare(report: DistillationReport, deployed: Deployed) -> Section:
+    """Return the table of the models, and of the written one as ONNX."""
+    header = ["", *(_NAMES[name] for name in report.models)]
+    with_onnx = deployed.onnx is not None
+    table = []
+    for key, words, spec in _ROWS:
+        row = [words, *(format_figure(m[key], spec) for m in report.models.values())]
+        if with_onnx:
+            row.append(format_figure(deployed.figures.get(f"onnx_{key}"), spec))
+        table.append(row)
+    if with_onnx:
+        # Verified to be those of the pickle before the file is written.
+        for row, (key, _, spec) in zip(table[:2], _ROWS, strict=False):
+            row[-1] = format_figure(deployed.figures[key], spec)
+        header.append(f"{_NAMES[deployed.name]}\nas ONNX")
+    return Section(SIDE_BY_SIDE, header=header, table=table)
+
+
+def _list_findings(report: DistillationReport, deployed: Deployed) -> Iterator[str]:
+    name, teacher = _NAMES[deployed.name], report.models["teacher"]
+    served = name if deployed.onnx is None else f"{name} as ONNX"
+    ratios = describe_ratios(deployed.compare(teacher))
+    yield f"The {served} against the teacher: {ratios}."
+    for key, words in (("accuracy", "accuracy"), ("log_loss", "log loss")):
+        yield describe_share(words, report.share_recovered[key])
+    if deployed.name == "baseline":
+        losses = [report.models[m]["log_loss"] for m in ("baseline", "student")]
+        yield (
+            "The student on hard labels has the lower log loss ({:.4f} against {:.4f}),"
+            " and was written; --distilled writes the distilled one.".format(*losses)
+        )
+
+
+def _tell_use(options: Namespace, rows: Rows, path: Path) -> list[str]:
+    """Return how the first file is served."""
     named = options.data is not None and isinstance(rows.X, np.ndarray)
     order = "  # an array, columns in the order of the file" if named else ""
     predict = f"  model.predict_proba(rows){order}"
@@ -64,11 +138,11 @@ def _tell_use(options: Namespace, rows: Rows) -> list[str]:
             f"  model = OnnxClassifier({str(options.out)!r})",
             predict,
         ]
-    library = "LightGBM" if "lightgbm" in options.student else "scikit-learn"
+    libraries = (name for name in _LIBRARIES if name.lower() in options.student)
     return [
-        f"To use it, with {library} alone:",
+        f"To use it, with {next(libraries, 'scikit-learn')} alone:",
         "  import joblib",
-        f"  model = joblib.load({str(options.out)!r})",
+        f"  model = joblib.load({str(path)!r})",
         predict,
     ]
 
@@ -78,6 +152,7 @@ def describe_run(
     rows: Rows,
     distilled: DistilledClassifier,
     report: DistillationReport,
+    deployed: Deployed,
     candidates: list[Candidate],
 ) -> dict[str, Any]:
     """Return what `--json` writes: the run, and the report under "report"."""
@@ -92,6 +167,7 @@ def describe_run(
         "seed": options.seed,
         "teacher_file": None if options.teacher is None else str(options.teacher),
         "student": options.student,
+        "written": deployed.name,
         "student_file": str(options.out),
         "parameters": distilled.get_params(deep=False),
         "student_parameters": _select_plain(distilled.student_.get_params()),

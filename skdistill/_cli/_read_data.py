@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import datasets
 from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import type_of_target
 
 from .._frames import find_kind, list_columns
 from ._columns import Columns, choose_columns, take_columns
 from ._errors import Refusal, one_line
+from ._example import SOURCE, split_example
 from ._read_csv import read_csv
 
 #: Rows to learn from, for each class: fewer do not allow for early stopping.
@@ -38,8 +38,8 @@ class Rows:
 
 def read_rows(options: Namespace) -> Rows:
     if options.data is None:
-        X, y = datasets.load_digits(return_X_y=True)
-        return _split_rows(options, "digits, from scikit-learn", X, y)
+        X, X_test, y, y_test = split_example(options.seed)
+        return Rows(SOURCE, X, y, X_test, y_test)
     table, y = _read_table(options.data, options.target)
     columns = choose_columns(table, options)
     X = take_columns(table, columns, options.data)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from .._labels._defaults import default_student, prepare_columns
+from ._errors import Refusal
 
 
 def _prepend_columns(X: Any, classifier: Any) -> Pipeline:
@@ -30,15 +36,40 @@ def _make_lightgbm(**params: Any) -> Any:
     return LGBMClassifier(n_estimators=50, n_jobs=1, verbose=-1, **params)
 
 
+def _make_optional(library: str, name: str, **params: Any) -> Any:
+    """Return a classifier of a library that the package does not bring."""
+    try:
+        kind = getattr(importlib.import_module(library), name)
+    except ImportError as error:
+        raise Refusal(
+            f"--student {library} needs {library}: pip install {library}."
+        ) from error
+    return kind(**params)
+
+
 STUDENTS: dict[str, Callable[[Any], Pipeline | None]] = {
     # The default student, which DistilledClassifier builds itself.
     "mlp": lambda X: None,
     "logistic": lambda X: _prepend_columns(X, _make_logistic()),
+    "sgd": lambda X: _prepend_columns(X, SGDClassifier(loss="log_loss")),
     "tree": lambda X: _prepend_columns(X, DecisionTreeClassifier(min_samples_leaf=5)),
     "forest": lambda X: _prepend_columns(
         X, RandomForestClassifier(50, min_samples_leaf=2)
     ),
+    "extratrees": lambda X: _prepend_columns(
+        X, ExtraTreesClassifier(50, min_samples_leaf=2)
+    ),
+    "hist": lambda X: _prepend_columns(X, HistGradientBoostingClassifier(max_iter=50)),
     "lightgbm": lambda X: _prepend_columns(X, _make_lightgbm()),
+    "xgboost": lambda X: _prepend_columns(
+        X, _make_optional("xgboost", "XGBClassifier", n_estimators=50, n_jobs=1)
+    ),
+    "catboost": lambda X: _prepend_columns(
+        X,
+        _make_optional(
+            "catboost", "CatBoostClassifier", iterations=50, thread_count=1, verbose=0
+        ),
+    ),
 }
 
 

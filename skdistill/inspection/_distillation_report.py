@@ -246,4 +246,5 @@ def _measure_all(
         labels_asked=dict(distilled.labels_asked_),
         pilots=copy.deepcopy(distilled.pilots_),
         _rows=rows,
+        _baseline=models.get(BASELINE),
     )

@@ -98,6 +98,7 @@ class DistillationReport:
     labels_asked: dict[str, int]
     pilots: list[dict[str, Any]]
     _rows: EvaluationRows
+    _baseline: Any = None
     warnings: list[str] = field(default_factory=list)
 
     def __str__(self):

@@ -91,7 +91,7 @@ def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
     return [section for section in sections if section.table or section.lines]
 
 
-def _format_figure(value: Any, spec: str) -> str:
+def format_figure(value: Any, spec: str) -> str:
     return "-" if value is None or value != value else format(value, spec)
 
 
@@ -106,12 +106,12 @@ def _compare_models(report: Any) -> Section:
         if key in _NEEDS_ROWS and None in figures:
             table.append([words, *("too few" for _ in names)])
         else:
-            table.append([words, *(_format_figure(value, spec) for value in figures)])
+            table.append([words, *(format_figure(value, spec) for value in figures)])
     student = report.models[STUDENT]
     if student["onnx_bytes"] is not None:
         blank = ["" for _ in names[:-1]]
         table += [
-            [words, *blank, _format_figure(student[key], spec)]
+            [words, *blank, format_figure(student[key], spec)]
             for key, words, spec in _ONNX_COSTS
         ]
     return Section(SIDE_BY_SIDE, header=["", *names], table=table)
@@ -125,14 +125,10 @@ def _list_findings(report: Any) -> Iterator[str]:
             if gains:
                 yield _describe_difference(other, words, gains[kind])
         if kind in report.share_recovered:
-            yield _describe_share(words, report.share_recovered[kind])
-    ratios = [
-        f"{_format_ratio(report.ratios[name], *pair)}{where}"
-        for name, pair, where in _RATIOS
-        if report.ratios[name] is not None
-    ]
+            yield describe_share(words, report.share_recovered[kind])
+    ratios = describe_ratios(report.ratios)
     if ratios:
-        yield f"Student against teacher: {', '.join(ratios)}."
+        yield f"Student against teacher: {ratios}."
 
 
 def _describe_difference(other: str, words: str, gain: dict[str, float]) -> str:
@@ -145,7 +141,17 @@ def _describe_difference(other: str, words: str, gain: dict[str, float]) -> str:
     )
 
 
-def _describe_share(words: str, share: dict[str, Any]) -> str:
+def describe_ratios(ratios: dict[str, float | None]) -> str:
+    """Return those known: "12 times smaller, 3.0 times faster on one row"."""
+    known = [
+        (ratio, pair, where)
+        for name, pair, where in _RATIOS
+        if (ratio := ratios[name]) is not None
+    ]
+    return ", ".join(_format_ratio(r, *pair) + where for r, pair, where in known)
+
+
+def describe_share(words: str, share: dict[str, Any]) -> str:
     text, advantage = "Share of the teacher's advantage recovered", share["advantage"]
     if share["share"] is None:
         reason = "the advantage is within chance" if advantage > 0 else "there is none"
@@ -177,9 +183,9 @@ def _show_parts(
         [
             escape_controls(part["name"]),
             f"{part['n_rows']:,}",
-            *(_format_figure(part[name]["accuracy"], ".3f") for name in names),
-            *(_format_figure(part[name]["log_loss"], ".3f") for name in names),
-            _format_figure(part[STUDENT]["agreement"], ".3f"),
+            *(format_figure(part[name]["accuracy"], ".3f") for name in names),
+            *(format_figure(part[name]["log_loss"], ".3f") for name in names),
+            format_figure(part[STUDENT]["agreement"], ".3f"),
             "behind" if part["behind"] else "",
         ]
         for part in shown
@@ -209,8 +215,8 @@ def _show_positives(report: Any, limit: int | None) -> Section:
     table = [
         [
             escape_controls(part["name"]),
-            _format_figure(part["rate"], ".3f"),
-            *(_format_figure(part[name][key], ".3f") for key in keys for name in names),
+            format_figure(part["rate"], ".3f"),
+            *(format_figure(part[name][key], ".3f") for key in keys for name in names),
         ]
         for part in _choose_parts(report.by_group, limit)
     ]

@@ -33,11 +33,11 @@ def format_sections(title: str, sections: list[Section], width: int = _WIDTH) ->
             lines += textwrap.wrap(
                 line, width, subsequent_indent="  ", break_on_hyphens=False
             )
-        lines += _format_table(section, width)
+        lines += format_table(section, width)
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _format_table(section: Section, page: int) -> list[str]:
+def format_table(section: Section, page: int) -> list[str]:
     """Names to the left, figures to the right; long names are cut to fit."""
     if not section.table:
         return []

@@ -11,57 +11,80 @@ import numpy as np
 import pytest
 from _command import (
     N_ROWS,
+    WITHOUT,
     call_module,
     make_frame,
     prepare_columns,
     read_report,
+    refuse,
     run,
     run_quickly,
     shrink_default_teacher,
 )
-from sklearn import datasets
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-STUDENTS = "mlp", "logistic", "tree", "forest", "lightgbm"
+from skdistill import __version__
+from skdistill.datasets import load_letter
+from skdistill.export import OnnxClassifier
+
+STUDENTS = "mlp", "logistic", "sgd", "tree", "forest", "extratrees", "hist"
+STUDENTS += "lightgbm", "xgboost", "catboost"
 
 
-def test_bundled_example(capsys, monkeypatch, tmp_path):
-    X, y = datasets.load_digits(return_X_y=True)
-    monkeypatch.setattr(
-        datasets, "load_digits", lambda return_X_y: (X[::4], y[::4] % 3)
-    )
+@pytest.fixture
+def small_example(monkeypatch):
+    """The bundled table, with fewer rows and trees, and without its networks."""
+    monkeypatch.setattr("skdistill._cli._example._N_TRAIN", 400)
+    monkeypatch.setattr("skdistill._cli._example._N_TEST", 400)
+    teacher = RandomForestClassifier(20)
+    monkeypatch.setattr("skdistill._cli._main.make_teacher", lambda: teacher)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_example")
+def test_bundled_example(capsys):
     assert run() == 0
     out, err = capsys.readouterr()
-    heads = [line.split() for line in out.splitlines()]
-    assert ["teacher", "baseline", "student"] in heads
+    lines = out.splitlines()
+    heads = [line.split() for line in lines]
+    assert ["teacher", "hard", "labels", "student", "as", "ONNX"] in heads
+    assert "letter (UCI, 26 classes): 400 rows to learn from, 400 to test on" in out
     assert "times smaller" in out
+    assert "Share of the teacher's advantage recovered" in out
+    assert "Wrote student.joblib, student.onnx, report.html." in out
     assert "joblib.load('student.joblib')" in out
-    assert max(map(len, out.splitlines())) <= 80
+    assert max(map(len, lines)) <= 80
     assert "DistilledClassifier" in err
-    assert os.listdir() == ["student.joblib"]
+    assert "s left" in err
+    assert sorted(os.listdir()) == ["report.html", "student.joblib", "student.onnx"]
+    X = load_letter().data
+    student, served = joblib.load("student.joblib"), OnnxClassifier("student.onnx")
+    proba = student.predict_proba(X[:50])
+    np.testing.assert_allclose(served.predict_proba(X[:50]), proba, atol=1e-5)
+    sizes = {f"{os.path.getsize(f'student.{kind}'):,}" for kind in ("joblib", "onnx")}
+    assert sizes < set(out.split())
 
 
 def test_csv_file(capsys, data, monkeypatch):
     shrink_default_teacher(monkeypatch)
     status = run(
-        *(data, "--target", "label", "--student", "logistic", "--cv", 2),
-        *("--temperature", 2, "--alpha", 0.8, "--seed", 3, "--test-size", 0.3),
+        *(data, "--target", "label", "--student", "logistic", *WITHOUT),
+        *("--seed", 3, "--test-size", 0.3, "--distilled"),
         *("--out", "small.joblib", "--json", "report.json"),
     )
     assert status == 0
     out, _ = capsys.readouterr()
     record = read_report()
-    assert record["parameters"]["temperature"] == 2
-    assert record["parameters"]["alpha"] == 0.8
-    assert record["parameters"]["cv"] == 2
     assert record["seed"] == record["parameters"]["random_state"] == 3
     assert record["versions"]["scikit-learn"]
     assert record["student_parameters"]["classifier__max_iter"] == 1000
     report = record["report"]
     assert report["n_rows"] == 48
     assert report["classes"] == ["bad", "good"]
+    assert record["written"] == "student"
     # The size of the report is that of the file.
     assert report["models"]["student"]["bytes"] == os.path.getsize("small.joblib")
     assert report["models"]["student"]["timed_calls"] >= 20
@@ -76,16 +99,35 @@ def test_same_seed_same_student(teacher):
     probas = []
     for name in ("a.joblib", "b.joblib"):
         assert run_quickly("--out", name) == 0
+        assert sorted(os.listdir())[0] == "a.joblib"
         probas.append(joblib.load(name).predict_proba(rows))
     np.testing.assert_array_equal(*probas)
 
 
-@pytest.mark.parametrize("name", sorted({*STUDENTS} - {"mlp"}))
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("logistic", "tree", "lightgbm"),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("sgd", "forest", "extratrees", "hist", "catboost")
+        ),
+    ],
+)
 def test_students(name, capsys, teacher):
+    libraries = {"lightgbm": "LightGBM", "catboost": "CatBoost"}
+    library = libraries.get(name, "scikit-learn")
+    if name in libraries:
+        pytest.importorskip(name)
     assert run_quickly("--student", name) == 0
     out, _ = capsys.readouterr()
-    library = "LightGBM" if name == "lightgbm" else "scikit-learn"
     assert f"with {library} alone" in out
+
+
+def test_xgboost_says_which_labels_it_takes(capsys, teacher):
+    pytest.importorskip("xgboost")
+    line = refuse(capsys, "--student", "xgboost", runner=run_quickly)
+    assert "needs the labels 0 to 1" in line
 
 
 def test_the_report_is_printed_and_written(capsys, teacher):
@@ -93,14 +135,17 @@ def test_the_report_is_printed_and_written(capsys, teacher):
     words = " ".join(capsys.readouterr().out.split())
     report = read_report()["report"]
     assert report["n_rows"] == 40
-    for key, spec in (("accuracy", ".4f"), ("log_loss", ".4f"), ("bytes", ",d")):
+    specs = {"accuracy": ".4f", "log_loss": ".4f", "bytes": ",d"}
+    specs |= {"latency_p50_us": ",.0f", "rows_per_second": ",.0f"}
+    for key, spec in specs.items():
         row = [format(figures[key], spec) for figures in report["models"].values()]
         assert " ".join(row) in words
     assert report["warnings"]
     for line in report["warnings"]:
         assert line in words
-    gain = report["against_teacher"]["accuracy"]["gain"]
-    assert f"Student minus teacher, accuracy: {gain:+.4f}" in words
+    assert f"{report['ratios']['smaller']:.1f} times smaller" in words or (
+        f"{report['ratios']['smaller']:,.0f} times smaller" in words
+    )
 
 
 def test_says_that_there_is_no_advantage(capsys, data):
@@ -178,15 +223,57 @@ def test_loads_without_the_package(teacher):
     np.testing.assert_array_equal(joblib.load("proba.joblib"), expected)
 
 
-def test_help_is_short():
+def test_help_is_short(capsys):
     done = call_module("--help")
     assert done.returncode == 0
-    assert len(done.stdout.splitlines()) <= 12
-    for action in ("--target", "--teacher", "--student", "--out", "--json", "--test"):
-        assert action in done.stdout
+    assert len(done.stdout.splitlines()) <= 24
+    options = ["--target", "--teacher", "--student", "--out", "--json", "--test"]
+    options += ["--report", "--no-onnx", "--no-report", "--distilled", "--version"]
+    for option in options:
+        assert option in done.stdout
+    for option in ("--temperature", "--alpha", "--cv"):
+        assert option not in done.stdout
+    (example,) = (x for x in done.stdout.splitlines() if x.startswith("example: "))
+    # It is refused for the file that is missing, and not for an option.
+    words = [word.replace(".onnx", ".joblib") for word in example.split()[2:]]
+    assert "can't read customers.csv" in refuse(capsys, *words)
     for name in STUDENTS:
         assert name in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 81
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        run("--version")
+    assert capsys.readouterr().out == f"skdistill {__version__}\n"
+
+
+@pytest.fixture
+def better_on_hard_labels(data):
+    """A teacher that has learned nothing, fitted on the rows of the file."""
+    frame = make_frame()
+    labels = frame.pop("label").to_numpy(dtype=str)
+    model = make_pipeline(prepare_columns(), LogisticRegression())
+    shuffled = np.random.RandomState(0).permutation(labels)
+    joblib.dump(model.fit(frame, shuffled), "teacher.joblib")
+    return frame
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.usefixtures("better_on_hard_labels")
+def test_the_better_student_is_written(keep, capsys):
+    options = ["--distilled"] if keep else []
+    assert run_quickly("--json", "report.json", "--student", "tree", *options) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    record = read_report()
+    losses = {k: v["log_loss"] for k, v in record["report"]["models"].items()}
+    better = losses["baseline"] < losses["student"]
+    assert record["written"] == ("baseline" if better and not keep else "student")
+    said = f"has the lower log loss ({losses['baseline']:.4f} against "
+    assert (said in words) == (better and not keep)
+    figures = record["report"]["models"][record["written"]]
+    size = os.path.getsize("student.joblib")
+    assert size == pytest.approx(figures["bytes"], rel=0.02)
 
 
 def test_lines_without_rich(capsys, teacher, monkeypatch):

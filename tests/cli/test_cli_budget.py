@@ -2,6 +2,7 @@
 
 import os
 import sys
+from unittest.mock import Mock
 
 import joblib
 import numpy as np
@@ -49,7 +50,7 @@ def frame():
 
 
 def run(*arguments):
-    return run_command("data.csv", "--target", "label", *arguments)
+    return run_command("data.csv", "--target", "label", "--no-report", *arguments)
 
 
 def test_best_inside_the_budget(capsys, frame):
@@ -97,10 +98,16 @@ def test_text_and_gaps(capsys, frame):
 
 
 @pytest.mark.usefixtures("few")
-def test_gaps_in_numbers(frame):
+def test_gaps_in_numbers(capsys, frame, monkeypatch):
     frame.loc[::7, "b"] = np.nan
     frame.to_csv("data.csv", index=False)
+    # What can't be exported is named, and the other files are written.
+    error = ValueError("The ONNX model must equal predict_proba")
+    monkeypatch.setattr("skdistill.metrics._costs.to_onnx", Mock(side_effect=error))
     assert run("--max-bytes", 10**9) == 0
+    assert "No ONNX file: The ONNX model must equal" in capsys.readouterr().out
+    assert not os.path.exists("student.onnx")
+    assert run("--max-bytes", 10**9, "--out", "x.onnx") == 2
     rows = frame.drop(columns="label").to_numpy()
     assert joblib.load("student.joblib").predict_proba(rows).shape == (240, 2)
 
@@ -143,14 +150,14 @@ def test_says_when_the_refitted_student_outgrew_the_budget(capsys, frame, monkey
     """Boosted trees of all rows are larger than those of two thirds of them."""
     for name in [name for name in CANDIDATES if name != "lightgbm-50x7"]:
         monkeypatch.delitem(CANDIDATES, name)
-    assert run("--max-bytes", 10**9, "--json", "report.json") == 0
+    assert run("--max-bytes", 10**9, "--json", "report.json", "--distilled") == 0
     record = read_report()
     (boosted,) = record["candidates"]
     limit = int(boosted["bytes"]) + 1
     size = record["report"]["models"]["student"]["bytes"]
     assert size > limit
     assert "over the budget" not in capsys.readouterr().out
-    assert run("--max-bytes", limit) == 0
+    assert run("--max-bytes", limit, "--distilled") == 0
     out, _ = capsys.readouterr()
     assert f"over the budget: {size:,} bytes instead of {limit:,}" in out
 
@@ -161,7 +168,6 @@ def test_says_when_the_refitted_student_outgrew_the_budget(capsys, frame, monkey
         (["--max-bytes", "0"], "must be a whole number in [1, inf)"),
         (["--max-latency-us", "-3"], "must be a number in (0, inf)"),
         (["--max-bytes", "100", "--student", "tree"], "leave out --student"),
-        (["--max-bytes", "9000", "--temperature", "2"], "temperature"),
     ],
 )
 def test_refused_options(arguments, said, capsys, frame):

@@ -58,9 +58,9 @@ def read_docstring():
     return textwrap.dedent(notes.split("References")[0]).strip().splitlines()
 
 
-def read_readme():
-    """The same of the README, after the import."""
-    text = (Path(__file__).parents[2] / "README.md").read_text()
+def read_guide():
+    """The same of the guide, after the import."""
+    text = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
     code = text.split("Serving without skdistill")[1].split("```")[1]
     return code.split("import onnxruntime\n")[1].strip().splitlines()
 
@@ -69,7 +69,7 @@ def read_readme():
 
 
 @pytest.mark.parametrize(
-    ("read", "file"), [(read_docstring, "model.onnx"), (read_readme, "student.onnx")]
+    ("read", "file"), [(read_docstring, "model.onnx"), (read_guide, "student.onnx")]
 )
 @pytest.mark.parametrize("name", STUDENTS)
 def test_the_documented_session_is_equal(

@@ -255,8 +255,8 @@ def test_they_pass_whole_through_a_search(routed):
     assert model.memorization_["accuracy_out_of_fold"] == expected
 
 
-def test_the_readmes_pipeline_transforms_them():
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_guides_pipeline_transforms_them():
+    text = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
     code = re.search(r"<!-- validation-rows -->\n```python\n(.*?)```", text, re.S)[1]
     rows, raw = StandardScaler().fit_transform(X), ROWS[800:]
     given = {"fitted": Spy().fit(rows, Y), "X_train": X, "y_train": Y, "U": raw}

@@ -1,0 +1,104 @@
+"""What is written: one of the two students, as joblib and as ONNX, and the page."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..export._libraries import import_for_onnx
+from ..inspection import DistillationReport
+from ..inspection._evaluation_rows import BASELINE, STUDENT
+from ..inspection._figures import compare_costs, measure_onnx_costs
+from ..inspection._report_html import format_page
+from ..metrics._costs import dump_deployed
+from ._budget_search import name_deployment, name_files
+from ._errors import Refusal, one_line
+from ._read_data import Rows
+
+#: Of the figures as ONNX, in place of those of the pickle.
+_COSTS = "bytes", "latency_p50_us", "rows_per_second"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The model that is written.
+
+    `name` is "student", or "baseline" where hard labels gave the better student;
+    `figures` are the report's with those as ONNX; `onnx` is that file, or None, and
+    `no_onnx` why.
+    """
+
+    name: str
+    model: Any
+    figures: dict[str, Any]
+    onnx: bytes | None = None
+    no_onnx: str = ""
+
+    def compare(self, teacher: dict[str, Any]) -> dict[str, float | None]:
+        """Return how many times what is served is smaller and faster."""
+        served = self.figures
+        if self.onnx is not None:
+            served = {key: self.figures[f"onnx_{key}"] for key in _COSTS}
+        return compare_costs(teacher, served)
+
+
+def choose_deployed(
+    options: Namespace, distilled: Any, report: DistillationReport, rows: Rows
+) -> Deployed:
+    """Choose the student of the lower log loss; `--distilled` keeps the distilled.
+
+    Raises
+    ------
+    Refusal
+        `--out` names an ONNX file, and there is none.
+    """
+    figures = report.models
+    better = figures[BASELINE]["log_loss"] < figures[STUDENT]["log_loss"]
+    name, model = STUDENT, distilled.student_
+    if better and not options.distilled:
+        name, model = BASELINE, report._baseline
+    found = dict(figures[name])
+    if options.no_onnx:
+        return Deployed(name, model, found)
+    try:
+        content = dump_deployed(model, "onnx", rows.X)
+    except Exception as error:
+        # A converter's own; or the file is not equal to the model, and not written.
+        if name_deployment(options) == "onnx":
+            raise Refusal(one_line(error)) from error
+        return Deployed(name, model, found, None, one_line(error))
+    if name == BASELINE:
+        found |= measure_onnx_costs(model, rows.X_test)
+    if found["onnx_error"]:
+        return Deployed(name, model, found, None, found["onnx_error"])
+    return Deployed(name, model, found, content)
+
+
+def write_contents(
+    options: Namespace, deployed: Deployed, report: DistillationReport
+) -> tuple[dict[Path, bytes], list[str]]:
+    """Return the contents of the files by name, and why others are missing."""
+    pickle, onnx = name_files(options)
+    contents, missing = {pickle: dump_deployed(deployed.model)}, []
+    if deployed.onnx is not None:
+        contents[onnx] = deployed.onnx
+    elif deployed.no_onnx:
+        missing.append(f"No ONNX file: {deployed.no_onnx}")
+    if not options.no_report:
+        try:
+            contents[options.report] = format_page(report).encode()
+        except ImportError as error:
+            missing.append(f"No page of the report: {one_line(error)}")
+    return contents, missing
+
+
+def explain_no_onnx() -> str:
+    """Return "", or why the libraries are missing."""
+    try:
+        import_for_onnx("onnx")
+        import_for_onnx("onnxruntime")
+    except ImportError as error:
+        return one_line(error)
+    return ""
