@@ -417,7 +417,6 @@ def test_refusals_name_the_fix_and_change_nothing(name):
 # scikit-learn's contract -------------------------------------------------------------
 
 COMBINATIONS = {
-    "defaults": DistilledRegressor(**ALONE),
     "ridge-linear": DistilledRegressor(Ridge(), LinearRegression(), **ALONE),
     "forest-mlp": DistilledRegressor(
         RandomForestRegressor(5),
@@ -433,7 +432,6 @@ COMBINATIONS = {
 
 #: Parts whose own rules count rows, whatever the weights.
 ROW_COUNTERS = {
-    "defaults": LGBMRegressor(n_estimators=10, min_child_samples=2, verbose=-1),
     "forest-mlp": RandomForestRegressor(5),
     "boosting-lightgbm": HistGradientBoostingRegressor(max_iter=9, min_samples_leaf=2),
 }
@@ -456,10 +454,24 @@ def test_common_checks_of_regressors(estimator, check):
     check(estimator)
 
 
+def count_rows_too(estimator):
+    check = "check_sample_weight_equivalence_on_{}_data"
+    reason = "LightGBM limits leaves by rows"
+    return {check.format(kind): reason for kind in ("dense", "sparse")}
+
+
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["defaults", "boosting-lightgbm"])
-def test_regressors_that_count_rows_fail_on_their_own(name):
-    part = ROW_COUNTERS[name]
+@parametrize_with_checks(
+    [DistilledRegressor(**ALONE)], expected_failed_checks=count_rows_too
+)
+def test_common_checks_of_the_default_regressor(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_regressor_that_counts_rows_fails_on_its_own():
+    part = ROW_COUNTERS["boosting-lightgbm"]
     with pytest.raises(AssertionError, match="not equivalent"):
         check_sample_weight_equivalence_on_dense_data(type(part).__name__, part)
 
