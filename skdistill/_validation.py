@@ -259,7 +259,10 @@ def _check_labels(y: NDArray[Any]) -> None:
             f"y must hold a label for every row; {len(missing)} are missing or NaN, "
             f"the first in row {missing[0]}. Leave those rows out."
         )
-    check_classification_targets(y)
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        raise ValueError(f"{error} DistilledRegressor learns values.") from None
 
 
 #: Weights are said to move the rate of a class where they do so by this factor, and by

@@ -128,7 +128,8 @@ def _check_labels(y: NDArray[Any], target: str, path: Path) -> None:
     ):
         raise Refusal(
             f"the target {target!r} of {path} is continuous ({n_classes} values), "
-            "and regression is not supported. Bin it, or name another column."
+            "and the command learns classes. Use skdistill.DistilledRegressor in "
+            "Python, bin the target, or name another column."
         )
 
 

@@ -34,7 +34,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from skdistill import DistilledRegressor, FunctionRegressor
+from skdistill import DistilledClassifier, DistilledRegressor, FunctionRegressor
 
 X, Y = make_values(200)
 PAIR = np.column_stack([Y, 100 * X[:, 0] - Y])
@@ -412,6 +412,12 @@ def test_refusals_name_the_fix_and_change_nothing(name):
     with pytest.raises(error, match=message):
         est.fit(X, fit.pop("y", Y) if "y" in (fit := dict(fit)) else Y, **fit)
     assert vars(est) == before
+
+
+def test_a_classifier_of_values_names_the_regressor():
+    parts = sklearn.linear_model.LogisticRegression(), DecisionTreeRegressor()
+    with pytest.raises(ValueError, match="DistilledRegressor learns values"):
+        DistilledClassifier(*parts).fit(X, Y)
 
 
 # scikit-learn's contract -------------------------------------------------------------
