@@ -125,7 +125,10 @@ def write_rows(form, n_rows=40):
         ("a;a;label\n1;2;x\n", "names columns twice: ['a']"),
         (f"a,label\n{_ROWS}-inf,x\n", "column 'a' of bad.csv holds -inf in row 41"),
         (f"a,label\n{_ROWS}1e308,x\n", "column 'a' of bad.csv holds 1e+308 in row 41"),
-        (write_rows("{},{}"), "is continuous (40 values), and regression is not supp"),
+        (
+            write_rows("{},{}"),
+            "is continuous (40 values), and the command learns classes",
+        ),
     ],
 )
 def test_refused_text(text, received, capsys):
