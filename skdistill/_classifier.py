@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.random import RandomState
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from ._distilled import Distilled
 from ._progress import with_callbacks
 from ._students import read_labels
+from ._typing import AnyArray, FloatArray
 
 
 class DistilledClassifier(ClassifierMixin, Distilled):
@@ -191,23 +195,23 @@ class DistilledClassifier(ClassifierMixin, Distilled):
 
     def __init__(
         self,
-        teacher=None,
-        student=None,
+        teacher: Any = None,
+        student: Any = None,
         *,
-        temperature="auto",
-        alpha="auto",
-        augmenter="auto",
-        n_synthetic="auto",
-        cv=None,
-        calibrate="auto",
-        fine_tune=0,
-        pilot=1.0,
-        max_labels=None,
-        memory=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=False,
-    ):
+        temperature: float | str = "auto",
+        alpha: float | str = "auto",
+        augmenter: Any = "auto",
+        n_synthetic: int | str = "auto",
+        cv: Any = None,
+        calibrate: bool | str = "auto",
+        fine_tune: int = 0,
+        pilot: float = 1.0,
+        max_labels: int | None = None,
+        memory: Any = None,
+        n_jobs: int | None = None,
+        random_state: RandomState | int | None = None,
+        verbose: bool = False,
+    ) -> None:
         self.teacher = teacher
         self.student = student
         self.temperature = temperature
@@ -227,17 +231,17 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     @with_callbacks
     def fit(
         self,
-        X,
-        y,
+        X: Any,
+        y: Any,
         *,
-        sample_weight=None,
-        teacher_proba=None,
-        X_unlabeled=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        **params,
-    ):
+        sample_weight: Any = None,
+        teacher_proba: Any = None,
+        X_unlabeled: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        **params: Any,
+    ) -> Self:
         """Fit the teacher, label the rows, and fit the student on the labels.
 
         Parameters
@@ -290,7 +294,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
             X, y, sample_weight, teacher_proba, X_unlabeled, validation, params
         )
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> FloatArray:
         """Return probabilities of the classes, at temperature 1.
 
         Parameters
@@ -304,7 +308,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         """
         return self._served().predict_proba(X)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> AnyArray:
         """Return labels, as the student predicts them.
 
         Parameters
@@ -319,7 +323,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         student = self._served()
         return read_labels(student, student.predict(X), self.classes_)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> FloatArray:
         """Return the logarithm of `predict_proba`.
 
         Parameters
@@ -335,7 +339,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
             return np.log(self.predict_proba(X))
 
     @available_if(lambda self: hasattr(self.student_, "decision_function"))
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> FloatArray:
         """Return the student's decision function.
 
         Parameters

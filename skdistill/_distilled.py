@@ -19,6 +19,7 @@ from ._fit import (
     list_steps,
     make_soft_data,
 )
+from ._learned_html import format_learned
 from ._nested import can_refit
 from ._parts import clone_parts
 from ._progress import CallbackSupportMixin, Progress, raise_interrupts
@@ -88,6 +89,11 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             to_split = MethodMapping().add(caller="fit", callee="split")
             router.add(splitter=self.cv, method_mapping=to_split)
         return router
+
+    def _html_repr(self) -> str:
+        # scikit-learn's diagram, and below it what a fit decided.
+        html = super()._html_repr()
+        return html + format_learned(self) if "student_" in vars(self) else html
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

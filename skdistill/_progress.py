@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 try:
-    from sklearn.callback import CallbackSupportMixin, ProgressBar, with_callbacks
+    from sklearn.callback import CallbackSupportMixin, ProgressBar
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
@@ -24,9 +25,18 @@ except ImportError:
         """Raise the error of a progress bar that cannot be shown."""
         raise ImportError("A progress bar needs sklearn.callback.")
 
-    def with_callbacks(method: Any) -> Any:
+    def _with_callbacks(method: Any) -> Any:
         """Return the method as it is."""
         return method
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def with_callbacks(method: _Method) -> _Method:
+    """Return scikit-learn's decorated method, with the type of the method."""
+    decorated: _Method = _with_callbacks(method)
+    return decorated
 
 
 __all__ = [

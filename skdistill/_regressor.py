@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
+from numpy.random import RandomState
 from sklearn.base import RegressorMixin
 
 from ._distilled import Distilled
 from ._nested import takes_outputs
 from ._progress import with_callbacks
+from ._typing import AnyArray
 from ._value_data import as_columns
 
 
@@ -148,21 +152,21 @@ class DistilledRegressor(RegressorMixin, Distilled):
 
     def __init__(
         self,
-        teacher=None,
-        student=None,
+        teacher: Any = None,
+        student: Any = None,
         *,
-        alpha="auto",
-        augmenter="auto",
-        n_synthetic="auto",
-        cv=None,
-        fine_tune=0,
-        pilot=1.0,
-        max_labels=None,
-        memory=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=False,
-    ):
+        alpha: float | str = "auto",
+        augmenter: Any = "auto",
+        n_synthetic: int | str = "auto",
+        cv: Any = None,
+        fine_tune: int = 0,
+        pilot: float = 1.0,
+        max_labels: int | None = None,
+        memory: Any = None,
+        n_jobs: int | None = None,
+        random_state: RandomState | int | None = None,
+        verbose: bool = False,
+    ) -> None:
         self.teacher = teacher
         self.student = student
         self.alpha = alpha
@@ -185,17 +189,17 @@ class DistilledRegressor(RegressorMixin, Distilled):
     @with_callbacks
     def fit(
         self,
-        X,
-        y,
+        X: Any,
+        y: Any,
         *,
-        sample_weight=None,
-        teacher_prediction=None,
-        X_unlabeled=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        **params,
-    ):
+        sample_weight: Any = None,
+        teacher_prediction: Any = None,
+        X_unlabeled: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+        **params: Any,
+    ) -> Self:
         """Fit the teacher, label the rows, and fit the student on the labels.
 
         Parameters
@@ -241,7 +245,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
             *(X, y, sample_weight, teacher_prediction, X_unlabeled, validation, params)
         )
 
-    def predict(self, X):
+    def predict(self, X: Any) -> AnyArray:
         """Return values, as the student predicts them.
 
         Parameters

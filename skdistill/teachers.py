@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -14,7 +14,7 @@ from ._frames import take_chunk
 from ._labels._probabilities import check_probabilities
 from ._labels._values import check_values
 from ._sklearn import _num_samples
-from ._typing import FloatArray
+from ._typing import AnyArray, FloatArray
 from ._version import Versioned
 
 __all__ = ["FunctionClassifier", "FunctionRegressor"]
@@ -139,7 +139,9 @@ class FunctionClassifier(ClassifierMixin, _FunctionModel):
     True
     """
 
-    def __init__(self, func, classes, *, batch_size=None):
+    def __init__(
+        self, func: Callable[[Any], Any], classes: Any, *, batch_size: int | None = None
+    ) -> None:
         self.func = func
         self.classes = classes
         self.batch_size = batch_size
@@ -149,7 +151,7 @@ class FunctionClassifier(ClassifierMixin, _FunctionModel):
         """The labels of the columns."""
         return np.asarray(self.classes)
 
-    def fit(self, X=None, y=None):
+    def fit(self, X: Any = None, y: Any = None) -> Self:
         """Check the parameters; nothing is fitted.
 
         Parameters
@@ -182,7 +184,7 @@ class FunctionClassifier(ClassifierMixin, _FunctionModel):
             )
         return self
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> FloatArray:
         """Call the function on batches of rows.
 
         Parameters
@@ -209,7 +211,7 @@ class FunctionClassifier(ClassifierMixin, _FunctionModel):
 
         return np.concatenate([np.empty((0, len(classes))), *self._call(X, read)])
 
-    def predict(self, X):
+    def predict(self, X: Any) -> AnyArray:
         """Return the label of the largest probability.
 
         Parameters
@@ -262,11 +264,13 @@ class FunctionRegressor(RegressorMixin, _FunctionModel):
     True
     """
 
-    def __init__(self, func, *, batch_size=None):
+    def __init__(
+        self, func: Callable[[Any], Any], *, batch_size: int | None = None
+    ) -> None:
         self.func = func
         self.batch_size = batch_size
 
-    def fit(self, X=None, y=None):
+    def fit(self, X: Any = None, y: Any = None) -> Self:
         """Check the parameters; nothing is fitted.
 
         Parameters
@@ -289,7 +293,7 @@ class FunctionRegressor(RegressorMixin, _FunctionModel):
         self._check("values")
         return self
 
-    def predict(self, X):
+    def predict(self, X: Any) -> AnyArray:
         """Call the function on batches of rows.
 
         Parameters

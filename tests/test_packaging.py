@@ -131,3 +131,69 @@ def test_import_from_the_wheel_is_light(wheel, tmp_path):
     file, heavy = json.loads(_run("-I", "-c", code, cwd=tmp_path).stdout)
     assert Path(file).is_relative_to(tmp_path / "site")
     assert heavy == []
+
+
+#: What a user's program may rely on, line by line.
+CONSUMER = """
+from typing import Any, assert_type
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdistill import DistilledClassifier, DistilledRegressor, FunctionClassifier
+
+Floats = NDArray[np.float64]
+
+def use(X: Any, y: Any) -> None:
+    distilled = DistilledClassifier(cv=5, n_synthetic="auto", random_state=0)
+    assert_type(distilled.fit(X, y, X_val=X, y_val=y), DistilledClassifier)
+    assert_type(distilled.predict_proba(X), Floats)
+    assert_type(distilled.predict_log_proba(X), Floats)
+    assert_type(distilled.predict(X), NDArray[Any])
+    assert_type(DistilledRegressor(alpha=0.5).fit(X, y), DistilledRegressor)
+    assert_type(DistilledRegressor().predict(X), NDArray[Any])
+    assert_type(FunctionClassifier(len, [0, 1]).predict_proba(X), Floats)
+"""
+#: Each line holds one error.
+MISTAKEN = """
+from skdistill import DistilledClassifier, FunctionClassifier
+
+DistilledClassifier(temprature=2)  # call-arg
+DistilledClassifier(n_jobs="two")  # arg-type
+DistilledClassifier().fit([[0.0]])  # call-arg
+FunctionClassifier("f", [0, 1])  # arg-type
+"""
+
+
+@pytest.mark.slow
+def test_the_wheel_type_checks_what_uses_it(wheel, tmp_path):
+    site = tmp_path / "site"
+    _run(
+        *("-m", "pip", "install", "--quiet", "--no-deps", "--no-index"),
+        *("--target", site, wheel),
+        cwd=tmp_path,
+    )
+    (tmp_path / "consumer.py").write_text(CONSUMER)
+    (tmp_path / "mistaken.py").write_text(MISTAKEN)
+    (tmp_path / "mypy.ini").write_text(
+        "[mypy]\nignore_missing_imports = True\nfollow_imports = silent\n"
+        "[mypy-sklearn.*,scipy.*,lightgbm.*,torch.*,pandas.*,narwhals.*]\n"
+        "follow_imports = skip\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--no-error-summary"]
+    env = {**os.environ, "MYPYPATH": str(site)}
+    results = [
+        subprocess.run(
+            [*command, name], cwd=tmp_path, env=env, capture_output=True, text=True
+        ).stdout
+        for name in ("consumer.py", "mistaken.py")
+    ]
+    assert results[0] == ""
+    expected = [
+        (str(number), f"[{line.split('# ')[1]}]")
+        for number, line in enumerate(MISTAKEN.split("\n"), 1)
+        if "# " in line
+    ]
+    errors = [line for line in results[1].splitlines() if ": error: " in line]
+    found = [(line.split(":")[1], line.split()[-1]) for line in errors]
+    assert found == expected

@@ -19,6 +19,7 @@ ROOMS = [
     *("transfer", "datasets", "torch"),
     *("_value_data", "_soft_data", "_paired", "_dataset"),
     *("_nested", "_frames", "_version", "_warnings", "_files", "_tasks", "_progress"),
+    "_learned_html",
     *("_checks", "_typing", "_sklearn"),
 ]
 

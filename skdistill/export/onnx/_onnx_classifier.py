@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sklearn.base import ClassifierMixin
 
+from ..._typing import AnyArray, FloatArray
 from ._onnx_model import OnnxModel
 
 
@@ -70,7 +73,7 @@ class OnnxClassifier(ClassifierMixin, OnnxModel):
         """The labels in the order of the probabilities."""
         return self._open().classes
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> FloatArray:
         """Return the probabilities of the classes.
 
         Parameters
@@ -90,7 +93,7 @@ class OnnxClassifier(ClassifierMixin, OnnxModel):
         """
         return self._open().ask(X, ["probabilities"])[0]
 
-    def predict(self, X):
+    def predict(self, X: Any) -> AnyArray:
         """Return the most probable labels.
 
         Parameters

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sklearn.base import RegressorMixin
 
+from ..._typing import AnyArray
 from ._onnx_model import OnnxModel
 from ._values import VALUES
 
@@ -50,7 +53,7 @@ class OnnxRegressor(RegressorMixin, OnnxModel):
     True
     """
 
-    def predict(self, X):
+    def predict(self, X: Any) -> AnyArray:
         """Return the values.
 
         Parameters
