@@ -41,7 +41,8 @@ def latency_scorer(
     deployment : {"joblib", "onnx"}, default="joblib"
         Whether scikit-learn serves, on rows in the container that they come in, or
         :class:`~skdistill.export.OnnxClassifier`, on arrays, and on dicts of columns
-        in place of data frames, as a service has them. "onnx" needs the extra `onnx`.
+        in place of data frames, as a service has them; the model is that of
+        ``to_onnx(..., grouped=True)``. "onnx" needs the extra `onnx`.
 
     Returns
     -------
@@ -155,7 +156,7 @@ def size_scorer(*, deployment: str = "joblib") -> _SizeScorer:
     deployment : {"joblib", "onnx"}, default="joblib"
         Whether the size is that of the pickle of what :func:`skdistill.export.slim`
         returns, with the highest protocol and uncompressed, or that of the model of
-        :func:`skdistill.export.to_onnx`. "onnx" needs the extra `onnx`.
+        :func:`skdistill.export.to_onnx`, grouped. "onnx" needs the extra `onnx`.
 
     Returns
     -------
