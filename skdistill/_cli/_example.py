@@ -20,7 +20,7 @@ SOURCE = "letter (UCI, 26 classes)"
 #: Of the students that the command line names.
 STUDENT = "mlp-64-32"
 #: As many as a minute of two cores allows.
-_N_TRAIN, _N_TEST = 2000, 4000
+_N_TRAIN, _N_TEST = 2000, 3000
 
 
 def split_example(seed: int) -> list[Any]:

@@ -128,9 +128,7 @@ def _fit_distilled(
 
     With a budget, `options.student` is set to the name of the student chosen.
     """
-    # The bundled table is large enough for the start of other processes to pay.
-    n_jobs = -1 if options.data is None else None
-    distilled = DistilledClassifier(teacher, n_jobs=n_jobs, random_state=options.seed)
+    distilled = DistilledClassifier(teacher, random_state=options.seed)
     if searches(options):
         distilled, candidates = search_students(distilled, rows, options, _fit_visibly)
         options.student = next(found.name for found in candidates if found.chosen)
