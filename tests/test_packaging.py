@@ -87,6 +87,8 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
 def test_wheel_metadata(wheel):
     with zipfile.ZipFile(wheel) as archive:
         metadata = archive.read(f"skdistill-{VERSION}.dist-info/METADATA").decode()
+        scripts = archive.read(f"skdistill-{VERSION}.dist-info/entry_points.txt")
+    assert b"skdistill = skdistill._cli:main" in scripts
     assert "License-Expression: BSD-3-Clause AND CC-BY-4.0" in metadata
     assert "Requires-Python: >=3.11" in metadata
     for requirement in PROJECT["project"]["dependencies"]:
