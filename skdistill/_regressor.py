@@ -136,12 +136,15 @@ class DistilledRegressor(RegressorMixin, Distilled):
     --------
     >>> from sklearn.datasets import make_friedman1
     >>> from sklearn.ensemble import ExtraTreesRegressor
-    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> from sklearn.neural_network import MLPRegressor
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
     >>> from skdistill import DistilledRegressor
-    >>> X, y = make_friedman1(1000, random_state=0)
+    >>> X, y = make_friedman1(600, noise=2.0, random_state=0)
+    >>> network = MLPRegressor(hidden_layer_sizes=(32,), max_iter=300)
     >>> distilled = DistilledRegressor(
     ...     teacher=ExtraTreesRegressor(),
-    ...     student=DecisionTreeRegressor(max_depth=7),
+    ...     student=make_pipeline(StandardScaler(), network),
     ...     random_state=0,
     ... ).fit(X, y)
     >>> distilled.score(X, y) > 0.8

@@ -206,7 +206,7 @@ def test_nested_parameters_are_read_and_set():
     assert set(distilled.get_params(deep=False)) == {
         "teacher", "student", "temperature", "alpha", "augmenter", "n_synthetic",
         "cv", "calibrate", "fine_tune", "pilot", "memory", "n_jobs", "random_state",
-        "verbose",
+        "verbose", "max_labels",
     }  # fmt: skip
     distilled.set_params(teacher__forest__n_estimators=2, student__mlp__alpha=0.5)
     assert distilled.teacher.estimators[1][1].n_estimators == 2

@@ -102,7 +102,7 @@ def test_dates_become_numbers(capsys, monkeypatch):
     days[3] = pd.NaT
     write(when=days)
     write("test.csv", seed=2, when="2020-02-29")
-    options = "--student", "logistic", "--cv", 2, "--json", "report.json"
+    options = "--student", "logistic", "--json", "report.json"
     assert run("data.csv", "--target", "label", "--test", "test.csv", *options) == 0
     record = read_report()
     names = joblib.load("student.joblib").feature_names_in_.tolist()
