@@ -42,6 +42,7 @@ class TimedMemory:
             finally:
                 self.seconds += process_time() - start
 
+        timed.check_call_in_cache = cached.check_call_in_cache
         return timed
 
 

@@ -391,6 +391,6 @@ def test_import_without_the_libraries():
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True
     )
-    expected = ["OnnxClassifier", "prune", "register_with_skl2onnx"]
+    expected = ["OnnxClassifier", "OnnxRegressor", "prune", "register_with_skl2onnx"]
     expected += ["slim", "to_c", "to_onnx"]
     assert result.stdout == f"{expected}\n", result.stderr
