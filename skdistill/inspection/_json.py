@@ -10,6 +10,31 @@ from typing import Any
 import numpy as np
 
 
+class PlainFigures:
+    """Gives the public attributes of a report as plain values, and as JSON."""
+
+    def to_dict(self):
+        """Return every figure, in plain Python types.
+
+        Returns
+        -------
+        figures : dict
+            The attributes by name; NaN where a figure is undefined.
+        """
+        names = [name for name in vars(self) if not name.startswith("_")]
+        return make_plain({name: getattr(self, name) for name in names})
+
+    def to_json(self):
+        """Return every figure as JSON.
+
+        Returns
+        -------
+        text : str
+            An object with the keys of :meth:`to_dict`; null for NaN and infinity.
+        """
+        return encode_json(self.to_dict()).decode()
+
+
 def make_plain(value: Any) -> Any:
     """Return the value with Python's own types in place of NumPy's."""
     return _map_leaves(

@@ -22,7 +22,7 @@ from ._baseline import make_baseline
 from ._evaluation_rows import BASELINE, STUDENT, TEACHER, ValueRows, check_rows
 from ._figures import Figures, compare_costs, measure_costs, name_classifier
 from ._intervals import measure_gains
-from ._json import encode_json, make_plain
+from ._json import PlainFigures
 from ._report_sections import SIDE_BY_SIDE, WARNINGS, Section
 from ._report_text import format_sections
 
@@ -39,7 +39,7 @@ _SHOWN = (
 
 
 @dataclass(eq=False, repr=False)
-class RegressionReport:
+class RegressionReport(PlainFigures):
     """A student of values beside teacher and baseline; see `regression_report`.
 
     ``str(report)`` is the report in plain text.
@@ -98,26 +98,6 @@ class RegressionReport:
 
     def __repr__(self):
         return f"<RegressionReport of {self.n_rows} rows, {', '.join(self.models)}>"
-
-    def to_dict(self):
-        """Return every figure, in plain Python types.
-
-        Returns
-        -------
-        figures : dict
-            The attributes by name.
-        """
-        return make_plain(vars(self))
-
-    def to_json(self):
-        """Return every figure as JSON.
-
-        Returns
-        -------
-        text : str
-            An object with the keys of :meth:`to_dict`; null for NaN and infinity.
-        """
-        return encode_json(self.to_dict()).decode()
 
 
 def regression_report(

@@ -8,13 +8,13 @@ from typing import Any
 from .._files import write_file
 from ._evaluation_rows import EvaluationRows
 from ._figures import Figures
-from ._json import encode_json, make_plain
+from ._json import PlainFigures
 from ._report_html import format_fragment, format_page
 from ._report_text import format_text
 
 
 @dataclass(eq=False, repr=False)
-class DistillationReport:
+class DistillationReport(PlainFigures):
     """A student beside its teacher and a baseline; made by `distillation_report`.
 
     ``str(report)`` is the report in plain text, at most 100 columns wide; a notebook
@@ -112,27 +112,6 @@ class DistillationReport:
 
     def _repr_html_(self):
         return format_fragment(self)
-
-    def to_dict(self):
-        """Return every figure, in plain Python types.
-
-        Returns
-        -------
-        figures : dict
-            The attributes by name; NaN where a figure is undefined.
-        """
-        names = [name for name in vars(self) if not name.startswith("_")]
-        return make_plain({name: getattr(self, name) for name in names})
-
-    def to_json(self):
-        """Return every figure as JSON.
-
-        Returns
-        -------
-        text : str
-            An object with the keys of :meth:`to_dict`; null for NaN and infinity.
-        """
-        return encode_json(self.to_dict()).decode()
 
     def to_frame(self, by=None):
         """Return a table of figures.
