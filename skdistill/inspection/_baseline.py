@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._nested import replace_distilled, transform_before
 from .._students import encode_labels
-from ._training_length import choose_length, fit_student
+from ._training_length import fit_directly
 
 _TRAIN = (
     "Pass train=(X_train, y_train), the rows that the estimator was fitted on; or "
@@ -62,8 +62,7 @@ def _fit_baseline(
     classes = getattr(distilled, "classes_", None)
     if classes is None:
         rows = transform_before(estimator, X)
-        student = choose_length(student, distilled.student_, rows, y, weight)
-        fit_student(student, rows, y, weight)
+        student = fit_directly(student, distilled.student_, rows, y, weight)
         return replace_distilled(estimator, student), None
     unknown = set(np.unique(y).tolist()) ^ set(classes.tolist())
     if unknown:
@@ -73,8 +72,7 @@ def _fit_baseline(
         )
     y = encode_labels(student, y, classes)
     rows = transform_before(estimator, X)
-    student = choose_length(student, distilled.student_, rows, y, weight)
-    fit_student(student, rows, y, weight)
+    student = fit_directly(student, distilled.student_, rows, y, weight)
     return replace_distilled(estimator, student), classes
 
 

@@ -111,9 +111,10 @@ def distillation_report(
     :func:`skdistill.metrics.latency_scorer`).
 
     A baseline that is a network of scikit-learn (adam or sgd, at least 200 rows and 10
-    of each class) is fitted stopped early and with as many updates as the distilled
-    student made, each on 80 % of the training rows; the one with the lower log loss on
-    the others is fitted on all of them. Other baselines train as they are set.
+    of each class) trains as the distilled student did, at a falling learning rate, and
+    at most for as many updates. How many is chosen on a fifth of the training rows: the
+    number grows by √2 from ten epochs on until their log loss rises, and the baseline
+    is fitted on all rows by the best. Other baselines train as they are set.
 
     References
     ----------

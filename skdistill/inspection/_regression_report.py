@@ -131,8 +131,8 @@ def regression_report(
         row.
     baseline : "fit", regressor or None, default=None
         The student without a teacher: a fitted regressor, or "fit" to fit the student
-        on the true values of `train`; a network stopped early or for as many updates
-        as the distilled one made, whichever is better on a fifth of these rows.
+        on the true values of `train`; a network for as many epochs as a fifth of these
+        rows ask for, and at most for as many updates as the distilled one made.
     train : tuple (X_train, y_train) or (X_train, y_train, sample_weight), default=None
         For `baseline="fit"`: the training data of `estimator`.
     teacher_prediction : array-like of shape (n_samples,), default=None
