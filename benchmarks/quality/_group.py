@@ -126,6 +126,9 @@ def fit_hard(name: str, distilled, split: Split) -> tuple[dict[str, Any], float]
         stopped = clone(student)
         last_step(stopped).set_params(early_stopping=True)
         fitted["stopped early"], _ = fit_timed(stopped, *rows)
+    fitted["chosen length"] = _private.fit_directly(
+        clone(student), distilled.student_, *rows, None
+    )
     n_epochs = count_epochs(count_updates(learned), len(split.y_train), learned)
     start = process_time()
     fitted["equal updates"] = fit_for_epochs(student, n_epochs, *rows)

@@ -10,12 +10,13 @@ split, teacher and student.
   is not counted anywhere).
 - Students: "mlp" 64-32 behind scaling, "lightgbm" 50 trees of 15 leaves, "tree" of
   depth 6, "logistic", and "default" (student=None).
-- Baselines: hard labels, with the student as it is; networks also stopped early, and
-  for as many updates as the distilled one made. "hard" is the best of them on a data
-  set, by the mean of the metric in question. For "mlp" also: label smoothing (.9 for
-  the true class), and synthetic rows labelled with the teacher's argmax, learned for
-  as many updates (at least 20,000) or stopped early. A tree on hard labels serves
-  probabilities of 0, whose log loss is what a floor of 2e-16 makes of it.
+- Baselines: hard labels, with the student as it is; networks also stopped early, for
+  as many updates as the distilled one made, and at the falling learning rate of the
+  distilled one for as many epochs as validation rows choose. "hard" is the best of them
+  on a data set, by the mean of the metric in question. For "mlp" also: label smoothing
+  (.9 for the true class), and synthetic rows labelled with the teacher's argmax,
+  learned for as many updates (at least 20,000) or stopped early. A tree on hard labels
+  serves probabilities of 0, whose log loss is what a floor of 2e-16 makes of it.
 - "calibrated" is the teacher with the scalar of the fitted object (`calibration_`,
   from out-of-fold rows) on its clipped probabilities: p^(1/t), normalised.
 - The share of the advantage is a ratio of sums over the data sets where the teacher
