@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV
 
-from .._classifier import DistilledClassifier
 from ..metrics import latency_scorer, size_scorer, within_budget
 from ._errors import Refusal
 from ._read_data import Rows
-from ._students import CANDIDATES
+from ._task import Task
 
 #: Splits of the rows to learn from; the teacher is fitted anew for each.
 _N_SPLITS = 3
@@ -30,7 +29,7 @@ class Candidate:
     """Means over the splits, and whether it was chosen."""
 
     name: str
-    log_loss: float
+    loss: float
     latency_us: float
     bytes: float
     chosen: bool
@@ -66,11 +65,11 @@ def strip_names(rows: Rows) -> Rows:
 
 
 def search_students(
-    distilled: DistilledClassifier,
+    distilled: Any,
     rows: Rows,
     options: Namespace,
     fit: Callable[[Any, Rows], None],
-) -> tuple[DistilledClassifier, list[Candidate]]:
+) -> tuple[Any, list[Candidate]]:
     """Search the candidates by GridSearchCV, and refit the best within the budget.
 
     `fit` fits the search and shows its progress.
@@ -80,9 +79,9 @@ def search_students(
     Refusal
         No candidate is within the budget; it names the nearest.
     """
-    deployment = name_deployment(options)
+    deployment, task = name_deployment(options), rows.task
     scoring = {
-        "neg_log_loss": "neg_log_loss",
+        task.scoring: task.scoring,
         "latency": latency_scorer(deployment=deployment),
         "bytes": size_scorer(deployment=deployment),
     }
@@ -90,10 +89,10 @@ def search_students(
         search = GridSearchCV(
             # The cache spares the next candidates the teacher of the split.
             clone(distilled).set_params(memory=folder),
-            {"student": [make(rows.X) for make in CANDIDATES.values()]},
+            {"student": [make(rows.X) for make in task.candidates.values()]},
             scoring=scoring,
-            refit=_make_refit(options),
-            cv=StratifiedKFold(_N_SPLITS, shuffle=True, random_state=options.seed),
+            refit=_make_refit(options, task),
+            cv=task.splitter(_N_SPLITS, shuffle=True, random_state=options.seed),
             error_score="raise",
         )
         fit(search, rows)
@@ -101,13 +100,16 @@ def search_students(
     loss, latency, size = (-results[f"mean_test_{key}"] for key in scoring)
     candidates = [
         Candidate(name, float(loss[k]), float(latency[k]), float(size[k]), k == best)
-        for k, name in enumerate(CANDIDATES)
+        for k, name in enumerate(task.candidates)
     ]
     return search.best_estimator_.set_params(memory=None), candidates
 
 
 def format_candidates(
-    candidates: list[Candidate], options: Namespace, figures: dict[str, Any]
+    candidates: list[Candidate],
+    options: Namespace,
+    task: Task,
+    figures: dict[str, Any],
 ) -> list[str]:
     """Return a table of the candidates; warn if the refitted one is over the budget."""
     if not candidates:
@@ -115,13 +117,14 @@ def format_candidates(
     lines = [
         "",
         f"Students tried, means over {_N_SPLITS} splits of the rows to learn from:",
-        f"{'':15}log loss  microseconds/row     bytes",
+        f"{'':15}{task.loss_name:>8}  microseconds/row     bytes",
     ]
-    lines += [
-        f"{found.name:15}{found.log_loss:8.3f}{found.latency_us:18,.0f}"
-        f"{found.bytes:10,.0f}{'  chosen' if found.chosen else ''}"
-        for found in candidates
-    ]
+    for found in candidates:
+        loss = format(found.loss, task.short_spec)
+        lines.append(
+            f"{found.name:15}{loss:>8}{found.latency_us:18,.0f}"
+            f"{found.bytes:10,.0f}{'  chosen' if found.chosen else ''}"
+        )
     prefix = "onnx_" if name_deployment(options) == "onnx" else ""
     over = [
         f"{cost:,.0f} {unit} instead of {limit:,.0f}"
@@ -143,11 +146,11 @@ def format_candidates(
     return lines
 
 
-def _make_refit(options: Namespace) -> Callable[[Mapping[str, Any]], int]:
-    budget = within_budget("neg_log_loss", options.max_latency_us, options.max_bytes)
+def _make_refit(options: Namespace, task: Task) -> Callable[[Mapping[str, Any]], int]:
+    budget = within_budget(task.scoring, options.max_latency_us, options.max_bytes)
 
     def refit(results: Mapping[str, Any]) -> int:
-        named = [{"student": name} for name in CANDIDATES]
+        named = [{"student": name} for name in task.candidates]
         try:
             return budget({**results, "params": named})
         except ValueError as error:

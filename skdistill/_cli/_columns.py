@@ -17,7 +17,7 @@ _IDENTIFIER_SHARE = 0.99
 #: More different strings than this, or than a tenth of the rows, are left out.
 _MAX_STRINGS = 100
 #: Beyond it a number is infinite in float32, in which several models compute.
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
 _DATE_PARTS = "year", "month", "weekday", "hour", "days"
 
 
@@ -105,11 +105,11 @@ def _check_options(X: Any, options: Namespace) -> None:
 
 def _check_numbers(column: Any, source: Any) -> None:
     values = column.to_numpy(float)
-    large = np.flatnonzero(np.abs(values) > _LARGEST)
+    large = np.flatnonzero(np.abs(values) > LARGEST)
     if len(large):
         raise Refusal(
             f"column {column.name!r} of {source} holds {values[large[0]]:g} in row "
-            f"{large[0] + 1}; infinity and numbers beyond {_LARGEST:.2g} can't be "
+            f"{large[0] + 1}; infinity and numbers beyond {LARGEST:.2g} can't be "
             "learned."
         )
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ..export._libraries import import_for_onnx
-from ..inspection import DistillationReport
 from ..inspection._evaluation_rows import BASELINE, STUDENT
 from ..inspection._figures import compare_costs, measure_onnx_costs
 from ..inspection._report_html import format_page
@@ -25,7 +24,7 @@ _COSTS = "bytes", "latency_p50_us", "rows_per_second"
 class Deployed:
     """The model that is written.
 
-    `name` is "student", or "baseline" where hard labels gave the better student;
+    `name` is "student", or "baseline" where true labels gave the better student;
     `figures` are the report's with those as ONNX; `onnx` is that file, or None, and
     `no_onnx` why.
     """
@@ -45,9 +44,9 @@ class Deployed:
 
 
 def choose_deployed(
-    options: Namespace, distilled: Any, report: DistillationReport, rows: Rows
+    options: Namespace, distilled: Any, report: Any, rows: Rows
 ) -> Deployed:
-    """Choose the student of the lower log loss; `--distilled` keeps the distilled.
+    """Choose the student of the lower loss; `--distilled` keeps the distilled.
 
     Raises
     ------
@@ -55,7 +54,8 @@ def choose_deployed(
         `--out` names an ONNX file, and there is none.
     """
     figures = report.models
-    better = figures[BASELINE]["log_loss"] < figures[STUDENT]["log_loss"]
+    loss = rows.task.loss
+    better = figures[BASELINE][loss] < figures[STUDENT][loss]
     name, model = STUDENT, distilled.student_
     if better and not options.distilled:
         name, model = BASELINE, report._baseline
@@ -77,7 +77,7 @@ def choose_deployed(
 
 
 def write_contents(
-    options: Namespace, deployed: Deployed, report: DistillationReport
+    options: Namespace, deployed: Deployed, report: Any
 ) -> tuple[dict[Path, bytes], list[str]]:
     """Return the contents of the files by name, and why others are missing."""
     pickle, onnx = name_files(options)

@@ -12,10 +12,8 @@ from typing import Any
 import joblib
 from sklearn.frozen import FrozenEstimator
 
-from .._classifier import DistilledClassifier
 from .._files import write_files
 from .._progress import show_progress
-from ..inspection import distillation_report
 from ..inspection._json import encode_json
 from ._budget_search import (
     Candidate,
@@ -30,7 +28,6 @@ from ._example import make_teacher
 from ._options import check_outputs, parse_options
 from ._output import describe_run, format_screen
 from ._read_data import Rows, read_rows
-from ._students import CANDIDATES, STUDENTS
 
 #: What comes after the fit takes about this part of its time.
 _REST = 0.7
@@ -74,7 +71,7 @@ def _distil(options: argparse.Namespace) -> str:
             "Fitting the same student on the true labels, and measuring all three: "
             f"about {seconds:.0f} s left."
         )
-        report = distillation_report(
+        report = rows.task.report(
             distilled,
             rows.X_test,
             rows.y_test,
@@ -108,10 +105,10 @@ def _load_teacher(options: argparse.Namespace, rows: Rows) -> FrozenEstimator:
         raise Refusal(
             f"can't load the teacher {path}: {type(error).__name__}: {one_line(error)}"
         ) from error
-    if not hasattr(teacher, "predict_proba") or not hasattr(teacher, "fit"):
-        raise Refusal(f"the teacher in {path} is no classifier with predict_proba.")
+    if reason := rows.task.explain_teacher(teacher):
+        raise Refusal(f"the teacher in {path} {reason}.")
     try:
-        teacher.predict_proba(rows.X_test[:1])
+        getattr(teacher, rows.task.method)(rows.X_test[:1])
     except Exception as error:
         # As above: the model is the user's own.
         raise Refusal(
@@ -123,18 +120,18 @@ def _load_teacher(options: argparse.Namespace, rows: Rows) -> FrozenEstimator:
 
 def _fit_distilled(
     options: argparse.Namespace, rows: Rows, teacher: Any
-) -> tuple[DistilledClassifier, list[Candidate]]:
+) -> tuple[Any, list[Candidate]]:
     """Return the distilled student and the candidates of a search.
 
     With a budget, `options.student` is set to the name of the student chosen.
     """
-    distilled = DistilledClassifier(teacher, random_state=options.seed)
+    distilled = rows.task.distilled(teacher, random_state=options.seed)
     if searches(options):
         distilled, candidates = search_students(distilled, rows, options, _fit_visibly)
         options.student = next(found.name for found in candidates if found.chosen)
         return distilled, candidates
     options.student = options.student or "mlp"
-    make_student = (STUDENTS | CANDIDATES)[options.student]
+    make_student = rows.task.find_student(options.student)
     distilled.set_params(student=make_student(rows.X))
     _fit_visibly(distilled, rows)
     return distilled, []

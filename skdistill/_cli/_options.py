@@ -16,22 +16,26 @@ from .._version import __version__
 from ._budget_search import AUTO, has_budget, name_deployment, name_files
 from ._deployed import explain_no_onnx
 from ._errors import Refusal
-from ._students import STUDENTS
+from ._students import STUDENTS, VALUE_STUDENTS
 
 _HELP = """\
 usage: skdistill [data.csv --target COLUMN] [options]  (or python -m skdistill)
 
-Distils a slow, accurate classifier into a small, fast one, compares both with
-the same student on hard labels, and writes the model and a report. Without a
+Distils a slow, accurate model into a small, fast one, compares both with the
+same student on the true labels, and writes the model and a report. Without a
 file it takes a table that ships with the package.
 
-  --teacher FILE    a fitted classifier (joblib) that you trust; else: fit one
-  --student NAME    mlp (default), logistic, sgd, tree, forest, extratrees,
-                    hist, lightgbm, xgboost, catboost; or auto, the best of six
+  --task NAME       classification or regression; auto (default) takes numbers
+                    with fractions as values, and whole numbers if they are more
+                    than 50 different ones; other targets are classes
+  --teacher FILE    a fitted model (joblib) that you trust; else: fit one
+  --student NAME    mlp (default), logistic (classes), linear (values), sgd,
+                    tree, forest, extratrees, hist, lightgbm, xgboost, catboost;
+                    or auto, the best of six
   --max-latency-us U, --max-bytes B    the best of these six inside this budget
   --test FILE       rows to test on; or --test-size F, a share (default 0.25)
   --drop NAME       leave a column out; or --keep NAME: take it as it stands
-  --distilled       write the distilled student, even if hard labels are better
+  --distilled       write the distilled student, even if true labels are better
   --out FILE        default student.joblib, and student.onnx beside it; a budget
                     is that of the one named
   --report FILE     default report.html, beside the student
@@ -44,7 +48,7 @@ example: skdistill customers.csv --target churn --student auto --out churn.onnx
 
 
 #: Options that say something of a CSV file.
-_OF_FILES = "target", "test", "test_size", "drop", "keep"
+_OF_FILES = "target", "task", "test", "test_size", "drop", "keep"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,8 +65,9 @@ def parse_options(argv: list[str] | None) -> argparse.Namespace:
     parser = _Parser(prog="skdistill", allow_abbrev=False)
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--target")
+    parser.add_argument("--task", choices=["auto", "classification", "regression"])
     parser.add_argument("--teacher", type=Path)
-    parser.add_argument("--student", choices=[*STUDENTS, AUTO])
+    parser.add_argument("--student", choices=[*(STUDENTS | VALUE_STUDENTS), AUTO])
     parser.add_argument("--max-latency-us", type=_number(float, 0, math.inf, "()"))
     parser.add_argument("--max-bytes", type=_number(int, 1, math.inf, "[)"))
     parser.add_argument("--seed", type=_number(int, 0, 2**32, "[)"), default=0)
@@ -80,8 +85,8 @@ def parse_options(argv: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.data is None and any(getattr(options, name) for name in _OF_FILES):
         parser.error(
-            "--target, --test, --test-size, --drop and --keep need a CSV file as the "
-            "first argument"
+            "--target, --task, --test, --test-size, --drop and --keep need a CSV file "
+            "as the first argument"
         )
     if options.data is not None and options.target is None:
         parser.error(f"{options.data} needs --target, the column to predict")
@@ -91,6 +96,7 @@ def parse_options(argv: list[str] | None) -> argparse.Namespace:
         parser.error("a budget chooses the student itself: leave out --student")
     if options.no_onnx and name_deployment(options) == "onnx":
         parser.error("--out names an ONNX file: leave out --no-onnx")
+    options.task = options.task or "auto"
     options.test_size = options.test_size or 0.25
     options.report = options.report or options.out.parent / "report.html"
     return options

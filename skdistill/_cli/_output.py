@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .._classifier import DistilledClassifier
 from .._files import list_versions
 from .._version import __version__
-from ..inspection import DistillationReport
+from ..inspection._evaluation_rows import BASELINE
 from ..inspection._report_sections import (
     SIDE_BY_SIDE,
     Section,
@@ -27,13 +26,11 @@ from ..inspection._report_text import format_table
 from ._budget_search import Candidate, format_candidates, name_deployment
 from ._deployed import Deployed
 from ._read_data import Rows
+from ._task import Task
 
 _WIDTH = 80
-_NAMES = {"teacher": "teacher", "baseline": "hard labels", "student": "student"}
-#: Key, words, format; those of the quality first.
-_ROWS = (
-    ("accuracy", "accuracy", ".4f"),
-    ("log_loss", "log loss (less is better)", ".4f"),
+#: Key, words, format.
+_COSTS = (
     ("bytes", "bytes", ",d"),
     ("latency_p50_us", "microseconds a row", ",.0f"),
     ("rows_per_second", "rows a second, in batches", ",.0f"),
@@ -50,7 +47,7 @@ _PACKAGES = "scikit-learn", "numpy", "scipy", "joblib", "lightgbm", "pandas"
 def format_screen(
     options: Namespace,
     rows: Rows,
-    report: DistillationReport,
+    report: Any,
     deployed: Deployed,
     candidates: list[Candidate],
     written: list[Path],
@@ -61,14 +58,14 @@ def format_screen(
     if options.teacher is not None:
         lines += _wrap([_OPTIMISTIC])
     lines += [
-        *format_candidates(candidates, options, deployed.figures),
+        *format_candidates(candidates, options, rows.task, deployed.figures),
         "",
         f"{rows.source}: {len(rows.y):,} rows to learn from, {len(rows.y_test):,} to "
         f"test on, seed {options.seed}",
         "",
-        *format_table(_compare(report, deployed), _WIDTH),
+        *format_table(_compare(report, deployed, rows.task), _WIDTH),
         "",
-        *_wrap(_list_findings(report, deployed)),
+        *_wrap(_list_findings(report, deployed, rows.task)),
         *_wrap(missing),
         f"Wrote {', '.join(map(str, written))}.",
         *_tell_use(options, rows, written[0]),
@@ -93,49 +90,54 @@ def _wrap(texts: Iterable[str]) -> list[str]:
     return list(chain.from_iterable(lines))
 
 
-def _compare(report: DistillationReport, deployed: Deployed) -> Section:
+def _compare(report: Any, deployed: Deployed, task: Task) -> Section:
     """Return the table of the models, and of the written one as ONNX."""
-    header = ["", *(_NAMES[name] for name in report.models)]
+    header = ["", *(_name(name, task) for name in report.models)]
     with_onnx = deployed.onnx is not None
     table = []
-    for key, words, spec in _ROWS:
+    for key, words, spec in (*task.figures, *_COSTS):
         row = [words, *(format_figure(m[key], spec) for m in report.models.values())]
         if with_onnx:
             row.append(format_figure(deployed.figures.get(f"onnx_{key}"), spec))
         table.append(row)
     if with_onnx:
         # Verified to be those of the pickle before the file is written.
-        for row, (key, _, spec) in zip(table[:2], _ROWS, strict=False):
+        for row, (key, _, spec) in zip(table, task.figures, strict=False):
             row[-1] = format_figure(deployed.figures[key], spec)
-        header.append(f"{_NAMES[deployed.name]}\nas ONNX")
+        header.append(f"{_name(deployed.name, task)}\nas ONNX")
     return Section(SIDE_BY_SIDE, header=header, table=table)
 
 
-def _list_findings(report: DistillationReport, deployed: Deployed) -> Iterator[str]:
-    name, teacher = _NAMES[deployed.name], report.models["teacher"]
+def _list_findings(report: Any, deployed: Deployed, task: Task) -> Iterator[str]:
+    name, teacher = _name(deployed.name, task), report.models["teacher"]
     served = name if deployed.onnx is None else f"{name} as ONNX"
     ratios = describe_ratios(deployed.compare(teacher))
     yield f"The {served} against the teacher: {ratios}."
-    for key, words in (("accuracy", "accuracy"), ("log_loss", "log loss")):
+    for key, words in task.shares.items():
         yield describe_share(words, report.share_recovered[key])
     if deployed.name == "baseline":
-        losses = [report.models[m]["log_loss"] for m in ("baseline", "student")]
+        losses = [report.models[m][task.loss] for m in ("baseline", "student")]
+        first, second = (format(loss, task.spec) for loss in losses)
         yield (
-            "The student on hard labels has the lower log loss ({:.4f} against {:.4f}),"
-            " and was written; --distilled writes the distilled one.".format(*losses)
+            f"The student on {task.baseline} has the lower {task.loss_name} ({first} "
+            f"against {second}), and was written; --distilled writes the distilled one."
         )
+
+
+def _name(model: str, task: Task) -> str:
+    return task.baseline if model == BASELINE else model
 
 
 def _tell_use(options: Namespace, rows: Rows, path: Path) -> list[str]:
     """Return how the first file is served."""
     named = options.data is not None and isinstance(rows.X, np.ndarray)
     order = "  # an array, columns in the order of the file" if named else ""
-    predict = f"  model.predict_proba(rows){order}"
+    predict = f"  model.{rows.task.method}(rows){order}"
     if name_deployment(options) == "onnx":
         return [
             "To use it, by ONNX Runtime:",
-            "  from skdistill.export import OnnxClassifier",
-            f"  model = OnnxClassifier({str(options.out)!r})",
+            f"  from skdistill.export import {rows.task.served}",
+            f"  model = {rows.task.served}({str(options.out)!r})",
             predict,
         ]
     libraries = (name for name in _LIBRARIES if name.lower() in options.student)
@@ -150,8 +152,8 @@ def _tell_use(options: Namespace, rows: Rows, path: Path) -> list[str]:
 def describe_run(
     options: Namespace,
     rows: Rows,
-    distilled: DistilledClassifier,
-    report: DistillationReport,
+    distilled: Any,
+    report: Any,
     deployed: Deployed,
     candidates: list[Candidate],
 ) -> dict[str, Any]:
@@ -161,6 +163,7 @@ def describe_run(
         "test": None if options.test is None else str(options.test),
         "test_size": None if options.test is not None else options.test_size,
         "target": options.target,
+        "task": rows.task.name,
         "n_rows": len(rows.y),
         "notes": rows.notes,
         "n_features": distilled.n_features_in_,
@@ -171,10 +174,17 @@ def describe_run(
         "student_file": str(options.out),
         "parameters": distilled.get_params(deep=False),
         "student_parameters": _select_plain(distilled.student_.get_params()),
-        "candidates": [asdict(candidate) for candidate in candidates],
+        "candidates": [
+            {_rename(key, rows.task): value for key, value in asdict(found).items()}
+            for found in candidates
+        ],
         "report": report.to_dict(),
         "versions": {"skdistill": __version__, **list_versions(_PACKAGES)},
     }
+
+
+def _rename(key: str, task: Task) -> str:
+    return task.loss if key == "loss" else key
 
 
 def _select_plain(parameters: dict[str, Any]) -> dict[str, Any]:

@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
-from sklearn.utils.multiclass import type_of_target
 
 from .._frames import find_kind, list_columns
-from ._columns import Columns, choose_columns, take_columns
+from ._columns import LARGEST, Columns, choose_columns, take_columns
 from ._errors import Refusal, one_line
 from ._example import SOURCE, split_example
 from ._read_csv import read_csv
+from ._task import CLASSES, VALUES, Task, choose_task
 
-#: Rows to learn from, for each class: fewer do not allow for early stopping.
-_MIN_ROWS_PER_CLASS = 10
-#: More values than this in a column of decimal numbers are not classes.
-_MAX_FLOAT_CLASSES = 50
+#: Rows to learn from, for each class, or for values: fewer do not allow for early
+#: stopping.
+_MIN_ROWS_PER_CLASS, _MIN_ROWS = 10, 20
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class Rows:
     y: NDArray[Any]
     X_test: Any
     y_test: NDArray[Any]
+    task: Task = CLASSES
     notes: list[str] = field(default_factory=list)
 
 
@@ -40,32 +40,48 @@ def read_rows(options: Namespace) -> Rows:
     if options.data is None:
         X, X_test, y, y_test = split_example(options.seed)
         return Rows(SOURCE, X, y, X_test, y_test)
-    table, y = _read_table(options.data, options.target)
+    table, y = _read_table(options, options.data)
+    task, notes = choose_task(options, y)
     columns = choose_columns(table, options)
     X = take_columns(table, columns, options.data)
     if all(X[name].nunique(dropna=False) <= 1 for name in X.columns):
         raise Refusal(f"every column of {options.data} is constant: nothing to learn.")
     if options.test is None:
-        rows = _split_rows(options, str(options.data), X, y)
+        rows = _split_rows(options, str(options.data), X, y, task)
     else:
-        X_test, y_test = _read_test(options, columns, y)
-        _check_enough(y, str(options.data))
+        X_test, y_test = _read_test(options, columns, y, task)
         rows = Rows(str(options.data), X, y, X_test, y_test)
-    return replace(rows, notes=columns.notes)
+    (_check_values if task is VALUES else _check_classes)(rows.y, rows.source)
+    return replace(rows, task=task, notes=notes + columns.notes)
 
 
-def _split_rows(options: Namespace, source: str, X: Any, y: NDArray[Any]) -> Rows:
+def _split_rows(
+    options: Namespace, source: str, X: Any, y: NDArray[Any], task: Task
+) -> Rows:
     try:
         X_train, X_test, y_train, y_test = train_test_split(
-            X, y, test_size=options.test_size, stratify=y, random_state=options.seed
+            *(X, y),
+            test_size=options.test_size,
+            stratify=None if task is VALUES else y,
+            random_state=options.seed,
         )
     except ValueError as error:
-        raise Refusal(f"too few rows to test on: {one_line(error)}") from error
-    _check_enough(y_train, source)
+        hint = "" if task is VALUES else _hint(y)
+        raise Refusal(f"too few rows to test on{hint}: {one_line(error)}") from error
     return Rows(source, X_train, y_train, X_test, y_test)
 
 
-def _check_enough(y: NDArray[Any], source: str) -> None:
+def _check_values(y: NDArray[Any], source: str) -> None:
+    if y.min() == y.max():
+        raise Refusal(f"every value of the target of {source} is {y[0]}.")
+    if len(y) < _MIN_ROWS:
+        raise Refusal(
+            f"{source} leaves {len(y)} rows to learn from; values need at least "
+            f"{_MIN_ROWS}."
+        )
+
+
+def _check_classes(y: NDArray[Any], source: str) -> None:
     classes, counts = np.unique(y, return_counts=True)
     if len(classes) < 2:
         raise Refusal(
@@ -76,24 +92,31 @@ def _check_enough(y: NDArray[Any], source: str) -> None:
     if len(y) < least:
         raise Refusal(
             f"{source} leaves {len(y)} rows to learn from; {len(classes)} classes need "
-            f"at least {least}."
+            f"at least {least}{_hint(y)}."
         )
     if counts.min() < 2:
         rare = classes.tolist()[counts.argmin()]
         raise Refusal(
             f"class {rare!r} of {source} has one row to learn from; leave it out, or "
-            "add rows of it."
+            f"add rows of it{_hint(y)}."
         )
 
 
-def _read_table(path: Path, target: str, dtype: Any = None) -> tuple[Any, NDArray[Any]]:
-    """Features as a frame and labels as an array, both fit for classification."""
+def _hint(y: NDArray[Any]) -> str:
+    return " (--task regression learns values)" if y.dtype.kind in "iuf" else ""
+
+
+def _read_table(
+    options: Namespace, path: Path, dtype: Any = None
+) -> tuple[Any, NDArray[Any]]:
+    """Features as a frame, and the target as an array."""
+    target = options.target
     frame, text = read_csv(path, target, dtype)
     X, column = frame.drop(columns=target), frame[target]
     if not len(frame) or not len(X.columns):
         missing = "columns beside the target" if len(frame) else "rows"
         raise Refusal(f"{path} has no {missing}.")
-    if not _holds_numbers(column, text):
+    if options.task != VALUES.name and not _holds_numbers(column, text):
         # "NA" and "None" are names of classes, too.
         column = text.where(text.str.strip() != "")
     n_missing = int(column.isna().sum())
@@ -105,7 +128,11 @@ def _read_table(path: Path, target: str, dtype: Any = None) -> tuple[Any, NDArra
     # pandas' own types of text would make the student's file depend on pandas.
     y = column.to_numpy()
     y = y if y.dtype.kind in "iufb" else np.array([str(label) for label in y])
-    _check_labels(y, target, path)
+    if y.dtype.kind == "f" and (large := np.abs(y) > LARGEST).any():
+        raise Refusal(
+            f"the target {target!r} of {path} is infinite or beyond {LARGEST:.2g} in "
+            f"{large.sum()} rows; leave them out."
+        )
     return X, y
 
 
@@ -116,25 +143,8 @@ def _holds_numbers(column: Any, text: Any) -> bool:
     return kind in "iufb" and bool(column.notna().any()) and not zeros
 
 
-def _check_labels(y: NDArray[Any], target: str, path: Path) -> None:
-    if y.dtype.kind == "f" and np.isinf(y).any():
-        raise Refusal(
-            f"the target {target!r} of {path} is infinite in {np.isinf(y).sum()} rows; "
-            "leave them out."
-        )
-    n_classes = len(np.unique(y))
-    if type_of_target(y) == "continuous" or (
-        y.dtype.kind == "f" and n_classes > _MAX_FLOAT_CLASSES
-    ):
-        raise Refusal(
-            f"the target {target!r} of {path} is continuous ({n_classes} values), "
-            "and the command learns classes. Use skdistill.DistilledRegressor in "
-            "Python, bin the target, or name another column."
-        )
-
-
 def _read_test(
-    options: Namespace, columns: Columns, y: NDArray[Any]
+    options: Namespace, columns: Columns, y: NDArray[Any], task: Task
 ) -> tuple[Any, NDArray[Any]]:
     """The rows of `--test`, with the columns and types of the training file."""
     path, kinds = options.test, columns.kinds
@@ -142,7 +152,7 @@ def _read_test(
     text = {name: str for name, kind in kinds.items() if kind == "string"}
     if y.dtype.kind == "U":
         text[options.target] = str
-    X_test, y_test = _read_table(path, options.target, text)
+    X_test, y_test = _read_table(options, path, text)
     numbers = "number", "boolean"
     names, found = list_columns(X_test.dropna(axis=1, how="all"))
     for name, column in zip(names, found, strict=True):
@@ -151,6 +161,13 @@ def _read_test(
             raise Refusal(
                 f"column {name!r} holds {kind}s in {options.data}, and text in {path}."
             )
+    if task is VALUES:
+        if y_test.dtype.kind not in "iuf":
+            raise Refusal(
+                f"the target {options.target!r} holds numbers in {options.data}, and "
+                f"others, such as {y_test[0]!s}, in {path}."
+            )
+        return take_columns(X_test, columns, path), y_test
     unknown = sorted(set(y_test.tolist()) - set(y.tolist()), key=str)
     if unknown:
         raise Refusal(f"{path} has labels {options.data} lacks: {unknown}.")

@@ -4,83 +4,111 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-)
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn import ensemble, linear_model, tree
+from sklearn.base import clone, is_regressor
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
 
 from .._labels._defaults import default_student, prepare_columns
 from ._errors import Refusal
 
-
-def _prepend_columns(X: Any, classifier: Any) -> Pipeline:
-    return Pipeline([("columns", prepare_columns(X)), ("classifier", classifier)])
-
-
-def _make_logistic() -> LogisticRegression:
-    return LogisticRegression(max_iter=1000)
+#: By name: what makes one for rows. None: the default student of the estimator.
+Makers = dict[str, Callable[[Any], Any]]
 
 
-def _make_lightgbm(**params: Any) -> Any:
-    from lightgbm import LGBMClassifier
+def _make_linear(kind: str) -> Any:
+    if kind == "Classifier":
+        return linear_model.LogisticRegression(max_iter=1000)
+    return linear_model.Ridge()
 
-    return LGBMClassifier(n_estimators=50, n_jobs=1, verbose=-1, **params)
+
+def _make_sgd(kind: str) -> Any:
+    if kind == "Classifier":
+        return linear_model.SGDClassifier(loss="log_loss")
+    # Its learning rate is one of standardised values.
+    scaled, sgd = StandardScaler(), linear_model.SGDRegressor()
+    return TransformedTargetRegressor(sgd, transformer=scaled)
 
 
-def _make_optional(library: str, name: str, **params: Any) -> Any:
-    """Return a classifier of a library that the package does not bring."""
+def _make_ensemble(name: str, kind: str, *args: Any, **params: Any) -> Any:
+    return getattr(ensemble, f"{name}{kind}")(*args, **params)
+
+
+def _make_tree(kind: str, **params: Any) -> Any:
+    return getattr(tree, f"DecisionTree{kind}")(min_samples_leaf=5, **params)
+
+
+def _make_boosted(library: str, name: str, **params: Any) -> Any:
+    """Return a model of a library that the package need not bring."""
     try:
-        kind = getattr(importlib.import_module(library), name)
+        model = getattr(importlib.import_module(library), name)
     except ImportError as error:
         raise Refusal(
             f"--student {library} needs {library}: pip install {library}."
         ) from error
-    return kind(**params)
+    return model(**params)
 
 
-STUDENTS: dict[str, Callable[[Any], Pipeline | None]] = {
-    # The default student, which DistilledClassifier builds itself.
-    "mlp": lambda X: None,
-    "logistic": lambda X: _prepend_columns(X, _make_logistic()),
-    "sgd": lambda X: _prepend_columns(X, SGDClassifier(loss="log_loss")),
-    "tree": lambda X: _prepend_columns(X, DecisionTreeClassifier(min_samples_leaf=5)),
-    "forest": lambda X: _prepend_columns(
-        X, RandomForestClassifier(50, min_samples_leaf=2)
-    ),
-    "extratrees": lambda X: _prepend_columns(
-        X, ExtraTreesClassifier(50, min_samples_leaf=2)
-    ),
-    "hist": lambda X: _prepend_columns(X, HistGradientBoostingClassifier(max_iter=50)),
-    "lightgbm": lambda X: _prepend_columns(X, _make_lightgbm()),
-    "xgboost": lambda X: _prepend_columns(
-        X, _make_optional("xgboost", "XGBClassifier", n_estimators=50, n_jobs=1)
-    ),
-    "catboost": lambda X: _prepend_columns(
-        X,
-        _make_optional(
-            "catboost", "CatBoostClassifier", iterations=50, thread_count=1, verbose=0
+def _make_lightgbm(kind: str, **params: Any) -> Any:
+    given = {"n_estimators": 50, "n_jobs": 1, "verbose": -1, **params}
+    return _make_boosted("lightgbm", f"LGBM{kind}", **given)
+
+
+def _make_xgboost(kind: str) -> Any:
+    return _make_boosted("xgboost", f"XGB{kind}", n_estimators=50, n_jobs=1)
+
+
+def _make_catboost(kind: str) -> Any:
+    given = {"iterations": 50, "thread_count": 1, "verbose": 0}
+    return _make_boosted("catboost", f"CatBoost{kind}", **given)
+
+
+def _list_students(kind: str) -> Makers:
+    makers: dict[str, Callable[[str], Any]] = {
+        "logistic" if kind == "Classifier" else "linear": _make_linear,
+        "sgd": _make_sgd,
+        "tree": _make_tree,
+        "forest": lambda kind: _make_ensemble(
+            "RandomForest", kind, 50, min_samples_leaf=2
         ),
-    ),
-}
+        "extratrees": lambda kind: _make_ensemble(
+            "ExtraTrees", kind, 50, min_samples_leaf=2
+        ),
+        "hist": lambda kind: _make_ensemble("HistGradientBoosting", kind, max_iter=50),
+        "lightgbm": _make_lightgbm,
+        "xgboost": _make_xgboost,
+        "catboost": _make_catboost,
+    }
+
+    def prepend(X: Any, make: Callable[[str], Any]) -> Pipeline:
+        return _prepend_columns(X, make(kind))
+
+    # The default student, which the estimator builds itself.
+    students: Makers = {"mlp": lambda X: None}
+    return students | {name: partial(prepend, make=m) for name, m in makers.items()}
+
+
+def _prepend_columns(X: Any, model: Any) -> Pipeline:
+    return Pipeline([("columns", prepare_columns(X)), (_name_step(model), model)])
+
+
+def _name_step(model: Any) -> str:
+    return "regressor" if is_regressor(model) else "classifier"
 
 
 # Candidates for a budget. They have no imputer where no value is missing, because it
 # takes longer for one row than any of these models.
 
 
-def _prepend_scaling(X: Any, classifier: Any) -> Pipeline:
+def _prepend_scaling(X: Any, model: Any) -> Pipeline:
     if not _is_array(X) or np.isnan(X).any():
-        return _prepend_columns(X, classifier)
-    return Pipeline([("scale", StandardScaler()), ("classifier", classifier)])
+        return _prepend_columns(X, model)
+    return Pipeline([("scale", StandardScaler()), (_name_step(model), model)])
 
 
 def _use_trees(X: Any, trees: Any) -> Any:
@@ -88,8 +116,9 @@ def _use_trees(X: Any, trees: Any) -> Any:
     return trees if _is_array(X) else _prepend_columns(X, trees)
 
 
-def _make_network(X: Any, *layers: int) -> Pipeline:
-    network = clone(default_student(X, len(X), stops=False)[-1])
+def _make_network(X: Any, kind: str, *layers: int) -> Pipeline:
+    values = kind == "Regressor"
+    network = clone(default_student(X, len(X), stops=False, values=values)[-1])
     return _prepend_scaling(X, network.set_params(hidden_layer_sizes=layers))
 
 
@@ -98,13 +127,18 @@ def _is_array(X: Any) -> bool:
     return isinstance(X, np.ndarray) and X.dtype.kind in "iuf"
 
 
-CANDIDATES: dict[str, Callable[[Any], Any]] = {
-    "logistic": lambda X: _prepend_scaling(X, _make_logistic()),
-    "tree": lambda X: _use_trees(
-        X, DecisionTreeClassifier(max_leaf_nodes=64, min_samples_leaf=5)
-    ),
-    "mlp-16": lambda X: _make_network(X, 16),
-    "mlp-32": lambda X: _make_network(X, 32),
-    "mlp-64-32": lambda X: _make_network(X, 64, 32),
-    "lightgbm-50x7": lambda X: _use_trees(X, _make_lightgbm(num_leaves=7)),
-}
+def _list_candidates(kind: str) -> Makers:
+    linear = "logistic" if kind == "Classifier" else "linear"
+    return {
+        linear: lambda X: _prepend_scaling(X, _make_linear(kind)),
+        "tree": lambda X: _use_trees(X, _make_tree(kind, max_leaf_nodes=64)),
+        "mlp-16": lambda X: _make_network(X, kind, 16),
+        "mlp-32": lambda X: _make_network(X, kind, 32),
+        "mlp-64-32": lambda X: _make_network(X, kind, 64, 32),
+        "lightgbm-50x7": lambda X: _use_trees(X, _make_lightgbm(kind, num_leaves=7)),
+    }
+
+
+STUDENTS, CANDIDATES = _list_students("Classifier"), _list_candidates("Classifier")
+VALUE_STUDENTS = _list_students("Regressor")
+VALUE_CANDIDATES = _list_candidates("Regressor")

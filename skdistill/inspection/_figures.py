@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
+from sklearn.base import is_regressor
 from sklearn.metrics import brier_score_loss, log_loss, recall_score, roc_auc_score
 
 from .._nested import split_pipeline
 from .._paired import paired_difference
 from .._sklearn import _num_samples
 from .._typing import FloatArray
-from ..export import OnnxClassifier
+from ..export import OnnxClassifier, OnnxRegressor
 from ..metrics import agreement_score, expected_calibration_error, kl_divergence
 from ..metrics._costs import dump_deployed, time_predictions
 from ._decision_figures import measure_binary_part, measure_decisions, reject_holm
@@ -109,7 +110,8 @@ def measure_onnx_costs(model: Any, X: Any) -> Figures:
     except Exception as error:
         # Any converter's: what can't be exported is reported all the same.
         return figures | {"onnx_error": f"{type(error).__name__}: {error}"}
-    times = _measure_times(OnnxClassifier(content), X)
+    serve = OnnxRegressor if is_regressor(model) else OnnxClassifier
+    times = _measure_times(serve(content), X)
     del times["timed_calls"]
     measured = {"bytes": len(content), **times}
     return figures | {f"onnx_{name}": value for name, value in measured.items()}

@@ -20,29 +20,39 @@ from .._typing import FloatArray, IndexArray
 from .._validation import read_values
 from ._baseline import make_baseline
 from ._evaluation_rows import BASELINE, STUDENT, TEACHER, ValueRows, check_rows
-from ._figures import Figures, compare_costs, measure_costs, name_classifier
+from ._figures import (
+    Figures,
+    compare_costs,
+    measure_costs,
+    measure_onnx_costs,
+    name_classifier,
+)
 from ._intervals import measure_gains
-from ._json import PlainFigures
-from ._report_sections import SIDE_BY_SIDE, WARNINGS, Section
-from ._report_text import format_sections
+from ._report_pictures import list_value_pictures
+from ._report_sections import (
+    IN_SHORT,
+    PILOTS,
+    WARNINGS,
+    Section,
+    compare_models,
+    describe_ratios,
+)
+from ._shown_report import ShownReport
 
-#: Figures of the table: key, words, format.
-_SHOWN = (
+#: Quality in the table: key, words, format.
+_QUALITY = (
     ("r2", "R²", ".4f"),
     ("rmse", "RMSE (less is better)", ".5g"),
     ("mae", "MAE (less is better)", ".5g"),
     ("rmse_to_teacher", "RMSE to the teacher", ".5g"),
-    ("bytes", "bytes", ",d"),
-    ("latency_p50_us", "one row, median, microseconds", ",.0f"),
-    ("rows_per_second", "rows a second, in batches", ",.0f"),
 )
 
 
 @dataclass(eq=False, repr=False)
-class RegressionReport(PlainFigures):
+class RegressionReport(ShownReport):
     """A student of values beside teacher and baseline; see `regression_report`.
 
-    ``str(report)`` is the report in plain text.
+    ``str(report)`` is the report in plain text; a notebook shows tables.
 
     Attributes
     ----------
@@ -50,7 +60,8 @@ class RegressionReport(PlainFigures):
         Rows with a weight above 0.
     models : dict of str to dict
         By model ("teacher", "baseline" where there is one, "student"): `r2`, `rmse`,
-        `mae`, `rmse_to_teacher`, and the costs of :class:`DistillationReport`.
+        `mae`, `rmse_to_teacher`, and the costs of :class:`DistillationReport`, the
+        student's as ONNX among them.
     descriptions : dict of str to str
         The class of each model.
     against_teacher, against_baseline : dict of str to dict
@@ -84,17 +95,25 @@ class RegressionReport(PlainFigures):
     by_group: list[dict[str, Any]]
     memorization: dict[str, float] | None
     pilots: list[dict[str, Any]]
+    _rows: ValueRows
+    _baseline: Any = None
     warnings: list[str] = field(default_factory=list)
 
-    def __str__(self):
-        title = f"Distillation report on {self.n_rows:,} rows of values"
+    def _title(self):
+        return f"Distillation report on {self.n_rows:,} rows of values"
+
+    def _sections(self, max_parts=None):
         sections = [
             Section(WARNINGS, lines=self.warnings),
-            Section("In short", lines=[*_list_findings(self)]),
-            _compare_models(self),
+            Section(IN_SHORT, lines=[*_list_findings(self)]),
+            compare_models(self, _QUALITY),
             _show_groups(self),
+            _show_pilots(self),
         ]
-        return format_sections(title, [s for s in sections if s.table or s.lines])
+        return [section for section in sections if section.table or section.lines]
+
+    def _pictures(self):
+        return list_value_pictures(self)
 
     def __repr__(self):
         return f"<RegressionReport of {self.n_rows} rows, {', '.join(self.models)}>"
@@ -253,6 +272,7 @@ def _measure_all(
         name: {**_measure_quality(rows, name, every), **measure_costs(model, X)}
         for name, model in models.items()
     }
+    figures[STUDENT] |= measure_onnx_costs(models[STUDENT], X)
     against_teacher, against_baseline, shares = measure_gains(
         rows, n_bootstrap, rng, n_jobs
     )
@@ -267,6 +287,8 @@ def _measure_all(
         by_group=[*_measure_groups(rows)],
         memorization=distilled.memorization_,
         pilots=distilled.pilots_,
+        _rows=rows,
+        _baseline=models.get(BASELINE),
     )
 
 
@@ -310,14 +332,9 @@ def _list_findings(report: RegressionReport) -> Iterator[str]:
                 f"{share['share']:.0%} (95% interval {share['low']:.0%} to "
                 f"{share['high']:.0%})."
             )
-
-
-def _compare_models(report: RegressionReport) -> Section:
-    table = [["", *report.descriptions.values()]]
-    for key, words, spec in _SHOWN:
-        values = [figures[key] for figures in report.models.values()]
-        table.append([words, *("-" if v is None else format(v, spec) for v in values)])
-    return Section(SIDE_BY_SIDE, header=["", *report.models], table=table)
+    ratios = describe_ratios(report.ratios)
+    if ratios:
+        yield f"Student against teacher: {ratios}."
 
 
 def _show_groups(report: RegressionReport) -> Section:
@@ -331,6 +348,21 @@ def _show_groups(report: RegressionReport) -> Section:
         for part in report.by_group
     ]
     return Section("RMSE by group", header=["group", "rows", *names], table=table)
+
+
+def _show_pilots(report: RegressionReport) -> Section:
+    table = [
+        [
+            pilot["learns from"],
+            f"{pilot['alpha']:g}",
+            f"{pilot['r2']:.4f}",
+            f"{pilot['rmse']:.5g}",
+            "chosen" if pilot["chosen"] else "",
+        ]
+        for pilot in report.pilots
+    ]
+    header = ["learns from", "alpha", "R²", "RMSE", ""]
+    return Section(PILOTS, header=header, table=table)
 
 
 def _list_warnings(report: RegressionReport) -> Iterator[str]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._files import write_file
 from ._evaluation_rows import EvaluationRows
 from ._figures import Figures
-from ._json import PlainFigures
-from ._report_html import format_fragment, format_page
-from ._report_text import format_text
+from ._report_pictures import list_pictures
+from ._report_sections import make_sections, make_title
+from ._shown_report import ShownReport
 
 
 @dataclass(eq=False, repr=False)
-class DistillationReport(PlainFigures):
+class DistillationReport(ShownReport):
     """A student beside its teacher and a baseline; made by `distillation_report`.
 
     ``str(report)`` is the report in plain text, at most 100 columns wide; a notebook
@@ -101,17 +100,20 @@ class DistillationReport(PlainFigures):
     _baseline: Any = None
     warnings: list[str] = field(default_factory=list)
 
-    def __str__(self):
-        return format_text(self)
+    def _title(self):
+        return make_title(self)
+
+    def _sections(self, max_parts=None):
+        return make_sections(self, max_parts)
+
+    def _pictures(self):
+        return list_pictures(self)
 
     def __repr__(self):
         return (
             f"<DistillationReport of {self.n_rows} rows, {', '.join(self.models)}, "
             f"{len(self.warnings)} warnings>"
         )
-
-    def _repr_html_(self):
-        return format_fragment(self)
 
     def to_frame(self, by=None):
         """Return a table of figures.
@@ -156,23 +158,3 @@ class DistillationReport(PlainFigures):
             for name in self.models
         ]
         return pd.DataFrame.from_records(records).set_index([by, "model"])
-
-    def to_html(self, path):
-        """Write one page with tables and pictures, which needs no other file.
-
-        The page follows the reader's choice of light or dark. An existing page is
-        replaced whole, or left as it is after an error.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Where to write it.
-
-        Raises
-        ------
-        ImportError
-            matplotlib can't be imported.
-        OSError
-            It can't be written there.
-        """
-        write_file(path, format_page(self).encode())

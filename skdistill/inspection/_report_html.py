@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import partial
 from html import escape
 from typing import Any
 
 from .._version import __version__
-from ._evaluation_rows import STUDENT, TEACHER
-from ._fidelity import FidelityDisplay
-from ._figures import N_BINS
 from ._plotting import require_matplotlib
-from ._reliability import ReliabilityDisplay
-from ._report_sections import (
-    SIDE_BY_SIDE,
-    WARNINGS,
-    Section,
-    make_sections,
-    make_title,
-)
-from ._tradeoff import COST_NAMES, TradeoffDisplay
-from ._tradeoff_figures import REPORT_COSTS
+from ._report_sections import SIDE_BY_SIDE, WARNINGS, Section
 
 #: Colours are inherited, so that it fits any theme of a notebook.
 _STYLE = """
@@ -63,17 +50,17 @@ img { width: 100%; height: auto; }
 
 def format_fragment(report: Any) -> str:
     """Return tables and sentences for a cell of a notebook."""
-    body = "\n".join(_format_section(section) for section in make_sections(report))
+    body = "\n".join(_format_section(section) for section in report._sections())
     return (
         f'<div class="skdistill-report"><style>{_STYLE}</style>\n'
-        f"<p><strong>{escape(make_title(report))}</strong></p>\n{body}\n</div>"
+        f"<p><strong>{escape(report._title())}</strong></p>\n{body}\n</div>"
     )
 
 
 def format_page(report: Any) -> str:
     """Return a page that holds its style and its pictures."""
-    title = escape(make_title(report))
-    sections = make_sections(report)
+    title = escape(report._title())
+    sections = report._sections()
     parts = [_format_section(section) for section in sections]
     # Between the summary and the details.
     place = [section.title for section in sections].index(SIDE_BY_SIDE) + 1
@@ -124,40 +111,19 @@ def _break_lines(cell: str) -> str:
 
 
 def _format_pictures(report: Any) -> str:
+    owner = type(report).__name__
+    drawn = {text: _draw(draw, text, owner) for text, draw in report._pictures()}
     figures = "\n".join(
         f'<figure><img alt="{escape(text)}" src="data:image/svg+xml;base64,{data}">'
         f"<figcaption>{escape(text)}</figcaption></figure>"
-        for text, data in _draw_pictures(report)
+        for text, data in drawn.items()
     )
     return f'<h2>Pictures</h2>\n<div class="pictures">\n{figures}\n</div>'
 
 
-def _draw_pictures(report: Any) -> list[tuple[str, str]]:
-    """The caption of each picture, and the picture as SVG in base 64."""
-    rows, draw_reliability = report._rows, ReliabilityDisplay.from_predictions
-    y, given = rows.classes[rows.codes], {"classes": rows.classes}
-    both = rows.probas[TEACHER], rows.probas[STUDENT]
-    once = " Each row counts once, whatever its weight." if report.weighted else ""
-    pictures: dict[str, Any] = {
-        "Student against teacher, row by row." + once: partial(
-            FidelityDisplay.from_predictions, *both, **given
-        ),
-        # The bins of the calibration error in the tables.
-        "Predicted probabilities against what happened." + once: partial(
-            draw_reliability, y, *both, **given, n_bins=N_BINS
-        ),
-    }
-    for cost, key in REPORT_COSTS.items():
-        if report.models[STUDENT][key] is not None:
-            pictures[f"Log loss against {COST_NAMES[cost]}."] = partial(
-                TradeoffDisplay.from_reports, {"student": report}, cost=cost
-            )
-    return [(text, _draw(draw, text)) for text, draw in pictures.items()]
-
-
-def _draw(draw: Any, salt: str) -> str:
+def _draw(draw: Any, salt: str, owner: str) -> str:
     """The picture in matplotlib's default style, the same bytes every time."""
-    require_matplotlib("DistillationReport.to_html")
+    require_matplotlib(f"{owner}.to_html")
     from matplotlib import rc_context, style
     from matplotlib.figure import Figure
 

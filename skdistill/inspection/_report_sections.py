@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,7 @@ _RATIOS = (
 _NEEDS_ROWS = "recall_at_one_percent_fpr", "recall_in_top_half_percent"
 #: Titles. The pictures follow the table of models.
 WARNINGS, IN_SHORT, SIDE_BY_SIDE = "Warnings", "In short", "Side by side"
+PILOTS = "Pilots before the fit"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
     sections = [
         Section(WARNINGS, lines=report.warnings),
         Section(IN_SHORT, lines=[*_list_findings(report)]),
-        _compare_models(report),
+        compare_models(report, _QUALITY),
         _show_parts("class", report.by_class, report, max_parts),
         _show_parts("group", report.by_group, report, max_parts),
         _show_positives(report, max_parts),
@@ -95,11 +96,12 @@ def format_figure(value: Any, spec: str) -> str:
     return "-" if value is None or value != value else format(value, spec)
 
 
-def _compare_models(report: Any) -> Section:
+def compare_models(report: Any, quality: Iterable[tuple[str, str, str]]) -> Section:
+    """Return a table of all models: key, words and format of their quality, costs."""
     names = list(report.models)
     kinds = [report.descriptions[name] for name in names]
     table = [["", *kinds]]
-    for key, words, spec in (*_QUALITY, *_COSTS):
+    for key, words, spec in (*quality, *_COSTS):
         if key not in report.models[STUDENT]:
             continue
         figures = [report.models[name][key] for name in names]
@@ -259,7 +261,7 @@ def _show_pilots(report: Any) -> Section:
         for pilot in report.pilots
         if pilot["chosen"]
     ]
-    return Section("Pilots before the fit", header=header, table=table, lines=lines)
+    return Section(PILOTS, header=header, table=table, lines=lines)
 
 
 def _describe_candidate(report: Any) -> Iterator[str]:

@@ -5,35 +5,24 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from ._report_sections import SIDE_BY_SIDE, Section, make_sections, make_title
+from ._report_sections import SIDE_BY_SIDE, Section
 
 _WIDTH = 100
 _MAX_PARTS = 20
 _MIN_NAME = 12
 
 
-def format_text(
-    report: Any, width: int = _WIDTH, sections: tuple[str, ...] | None = None
-) -> str:
-    """Return the report, or the sections of these titles, in plain text."""
-    shown = [
-        section
-        for section in make_sections(report, _MAX_PARTS)
-        if sections is None or section.title in sections
-    ]
-    return format_sections(make_title(report), shown, width)
-
-
-def format_sections(title: str, sections: list[Section], width: int = _WIDTH) -> str:
-    """Return a title and its sections in plain text."""
+def format_text(report: Any) -> str:
+    """Return the report in plain text."""
+    title = report._title()
     lines = [title, "=" * len(title)]
-    for section in sections:
+    for section in report._sections(_MAX_PARTS):
         lines += ["", section.title, "-" * len(section.title)]
         for line in section.lines:
             lines += textwrap.wrap(
-                line, width, subsequent_indent="  ", break_on_hyphens=False
+                line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False
             )
-        lines += format_table(section, width)
+        lines += format_table(section, _WIDTH)
     return "\n".join(line.rstrip() for line in lines)
 
 

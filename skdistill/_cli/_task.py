@@ -1,0 +1,176 @@
+"""What differs between a run on classes and one on values, and which of them it is."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import is_regressor
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from .._classifier import DistilledClassifier
+from .._regressor import DistilledRegressor
+from ..inspection import distillation_report, regression_report
+from ._errors import Refusal
+from ._students import CANDIDATES, STUDENTS, VALUE_CANDIDATES, VALUE_STUDENTS, Makers
+
+#: The most different whole numbers that are taken as classes.
+_MAX_CLASSES = 50
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned from a file.
+
+    Attributes
+    ----------
+    name : str
+        Of the option `--task`.
+    method : str
+        By which a model is asked.
+    distilled, report : callable
+        The estimator, and the comparison of its student with others.
+    served : str
+        What serves an ONNX file.
+    students, candidates : dict
+        Of `--student`, and of a search.
+    splitter : class
+        Splits the rows of a search.
+    scoring, loss : str
+        The scorer of a search, and the figure of the report that chooses a student.
+    figures : tuple of (key, words, format)
+        Of the screen's table, before the costs.
+    shares : dict of str to str
+        Figures of which the share recovered is named, and their words.
+    baseline : str
+        What the student without a teacher learned.
+    spec, short_spec : str
+        The format of losses in the text, and in the table of a search.
+    """
+
+    name: str
+    method: str
+    distilled: Callable[..., Any]
+    report: Callable[..., Any]
+    served: str
+    students: Makers
+    candidates: Makers
+    splitter: Callable[..., Any]
+    scoring: str
+    loss: str
+    figures: tuple[tuple[str, str, str], ...]
+    shares: dict[str, str]
+    baseline: str
+    spec: str
+    short_spec: str
+
+    @property
+    def loss_name(self) -> str:
+        return self.shares[self.loss]
+
+    def explain_teacher(self, teacher: Any) -> str:
+        """Return why a fitted model can't be the teacher, or ""."""
+        if self is VALUES and not (hasattr(teacher, "fit") and is_regressor(teacher)):
+            return "is no regressor"
+        if not (hasattr(teacher, "fit") and hasattr(teacher, self.method)):
+            return f"is no classifier with {self.method}"
+        return ""
+
+    def find_student(self, name: str) -> Callable[[Any], Any]:
+        """Return what makes the student of this name.
+
+        Raises
+        ------
+        Refusal
+            It learns something else.
+        """
+        makers = self.students | self.candidates
+        if name not in makers:
+            raise Refusal(
+                f"--student {name} does not learn {self.name}; take one of "
+                f"{', '.join(self.students)}, or auto."
+            )
+        return makers[name]
+
+
+CLASSES = Task(
+    name="classification",
+    method="predict_proba",
+    distilled=DistilledClassifier,
+    report=distillation_report,
+    served="OnnxClassifier",
+    students=STUDENTS,
+    candidates=CANDIDATES,
+    splitter=StratifiedKFold,
+    scoring="neg_log_loss",
+    loss="log_loss",
+    figures=(
+        ("accuracy", "accuracy", ".4f"),
+        ("log_loss", "log loss (less is better)", ".4f"),
+    ),
+    shares={"accuracy": "accuracy", "log_loss": "log loss"},
+    baseline="hard labels",
+    spec=".4f",
+    short_spec=".3f",
+)
+
+VALUES = Task(
+    name="regression",
+    method="predict",
+    distilled=DistilledRegressor,
+    report=regression_report,
+    served="OnnxRegressor",
+    students=VALUE_STUDENTS,
+    candidates=VALUE_CANDIDATES,
+    splitter=KFold,
+    scoring="neg_root_mean_squared_error",
+    loss="rmse",
+    figures=(("r2", "R²", ".4f"), ("rmse", "RMSE (less is better)", ".5g")),
+    shares={"rmse": "RMSE"},
+    baseline="true values",
+    spec=".5g",
+    short_spec=".4g",
+)
+
+
+def choose_task(options: Namespace, y: NDArray[Any]) -> tuple[Task, list[str]]:
+    """Return the task of a target, and a note where the target alone does not say.
+
+    Text, booleans and two different numbers are classes, numbers with a fraction are
+    values. Whole numbers are classes up to 50 of them, values beyond.
+
+    Raises
+    ------
+    Refusal
+        `--task` asks for what the target can't be.
+    """
+    target, source = options.target, options.data
+    numbers, n_different = y.dtype.kind in "iuf", len(np.unique(y))
+    fractions = y.dtype.kind == "f" and bool((y % 1 != 0).any())
+    if options.task == VALUES.name and not numbers:
+        raise Refusal(
+            f"the target {target!r} of {source} holds no numbers, such as {y[0]!s}; "
+            "leave out --task, or name another column."
+        )
+    if options.task == CLASSES.name and fractions:
+        raise Refusal(
+            f"the target {target!r} of {source} is continuous ({n_different} values), "
+            "and --task classification needs classes: leave out --task, or bin it."
+        )
+    if options.task != "auto":
+        return (VALUES if options.task == VALUES.name else CLASSES), []
+    if fractions:
+        return VALUES, []
+    if not numbers or n_different <= 2:
+        return CLASSES, []
+    few = n_different <= _MAX_CLASSES
+    task, other = (CLASSES, VALUES) if few else (VALUES, CLASSES)
+    words = "classes" if few else "values"
+    return task, [
+        f"the target {target!r} holds {n_different} different whole numbers, which are "
+        f"learned as {words}; --task {other.name} decides otherwise."
+    ]

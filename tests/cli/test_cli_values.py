@@ -1,0 +1,197 @@
+"""The command line on a target of values."""
+
+import os
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from _command import WITHOUT, read_report, refuse, run
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from skdistill import DistilledRegressor
+from skdistill.export import OnnxRegressor
+
+N_ROWS = 160
+
+
+def make_values(seed=0, n_rows=N_ROWS):
+    rng = np.random.RandomState(seed)
+    frame = pd.DataFrame(rng.rand(n_rows, 3), columns=list("abc"))
+    frame["kind"] = rng.choice(["new", "used"], n_rows)
+    step = np.where(frame["a"] > 0.5, 300.0, 100) + 50 * (frame["kind"] == "new")
+    return frame.assign(price=step + rng.normal(0, 5, n_rows))
+
+
+@pytest.fixture
+def table():
+    make_values().to_csv("data.csv", index=False)
+    return make_values()
+
+
+@pytest.fixture
+def forest(table):
+    """A teacher fitted on other rows."""
+    frame = make_values(seed=1)
+    kind = make_column_transformer((OneHotEncoder(), ["kind"]))
+    model = make_pipeline(kind, RandomForestRegressor(5, random_state=0))
+    joblib.dump(model.fit(frame.drop(columns="price"), frame["price"]), "forest.joblib")
+
+
+def run_values(*arguments):
+    return run("data.csv", "--target", "price", *arguments)
+
+
+def write_target(values, header="y"):
+    rows = "".join(f"{k % 7 + 0.5},{value}\n" for k, value in enumerate(values))
+    with open("target.csv", "w") as file:
+        file.write(f"a,{header}\n{rows}")
+
+
+def test_files_and_screen(capsys, table):
+    teacher = RandomForestRegressor(10, random_state=0)
+    frame = make_values(seed=1)
+    joblib.dump(teacher.fit(frame[list("abc")], frame["price"]), "forest.joblib")
+    options = "--teacher", "forest.joblib", "--student", "tree", "--drop", "kind"
+    assert run_values(*options, "--distilled", "--json", "report.json") == 0
+    out = capsys.readouterr().out
+    heads = [line.split() for line in out.splitlines()]
+    assert ["teacher", "true", "values", "student", "as", "ONNX"] in heads
+    assert max(map(len, out.splitlines())) <= 80
+    assert "Wrote student.joblib, student.onnx, report.html." in out
+    assert "model.predict(rows)" in out
+    record = read_report()
+    assert record["task"] == "regression"
+    # The figures are scikit-learn's, of the student in the file.
+    _, test = train_test_split(table, test_size=0.25, random_state=0)
+    X, y = test[list("abc")], test["price"]
+    served = joblib.load("student.joblib").predict(X)
+    figures = record["report"]["models"]["student"]
+    assert figures["r2"] == pytest.approx(r2_score(y, served))
+    assert figures["rmse"] == pytest.approx(root_mean_squared_error(y, served))
+    assert figures["bytes"] == os.path.getsize("student.joblib")
+    assert figures["onnx_bytes"] == os.path.getsize("student.onnx")
+    onnx = OnnxRegressor("student.onnx").predict(X)
+    np.testing.assert_allclose(onnx, served, rtol=1e-5)
+    for key, spec in {"r2": ".4f", "rmse": ".5g", "bytes": ",d"}.items():
+        for model in record["report"]["models"].values():
+            assert format(model[key], spec) in out.split()
+    with open("report.html") as file:
+        assert file.read().count("<figure>") == 4
+
+
+@pytest.mark.usefixtures("forest")
+def test_better_student_on_true_values_is_written(capsys, table, monkeypatch):
+    """The teacher knows one column of two; `auto` would not learn from it alone."""
+    fit = DistilledRegressor.fit
+
+    def fit_on_teacher(self, X, y):
+        return fit(self.set_params(alpha=1.0, augmenter=None), X, y)
+
+    monkeypatch.setattr(DistilledRegressor, "fit", fit_on_teacher)
+    arguments = "--teacher", "forest.joblib", "--student", "linear", *WITHOUT
+    assert run_values(*arguments, "--json", "report.json") == 0
+    words = " ".join(capsys.readouterr().out.split())
+    record = read_report()
+    rmse = {name: m["rmse"] for name, m in record["report"]["models"].items()}
+    assert rmse["baseline"] < rmse["student"]
+    assert record["written"] == "baseline"
+    figures = f"{rmse['baseline']:.5g} against {rmse['student']:.5g}"
+    assert f"student on true values has the lower RMSE ({figures})" in words
+    _, test = train_test_split(table, test_size=0.25, random_state=0)
+    served = joblib.load("student.joblib").predict(test.drop(columns="price"))
+    error = root_mean_squared_error(test["price"], served)
+    assert error == pytest.approx(rmse["baseline"])
+
+
+WHOLE = "different whole numbers, which are learned as"
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "task", "note"),
+    [
+        (np.arange(60) % 30 + 0.5, (), "regression", None),
+        ([0.5, 1.5] * 30, (), "regression", None),
+        (np.arange(60), (), "regression", f"60 {WHOLE} values; --task class"),
+        (np.arange(60.0), (), "regression", f"60 {WHOLE} values"),
+        ([3, 4, 5] * 20, (), "classification", f"3 {WHOLE} classes; --task regr"),
+        ([3, 4, 5] * 20, ("--task", "regression"), "regression", None),
+        ([3, 4, 5] * 20, ("--task", "classification"), "classification", None),
+        ([0, 1] * 30, (), "classification", None),
+        ([0, 1] * 30, ("--task", "regression"), "regression", None),
+        ([True, False] * 30, (), "classification", None),
+        (["007", "012", "013"] * 20, (), "classification", None),
+    ],
+)
+def test_what_is_learned(target, options, task, note, capsys):
+    """A teacher that is an unfitted regressor ends either run before any fit."""
+    write_target(target)
+    joblib.dump(Ridge(), "teacher.joblib")
+    arguments = "--target", "y", "--teacher", "teacher.joblib", *options
+    assert run("target.csv", *arguments) == 2
+    err = capsys.readouterr().err
+    end = {"regression": "can't predict rows", "classification": "is no classifier"}
+    assert end[task] in err
+    notes = [line for line in err.splitlines() if "whole numbers" in line]
+    assert [note in line for line in notes] == ([] if note is None else [True])
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "said"),
+    [
+        (["low", "high"] * 30, ("--task", "regression"), "holds no numbers, such as"),
+        ([True, False] * 30, ("--task", "regression"), "holds no numbers"),
+        (
+            np.arange(60) / 7,
+            ("--task", "classification"),
+            "is continuous (60 values), and --task classification needs classes",
+        ),
+        ([1.5] * 40, (), "every value of the target of target.csv is 1.5"),
+        (np.arange(20) / 7, (), "leaves 15 rows to learn from; values need at least"),
+        ([1.5, 1e39] * 30, (), "beyond 3.4e+38 in 30 rows"),
+        (np.arange(60) / 7, ("--student", "logistic"), "does not learn regression"),
+        ([0, 1] * 30, ("--student", "linear"), "does not learn classification"),
+        (np.arange(60) / 7, ("--task", "ranking"), "invalid choice: 'ranking'"),
+    ],
+)
+def test_refused(target, options, said, capsys):
+    write_target(target)
+    line = refuse(capsys, "target.csv", "--target", "y", *options)
+    assert said in line
+
+
+def test_refused_teachers_and_test_rows(capsys, table):
+    X, y = np.arange(20.0)[:, None], np.arange(20) % 2
+    joblib.dump(LogisticRegression().fit(X, y), "teacher.joblib")
+    given = "data.csv", "--target", "price"
+    assert "is no regressor" in refuse(capsys, *given, "--teacher", "teacher.joblib")
+    table.assign(price="cheap").to_csv("test.csv", index=False)
+    line = refuse(capsys, *given, "--test", "test.csv")
+    assert "holds numbers in data.csv, and others, such as cheap, in test.csv" in line
+
+
+def test_budget(capsys, table, monkeypatch):
+    """The best within it by RMSE, of candidates without networks."""
+    from skdistill._cli._students import VALUE_CANDIDATES
+
+    for name in [name for name in VALUE_CANDIDATES if name.startswith("mlp")]:
+        monkeypatch.delitem(VALUE_CANDIDATES, name)
+    frame = make_values(seed=1)
+    columns = list("abc")
+    teacher = RandomForestRegressor(10, random_state=0)
+    joblib.dump(teacher.fit(frame[columns], frame["price"]), "forest.joblib")
+    options = "--teacher", "forest.joblib", "--drop", "kind", *WITHOUT
+    assert run_values(*options, "--max-bytes", 10**9, "--json", "report.json") == 0
+    tried = read_report()["candidates"]
+    assert [found["name"] for found in tried] == ["linear", "tree", "lightgbm-50x7"]
+    best = min(tried, key=lambda found: found["rmse"])
+    assert [found["name"] for found in tried if found["chosen"]] == [best["name"]]
+    line = next(s for s in capsys.readouterr().out.splitlines() if "chosen" in s)
+    assert line.startswith(best["name"])
+    assert f"{best['rmse']:.4g}" in line
