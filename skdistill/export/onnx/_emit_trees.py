@@ -32,7 +32,8 @@ def emit_trees(
     refused : str
         What `emit_refused` returns.
     """
-    features = emit_features(graph, table)
+    # Trees that are leaves compare none.
+    features = emit_features(graph, table) if table.width else graph.take_any()
     if trees.single and graph.dtype is not np.float32:
         features = graph.cast(features, np.float32)
         graph.dtype = np.float32

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._inputs import TEXTS, Inputs
+from ._table import UnsupportedError
 
 #: Read by every ONNX Runtime since 1.14 (2023), on each platform.
 OPSET = {"": 18, "ai.onnx.ml": 3}
@@ -152,6 +153,14 @@ class Graph:
     def take_numbers(self, columns: tuple[int, ...]) -> str:
         """Return the given input columns, less their offsets, as one matrix."""
         return self._take(columns, self.dtype, self._offsets)
+
+    def take_any(self) -> str:
+        """Return some input column of numbers, which stands for the rows."""
+        n_columns = len(self.inputs.columns)
+        numbers = [k for k in range(n_columns) if k not in self.inputs.texts]
+        if not numbers:
+            raise UnsupportedError("trees that are leaves, on columns of strings")
+        return self.take_numbers((numbers[0],))
 
     def list_offsets(self, columns: Sequence[int]) -> NDArray[np.float64]:
         """Return what `take_numbers` subtracts from each column."""

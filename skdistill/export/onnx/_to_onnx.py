@@ -20,6 +20,7 @@ from ._convert import build_models, list_labels
 from ._graph import OPSET
 from ._inputs import Inputs, describe_inputs
 from ._probe import INFINITE, MISSING, Outside, find_differing, list_outside
+from ._standard import keep_standard
 from ._values import export_values
 from ._verify import ask_model, find_difference
 
@@ -45,6 +46,7 @@ def to_onnx(
     quantize: str | None = None,
     tolerance: float = 0.002,
     grouped: bool = False,
+    standard_operators: bool = False,
     path: Any = None,
     metadata: dict[str, Any] | None = None,
 ) -> Any:
@@ -76,6 +78,11 @@ def to_onnx(
     grouped : bool, default=False
         Whether a table with strings is two inputs in place of one a column, which is
         faster for a single row.
+    standard_operators : bool, default=False
+        Whether the graph has operators of ONNX alone, and none of its ``ai.onnx.ml``
+        domain, which runtimes of browsers, phones and accelerators lack. A table of
+        numbers, in which categories are integers; networks, linear models and trees,
+        behind imputation, scaling, encoding, selection or projection.
     path : str or path-like, default=None
         Where to write the model; the file appears whole or not at all.
     metadata : dict, default=None
@@ -155,7 +162,7 @@ def to_onnx(
     served = find_deployed(estimator)
     export = export_values if is_regressor(served) else _export_classes
     given = (estimator, served, X_example, y_example, quantize, tolerance, grouped)
-    model, classes, inputs, entries = export(*given)
+    model, classes, inputs, entries = export(*given, standard_operators)
     _write_metadata(model, classes, inputs, entries | (metadata or {}))
     if path is not None:
         write_file(path, model.SerializeToString())
@@ -170,16 +177,19 @@ def _export_classes(
     quantize: str | None,
     tolerance: float,
     grouped: bool,
+    standard: bool,
 ) -> tuple[Any, Any, Inputs, dict[str, Any]]:
     """Return the model, its classes and inputs, and what is written of it."""
     inputs = describe_inputs(X, grouped)
     answers = ask(estimator, X)
     most_fused = np.inf if quantize is None else _MOST_FUSED
+    most_fused = -1 if standard else most_fused
     labels = list_labels(answers.classes)
     outside = list_outside(estimator, X, inputs)
 
     def build(inputs: Inputs) -> Any:
-        return build_models(served, inputs, labels, most_fused=most_fused)
+        models = build_models(served, inputs, labels, most_fused=most_fused)
+        return keep_standard(models, inputs, labels) if standard else models
 
     exact = describe_inputs(X, grouped, exact=True)
     ways = (inputs, exact) if exact.offsets != inputs.offsets else (inputs,)

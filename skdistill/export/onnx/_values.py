@@ -30,6 +30,7 @@ from ._inputs import TABLE, Inputs, describe_inputs
 from ._preprocessing import transform_table
 from ._session import open_session
 from ._skl2onnx import run_skl2onnx
+from ._standard import keep_standard
 from ._table import UnsupportedError, start_table
 
 #: The output of a model.
@@ -53,10 +54,11 @@ def export_values(
     quantize: str | None,
     tolerance: float,
     grouped: bool,
+    standard: bool,
 ) -> tuple[Any, Any, Inputs, dict[str, Any]]:
     """Return the model of a regressor, no classes, and what is written of it."""
     inputs, expected = describe_inputs(X, grouped), ask_values(estimator, X)
-    model = find_equal(served, inputs, X, expected)
+    model = find_equal(served, inputs, X, expected, standard)
     # What the estimator makes of missing numbers is not compared.
     entries: dict[str, Any] = {"accepts": {"missing": [], "infinite": False}}
     entries["scores"] = None
@@ -98,8 +100,12 @@ def score_values(values: FloatArray, y: Any) -> dict[str, float]:
     }
 
 
-def find_equal(served: Any, inputs: Inputs, X: Any, expected: FloatArray) -> Any:
+def find_equal(
+    served: Any, inputs: Inputs, X: Any, expected: FloatArray, standard: bool
+) -> Any:
     """Return the first model whose values are those of the regressor.
+
+    `standard` asks for standard operators alone.
 
     Raises
     ------
@@ -111,7 +117,10 @@ def find_equal(served: Any, inputs: Inputs, X: Any, expected: FloatArray) -> Any
     feed, difference = inputs.feed(X), ""
     spread = expected.std(axis=0)
     bound = _SPREAD * spread + _ROUNDING * np.abs(expected).max(axis=0)
-    for model in _build_models(served, inputs, expected.shape[1]):
+    models = _build_models(served, inputs, expected.shape[1])
+    if standard:
+        models = keep_standard(models, inputs, None, expected.shape[1])
+    for model in models:
         found = open_session(model).run([VALUES], feed)[0]
         off = np.abs(found - expected)
         off[np.isnan(off)] = np.inf
