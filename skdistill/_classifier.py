@@ -26,7 +26,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     teacher : classifier with predict_proba, default=None
         Fitted as a clone. A :class:`~sklearn.frozen.FrozenEstimator` or a
         :class:`~skdistill.FunctionClassifier` is used as it is. None: a soft vote of
-        two LightGBM and two networks, for tables of numbers, text and missing values.
+        two LightGBM and two networks, for tables of numbers, text and missing values,
+        weighed on the rows that calibrate.
     student : classifier with predict_proba, default=None
         Any classifier whose `fit` takes `sample_weight`, an MLPClassifier, or a
         Pipeline that ends in one. None: an MLP behind the same preprocessing, of 64 and
@@ -88,7 +89,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     Attributes
     ----------
     teacher_ : classifier or None
-        The fitted teacher; None when `teacher_proba` stood in for one.
+        The fitted teacher; None when `teacher_proba` stood in for one. The default one
+        ends in a `VotingClassifier` with the chosen `weights`.
     student_ : classifier
         The fitted student: the thing to deploy.
     classes_ : ndarray of shape (n_classes,)

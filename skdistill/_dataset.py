@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils import check_random_state
 
 from ._sklearn import _safe_indexing
@@ -93,6 +94,18 @@ def draw_rows(codes: IndexArray, n_rows: float, seed: Any) -> IndexArray:
     _, firsts = np.unique(codes[order], return_index=True)
     order = np.concatenate([order[firsts], np.delete(order, firsts)])
     return np.sort(order[: int(min(n_rows, len(order)))])
+
+
+def draw_folds(codes: IndexArray, n_folds: int, seed: Any) -> list[Split]:
+    """Draw folds of rows, stratified where a class has enough of them."""
+    n_folds = min(n_folds, len(codes))
+    stratified = np.bincount(codes).max() >= n_folds
+    kind = StratifiedKFold if stratified else KFold
+    cv = kind(n_folds, shuffle=True, random_state=check_random_state(seed))
+    with warnings.catch_warnings():
+        # A class with fewer rows is in fewer folds.
+        warnings.simplefilter("ignore", UserWarning)
+        return list(cv.split(codes, codes))
 
 
 def class_priors(

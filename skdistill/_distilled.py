@@ -18,6 +18,7 @@ from ._fit import (
     keep_labels,
     list_steps,
     make_soft_data,
+    use_weights,
 )
 from ._learned_html import format_learned
 from ._nested import can_refit
@@ -55,6 +56,7 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             early = asks_early(parts, data, splits)
             teacher = fit_teacher(parts, data, progress) if early else None
             oof = cross_fit(parts, data, splits, candidates, teacher, progress)
+            parts, teacher = use_weights(parts, data, teacher, oof)
             calibration = fit_calibration(parts, data, splits, oof)
             choice = choose(parts, data, splits, candidates, oof, calibration, progress)
             oof = keep_labels(oof, splits, choice)

@@ -16,7 +16,13 @@ from sklearn.exceptions import ConvergenceWarning
 from ._dataset import Dataset, draw_rows
 from ._labels import _cross_fit, _teacher
 from ._labels._calibration import Calibration, calibrate_labels
-from ._labels._cross_fit import OutOfFold
+from ._labels._cross_fit import OutOfFold, label_seen
+from ._labels._members import (
+    MemberLabels,
+    set_weights,
+    weigh_labels,
+    weigh_members,
+)
 from ._labels._task import is_asked
 from ._labels._teacher import Labeller
 from ._outofcore._spill import SoftStream
@@ -72,6 +78,7 @@ def cross_fit(
     None where there are neither, nor pilots.
     """
     tables, folds, found = list_pilot_tables(candidates), splits.folds, None
+    members = MemberLabels(data.task, parts.teacher) if splits.weighs else None
     if folds and parts.refits:
         with progress.step("folds", n_subtasks=len(folds)) as context:
             found = _cross_fit.cross_fit(
@@ -82,13 +89,37 @@ def cross_fit(
                 tables if data.validation is None else None,
                 tasks=parts.tasks,
                 asked=parts.asked,
+                wanted=members,
                 labels_own=splits.plan.labels_own,
                 context=context,
             )
+            if members is not None and data.validation is None:
+                found = _weigh_folds(parts, data, splits, found, tables)
     if not asks_early(parts, data, splits):
         return found
     with progress.step("validation"):
+        if members is not None and teacher is not None:
+            teacher = replace(teacher, task=members)
         return _ask_teacher(parts, data, splits, teacher, tables, found)
+
+
+def _weigh_folds(
+    parts: Parts,
+    data: Dataset,
+    splits: Splits,
+    found: OutOfFold,
+    tables: list[list[Any]],
+) -> OutOfFold:
+    """Weigh the members of the folds' teachers, which then label what they learned."""
+    found = weigh_labels(data, found, parts.seeds.pilots)
+    labels = []
+    for number, teacher in enumerate(found.teachers):
+        teacher = weigh_members(teacher, found.weights, data.task)
+        own = data.take(splits.folds[number][0]).X
+        some = tables[number] if tables else []
+        labels.append(label_seen(teacher, own, some, splits.plan.labels_own))
+    in_sample, transfer = [own for own, *_ in labels], [made for _, *made in labels]
+    return replace(found, in_sample=in_sample, transfer=transfer, teachers=[])
 
 
 def _ask_teacher(
@@ -101,18 +132,33 @@ def _ask_teacher(
 ) -> OutOfFold:
     """Return the labels of validation rows, tables of pilots and training rows."""
     rows, labels, transfer = np.arange(0), data.task.no_labels(0), []
-    if teacher is not None:
-        if data.validation is not None and splits.first is not None:
+    if teacher is not None and data.validation is not None:
+        if splits.first is not None:
             rows = splits.first[1]
-            labels = teacher.label(data.take(rows).X, "validation")
-        transfer = [[teacher.label(X, "pilots") for X in some] for some in tables]
-    most = 0 if splits.out_of_fold and splits.plan.limited else splits.plan.training
-    own = _label_own_rows(parts, data, teacher, most)
+        labels = teacher.label(data.take(rows).X, "validation")
     if found is not None:
         rows = np.concatenate([found.rows, rows])
         labels = np.concatenate([found.labels, labels])
+    asked = OutOfFold(rows, labels, [], [])
+    if splits.weighs:
+        asked = weigh_labels(data, asked, parts.seeds.pilots)
+        teacher = teacher and weigh_members(teacher, asked.weights, data.task)
+    if teacher is not None:
+        transfer = [[teacher.label(X, "pilots") for X in some] for some in tables]
+    most = 0 if splits.out_of_fold and splits.plan.limited else splits.plan.training
+    own = _label_own_rows(parts, data, teacher, most)
     in_sample = [own] if data.validation is not None else []
-    return OutOfFold(rows, labels, in_sample, transfer, own)
+    return replace(asked, in_sample=in_sample, transfer=transfer, own=own)
+
+
+def use_weights(
+    parts: Parts, data: Dataset, teacher: Labeller | None, oof: OutOfFold | None
+) -> tuple[Parts, Labeller | None]:
+    """Give the teacher, fitted or not, the weights that were chosen."""
+    if oof is None or oof.weights is None:
+        return parts, teacher
+    parts = replace(parts, teacher=set_weights(parts.teacher, oof.weights))
+    return parts, teacher and weigh_members(teacher, oof.weights, data.task)
 
 
 @ONE_THREAD

@@ -25,8 +25,8 @@ class DistilledRegressor(RegressorMixin, Distilled):
     teacher : regressor, default=None
         Fitted as a clone. A :class:`~sklearn.frozen.FrozenEstimator` or a
         :class:`~skdistill.FunctionRegressor` is used as it is. None: the mean of
-        LightGBM and two networks (for several outputs LightGBM alone), for tables of
-        numbers, text and missing values.
+        LightGBM and two networks, weighed on out-of-fold rows (for several outputs
+        LightGBM alone), for tables of numbers, text and missing values.
     student : regressor, default=None
         Any regressor, or a Pipeline that ends in one. None: an MLP behind the same
         preprocessing, of 64 and 32 units or more, as pilots find and its weights allow

@@ -88,9 +88,9 @@ def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration
         Whose parameters show whether it gives classes other weights than their
         shares.
     """
-    rows, held, fix = oof.rows, "rows with an out-of-fold label", "Set cv=5, or pass"
+    rows = oof.rows[oof.find_judges(data)]
+    held, fix = "rows with an out-of-fold label", "Set cv=5, or pass"
     if data.validation is not None:
-        rows = oof.rows[oof.rows >= data.n_samples]
         held, fix = "rows of X_val", "Pass"
     _, codes, weight = data.take_labels(rows)
     missing = np.setdiff1d(data.classes, data.classes[codes]).tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from sklearn.base import clone
 
 from .._dataset import Dataset
 from .._frames import take_rows
-from .._sklearn import _safe_indexing
+from .._sklearn import _num_samples, _safe_indexing
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray, IndexArray, Split
+from ._task import Labels
 from ._teacher import UNNAMED, Labeller, fit_clone
 
 
@@ -39,6 +40,11 @@ class OutOfFold:
     own : ndarray of shape (n_samples, n_classes) or None
         Labels of all training rows by the teacher that is kept, where it was asked
         for them already.
+    teachers : list of Labeller
+        Those of folds that have labelled neither their own rows nor tables, because
+        their members are weighed before.
+    weights : ndarray of shape (n_members,) or None
+        Those of the members of the default teacher. None: equal ones.
     """
 
     rows: IndexArray
@@ -46,6 +52,13 @@ class OutOfFold:
     in_sample: list[FloatArray]
     transfer: list[list[FloatArray]]
     own: FloatArray | None = None
+    teachers: list[Labeller] = field(default_factory=list)
+    weights: FloatArray | None = None
+
+    def find_judges(self, data: Dataset) -> IndexArray:
+        """Return positions of the rows that calibrate: validation rows, or all."""
+        first = 0 if data.validation is None else data.n_samples
+        return np.flatnonzero(self.rows >= first)
 
     def take(self, rows: IndexArray) -> FloatArray:
         """Return the labels of some of the rows."""
@@ -69,6 +82,7 @@ def cross_fit(
     *,
     tasks: Tasks,
     asked: Counter[str],
+    wanted: Labels | None = None,
     labels_own: bool = True,
     context: Any = None,
 ) -> OutOfFold:
@@ -91,6 +105,9 @@ def cross_fit(
         Memory and workers.
     asked : Counter
         As in `Labeller`.
+    wanted : Labels or None
+        What is asked for. None: the labels of the task. Where it is those of members,
+        only held-out rows are labelled, and the teachers are returned.
     labels_own : bool, default=True
         Whether own rows are labelled; else the labels are NaN.
     context : callback context or None
@@ -99,7 +116,8 @@ def cross_fit(
     n_threads = tasks.count_threads(len(folds))
     inner = tasks if n_threads is None else replace(tasks, n_jobs=1)
     name = tasks.name(teacher, data.X, data.y, params)
-    given = Shared((teacher, data.X, data.y, data.task, params))
+    wanted = wanted or data.task
+    given = Shared((teacher, data.X, data.y, wanted, params))
 
     label = tasks.memory.cache(_label_fold, ignore=_UNNAMED_FOLD)
     further = [] if tables is None else [tuple(some) for some in tables] or [()]
@@ -108,12 +126,10 @@ def cross_fit(
     def list_calls() -> Iterator[Any]:
         for number, (train, test) in enumerate(folds):
             others = further[number] if number < len(further) else None
-            names: tuple[str | None, str | None] = (None, None)
-            if name is not None:
-                names = (
-                    tasks.name(name, train, test, others, labels_own),
-                    tasks.name(name, train),
-                )
+            label_name = tasks.name(
+                name, train, test, others, labels_own, wanted.method
+            )
+            names = label_name, tasks.name(name, train)
             progress = context and context.subcontext(task_name="fold", task_id=number)
             rows = (train, test, Shared(others), labels_own)
             call = (*names, given, *rows, inner, n_threads, progress)
@@ -121,24 +137,41 @@ def cross_fit(
             yield call
 
     answers = tasks.run(label, list_calls(), len(folds))
+    rows, mean, others = _average_folds(answers, folds, wanted, known, asked)
+    if wanted.of_members:
+        teachers = [
+            Labeller(fitted, wanted, tasks, tasks.name(name, train), asked)
+            for (fitted,), (train, _) in zip(others, folds, strict=False)
+        ]
+        return OutOfFold(rows, mean, [], [], teachers=teachers)
+    in_sample, transfer = [own for own, *_ in others], [made for _, *made in others]
+    if in_sample and labels_own:
+        data.task.check_order(in_sample[0], data.y[folds[0][0]])
+    return OutOfFold(rows, mean, in_sample, transfer)
+
+
+def _average_folds(
+    answers: Iterator[Any],
+    folds: list[Split],
+    wanted: Labels,
+    known: list[bool],
+    asked: Counter[str],
+) -> tuple[IndexArray, FloatArray, list[list[Any]]]:
+    """Return the rows that folds test, the mean of their labels, and what is left."""
     rows = np.unique(np.concatenate([test for _, test in folds]))
-    mean = np.zeros((len(rows), data.task.n_columns), data.task.dtype)
+    mean = np.zeros((len(rows), wanted.n_columns), wanted.dtype)
     counts = np.zeros((len(rows), 1), mean.dtype)
-    others: list[list[FloatArray]] = []
+    others = []
     for number, ((labels, *more), count) in enumerate(answers):
-        test = folds[number][1]
         if not known[number]:
             asked.update(count)
-        at = np.searchsorted(rows, test)
+        at = np.searchsorted(rows, folds[number][1])
         np.add.at(mean, at, labels)
         np.add.at(counts, at, 1)
         if more:
             others.append(more)
     mean /= counts
-    in_sample, transfer = [own for own, *_ in others], [made for _, *made in others]
-    if in_sample and labels_own:
-        data.task.check_order(in_sample[0], data.y[folds[0][0]])
-    return OutOfFold(rows, mean, in_sample, transfer)
+    return rows, mean, others
 
 
 def _label_fold(
@@ -152,11 +185,12 @@ def _label_fold(
     tasks: Tasks,
     n_threads: int | None,
     context: Any,
-) -> tuple[list[FloatArray], Counter[str]]:
+) -> tuple[list[Any], Counter[str]]:
     """Fit a clone on one part of the rows, and label the other.
 
-    With `others`, its own rows and those as well. The names stand for all of it.
-    Return how many rows were asked for, too.
+    With `others`, its own rows and those as well, or return it where it is a vote whose
+    members are weighed before. The names stand for all of it. Return how many rows were
+    asked for, too.
     """
     teacher, X, y, task, params = shared.value
     params = {k: take_rows(v, train, len(y)) for k, v in params.items()}
@@ -167,9 +201,10 @@ def _label_fold(
         fitted = share_cores(fit(*given), n_threads)
         labeller = Labeller(fitted, task, tasks, fit_name)
         labels = [labeller.label(_safe_indexing(X, test), "validation")]
-        if others.value is not None:
-            in_sample = labeller.label(own) if labels_own else task.no_labels(len(own))
-            labels += [in_sample, *(labeller.label(X, "pilots") for X in others.value)]
+        if others.value is not None and task.of_members:
+            labels.append(fitted)
+        elif others.value is not None:
+            labels += label_seen(labeller, own, others.value, labels_own)
         return labels, labeller.asked
     except Exception as error:
         missing = np.setdiff1d(task.classes, y[train]).tolist()
@@ -180,6 +215,15 @@ def _label_fold(
             f"are all rows of the classes {missing}: {error} Pass more rows of these "
             "classes, fewer folds, or cv=None."
         ) from error
+
+
+def label_seen(
+    labeller: Labeller, own: Any, tables: Sequence[Any], labels_own: bool
+) -> list[FloatArray]:
+    """Return the labels of a teacher's own rows, if wanted, and of each table."""
+    n_own = _num_samples(own)
+    in_sample = labeller.label(own) if labels_own else labeller.task.no_labels(n_own)
+    return [in_sample, *(labeller.label(X, "pilots") for X in tables)]
 
 
 #: What `joblib.Memory` need not look at to recognise a fold.

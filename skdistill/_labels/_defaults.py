@@ -55,8 +55,8 @@ def default_teacher(X: Any, n_outputs: int | None = None) -> Pipeline:
     Returns
     -------
     teacher : Pipeline
-        Preprocessing, then a `VotingClassifier` or `VotingRegressor`; for several
-        outputs boosted trees for each.
+        Preprocessing, then a `VotingClassifier` or `VotingRegressor` of equal weights
+        (`_members.py` chooses others); for several outputs boosted trees for each.
     """
     vote = _make_vote() if n_outputs is None else _make_mean(n_outputs)
     steps = [("columns", prepare_columns(X)), ("vote", vote)]

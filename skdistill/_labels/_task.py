@@ -38,40 +38,59 @@ _RARE = 0.02
 _UNEXPLAINED = 1e-3
 
 
-class Task(ABC):
-    """What the labels of a teacher are, and what they become.
+class Labels(ABC):
+    """What the labels are that a teacher is asked for.
 
     Attributes
     ----------
     method : str
-        The method by which teachers and students give labels.
-    stored_name : str
-        The parameter of `fit` that has labels in place of a teacher.
+        The method by which teachers give them.
+    of_members : bool
+        Whether they are those of each member of a vote, side by side.
     n_columns : int
         Columns of the labels.
     dtype : type
         In which labels are kept.
     classes : ndarray of shape (n_classes,)
         The labels of y, sorted; none where values are learned.
+    """
+
+    method: ClassVar[str]
+    of_members: ClassVar[bool] = False
+    n_columns: int
+    dtype: type[np.floating]
+    classes: AnyArray
+
+    @abstractmethod
+    def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
+        """Return what a teacher gave for rows, checked, in the order of the columns."""
+
+    def check_order(self, labels: FloatArray, y: AnyArray) -> None:  # noqa: B027
+        """Raise where another order of the columns fits the true labels far better."""
+
+    def no_labels(self, n_rows: int) -> FloatArray:
+        """Return the labels, NaN, of rows that no teacher was asked for."""
+        return np.full((n_rows, self.n_columns), np.nan, self.dtype)
+
+
+class Task(Labels):
+    """What the labels of a teacher are, and what they become.
+
+    Attributes
+    ----------
+    stored_name : str
+        The parameter of `fit` that has labels in place of a teacher.
     priors : ndarray of shape (n_classes,)
         Weighted share of each class in the training rows.
     rare : ndarray of bool of shape (n_columns,)
         Classes of which a small student may lose a part.
     """
 
-    method: ClassVar[str]
     stored_name: ClassVar[str]
-    n_columns: int
-    dtype: type[np.floating]
-    classes: AnyArray
     priors: FloatArray
     rare: NDArray[np.bool_]
 
     # What is asked --------------------------------------------------------------------
-
-    @abstractmethod
-    def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
-        """Return what a teacher gave for rows, checked, in the order of the columns."""
 
     @abstractmethod
     def serve(self, student: Any, X: Any) -> FloatArray:
@@ -81,14 +100,11 @@ class Task(ABC):
     def check_stored(self, labels: Any, y: AnyArray) -> FloatArray:
         """Check labels that stand in for a teacher."""
 
-    def check_order(self, labels: FloatArray, y: AnyArray) -> None:  # noqa: B027
-        """Raise where another order of the columns fits the true labels far better."""
-
-    def no_labels(self, n_rows: int) -> FloatArray:
-        """Return the labels, NaN, of rows that no teacher was asked for."""
-        return np.full((n_rows, self.n_columns), np.nan, self.dtype)
-
     # What is learned ------------------------------------------------------------------
+
+    def clip(self, labels: FloatArray) -> FloatArray:
+        """Return labels with a finite loss."""
+        return labels
 
     @abstractmethod
     def make_soft(
@@ -220,6 +236,9 @@ class Classification(Task):
             **rest,
         )
 
+    def clip(self, labels: FloatArray) -> FloatArray:
+        return clip_probabilities(labels, self.priors)
+
     def score(self, served: FloatArray, y: AnyArray) -> FloatArray:
         """Return log losses in nats."""
         own = served[np.arange(len(y)), self.encode(y)]
@@ -231,8 +250,7 @@ class Classification(Task):
         """Return the accuracy, and the mean entropy in nats."""
         hits = labels.argmax(axis=1) == self.encode(y)
         blocks = [
-            _entropy(clip_probabilities(labels[block], self.priors))
-            for block in row_blocks(*labels.shape)
+            _entropy(self.clip(labels[block])) for block in row_blocks(*labels.shape)
         ]
         entropy = np.average(np.concatenate(blocks), weights=weight)
         accuracy = np.average(hits, weights=weight)

@@ -20,7 +20,7 @@ from .._progress import propagate
 from .._sklearn import _num_samples
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray
-from ._task import Task
+from ._task import Labels, Task
 
 #: Rows labelled at a time: a teacher of many members holds all of their answers.
 _CHUNK = 50_000
@@ -195,7 +195,7 @@ class Labeller:
     ----------
     teacher : fitted estimator
         Has the method of the task.
-    task : Task
+    task : Labels
         What its labels are.
     tasks : Tasks
         Workers and memory.
@@ -207,7 +207,7 @@ class Labeller:
     """
 
     teacher: Any
-    task: Task
+    task: Labels
     tasks: Tasks
     name: str | None
     asked: Counter[str] = field(default_factory=Counter)
@@ -266,7 +266,7 @@ def _label_chunk(
     tasks: Tasks,
     name: str | None,
     teacher: Shared,
-    task: Task,
+    task: Labels,
     batch_size: int | None,
 ) -> tuple[FloatArray, int]:
     """Return the labels of a chunk, and how many rows the memory did not have."""

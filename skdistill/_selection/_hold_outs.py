@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.model_selection import KFold, StratifiedKFold, check_cv
-from sklearn.utils import check_random_state
+from sklearn.model_selection import check_cv
 
-from .._dataset import Dataset, split_rows
+from .._dataset import Dataset, draw_folds, split_rows
+from .._labels._members import is_vote
 from .._parts import Parts
 from .._students import can_shift_logits, learns_in_epochs, validation_fraction
-from .._typing import IndexArray, Split
+from .._typing import Split
 from .._warnings import warn_caller
 from ..transfer._transfer_set import PILOT_ROWS
 
@@ -86,6 +85,8 @@ class Splits:
         Whether the pilots are those of a small table.
     shifts : bool
         Whether the pilot of an only candidate shows what the student loses of a class.
+    weighs : bool
+        Whether rows with out-of-fold labels weigh the members of the default teacher.
     """
 
     folds: list[Split]
@@ -96,6 +97,7 @@ class Splits:
     calibrate: bool
     small: bool
     shifts: bool = False
+    weighs: bool = False
     plan: LabelPlan = LabelPlan()
 
     @property
@@ -132,7 +134,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
     folds, seed = cv or [], parts.seeds.pilots
     if cv is None and data.validation is None:
         if few and (calibrate or compares):
-            folds = _draw_folds(data.codes, seed)
+            folds = draw_folds(data.codes, _N_FOLDS, seed)
         elif not few and (calibrate or tries):
             folds = [split_rows(data.codes, _PILOT_SHARE, seed)]
             folds = folds if _decides(folds[0], data) else []
@@ -157,6 +159,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         calibrate,
         compares and bool(pilots),
         shifts and bool(pilots),
+        enough and _has_members(estimator, parts) and bool(folds or data.validation),
     )
 
 
@@ -196,16 +199,9 @@ def _draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
     return folds
 
 
-def _draw_folds(codes: IndexArray, seed: Any) -> list[Split]:
-    """Draw the folds of a small table, stratified where a class has enough rows."""
-    n_folds = min(_N_FOLDS, len(codes))
-    stratified = np.bincount(codes).max() >= n_folds
-    kind = StratifiedKFold if stratified else KFold
-    cv = kind(n_folds, shuffle=True, random_state=check_random_state(seed))
-    with warnings.catch_warnings():
-        # A class with fewer rows is in fewer folds.
-        warnings.simplefilter("ignore", UserWarning)
-        return list(cv.split(codes, codes))
+def _has_members(estimator: Any, parts: Parts) -> bool:
+    """Whether the teacher is a vote of the package's own."""
+    return estimator.teacher is None and is_vote(parts.teacher)
 
 
 def _may_lose(parts: Parts, data: Dataset) -> bool:

@@ -1,0 +1,190 @@
+"""The members of the default teacher: what each says of a row, and what each weighs.
+
+The weights come from greedy selection with replacement [1]_ on rows that the members
+were not fitted on: the member that lowers the loss of the mean most is added, again
+and again, and the best of these means is kept. The first is the best member alone, so
+that the vote is never worse on these rows. Their own labels are cross-fitted: each
+fifth of them has the weights that the others choose, so that no row calibrates or
+judges weights that were chosen on it. Where these labels are no better than those of
+equal weights, which few rows can rarely improve on, the weights stay equal.
+
+.. [1] R. Caruana, A. Niculescu-Mizil, G. Crew, A. Ksikes, "Ensemble selection from
+   libraries of models", ICML 2004.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.utils import Bunch
+
+from .._dataset import Dataset, draw_folds
+from .._nested import last_step, replace_distilled
+from .._typing import AnyArray, FloatArray
+from ._cross_fit import OutOfFold
+from ._task import Labels, Task, is_asked
+from ._teacher import Labeller
+
+#: Members that are added, one at a time; each weight is a multiple of 1 / 20 at least.
+_N_ROUNDS = 20
+
+#: Parts of the rows, each with the weights of the others.
+_N_PARTS = 5
+
+#: Losses that differ by a smaller share are the same, but for rounding.
+_ROUNDING = 1e-6
+
+
+def is_vote(teacher: Any) -> bool:
+    """Whether the last step is a vote or mean of members."""
+    return isinstance(last_step(teacher), VotingClassifier | VotingRegressor)
+
+
+class MemberLabels(Labels):
+    """What each member of a vote says, the columns of each side by side.
+
+    Parameters
+    ----------
+    task : Task
+        What the labels of a member are.
+    teacher : Pipeline
+        Its last step is the vote.
+    """
+
+    method = "transform"
+    of_members = True
+
+    def __init__(self, task: Task, teacher: Any) -> None:
+        self._task, self._n_members = task, len(last_step(teacher).estimators)
+        self.n_columns = self._n_members * task.n_columns
+        self.dtype, self.classes = task.dtype, task.classes
+
+    def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
+        parts = np.split(np.asarray(answer), self._n_members, axis=1)
+        return np.hstack([self._task.read_answer(part, X, teacher) for part in parts])
+
+
+def choose_weights(
+    labels: FloatArray, y: AnyArray, weight: FloatArray | None, task: Task
+) -> FloatArray:
+    """Return the weights of members by greedy selection with replacement.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_members, n_rows, n_columns)
+        What each says of rows that it was not fitted on.
+    y : ndarray of length n_rows
+        True labels.
+    weight : ndarray of shape (n_rows,) or None
+        Row weights.
+    task : Task
+        Rates a mean of labels.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_members,)
+        Their sum is 1. Of equal choices the first is taken.
+    """
+    labels = task.clip(labels)
+    counts, total = np.zeros(len(labels)), np.zeros(labels.shape[1:])
+    kept, lowest = counts, np.inf
+    for n_chosen in range(1, _N_ROUNDS + 1):
+        losses = [
+            np.average(task.score((total + own) / n_chosen, y), weights=weight)
+            for own in labels
+        ]
+        best = int(np.argmax(losses <= min(losses) * (1 + _ROUNDING)))
+        counts[best] += 1
+        total += labels[best]
+        if losses[best] < lowest * (1 - _ROUNDING):
+            kept, lowest = counts.copy(), losses[best]
+    return kept / kept.sum()
+
+
+def weigh_labels(data: Dataset, oof: OutOfFold, seed: Any) -> OutOfFold:
+    """Choose the weights of members, and weigh their out-of-fold labels.
+
+    Parameters
+    ----------
+    data : Dataset
+        Training rows, and validation rows if there are any.
+    oof : OutOfFold
+        Out-of-fold labels of each member.
+    seed : int or RandomState
+        Draws the parts of the rows.
+
+    Returns
+    -------
+    oof : OutOfFold
+        With `weights`, and one label a row: by these weights, but for the rows that
+        chose them, which have those that the other parts choose. None where they are
+        no better than equal ones, which the labels have then.
+    """
+    n_members = oof.labels.shape[1] // data.task.n_columns
+    members = np.stack(np.split(oof.labels, n_members, axis=1))
+    at = oof.find_judges(data)
+    y, codes, weight = data.take_labels(oof.rows[at])
+    counted = is_asked(oof.labels[at])
+    if weight is not None:
+        counted &= weight > 0
+    equal = _average(members, None)
+    if counted.sum() < _N_PARTS:
+        return replace(oof, labels=equal)
+    at, y, codes = at[counted], y[counted], codes[counted]
+    weight = None if weight is None else weight[counted]
+
+    def choose(rows: Any) -> FloatArray:
+        own = None if weight is None else weight[rows]
+        return choose_weights(members[:, at[rows]], y[rows], own, data.task)
+
+    weights = choose(slice(None))
+    labels = _average(members, weights)
+    for others, part in draw_folds(codes, _N_PARTS, seed):
+        labels[at[part]] = _average(members[:, at[part]], choose(others))
+    before, after = (
+        np.average(data.task.score(data.task.clip(some[at]), y), weights=weight)
+        for some in (equal, labels)
+    )
+    if after >= before:
+        return replace(oof, labels=equal)
+    return replace(oof, labels=labels, weights=weights)
+
+
+def _average(members: FloatArray, weights: FloatArray | None) -> FloatArray:
+    return np.average(members, axis=0, weights=weights).astype(members.dtype)
+
+
+def set_weights(teacher: Any, weights: FloatArray | None) -> Any:
+    """Return a teacher whose vote has these weights, fitted or not.
+
+    Members of weight 0 are dropped, as `VotingClassifier` names it. What is given is
+    not changed, and members are not copied.
+    """
+    if weights is None:
+        return teacher
+    vote = copy.copy(last_step(teacher))
+    kept = dict(zip((name for name, _ in vote.estimators), weights > 0, strict=True))
+    if hasattr(vote, "estimators_"):
+        fitted = vote.named_estimators_
+        vote.named_estimators_ = Bunch(
+            **{name: fitted[name] if kept[name] else "drop" for name in kept}
+        )
+        vote.estimators_ = [fitted[name] for name in kept if kept[name]]
+    vote.estimators = [
+        (name, member if kept[name] else "drop") for name, member in vote.estimators
+    ]
+    vote.weights = weights.tolist()
+    return replace_distilled(teacher, vote)
+
+
+def weigh_members(
+    labeller: Labeller, weights: FloatArray | None, task: Task
+) -> Labeller:
+    """Return a fitted teacher that gives labels of the task with these weights."""
+    name = labeller.tasks.name(labeller.name, weights)
+    teacher = set_weights(labeller.teacher, weights)
+    return replace(labeller, teacher=teacher, task=task, name=name)
