@@ -127,7 +127,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         `"pilots"`, `"transfer"` and `"training"`. Labels in `memory` are not counted.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where all are strings.
 
     Notes

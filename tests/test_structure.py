@@ -28,7 +28,8 @@ PAGES = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/guide.md",
-    "docs/figures.md",
+    "docs/index.md",
+    "docs/benchmarks.md",
 )
 
 MAX_LINES = 420

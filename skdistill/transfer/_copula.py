@@ -112,11 +112,11 @@ class GaussianCopula(RowSampler):
 
     Attributes
     ----------
-    correlation_ : ndarray of shape (n_features_in_, n_features_in_)
+    correlation_ : ndarray of shape (`n_features_in_`, `n_features_in_`)
         Correlation of the scores.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns; only when all are strings.
 
     See Also

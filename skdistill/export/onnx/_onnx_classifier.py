@@ -29,7 +29,7 @@ class OnnxClassifier(ClassifierMixin, OnnxModel):
         The labels in the order of the probabilities.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names; only where the model was exported from a table whose columns have
         names.
 
