@@ -14,10 +14,9 @@ from .._nested import find_deployed, split_pipeline
 from ._answers import ask
 from ._c_body import write_dense, write_refused, write_trees
 from ._c_source import CSource, quote
-from ._trees import read_trees
 from .onnx._dense import read_dense
 from .onnx._inputs import Inputs, describe_inputs
-from .onnx._native_categories import encode_categories, replace_splits
+from .onnx._native_categories import read_compared
 from .onnx._preprocessing import transform_table
 from .onnx._table import UnsupportedError, start_table
 
@@ -60,7 +59,7 @@ def to_c(
     estimator : estimator
         Fitted; a :class:`~skdistill.DistilledClassifier` or a search is written as
         what it serves. A network or linear model of scikit-learn, a tree or a forest,
-        HistGradientBoosting, LightGBM or XGBoost, behind imputation, scaling,
+        HistGradientBoosting, LightGBM, XGBoost or CatBoost, behind imputation, scaling,
         encoding, selection or projection.
     X_example : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Rows like those to be served, which decide which columns are strings.
@@ -138,11 +137,7 @@ def _write_model(
                 raise UnsupportedError("strings that are not encoded")
             write_dense(source, inputs, table, dense)
             return
-        trees = read_trees(learner)
-        if trees is None:
-            raise UnsupportedError(type(learner).__name__)
-        coded = encode_categories(learner, table, inputs.categories)
-        trees, compared = replace_splits(trees, coded)
+        trees, compared = read_compared(learner, table, inputs.categories)
     except UnsupportedError as error:
         raise TypeError(
             f"to_c does not take {error}. Use a network, linear model, tree, forest or "

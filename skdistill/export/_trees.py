@@ -94,7 +94,7 @@ def read_trees(learner: Any) -> Trees | None:
     return _read_xgboost(learner) if is_from(learner, "xgboost") else None
 
 
-def _join(parts: list[dict[str, Any]], **settings: Any) -> Trees:
+def join_trees(parts: list[dict[str, Any]], **settings: Any) -> Trees:
     """Put trees one after the other; nodes below are counted within their tree."""
     sizes = [len(part["column"]) for part in parts]
     roots = np.cumsum([0, *sizes[:-1]])
@@ -134,7 +134,7 @@ def _read_forest(members: list[Any], n_classes: int) -> Trees:
                 "value": np.where(leaf[:, None], value, 0.0),
             }
         )
-    return _join(parts, start=np.zeros(n_classes), ending="none", single=True)
+    return join_trees(parts, start=np.zeros(n_classes), ending="none", single=True)
 
 
 def _read_histograms(learner: HistGradientBoostingClassifier) -> Trees:
@@ -166,7 +166,7 @@ def _read_histograms(learner: HistGradientBoostingClassifier) -> Trees:
                 }
             )
     ending = "sigmoid" if len(start) == 1 else "softmax"
-    return _join(parts, start=start, ending=ending)
+    return join_trees(parts, start=start, ending=ending)
 
 
 def _list_bits(bitset: NDArray[np.uint32]) -> tuple[int, ...]:
@@ -199,7 +199,7 @@ def _read_lightgbm(learner: Any) -> Trees | None:
         part["value"] = np.zeros((len(leaves), n_scores))
         part["value"][:, k % n_scores] = leaves * factor
         parts.append(part)
-    return _join(parts, start=np.zeros(n_scores), ending=ending)
+    return join_trees(parts, start=np.zeros(n_scores), ending=ending)
 
 
 def _flatten_lightgbm(structure: dict[str, Any]) -> dict[str, Any] | None:
@@ -274,7 +274,7 @@ def _read_xgboost(learner: Any) -> Trees | None:
         part["value"][:, target] = leaves
         parts.append(part)
     settings = {"ending": endings[objective], "strict": True, "single": True}
-    return _join(parts, start=start, **settings)
+    return join_trees(parts, start=start, **settings)
 
 
 def _flatten_xgboost(tree: dict[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ FAMILIES = {
 def assert_equal(model, served, rows):
     proba = served.predict_proba(rows)
     np.testing.assert_allclose(proba, model.predict_proba(rows), rtol=0, atol=1e-5)
-    np.testing.assert_array_equal(served.predict(rows), model.predict(rows))
+    np.testing.assert_array_equal(served.predict(rows), np.ravel(model.predict(rows)))
 
 
 # --- Numbers far from 0 --------------------------------------------------------------
@@ -178,13 +178,49 @@ def test_native_categories_behind_an_encoder():
         assert_equal(model, served, MIXED)
 
 
-def test_categories_that_no_converter_takes_are_refused():
+def make_catboost(**params):
     catboost = pytest.importorskip("catboost")
-    model = catboost.CatBoostClassifier(
-        iterations=3, cat_features=["kind"], verbose=0, allow_writing_files=False
-    ).fit(MIXED, Y_MIXED)
-    with pytest.raises(TypeError, match="Encode them"):
-        to_onnx(model, MIXED)
+    settings = {"iterations": 6, "thread_count": 1, "allow_writing_files": False}
+    names = {"cat_features": ["kind", "code"]}
+    return catboost.CatBoostClassifier(**settings, **names, verbose=0, **params)
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "params"),
+    [
+        (2, {"one_hot_max_size": 20}),
+        (3, {"one_hot_max_size": 20}),
+        # Statistics of the target, category by category.
+        (2, {"max_ctr_complexity": 1}),
+        (3, {"max_ctr_complexity": 1, "loss_function": "MultiClass"}),
+    ],
+)
+def test_categories_of_catboost(n_classes, params):
+    rows = MIXED.assign(code=pd.Categorical(MIXED["code"]))
+    rows.loc[::5, "a"] = np.nan
+    y = Y_MIXED if n_classes == 2 else np.where(SCORE > 1.5, 2, Y_MIXED)
+    model = make_catboost(**params).fit(rows, y)
+    served = OnnxClassifier(to_onnx(model, rows[:200]))
+    assert_equal(model, served, rows)
+    unseen = rows[:20].assign(kind="new")
+    proba = served.predict_proba(unseen.to_dict("list"))
+    np.testing.assert_allclose(proba, model.predict_proba(unseen), atol=1e-5)
+
+
+def test_categories_of_catboost_that_are_refused():
+    kind, code = np.random.RandomState(1).randint(0, 3, (2, N))
+    rows = pd.DataFrame({"kind": NAMES[kind], "code": code})
+    rows = rows.astype({"kind": "category", "code": "category"})
+    y = ((kind + code) % 3 > 0).astype(int)
+    statistics = {"simple_ctr": ["Borders"], "combinations_ctr": ["Borders"]}
+    combined = make_catboost(one_hot_max_size=1, model_size_reg=0, **statistics)
+    combined.set_params(iterations=30)
+    with pytest.raises(TypeError, match="max_ctr_complexity=1 makes none"):
+        to_onnx(combined.fit(rows, y), rows)
+    # Which strings there are besides those of the example, the model does not know.
+    texts = rows.astype({"kind": object})
+    with pytest.raises(TypeError, match="declares none of"):
+        to_onnx(make_catboost().fit(texts, y), texts)
 
 
 # --- Outside of the example ----------------------------------------------------------

@@ -70,6 +70,12 @@ def make_xgboost():
     return xgboost.XGBClassifier(n_estimators=4, n_jobs=1)
 
 
+def make_catboost():
+    catboost = pytest.importorskip("catboost")
+    settings = {"iterations": 4, "thread_count": 1, "allow_writing_files": False}
+    return catboost.CatBoostClassifier(**settings, cat_features=["kind"], verbose=0)
+
+
 LEARNERS = {
     "network": lambda: MLPClassifier((8, 5), max_iter=20),
     "tanh": lambda: MLPClassifier((6,), activation="tanh", max_iter=20),
@@ -173,7 +179,7 @@ def test_tables_with_strings(name, encoder, compile_c):
         assert_equal(model, serve, some.assign(**change))
 
 
-@pytest.mark.parametrize("name", ["histograms", "lightgbm"])
+@pytest.mark.parametrize("name", ["histograms", "lightgbm", "catboost"])
 def test_native_categories_and_missing_numbers(name, compile_c):
     # LightGBM takes no quotes in names.
     rows = FRAME.drop(columns="text").rename(columns={"a */": "a", 'b"': "b"})
@@ -182,12 +188,15 @@ def test_native_categories_and_missing_numbers(name, compile_c):
             max_iter=3, categorical_features="from_dtype"
         ),
         "lightgbm": make_lightgbm(min_data_per_group=5, cat_smooth=1),
+        "catboost": None if name != "catboost" else make_catboost(),
     }[name]
     y = (rows["kind"].isin(["x", "z"]) ^ rows["flag"]).astype(int)
     model = learner.fit(rows, y)
     serve = compile_c(to_c(model, rows), 2)
     assert_equal(model, serve, rows)
-    for change in ({"a": np.nan}, {"kind": rows["kind"].where(rows.index < 0)}):
+    # CatBoost takes no missing category.
+    changes = [{"a": np.nan}, {"kind": rows["kind"].where(rows.index < 0)}]
+    for change in changes[: 1 if name == "catboost" else 2]:
         assert_equal(model, serve, rows.assign(**change))
 
 

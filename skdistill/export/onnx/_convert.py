@@ -24,7 +24,7 @@ from ._emit_trees import emit_trees
 from ._exporters import export_catboost, export_skorch
 from ._graph import Graph
 from ._inputs import TABLE, Inputs
-from ._native_categories import encode_categories, replace_splits
+from ._native_categories import read_compared
 from ._preprocessing import transform_table
 from ._skl2onnx import run_skl2onnx
 from ._table import Table, UnsupportedError, start_table
@@ -115,12 +115,8 @@ def _build_trees(
     TypeError
         The learner is another kind.
     """
-    trees = read_trees(learner)
     try:
-        if trees is None:
-            raise UnsupportedError(type(learner).__name__)
-        coded = encode_categories(learner, table, inputs.categories)
-        trees, compared = replace_splits(trees, coded)
+        trees, compared = read_compared(learner, table, inputs.categories)
     except UnsupportedError as error:
         if failure is not None:
             raise failure from None
@@ -129,7 +125,8 @@ def _build_trees(
             return
         raise TypeError(
             f"No converter takes columns of categories as they are ({error}). Encode "
-            "them, with OneHotEncoder or OrdinalEncoder, say."
+            "them, with OneHotEncoder or OrdinalEncoder, say, or give the columns a "
+            "categorical type."
         ) from None
     # A threshold may lie between two numbers that only double tells apart.
     exact = bool(inputs.offsets) and not trees.single

@@ -28,7 +28,7 @@ def emit_trees(
     Parameters
     ----------
     trees : Trees
-        Without splits of categories, see `replace_splits`.
+        Without splits of categories, see `read_compared`.
     refused : str
         What `emit_refused` returns.
     """

@@ -15,7 +15,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ..._typing import FloatArray
 from .._libraries import is_from
-from .._trees import Split, Trees
+from .._trees import Split, Trees, read_trees
+from .._trees_catboost import read_catboost
 from ._preprocessing import transform_table
 from ._table import (
     Category,
@@ -26,10 +27,10 @@ from ._table import (
 )
 
 
-def encode_categories(
+def read_compared(
     learner: Any, table: Table, known: Mapping[int, tuple[Any, ...]]
-) -> Table:
-    """Return the columns as a learner numbers their categories.
+) -> tuple[Trees, Table]:
+    """Return a learner's trees without splits of categories, and what they compare.
 
     Parameters
     ----------
@@ -39,21 +40,53 @@ def encode_categories(
         Columns as they arrive at the learner.
     known : dict of int to tuple
         The categories of input columns of a categorical type.
+
+    Raises
+    ------
+    UnsupportedError
+        The learner is no tree, forest or boosted trees, or compares something else.
     """
+    orders = _list_orders(learner, table, known)
+    if is_from(learner, "catboost"):
+        trees = read_catboost(learner, orders)
+    else:
+        trees = read_trees(learner)
+    if trees is None:
+        raise UnsupportedError(type(learner).__name__)
+    return _replace_splits(trees, _encode_categories(learner, table, orders))
+
+
+def _list_orders(
+    learner: Any, table: Table, known: Mapping[int, tuple[Any, ...]]
+) -> dict[int, tuple[Any, ...]]:
+    """Return the categories of a learner's columns, as it numbers them."""
     if isinstance(learner, HistGradientBoostingClassifier):
-        own = getattr(learner, "_preprocessor", None)
-        return table if own is None else transform_table(own, table)
+        # It has an encoder of its own.
+        return {}
     columns = [k for k, raw in enumerate(table.raw) if raw and raw.column in known]
     orders = [known[_find_raw(table, k).column] for k in columns]
     if is_from(learner, "lightgbm"):
         orders = list(learner.booster_.pandas_categorical or [])
-    if len(orders) != len(columns):
+    taken = len(columns)
+    if is_from(learner, "catboost"):
+        held = learner.get_cat_feature_indices()
+        taken = len(columns) if set(held) <= set(columns) else -1
+    if len(orders) != taken:
         raise UnsupportedError("categories of columns that X_example declares none of")
-    coded = dict(zip(columns, orders, strict=True))
+    return dict(zip(columns, orders, strict=True))
+
+
+def _encode_categories(
+    learner: Any, table: Table, orders: Mapping[int, tuple[Any, ...]]
+) -> Table:
+    """Return the columns as a learner numbers their categories."""
+    if isinstance(learner, HistGradientBoostingClassifier):
+        own = getattr(learner, "_preprocessor", None)
+        return table if own is None else transform_table(own, table)
     return join_tables(
         [
-            _number(_find_raw(table, k), coded[k])
-            if k in coded
+            _number(_find_raw(table, k), orders[k])
+            if k in orders
             else table.select(np.array([k]))
             for k in range(table.width)
         ]
@@ -74,7 +107,7 @@ def _number(raw: Raw, order: Any) -> Table:
     return Table([None], {atom: codes[:, None]}, np.zeros(1))
 
 
-def replace_splits(trees: Trees, table: Table) -> tuple[Trees, Table]:
+def _replace_splits(trees: Trees, table: Table) -> tuple[Trees, Table]:
     """Let columns of 0 and 1 stand for the splits of categories.
 
     The columns that no node compares are left out.

@@ -127,9 +127,9 @@ def to_onnx(
 
     Imputation, scaling, encoding, selection and projection in front of a network or
     linear model are folded into its first layer. Trees with categories of a categorical
-    column (HistGradientBoosting, LightGBM, XGBoost), and trees that the converters make
-    otherwise, are written directly. Everything else goes through skl2onnx [1]_,
-    LightGBM and XGBoost through onnxmltools, skorch nets through torch.
+    column (HistGradientBoosting, LightGBM, XGBoost, CatBoost), and trees that the
+    converters make otherwise, are written directly. Everything else goes through
+    skl2onnx [1]_, LightGBM and XGBoost through onnxmltools, skorch nets through torch.
 
     Serve it in four lines::
 
