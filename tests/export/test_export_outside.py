@@ -213,8 +213,8 @@ def test_categories_of_catboost_that_are_refused():
     rows = rows.astype({"kind": "category", "code": "category"})
     y = ((kind + code) % 3 > 0).astype(int)
     statistics = {"simple_ctr": ["Borders"], "combinations_ctr": ["Borders"]}
-    combined = make_catboost(one_hot_max_size=1, model_size_reg=0, **statistics)
-    combined.set_params(iterations=30)
+    combined = make_catboost(one_hot_max_size=1, max_ctr_complexity=2, **statistics)
+    combined.set_params(iterations=20, model_size_reg=0)
     with pytest.raises(TypeError, match="max_ctr_complexity=1 makes none"):
         to_onnx(combined.fit(rows, y), rows)
     # Which strings there are besides those of the example, the model does not know.
