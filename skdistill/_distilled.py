@@ -24,7 +24,14 @@ from ._learned_html import format_learned
 from ._nested import can_refit
 from ._parts import clone_parts
 from ._progress import CallbackSupportMixin, Progress, raise_interrupts
-from ._selection import choose, draw_splits, limit_labels, sample_candidates
+from ._selection import (
+    choose,
+    draw_splits,
+    hold_out_shift,
+    limit_labels,
+    sample_candidates,
+    shift_quantiles,
+)
 from ._validation import add_validation_data, check_training_data
 from ._version import Versioned
 
@@ -48,6 +55,7 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         """
         data = check_training_data(self, X, y, sample_weight)
         data = add_validation_data(data, *validation)
+        data, held_out, stored, metadata = hold_out_shift(self, data, stored, metadata)
         parts = clone_parts(self, data, stored, X_unlabeled, metadata)
         splits = limit_labels(self, parts, data, draw_splits(self, parts, data))
         progress = Progress(self, list_steps(parts, data, splits), parts.asked)
@@ -67,9 +75,11 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             student, tuned = fit_student(
                 parts, choice, train, transfer, validation, progress
             )
+            shifted = shift_quantiles(student, held_out, parts.seeds.split)
         progress.finish()
         served_teacher = parts.teacher if teacher is None else teacher.teacher
         self._set_fitted(served_teacher, student, data, choice, calibration, tuned)
+        self._set_shift(shifted)
         self.labels_asked_ = dict(parts.asked)
         return self
 
@@ -122,6 +132,9 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         if "student_" not in vars(self):
             check_is_fitted(self)
         return self.student_
+
+    def _set_shift(self, shifted):
+        """Keep the shift of quantiles; classes have none."""
 
     def _set_fitted(self, teacher, student, data, choice, calibration, tuned):
         """Replace the whole fitted state at once."""

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metadata_routing import process_routing
 
 from ._dataset import Dataset
+from ._labels._quantiles import stack_quantiles
 from ._labels._teacher import (
     check_fixed_classes,
     check_takes_weight,
@@ -20,7 +21,7 @@ from ._labels._teacher import (
 )
 from ._nested import can_refit, weight_params
 from ._outofcore import is_chunked, open_chunks
-from ._students import check_fine_tuning, check_student, learns_in_epochs
+from ._students import check_fine_tuning, check_shift, check_student, learns_in_epochs
 from ._tasks import Tasks, read_tasks
 from ._typing import FloatArray
 from ._validation import check_stands_alone
@@ -162,6 +163,8 @@ def _clone_teacher(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
     teacher = estimator.teacher
     if teacher is None:
         return data.task.default_teacher(data.X) if stored is None else None
+    if isinstance(teacher, list | tuple) and len(data.task.quantiles):
+        teacher = stack_quantiles(teacher, data.task.quantiles)
     check_teacher(teacher, data.task)
     if not can_refit(teacher):
         if estimator.cv is not None:
@@ -191,6 +194,8 @@ def _clone_student(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
         alpha,
         data.task.method,
     )
+    if len(data.task.quantiles):
+        check_shift(student)
     if estimator.fine_tune:
         check_fine_tuning(student)
     return student
@@ -278,6 +283,7 @@ def _route_metadata(
         # The defaults take weights, and nobody could have asked on their behalf.
         if estimator.student is None:
             given["student"]["sample_weight"] = weight
-        if estimator.teacher is None and can_refit(teacher):
+        own = isinstance(estimator.teacher, list | tuple) or estimator.teacher is None
+        if own and can_refit(teacher):
             given["teacher"]["sample_weight"] = weight
     return given

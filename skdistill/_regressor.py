@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
 from numpy.random import RandomState
 from sklearn.base import RegressorMixin
+from sklearn.metrics import d2_pinball_score
 
 from ._distilled import Distilled
 from ._nested import takes_outputs
@@ -22,11 +24,14 @@ class DistilledRegressor(RegressorMixin, Distilled):
 
     Parameters
     ----------
-    teacher : regressor, default=None
+    teacher : regressor, list of regressors or None, default=None
         Fitted as a clone. A :class:`~sklearn.frozen.FrozenEstimator` or a
         :class:`~skdistill.FunctionRegressor` is used as it is. None: the mean of
-        LightGBM and two networks, weighed on out-of-fold rows (for several outputs
-        LightGBM alone), for tables of numbers, text and missing values.
+        LightGBM and two networks, weighed on out-of-fold rows (for several outputs and
+        quantiles LightGBM alone), for tables of numbers, text and missing values. With
+        `quantiles` its `predict` gives one column a quantile; or it is a list of one
+        regressor a quantile, fitted ones to be used as they are, others to be cloned
+        and fitted.
     student : regressor, default=None
         Any regressor, or a Pipeline that ends in one. None: an MLP behind the same
         preprocessing, of 64 and 32 units or more, as pilots find and its weights allow
@@ -42,6 +47,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
     n_synthetic : int or "auto", default="auto"
         Number of rows that the augmenter makes. "auto": 4 for each real one, 20 where
         a network learns or there are few rows, at most 500,000.
+    quantiles : tuple of floats or None, default=None
+        Levels that rise within (0, 1): the student learns these quantiles of the
+        teacher, all together, and `predict` returns one column each. None: values.
     cv : int, splitter, iterable or None, default=None
         None: the teacher labels the rows that it was fitted on. Otherwise every
         row has an out-of-fold label; `teacher_` is fitted on all rows as well.
@@ -78,7 +86,12 @@ class DistilledRegressor(RegressorMixin, Distilled):
     student_ : regressor
         The fitted student: the thing to deploy.
     n_outputs_ : int
-        Number of values a row.
+        Number of values a row, or of quantiles.
+    quantile_shift_ : ndarray of shape (n_quantiles,) or None
+        What was added to each quantile, so that its share of held-out rows is below.
+    coverage_ : ndarray of shape (n_quantiles,) or None
+        Share of held-out rows whose value is at most the quantile, each half of them
+        under the shift that the other half sets.
     alpha_ : float
         The alpha with which the student learned.
     augmenter_ : sampler or None
@@ -86,11 +99,11 @@ class DistilledRegressor(RegressorMixin, Distilled):
     memorization_ : dict or None
         `r2_in_sample` of a teacher on rows that it was fitted on, and
         `r2_out_of_fold` on other rows (`X_val`, if given): how far its labels of its
-        own rows are memorised.
+        own rows are memorised. With `quantiles` the same of the pinball loss.
     pilots_ : list of dict
         The pilots: what each learned from, with RMSE and R² on the held-out rows under
         row weights, and whether it was chosen. The RMSE of several outputs is in
-        standard deviations.
+        standard deviations. With `quantiles` the mean pinball loss.
     distilled_ : bool
         Whether the student learned values of the teacher. False: the true values
         alone, because pilots chose them or `alpha=0` asked for them.
@@ -128,9 +141,22 @@ class DistilledRegressor(RegressorMixin, Distilled):
     transfer set. Every other student is fitted by its own `fit`, on training rows and
     transfer set together.
 
+    With `quantiles` each output learns the teacher's quantile by squared error, since
+    the pinball loss against a quantile without noise moves those of a limited student.
+    True values are not learned, but judge the candidates, by their mean pinball loss. A
+    fifth of the rows (or `X_val`), which neither teacher nor student learns, then sets
+    a shift of each quantile, by which its share of rows is below it, as in
+    conformalised quantile regression [2]_: in the mean over data sets an interval
+    between quantiles below and above .5 covers new rows of the same kind at least as
+    often as it says. The shift stands in the student's last intercepts or in its
+    leaves. `predict`, and ONNX and C of this estimator, sort the quantiles of a row;
+    those of `student_` alone may cross.
+
     References
     ----------
     .. [1] C. Bucila, R. Caruana, A. Niculescu-Mizil, "Model compression", KDD 2006.
+    .. [2] Y. Romano, E. Patterson, E. Candes, "Conformalized quantile regression",
+       NeurIPS 2019.
 
     Examples
     --------
@@ -151,6 +177,20 @@ class DistilledRegressor(RegressorMixin, Distilled):
     True
     >>> distilled.distilled_, distilled.pilots_[0]["learns from"]
     (True, 'transfer set')
+
+    The 10%, 50% and 90% quantiles by one student:
+
+    >>> from sklearn.ensemble import HistGradientBoostingRegressor
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> levels = (0.1, 0.5, 0.9)
+    >>> teacher = [
+    ...     HistGradientBoostingRegressor(loss="quantile", quantile=q, max_iter=30)
+    ...     for q in levels
+    ... ]
+    >>> tree = DecisionTreeRegressor(min_samples_leaf=20)
+    >>> distilled = DistilledRegressor(teacher, tree, quantiles=levels, random_state=0)
+    >>> distilled.fit(X, y).predict(X).shape
+    (600, 3)
     """
 
     def __init__(
@@ -161,6 +201,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         alpha: float | str = "auto",
         augmenter: Any = "auto",
         n_synthetic: int | str = "auto",
+        quantiles: Any = None,
         cv: Any = None,
         fine_tune: int = 0,
         pilot: float = 1.0,
@@ -175,6 +216,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         self.alpha = alpha
         self.augmenter = augmenter
         self.n_synthetic = n_synthetic
+        self.quantiles = quantiles
         self.cv = cv
         self.fine_tune = fine_tune
         self.pilot = pilot
@@ -214,6 +256,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         sample_weight : array-like of shape (n_samples,), default=None
             Row weights of teacher and student; synthetic rows have their parent's.
         teacher_prediction : array-like of the shape of y, default=None
+            With `quantiles` of shape (n_samples, n_quantiles).
             Stored values of a teacher. No teacher is fitted; `teacher` must be None or
             frozen.
         X_unlabeled : rows of the kind of X or a source of chunks, default=None
@@ -258,17 +301,46 @@ class DistilledRegressor(RegressorMixin, Distilled):
         Returns
         -------
         values : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the units of `y`.
+            In the units of `y`. With `quantiles` of shape (n_samples, n_quantiles), and
+            sorted along the quantiles.
         """
         values = self._served().predict(X)
+        if self.quantiles is not None:
+            return np.sort(as_columns(values), axis=1)
         # Nets and linear models may predict a column of a single output.
         return as_columns(values)[:, 0] if self.n_outputs_ == 1 else values
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R², or with `quantiles` the share of the pinball loss explained.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            :func:`~sklearn.metrics.d2_pinball_score`, the mean over the quantiles.
+        """
+        if self.quantiles is None:
+            return super().score(X, y, sample_weight)
+        columns = zip(self.predict(X).T, self.quantiles, strict=True)
+        weighted = {"sample_weight": sample_weight}
+        scores = [d2_pinball_score(y, c, alpha=q, **weighted) for c, q in columns]
+        return float(np.mean(scores))
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = all(map(takes_outputs, self._list_parts()))
+        several = all(map(takes_outputs, self._list_parts()))
+        tags.target_tags.multi_output = several and self.quantiles is None
         return tags
 
     def _set_fitted(self, teacher, student, data, choice, calibration, tuned):
         super()._set_fitted(teacher, student, data, choice, calibration, tuned)
         self.n_outputs_ = data.task.n_columns
+
+    def _set_shift(self, shifted):
+        self.quantile_shift_ = None if shifted is None else shifted.shift
+        self.coverage_ = None if shifted is None else shifted.coverage

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from ._checks import check_weight, is_number, is_whole
 from ._dataset import Dataset, class_priors
 from ._frames import check_same_table, find_kind, is_missing, list_columns
+from ._labels._quantiles import QuantileRegression, check_quantiles
 from ._labels._task import Classification, Regression
 from ._nested import can_refit
 from ._typing import FloatArray, IndexArray
@@ -96,8 +97,10 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
     X = _check_rows(X, y)
     if learns_values:
         weight = None if sample_weight is None else check_weight(sample_weight, len(y))
-        codes = np.zeros(len(y), dtype=np.intp)
-        return Dataset(X, y, Regression(y, weight), codes, weight)
+        codes, task = np.zeros(len(y), dtype=np.intp), Regression(y, weight)
+        if estimator.quantiles is not None:
+            task = QuantileRegression(y, weight, check_quantiles(estimator, y))
+        return Dataset(X, y, task, codes, weight)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(

@@ -22,8 +22,8 @@ class ValueDataset(SoftDataset):
 
     @property
     def values(self) -> FloatArray:
-        """The targets in the shape of y."""
-        return self.targets[:, 0] if self.y.ndim == 1 else self.targets
+        """The targets, as a vector where there is one column."""
+        return self.targets[:, 0] if self.targets.shape[1] == 1 else self.targets
 
     @property
     def labels(self) -> FloatArray:

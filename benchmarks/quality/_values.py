@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.datasets import make_friedman1
 from sklearn.model_selection import train_test_split
 
-from .._data import Table, open_wheel
+from .._data import Table, open_wheel, read_rdataset
 
 
 def read_table(path: str, **settings) -> pd.DataFrame:
@@ -47,12 +47,20 @@ def load_insurance() -> Table:
     return table, y
 
 
+def load_diamonds() -> Table:
+    table = read_rdataset("ggplot2", "diamonds")
+    y = table.pop("price").to_numpy(dtype=float)
+    texts = [name for name in table if table[name].dtype.kind not in "iuf"]
+    return table.astype(dict.fromkeys(texts, object)), y
+
+
 TABLES: dict[str, Callable[[], Table]] = {
     "casp": load_casp,
     "compactiv": partial(load_last, "compactiv/compactiv.dat"),
     "grid_stability": load_grid,
     "airfoil": partial(load_last, "airfoil/airfoil_self_noise.dat.txt", sep="\t"),
     "insurance": load_insurance,
+    "diamonds": load_diamonds,
     "friedman1": partial(make_friedman1, 6000, noise=1.0, random_state=0),
 }
 

@@ -42,7 +42,7 @@ _MAX_WEIGHTS = 25_000
 _FEW_ROWS = 200
 
 
-def default_teacher(X: Any, n_outputs: int | None = None) -> Pipeline:
+def default_teacher(X: Any, n_outputs: int | None = None, vote: Any = None) -> Pipeline:
     """A soft vote, or mean, of boosted trees and two networks.
 
     Parameters
@@ -51,6 +51,8 @@ def default_teacher(X: Any, n_outputs: int | None = None) -> Pipeline:
         Its columns decide the preprocessing; nothing is fitted.
     n_outputs : int or None, default=None
         Number of values a row. None: classes.
+    vote : estimator or None, default=None
+        What learns behind the preprocessing. None: the vote, or the mean.
 
     Returns
     -------
@@ -58,7 +60,8 @@ def default_teacher(X: Any, n_outputs: int | None = None) -> Pipeline:
         Preprocessing, then a `VotingClassifier` or `VotingRegressor` of equal weights
         (`_members.py` chooses others); for several outputs boosted trees for each.
     """
-    vote = _make_vote() if n_outputs is None else _make_mean(n_outputs)
+    if vote is None:
+        vote = _make_vote() if n_outputs is None else _make_mean(n_outputs)
     steps = [("columns", prepare_columns(X)), ("vote", vote)]
     if isinstance(X, sparray):
         # LightGBM predicts for sparse matrices only.
@@ -112,10 +115,15 @@ def _make_vote() -> VotingClassifier:
     return VotingClassifier(members, voting="soft")
 
 
-def _make_mean(n_outputs: int) -> Any:
+def make_boosted(**params: Any) -> Any:
+    """Boosted trees of the default teacher for values."""
     from lightgbm import LGBMRegressor
 
-    boosted = _request_weights(LGBMRegressor(**_BOOSTED), True)
+    return _request_weights(LGBMRegressor(**_BOOSTED, **params), True)
+
+
+def _make_mean(n_outputs: int) -> Any:
+    boosted = make_boosted()
     if n_outputs > 1:
         # A VotingRegressor learns one output.
         return MultiOutputRegressor(boosted)

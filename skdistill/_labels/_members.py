@@ -40,8 +40,8 @@ _ROUNDING = 1e-6
 
 
 def is_vote(teacher: Any) -> bool:
-    """Whether the last step is a vote or mean of members."""
-    return isinstance(last_step(teacher), VotingClassifier | VotingRegressor)
+    """Whether the last step is a vote or mean, which a subclass of them need not be."""
+    return type(last_step(teacher)) in (VotingClassifier, VotingRegressor)
 
 
 class MemberLabels(Labels):

@@ -80,6 +80,10 @@ class Task(Labels):
     ----------
     stored_name : str
         The parameter of `fit` that has labels in place of a teacher.
+    learns_labels : bool
+        Whether true labels may be learned beside, or in place of, those of a teacher.
+    quantiles : ndarray of shape (n_quantiles,)
+        Their levels; of classes and values there are none.
     priors : ndarray of shape (n_classes,)
         Weighted share of each class in the training rows.
     rare : ndarray of bool of shape (n_columns,)
@@ -87,6 +91,8 @@ class Task(Labels):
     """
 
     stored_name: ClassVar[str]
+    learns_labels: ClassVar[bool] = True
+    quantiles: FloatArray = np.empty(0)
     priors: FloatArray
     rare: NDArray[np.bool_]
 

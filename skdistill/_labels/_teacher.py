@@ -74,7 +74,8 @@ def _check_regressor(teacher: Any, last: Any, task: Task) -> None:
             f"The teacher must be a regressor, received {type(last).__name__}. Pass a "
             "regressor; DistilledClassifier distils classifiers."
         )
-    if task.n_columns > 1 and can_refit(teacher) and not takes_outputs(teacher):
+    several = task.n_columns > 1 and task.learns_labels
+    if several and can_refit(teacher) and not takes_outputs(teacher):
         raise ValueError(
             f"With {task.n_columns} outputs the teacher must learn several; received "
             f"{type(last).__name__}, which learns one. Wrap it in MultiOutputRegressor."

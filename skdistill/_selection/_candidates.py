@@ -89,7 +89,8 @@ def list_candidates(
         Candidate(name, sampler, alpha, synthetic, in_sample, stops)
         for name, sampler, in_sample in _list_samplers(estimator, parts, splits)
     ]
-    blends = splits.chooses and estimator.alpha == "auto" and blends_labels(student)
+    blends = splits.chooses and estimator.alpha == "auto" and data.task.learns_labels
+    blends = blends and blends_labels(student)
     # Of the short pilots of a network each costs the others part of their length, and
     # of many candidates on few rows one seems best by chance.
     network = learns_in_epochs(student)

@@ -130,7 +130,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         # No label is spent on rows that a fixed teacher may know.
         enough = enough and (parts.refits or data.validation is not None)
     tries = estimator.augmenter == "auto" and not few and enough
-    compares = few and _compares(estimator) and enough
+    compares = few and _compares(estimator, data) and enough
     folds, seed = cv or [], parts.seeds.pilots
     if cv is None and data.validation is None:
         if few and (calibrate or compares):
@@ -211,10 +211,10 @@ def _may_lose(parts: Parts, data: Dataset) -> bool:
     return rare and augmented and can_shift_logits(parts.student)
 
 
-def _compares(estimator: Any) -> bool:
+def _compares(estimator: Any, data: Dataset) -> bool:
     """Whether the parameters leave open whose labels are learned."""
     auto = estimator.augmenter == estimator.alpha == "auto"
-    return auto and estimator.pilot > 0
+    return auto and estimator.pilot > 0 and data.task.learns_labels
 
 
 def _has_rows(data: Dataset, few: bool) -> bool:

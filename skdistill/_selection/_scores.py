@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,9 @@ from sklearn.metrics import r2_score
 
 from .._dataset import Dataset
 from .._labels._calibration import Calibration, fit_calibration, fit_shift
+from .._labels._quantiles import QuantileRegression
 from .._labels._soft_targets import clip_probabilities
-from .._labels._task import Classification
+from .._labels._task import Classification, Regression
 from .._paired import paired_difference
 from .._students import can_shift_logits, is_calibrated, weigh_served
 from .._typing import FloatArray, IndexArray
@@ -144,6 +146,25 @@ class ValueScores(Scores):
         return f"RMSE {figures['rmse']:.4g} and R² {figures['r2']:.4f}"
 
 
+class QuantileScores(Scores):
+    """Held-out rows of values of which quantiles are served."""
+
+    loss_name = "pinball loss"
+    worse_fix = ValueScores.worse_fix
+
+    def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
+        super().__init__(data, rows, student)
+        levels = np.quantile(self.y, data.task.quantiles)
+        constant = np.broadcast_to(levels, (len(self.y), len(levels)))
+        self._least_worse = _WORSE_VARIANCE * self.average(self.rate(constant))
+
+    def measure(self, served: FloatArray) -> dict[str, float]:
+        return {"pinball": self.average(self.rate(served))}
+
+    def describe(self, served: FloatArray) -> str:
+        return f"pinball loss {self.measure(served)['pinball']:.4g}"
+
+
 class ClassScores(Scores):
     """Held-out rows of classes.
 
@@ -257,5 +278,9 @@ class ClassScores(Scores):
 
 def make_scores(data: Dataset, rows: IndexArray, student: Any) -> Scores:
     """Return the held-out rows with the losses of their task."""
-    classes = isinstance(data.task, Classification)
-    return (ClassScores if classes else ValueScores)(data, rows, student)
+    kinds: dict[type, Callable[..., Scores]] = {
+        Classification: ClassScores,
+        Regression: ValueScores,
+        QuantileRegression: QuantileScores,
+    }
+    return kinds[type(data.task)](data, rows, student)

@@ -13,6 +13,7 @@ from .._soft_data import weigh_classes
 from .._typing import FloatArray
 from ._fit_student import check_part, find_family
 from ._soft_learner import SoftLearner
+from ._value_shift import SHIFTED
 
 
 def check_student(
@@ -52,6 +53,16 @@ def check_fine_tuning(student: Any) -> None:
     """Raise a TypeError where the student cannot train on after distillation."""
     family, learner = _find(student)
     family.check_fine_tuning(learner)
+
+
+def check_shift(student: Any) -> None:
+    """Raise a TypeError where a number an output can't be added after the fit."""
+    family, learner = _find(student)
+    if not family.can_shift_logits(learner):
+        raise TypeError(
+            "The student of quantiles must take a shift of each, which "
+            f"{type(learner).__name__} does not. Pass {SHIFTED}."
+        )
 
 
 def choose_temperature(student: Any, n_classes: int) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .._nested import takes_outputs
+from .._typing import FloatArray
 from ._soft_learner import SoftLearner
+from ._value_shift import can_shift_values, shift_values
 
 
 class ValueLearner(SoftLearner):
@@ -30,9 +32,10 @@ class ValueLearner(SoftLearner):
     def check(self, student: Any, n_classes: int, n_samples: int) -> None:
         if n_classes > 1 and not takes_outputs(student):
             raise ValueError(
-                f"With {n_classes} outputs the student must learn several; received "
-                f"{type(student).__name__}, which learns one. Wrap it in "
-                "MultiOutputRegressor."
+                f"With {n_classes} outputs the student must learn "
+                f"several; received {type(student).__name__}, which learns one. Wrap "
+                "it in MultiOutputRegressor, or take an MLPRegressor, a linear model, "
+                "a tree or a forest, which learn several."
             )
 
     def class_weight(self, student: Any, classes: Any) -> None:
@@ -42,7 +45,10 @@ class ValueLearner(SoftLearner):
         return False
 
     def can_shift_logits(self, student: Any) -> bool:
-        return False
+        return can_shift_values(student)
+
+    def shift_logits(self, student: Any, shift: FloatArray) -> None:
+        shift_values(student, shift)
 
     def learns_mixtures(self, student: Any) -> bool:
         return False

@@ -38,7 +38,9 @@ class OnnxRegressor(RegressorMixin, OnnxModel):
 
     Notes
     -----
-    Missing and infinite numbers are refused. It is a fixed teacher of
+    Missing numbers are taken where the model's answers equal the estimator's, which
+    :func:`to_onnx` finds out column by column; others, and infinite ones, are refused.
+    It is a fixed teacher of
     :class:`~skdistill.DistilledRegressor`; `fit` learns nothing.
 
     Examples
@@ -64,6 +66,7 @@ class OnnxRegressor(RegressorMixin, OnnxModel):
         Returns
         -------
         values : ndarray of shape (n_samples,) or (n_samples, n_outputs), float32
+            Quantiles are sorted.
 
         Raises
         ------

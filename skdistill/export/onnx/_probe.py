@@ -58,8 +58,10 @@ class Outside:
         }[self.kind]
 
 
-def list_outside(estimator: Any, X: Any, inputs: Inputs) -> list[Outside]:
-    """Return the changed rows that an estimator does not refuse."""
+def list_outside(
+    predict: Callable[[Any], Any], X: Any, inputs: Inputs
+) -> list[Outside]:
+    """Return the changed rows that an estimator's method does not refuse."""
     n_columns = len(inputs.columns)
     n_rows = max(1, min(_N_ROWS, _MOST_ROWS // n_columns))
     rows = _safe_indexing(X.tocsr() if issparse(X) else X, slice(0, n_rows))
@@ -79,7 +81,7 @@ def list_outside(estimator: Any, X: Any, inputs: Inputs) -> list[Outside]:
         infinite = replace_column(infinite, k, np.inf, inputs)
     if numbers:
         changed.append((INFINITE, -1, infinite))
-    answers = _ask(estimator.predict_proba, [table for _, _, table in changed])
+    answers = _ask(predict, [table for _, _, table in changed])
     return [
         Outside(*change, answer)
         for change, answer in zip(changed, answers, strict=True)
@@ -109,19 +111,26 @@ def _ask(predict: Callable[[Any], Any], tables: list[Any]) -> list[NDArray[Any] 
 
 
 def find_differing(
-    model: Any, inputs: Inputs, outside: list[Outside]
+    model: Any,
+    inputs: Inputs,
+    outside: list[Outside],
+    output: str = "probabilities",
+    tolerance: Any = TOLERANCE,
 ) -> dict[Outside, float]:
-    """Return the changed rows on which a model differs, and by how much."""
+    """Return the changed rows on which a model differs, and by how much.
+
+    The tolerance of another output may be one number a column.
+    """
     session = open_session(model)
     differing = {}
     for part in outside:
-        answer = session.run(["probabilities"], inputs.feed(part.rows))[0]
+        answer = session.run([output], inputs.feed(part.rows))[0]
         # Where the estimator itself has no answer, there is nothing to equal.
         known = np.isfinite(part.expected)
         found = np.abs(np.where(known, answer - part.expected, 0.0))
-        most = float(np.where(np.isnan(found), np.inf, found).max(initial=0.0))
-        if most > (_WIDE_TOLERANCE if part.kind == WIDE else TOLERANCE):
-            differing[part] = most
+        found[np.isnan(found)] = np.inf
+        if (found > (_WIDE_TOLERANCE if part.kind == WIDE else tolerance)).any():
+            differing[part] = float(found.max())
     return differing
 
 

@@ -185,7 +185,7 @@ def _export_classes(
     most_fused = np.inf if quantize is None else _MOST_FUSED
     most_fused = -1 if standard else most_fused
     labels = list_labels(answers.classes)
-    outside = list_outside(estimator, X, inputs)
+    outside = list_outside(estimator.predict_proba, X, inputs)
 
     def build(inputs: Inputs) -> Any:
         models = build_models(served, inputs, labels, most_fused=most_fused)

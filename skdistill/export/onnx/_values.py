@@ -19,6 +19,7 @@ from sklearn.linear_model import (
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.neural_network import MLPRegressor
 
+from ..._labels._quantiles import rate_quantiles
 from ..._nested import find_distilled, split_pipeline, transform_before
 from ..._typing import FloatArray
 from ..._value_data import as_columns
@@ -28,6 +29,7 @@ from ._emit_table import emit_features
 from ._graph import Graph
 from ._inputs import TABLE, Inputs, describe_inputs
 from ._preprocessing import transform_table
+from ._probe import MISSING, find_differing, list_outside
 from ._session import open_session
 from ._skl2onnx import run_skl2onnx
 from ._standard import keep_standard
@@ -58,23 +60,27 @@ def export_values(
 ) -> tuple[Any, Any, Inputs, dict[str, Any]]:
     """Return the model of a regressor, no classes, and what is written of it."""
     inputs, expected = describe_inputs(X, grouped), ask_values(estimator, X)
-    model = find_equal(served, inputs, X, expected, standard)
-    # What the estimator makes of missing numbers is not compared.
-    entries: dict[str, Any] = {"accepts": {"missing": [], "infinite": False}}
-    entries["scores"] = None
+    distilled, teacher = find_distilled(estimator), None
+    levels = getattr(distilled, "quantiles", None)
+    model = find_equal(served, inputs, X, expected, standard, levels is not None)
+    entries: dict[str, Any] = {"scores": None}
+    missing = _list_missing(estimator, model, inputs, X, expected)
+    entries["accepts"] = {"missing": missing, "infinite": False}
     if y is not None:
-        distilled, teacher = find_distilled(estimator), None
         if distilled is not None and distilled.teacher_ is not None:
             rows = transform_before(estimator, X)
-            teacher = score_values(ask_values(distilled.teacher_, rows), y)
-        entries["scores"] = {"student": score_values(expected, y), "teacher": teacher}
+            teacher = score_values(ask_values(distilled.teacher_, rows), y, levels)
+        student = score_values(expected, y, levels)
+        entries["scores"] = {"student": student, "teacher": teacher}
     if quantize is not None:
         from ._quantize import quantize_model
 
         model = quantize_model(model, quantize, inputs.feed(X))
         (found,) = open_session(model).run([VALUES], inputs.feed(X))
-        truth = expected if y is None else np.asarray(y, dtype=np.float64)
-        before, after = (score_values(part, truth) for part in (expected, found))
+        truth, scored = (expected, None) if y is None else (np.asarray(y), levels)
+        before, after = (
+            score_values(part, truth, scored) for part in (expected, found)
+        )
         if after["rmse"] - before["rmse"] > tolerance * np.std(truth) + 1e-12:
             raise ValueError(
                 f"quantize={quantize!r} may cost at most tolerance={tolerance:g} of "
@@ -91,9 +97,12 @@ def ask_values(estimator: Any, X: Any) -> FloatArray:
     return as_columns(np.asarray(estimator.predict(X), dtype=np.float64))
 
 
-def score_values(values: FloatArray, y: Any) -> dict[str, float]:
-    """Return RMSE and R² against true values."""
+def score_values(values: FloatArray, y: Any, quantiles: Any = None) -> dict[str, float]:
+    """Return RMSE and R² against true values, of quantiles the mean pinball loss."""
     y = as_columns(np.asarray(y, dtype=np.float64))
+    if quantiles is not None:
+        losses = rate_quantiles(values, y, np.asarray(quantiles))
+        return {"pinball": float(losses.mean())}
     return {
         "rmse": float(root_mean_squared_error(y, values)),
         "r2": float(r2_score(y, values)),
@@ -101,11 +110,17 @@ def score_values(values: FloatArray, y: Any) -> dict[str, float]:
 
 
 def find_equal(
-    served: Any, inputs: Inputs, X: Any, expected: FloatArray, standard: bool
+    served: Any,
+    inputs: Inputs,
+    X: Any,
+    expected: FloatArray,
+    standard: bool,
+    ordered: bool,
 ) -> Any:
     """Return the first model whose values are those of the regressor.
 
-    `standard` asks for standard operators alone.
+    `standard` asks for standard operators alone; `ordered` values are sorted along the
+    row.
 
     Raises
     ------
@@ -115,12 +130,13 @@ def find_equal(
         None of them is within rounding.
     """
     feed, difference = inputs.feed(X), ""
-    spread = expected.std(axis=0)
-    bound = _SPREAD * spread + _ROUNDING * np.abs(expected).max(axis=0)
+    bound = _find_bound(expected)
     models = _build_models(served, inputs, expected.shape[1])
     if standard:
         models = keep_standard(models, inputs, None, expected.shape[1])
     for model in models:
+        if ordered:
+            _sort_values(model, expected.shape[1])
         found = open_session(model).run([VALUES], feed)[0]
         off = np.abs(found - expected)
         off[np.isnan(off)] = np.inf
@@ -137,6 +153,45 @@ def find_equal(
         "numbers that float32 can't tell apart, fit on X.astype('float32'); in front "
         "of other models, scale columns of very different sizes."
     )
+
+
+def _find_bound(expected: FloatArray) -> FloatArray:
+    """Return how far each output may be off."""
+    largest = np.abs(expected).max(axis=0)
+    return _SPREAD * expected.std(axis=0) + _ROUNDING * largest
+
+
+def _list_missing(
+    estimator: Any, model: Any, inputs: Inputs, X: Any, expected: FloatArray
+) -> list[int]:
+    """Return the columns whose missing values a model takes as the estimator does."""
+
+    def predict(rows: Any) -> FloatArray:
+        return ask_values(estimator, rows)
+
+    outside = [o for o in list_outside(predict, X, inputs) if o.kind == MISSING]
+    bound = _find_bound(expected)
+    differing = find_differing(model, inputs, outside, VALUES, bound)
+    return [part.column for part in outside if part not in differing]
+
+
+def _sort_values(model: Any, n_outputs: int) -> None:
+    """Sort the values of a row, by a last node."""
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    known = {name for node in graph.node for name in (*node.input, *node.output)}
+    names = [f"{VALUES}_{part}" for part in ("unsorted", "count", "order")]
+    while not known.isdisjoint(names):
+        names = [f"{name}_" for name in names]
+    unsorted, count, order = names
+    for node in graph.node:
+        given = [unsorted if name == VALUES else name for name in node.output]
+        node.output[:] = given
+    graph.initializer.append(numpy_helper.from_array(np.array([n_outputs]), count))
+    outputs, ascending = [VALUES, order], {"axis": 1, "largest": 0, "sorted": 1}
+    node = helper.make_node("TopK", [unsorted, count], outputs, **ascending)
+    graph.node.append(node)
 
 
 def _build_models(served: Any, inputs: Inputs, n_outputs: int) -> Iterator[Any]:
