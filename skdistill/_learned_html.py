@@ -69,11 +69,13 @@ def _describe_pilot(pilot: dict[str, Any]) -> str:
 
 
 def _find_loss(pilot: dict[str, Any]) -> str:
-    return next(key for key in ("log_loss", "rmse") if key in pilot)
+    return next(key for key in ("log_loss", "rmse", "pinball") if key in pilot)
 
 
 def _name(key: str) -> str:
-    return {"log_loss": "log loss", "rmse": "RMSE", "r2": "R²"}.get(key, key)
+    return {"log_loss": "log loss", "rmse": "RMSE", "pinball": "pinball loss"}.get(
+        key, key
+    )
 
 
 def _measure_advantage(pilots: list[dict[str, Any]]) -> tuple[str, float] | None:

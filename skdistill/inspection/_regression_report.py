@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 from .._checks import check_count
 from .._labels._values import check_values
 from .._nested import find_deployed, find_distilled, replace_distilled
-from .._sklearn import _num_samples
 from .._typing import FloatArray, IndexArray
 from .._validation import read_values
 from ._baseline import make_baseline
@@ -28,24 +27,10 @@ from ._figures import (
     name_classifier,
 )
 from ._intervals import measure_gains
+from ._quantile_figures import QuantileRows
+from ._regression_sections import list_warnings, make_sections
 from ._report_pictures import list_value_pictures
-from ._report_sections import (
-    IN_SHORT,
-    PILOTS,
-    WARNINGS,
-    Section,
-    compare_models,
-    describe_ratios,
-)
 from ._shown_report import ShownReport
-
-#: Quality in the table: key, words, format.
-_QUALITY = (
-    ("r2", "R²", ".4f"),
-    ("rmse", "RMSE (less is better)", ".5g"),
-    ("mae", "MAE (less is better)", ".5g"),
-    ("rmse_to_teacher", "RMSE to the teacher", ".5g"),
-)
 
 
 @dataclass(eq=False, repr=False)
@@ -58,23 +43,28 @@ class RegressionReport(ShownReport):
     ----------
     n_rows : int
         Rows with a weight above 0.
+    quantiles : list of float or None
+        The levels of the estimator.
     models : dict of str to dict
         By model ("teacher", "baseline" where there is one, "student"): `r2`, `rmse`,
         `mae`, `rmse_to_teacher`, and the costs of :class:`DistillationReport`, the
-        student's as ONNX among them.
+        student's as ONNX among them. Of quantiles, in place of the first three:
+        `pinball` (the mean), for each level `pinball_0.1` and `below_0.1` (the share of
+        rows whose value is at most the quantile), and of the outer two `inside` (the
+        share of rows between them) and `width` (the mean).
     descriptions : dict of str to str
         The class of each model.
     against_teacher, against_baseline : dict of str to dict
-        For "rmse" and "mae" what the student gains on the other (`gain`, above 0 when
-        its error is lower) with a 95 % interval (`low`, `high`). Empty without a
-        baseline.
+        For "rmse" and "mae", or "pinball", what the student gains on the other (`gain`,
+        above 0 when its error is lower) with a 95 % interval (`low`, `high`). Empty
+        without a baseline.
     share_recovered : dict of str to dict
-        For "rmse" and "mae" the `share` of the teacher's advantage over the baseline
-        that the student recovers, as in :class:`DistillationReport`.
+        For "rmse" and "mae", or "pinball", the `share` of the teacher's advantage over
+        the baseline that the student recovers, as in :class:`DistillationReport`.
     ratios : dict of str to float
         `smaller`, `faster_one_row` and `faster_batch`: the student against the teacher.
     by_group : list of dict
-        `name`, `n_rows` and, for each model, `rmse` and `mae`.
+        `name`, `n_rows` and, for each model, the figures without the costs.
     memorization, pilots
         `memorization_` and `pilots_` of the estimator.
     warnings : list of str
@@ -86,6 +76,7 @@ class RegressionReport(ShownReport):
     """
 
     n_rows: int
+    quantiles: list[float] | None
     models: dict[str, Figures]
     descriptions: dict[str, str]
     against_teacher: dict[str, Any]
@@ -100,17 +91,11 @@ class RegressionReport(ShownReport):
     warnings: list[str] = field(default_factory=list)
 
     def _title(self):
-        return f"Distillation report on {self.n_rows:,} rows of values"
+        kind = "quantiles" if self.quantiles else "values"
+        return f"Distillation report on {self.n_rows:,} rows of {kind}"
 
     def _sections(self, max_parts=None):
-        sections = [
-            Section(WARNINGS, lines=self.warnings),
-            Section(IN_SHORT, lines=[*_list_findings(self)]),
-            compare_models(self, _QUALITY),
-            _show_groups(self),
-            _show_pilots(self),
-        ]
-        return [section for section in sections if section.table or section.lines]
+        return make_sections(self)
 
     def _pictures(self):
         return list_value_pictures(self)
@@ -138,7 +123,7 @@ def regression_report(
     Parameters
     ----------
     estimator : DistilledRegressor, Pipeline or search
-        Fitted, of one output; as for :func:`distillation_report`.
+        Fitted, of one output, or of its quantiles; as for :func:`distillation_report`.
     X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Rows that none of the models was fitted on.
     y : array-like of shape (n_samples,)
@@ -151,10 +136,11 @@ def regression_report(
     baseline : "fit", regressor or None, default=None
         The student without a teacher: a fitted regressor, or "fit" to fit the student
         on the true values of `train`; a network for as many epochs as a fifth of these
-        rows ask for, and at most for as many updates as the distilled one made.
+        rows ask for, and at most for as many updates as the distilled one made. Of
+        quantiles a fitted regressor that predicts them.
     train : tuple (X_train, y_train) or (X_train, y_train, sample_weight), default=None
         For `baseline="fit"`: the training data of `estimator`.
-    teacher_prediction : array-like of shape (n_samples,), default=None
+    teacher_prediction : array-like of shape (n_samples,) or (n_samples, n_quantiles)
         The teacher's values of these rows: needed where the estimator learned from
         stored values.
     n_bootstrap : int, default=1000
@@ -207,18 +193,30 @@ def regression_report(
     given = (X, read_values(y), sample_weight, teacher_prediction, groups)
     X, y, weight, said, groups = check_rows(*given)
     models = {TEACHER: teacher}
+    levels = distilled.quantiles
+    if levels is not None and isinstance(baseline, str):
+        raise ValueError(
+            "A student of true values has no quantiles; received baseline='fit' with "
+            f"quantiles={levels!r}. Pass a fitted regressor that predicts them, or "
+            "None."
+        )
     base, _ = make_baseline(baseline, estimator, distilled, train, rng)
     if base is not None:
         models[BASELINE] = find_deployed(base)
     models[STUDENT] = find_deployed(estimator)
-    served = {name: _ask(model, X, name) for name, model in models.items() if model}
+    owners = {name: f"The predict of the {name}" for name in models}
+    answers = {name: model.predict(X) for name, model in models.items() if model}
     if said is not None:
-        owner = "teacher_prediction"
-        served[TEACHER] = check_values(said, len(y), 1, owner)[:, 0]
-    served = {name: served[name] for name in models}
+        answers[TEACHER], owners[TEACHER] = said, "teacher_prediction"
+    served = {
+        name: _read(answers[name], len(y), levels, owner)
+        for name, owner in owners.items()
+    }
     rows = ValueRows(y, weight, served, groups)
+    if levels is not None:
+        rows = QuantileRows(y, weight, served, groups, np.asarray(levels, dtype=float))
     report = _measure_all(rows, models, X, distilled, int(n_bootstrap), rng, n_jobs)
-    report.warnings = [*_list_warnings(report)]
+    report.warnings = [*list_warnings(report)]
     return report
 
 
@@ -232,7 +230,7 @@ def _check_distilled(estimator: Any) -> Any:
             f"{type(estimator).__name__} without one. distillation_report takes a "
             "DistilledClassifier."
         )
-    if distilled.n_outputs_ > 1:
+    if distilled.n_outputs_ > 1 and distilled.quantiles is None:
         raise ValueError(
             f"A report is of one output; got a student of {distilled.n_outputs_}. "
             "scikit-learn's metrics score several outputs."
@@ -253,9 +251,11 @@ def _find_teacher(estimator: Any, distilled: Any, said: Any) -> Any:
     return None
 
 
-def _ask(model: Any, X: Any, name: str) -> FloatArray:
-    owner = f"The predict of the {name}"
-    return check_values(model.predict(X), _num_samples(X), 1, owner)[:, 0]
+def _read(answer: Any, n_rows: int, levels: Any, owner: str) -> FloatArray:
+    """Return values as a vector, or sorted quantiles."""
+    if levels is None:
+        return check_values(answer, n_rows, 1, owner)[:, 0]
+    return np.sort(check_values(answer, n_rows, len(levels), owner), axis=1)
 
 
 def _measure_all(
@@ -278,6 +278,7 @@ def _measure_all(
     )
     return RegressionReport(
         n_rows=len(rows.y),
+        quantiles=rows.quantiles.tolist() if isinstance(rows, QuantileRows) else None,
         models=figures,
         descriptions={name: name_classifier(model) for name, model in models.items()},
         against_teacher=against_teacher,
@@ -293,6 +294,8 @@ def _measure_all(
 
 
 def _measure_quality(rows: ValueRows, name: str, members: IndexArray) -> Figures:
+    if isinstance(rows, QuantileRows):
+        return rows.measure(name, members)
     y, served = rows.y[members], rows.served[name][members]
     weighted = {"sample_weight": rows.weight[members]}
     said = rows.served[TEACHER][members]
@@ -310,81 +313,3 @@ def _measure_groups(rows: ValueRows) -> Iterator[dict[str, Any]]:
         members = np.flatnonzero(codes == k)
         parts = {name: _measure_quality(rows, name, members) for name in rows.names}
         yield {"name": group, "n_rows": len(members), **parts}
-
-
-# In words ----------------------------------------------------------------------------
-
-
-def _list_findings(report: RegressionReport) -> Iterator[str]:
-    for kind in ("rmse", "mae"):
-        for other in (TEACHER, BASELINE):
-            gain = getattr(report, f"against_{other}").get(kind)
-            if gain:
-                yield (
-                    f"Student's {kind.upper()} against the {other}'s: "
-                    f"{-gain['gain']:+.4g} (95% interval {-gain['high']:+.4g} to "
-                    f"{-gain['low']:+.4g})."
-                )
-        share = report.share_recovered.get(kind, {})
-        if share.get("share") is not None:
-            yield (
-                f"Share of the teacher's advantage in {kind.upper()} recovered: "
-                f"{share['share']:.0%} (95% interval {share['low']:.0%} to "
-                f"{share['high']:.0%})."
-            )
-    ratios = describe_ratios(report.ratios)
-    if ratios:
-        yield f"Student against teacher: {ratios}."
-
-
-def _show_groups(report: RegressionReport) -> Section:
-    names = list(report.models)
-    table = [
-        [
-            str(part["name"]),
-            f"{part['n_rows']:,}",
-            *(f"{part[name]['rmse']:.5g}" for name in names),
-        ]
-        for part in report.by_group
-    ]
-    return Section("RMSE by group", header=["group", "rows", *names], table=table)
-
-
-def _show_pilots(report: RegressionReport) -> Section:
-    table = [
-        [
-            pilot["learns from"],
-            f"{pilot['alpha']:g}",
-            f"{pilot['r2']:.4f}",
-            f"{pilot['rmse']:.5g}",
-            "chosen" if pilot["chosen"] else "",
-        ]
-        for pilot in report.pilots
-    ]
-    header = ["learns from", "alpha", "R²", "RMSE", ""]
-    return Section(PILOTS, header=header, table=table)
-
-
-def _list_warnings(report: RegressionReport) -> Iterator[str]:
-    for kind, share in report.share_recovered.items():
-        if share["advantage"] <= 0:
-            yield (
-                "The teacher is no better than the student trained directly (the "
-                f"baseline) in {kind.upper()}: there is no advantage to hand on."
-            )
-        elif share["share"] is None:
-            yield (
-                f"The teacher's advantage over the baseline in {kind.upper()} is "
-                "within chance: no share of it can be given."
-            )
-    for kind, gain in report.against_baseline.items():
-        if gain["high"] < 0:
-            yield (
-                "The student is worse than the student trained directly (the baseline) "
-                f"in {kind.upper()}, beyond chance. Distillation harmed it."
-            )
-    if report.models[TEACHER]["rmse"] == 0:
-        yield (
-            "The teacher is right on every row. If it was fitted on these rows, the "
-            "figures do not hold for new ones: pass rows that no model was fitted on."
-        )

@@ -46,6 +46,7 @@ def list_pictures(report: Any) -> Iterator[Picture]:
 def list_value_pictures(report: Any) -> Iterator[Picture]:
     """Return scikit-learn's displays of the errors of student and teacher."""
     rows, rng = report._rows, np.random.RandomState(0)
+    middle = " The middle quantile." if report.quantiles else ""
     kinds = {
         "actual_vs_predicted": "Values predicted by the {} against the true ones.",
         "residual_vs_predicted": "True value minus that of the {}, by the latter.",
@@ -54,5 +55,7 @@ def list_value_pictures(report: Any) -> Iterator[Picture]:
         for name in (STUDENT, TEACHER):
             draw = PredictionErrorDisplay.from_predictions
             served = rows.served[name]
+            if report.quantiles:
+                served = served[:, len(report.quantiles) // 2]
             given = {"kind": kind, "random_state": rng.randint(2**31)}
-            yield caption.format(name), partial(draw, rows.y, served, **given)
+            yield caption.format(name) + middle, partial(draw, rows.y, served, **given)
