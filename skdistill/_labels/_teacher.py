@@ -24,6 +24,9 @@ from ._task import Labels, Task
 
 #: Rows labelled at a time: a teacher of many members holds all of their answers.
 _CHUNK = 50_000
+#: Rows of a call of a frozen teacher, which may be slow or remote: what a failure
+#: loses where labels are kept.
+_FROZEN_ROWS = 4_000
 #: Cells of labels at a time, where there are many classes.
 _CELLS = 1_000_000
 
@@ -229,9 +232,11 @@ class Labeller:
 
     @property
     def batch_size(self) -> int | None:
-        """Rows of a call of a FunctionClassifier, which the memory keeps one by one."""
-        if can_refit(self.teacher) or isinstance(self.teacher, FrozenEstimator):
+        """Rows of a call of a fixed teacher, which the memory keeps one by one."""
+        if can_refit(self.teacher):
             return None
+        if isinstance(self.teacher, FrozenEstimator):
+            return _FROZEN_ROWS
         return getattr(self.teacher, "batch_size", None)
 
     def label_chunks(

@@ -2,6 +2,9 @@
 
 import inspect
 import re
+import signal
+import subprocess
+import sys
 import warnings
 from contextlib import suppress
 
@@ -265,6 +268,73 @@ def test_a_failure_loses_one_batch_and_the_next_fit_goes_on(tmp_path, seed):
     # A further fit asks for nothing.
     _, n_fits = fit(1.0, tmp_path)
     assert (n_fits, Failing.attempts) == (1, 0)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from sklearn.tree import DecisionTreeClassifier
+from skdistill import DistilledClassifier, FunctionClassifier
+
+FOLDER = Path(__file__).parent
+X = np.random.RandomState(0).normal(size=(500, 3))
+
+def answer(rows):
+    if len(os.listdir(FOLDER / "asked")) == 3 and "kill" in sys.argv:
+        os.kill(os.getpid(), signal.SIGKILL)
+    np.save(FOLDER / "asked" / str(len(os.listdir(FOLDER / "asked"))), rows)
+    p = 1 / (1 + np.exp(-rows[:, 0]))
+    return np.c_[1 - p, p]
+
+def fit(memory):
+    teacher = FunctionClassifier(answer, [0, 1], batch_size=50)
+    student = DecisionTreeClassifier(max_depth=3)
+    given = {"augmenter": None, "random_state": 0, "memory": memory}
+    distilled = DistilledClassifier(teacher, student, **given)
+    validation = {"X_val": X[300:], "y_val": X[300:, 0] > 0}
+    distilled.fit(X[:300], X[:300, 0] > 0, **validation)
+
+if __name__ == "__main__":
+    fit(str(FOLDER / "memory"))
+"""
+
+
+def test_a_killed_process_loses_one_batch(tmp_path):
+    asked, script = tmp_path / "asked", tmp_path / "killed.py"
+    asked.mkdir()
+    script.write_text(KILLED)
+
+    def run(*args):
+        done = subprocess.run(
+            [sys.executable, script, *args], capture_output=True, text=True
+        )
+        files = sorted(asked.iterdir(), key=lambda path: int(path.stem))
+        return done, [np.load(path) for path in files]
+
+    killed, before = run("kill")
+    assert (killed.returncode, len(before)) == (-signal.SIGKILL, 3)
+    done, batches = run()
+    assert done.returncode == 0, done.stderr
+    # Each of the 500 rows was answered once, in one of the two processes.
+    rows = np.concatenate(batches)
+    assert rows.shape == (500, 3)
+    assert len(np.unique(rows, axis=0)) == 500
+
+
+def test_a_call_of_a_frozen_teacher_covers_some_thousands_of_rows():
+    sizes = []
+
+    class Counting(GaussianNB):
+        def predict_proba(self, X):
+            sizes.append(len(X))
+            return super().predict_proba(X)
+
+    teacher = FrozenEstimator(Counting().fit(ROWS[:600], LABELS[:600]))
+    munge = {"augmenter": "munge", "n_synthetic": 9000, "random_state": 0}
+    distilled = DistilledClassifier(teacher, TREE, max_labels=9000, **munge)
+    distilled.fit(ROWS[:600], LABELS[:600], **HELD_OUT)
+    assert max(sizes) <= 4000 < sum(sizes)
 
 
 def test_the_constructors_parameters():
