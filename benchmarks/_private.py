@@ -11,7 +11,7 @@ from unittest.mock import patch
 import numpy as np
 
 from skdistill._labels import _soft_targets, _teacher
-from skdistill._labels._calibration import fit_calibration
+from skdistill._labels._calibration import Calibration, fit_calibration
 from skdistill._labels._defaults import (
     default_student,
     default_teacher,

@@ -1,17 +1,18 @@
-"""Members and weights of the default teacher, by calibrated log loss.
+"""The default teacher's vote: its members and their weights, by calibrated log loss.
 
-Each member is fitted behind the default preprocessing, once on four fifths of the
-training rows, where the last fifth sets the scalar that calibrates a vote and the
-weights that are chosen, and once on all of them. Votes are means of what the members
-say of the test rows.
+Each vote is the teacher of a DistilledClassifier, which sets a fifth of the training
+rows aside to calibrate it, and is then fitted on all of them. Its labels of the test
+rows are calibrated as a student would learn them.
 
-- "former": LightGBM (200 trees) and two networks. "trees": with extra trees as well.
-  "sampled": with a second LightGBM, 400 trees of 8 leaves on sampled rows and columns,
-  which is the default: the trees add less than their labels cost. "both": with both.
-- "chosen": weights of all members by greedy selection with replacement on the last
-  fifth (Caruana et al., "Ensemble selection from libraries of models", ICML 2004).
-- "best member": the member with the lowest log loss on that fifth.
-- Times are CPU seconds of one thread, of the fit on all rows.
+- "former": LightGBM (200 trees) and two networks, with equal weights. "equal": with a
+  second LightGBM, 400 trees of 8 leaves on sampled rows and columns. "chosen": the
+  default, the same members with weights by greedy selection on the rows set aside
+  (Caruana et al., "Ensemble selection from libraries of models", ICML 2004).
+- CPU seconds are those of the teachers' two fits and of the training rows' labels, with
+  one thread; "row" is what the label of a test row takes. Both stand as shares of the
+  former vote.
+- "worse" is by more than a standard error of the paired difference over test rows, seed
+  by seed.
 
     python -m benchmarks.quality.members                # an hour
     python -m benchmarks.quality.members --smoke
@@ -25,118 +26,99 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+from skdistill import DistilledClassifier
 
 from .._data import DATA, find_readable, split_data
 from .._measure import fit_quietly, last_step
-from .._private import (
-    clip_probabilities,
-    default_teacher,
-    fit_calibration,
-    prepare_columns,
-)
+from .._private import Calibration, clip_probabilities, default_teacher, prepare_columns
 from .._results import Results, find_missing, make_runs, read_arguments
 from .._tables import group, print_table, show, sort_like, spread
 
 FOLDER = Path(__file__).parent
 KEYS = ("data", "seed")
-FORMER = ("lightgbm", "mlp", "mlp2")
-VOTES = {
-    "former": FORMER,
-    "trees": (*FORMER, "trees"),
-    "sampled": (*FORMER, "sampled"),
-    "both": (*FORMER, "trees", "sampled"),
-}
-CHOSEN = ("chosen", "best member")
-N_ROUNDS = 20
+VOTES = ("former", "equal", "chosen")
 
 
-def list_members(X, share: float) -> dict:
-    """Name and unfitted model; `share` makes those of a smoke test smaller."""
-    members = dict(last_step(default_teacher(X)).estimators)
-    members["trees"] = ExtraTreesClassifier(300, min_samples_leaf=2, n_jobs=1)
-    for member in members.values():
-        if hasattr(member, "n_estimators"):
-            member.set_params(n_estimators=int(share * member.n_estimators))
-    return members
+def make_teacher(vote: str, X):
+    """Return the teacher; None is the default one."""
+    teacher = default_teacher(X)
+    if vote == "former":
+        teacher.set_params(vote__sampled="drop")
+    return None if vote == "chosen" else teacher
 
 
-def choose_weights(said: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Greedy selection with replacement, from the mean of what was chosen so far."""
-    counts = np.zeros(len(said))
-    for _ in range(N_ROUNDS):
-        losses = []
-        for k in range(len(said)):
-            weights = counts + (np.arange(len(said)) == k)
-            proba = np.average(said, axis=0, weights=weights)
-            losses.append(log_loss(codes, proba, labels=np.arange(proba.shape[1])))
-        counts[np.argmin(losses)] += 1
-    return counts / counts.sum()
+def rate_vote(vote: str, seed: int, X, y, X_test, y_test) -> tuple[dict, np.ndarray]:
+    """Return the figures of a vote, and its log loss of each test row."""
+    # What the student is does not matter: a stump takes no time.
+    student = make_pipeline(prepare_columns(X), DecisionTreeClassifier(max_depth=1))
+    distilled = DistilledClassifier(
+        make_teacher(vote, X), student, augmenter=None, pilot=0, random_state=seed
+    )
+    start = time.process_time()
+    fit_quietly(distilled, X, y)
+    fitted = time.process_time()
+    proba = distilled.teacher_.predict_proba(X_test)
+    row = (time.process_time() - fitted) / len(y_test)
+    _, counts = np.unique(y, return_counts=True)
+    found = Calibration(distilled.calibration_, distilled.calibration_shift_)
+    served = found.apply(clip_probabilities(proba, counts / counts.sum()))
+    own = np.searchsorted(distilled.classes_, y_test)
+    losses = -np.log(served[np.arange(len(own)), own])
+    members = last_step(distilled.teacher_)
+    weights = members.weights or np.ones(len(members.estimators_))
+    names = [name for name, _ in members.estimators]
+    shares = dict(zip(names, np.asarray(weights) / np.sum(weights), strict=False))
+    figures = {"log_loss": losses.mean(), "cpu": fitted - start, "row_us": 1e6 * row}
+    return {**figures, **({"weights": shares} if vote == "chosen" else {})}, losses
 
 
-def run_seed(data: str, seed: int, rows: int, share: float) -> list[dict]:
+def run_seed(data: str, seed: int, rows: int, test_rows: int) -> list[dict]:
     """The votes of one split."""
     X, X_test, y, y_test = split_data(data, seed, rows)
-    classes, codes = np.unique(y, return_inverse=True)
-    own, held_out = train_test_split(
-        np.arange(len(y)), test_size=0.2, stratify=codes, random_state=seed
-    )
-
-    def take(part):
-        return X.iloc[part] if hasattr(X, "iloc") else X[part]
-
-    said, served, times = [], [], {}
-    for name, member in list_members(X, share).items():
-        model = make_pipeline(prepare_columns(X), member)
-        last_step(model).set_params(random_state=seed)
-        part = fit_quietly(clone(model), take(own), codes[own])
-        said.append(part.predict_proba(take(held_out)))
-        start = time.process_time()
-        fit_quietly(model, X, codes)
-        times[name] = time.process_time() - start
-        served.append(model.predict_proba(X_test))
-    said, served, names = np.stack(said), np.stack(served), list(times)
-    priors = np.bincount(codes) / len(codes)
-    target = np.searchsorted(classes, y_test)
-
-    def rate(weights) -> float:
-        before, after = (
-            clip_probabilities(np.average(p, axis=0, weights=weights), priors)
-            for p in (said, served)
-        )
-        found = fit_calibration(before, codes[held_out], priors=priors)
-        return float(log_loss(target, found.apply(after)))
-
-    losses = [log_loss(codes[held_out], p, labels=range(len(classes))) for p in said]
-    weights = {name: np.isin(names, members) for name, members in VOTES.items()}
-    weights["chosen"] = choose_weights(said, codes[held_out])
-    weights["best member"] = np.arange(len(names)) == np.argmin(losses)
-    record = {"data": data, "seed": seed, "times": times}
-    record["log_loss"] = {name: rate(w.astype(float)) for name, w in weights.items()}
-    record["weights"] = dict(zip(names, map(float, weights["chosen"]), strict=True))
+    X_test, y_test = X_test[:test_rows], y_test[:test_rows]
+    record, losses = {"data": data, "seed": seed}, {}
+    for vote in VOTES:
+        record[vote], losses[vote] = rate_vote(vote, seed, X, y, X_test, y_test)
+    for vote in VOTES[:2]:
+        lead = losses["chosen"] - losses[vote]
+        record["lead"] = {
+            **record.get("lead", {}),
+            vote: lead.mean() / max(lead.std() / len(lead) ** 0.5, 1e-12),
+        }
     return [record]
 
 
 def print_report(records: list[dict]) -> None:
-    rows, ratios = [], {name: [] for name in (*VOTES, *CHOSEN)}
+    rows, ratios = [], {name: [] for name in VOTES}
+    costs, labels = [], []
     for (data,), found in group(sort_like(records, data=DATA), "data").items():
         row = [data, len(found)]
-        for name, shares in ratios.items():
-            losses = [r["log_loss"][name] for r in found]
-            before = [r["log_loss"]["former"] for r in found]
-            shares.append(np.mean(losses) / np.mean(before))
+        for vote in VOTES:
+            losses = [r[vote]["log_loss"] for r in found]
+            before = [r["former"]["log_loss"] for r in found]
+            ratios[vote].append(np.mean(losses) / np.mean(before))
             row.append(show(spread(losses)))
-        used = {m for name in VOTES for m in VOTES[name]}
-        cost = np.mean([sum(r["times"][m] for m in used) for r in found])
-        former = np.mean([sum(r["times"][m] for m in FORMER) for r in found])
-        rows.append([*row, f"{cost / former:.2f}"])
+        worse = [sum(r["lead"][vote] > 1 for r in found) for vote in VOTES[:2]]
+        cpu, row_us = (
+            {vote: np.mean([r[vote][name] for r in found]) for vote in VOTES}
+            for name in ("cpu", "row_us")
+        )
+        costs.append([cpu[vote] / cpu["former"] for vote in VOTES[1:]])
+        labels.append([row_us[vote] / row_us["former"] for vote in VOTES[1:]])
+        row += [f"{n} of {len(found)}" for n in worse]
+        row += [" / ".join(f"{x:.2f}" for x in part[-1]) for part in (costs, labels)]
+        rows.append(row)
     means = [f"{np.exp(np.mean(np.log(r))):.3f}" for r in ratios.values()]
-    rows.append(["geometric mean of ratios", "", *means, ""])
-    header = ["data", "seeds", *VOTES, *CHOSEN, "CPU, both / former"]
+    ends = [
+        " / ".join(f"{x:.2f}" for x in np.exp(np.mean(np.log(part), axis=0)))
+        for part in (costs, labels)
+    ]
+    rows.append(["geometric mean of ratios", "", *means, "", "", *ends])
+    header = ["data", "seeds", *VOTES, "worse than former", "than equal"]
+    header += ["CPU, equal / chosen", "row, equal / chosen"]
     print_table("Calibrated log loss of votes", header, rows)
 
 
@@ -144,12 +126,12 @@ def main() -> None:
     args = read_arguments(
         __doc__,
         data={"nargs": "+", "choices": list(DATA), "default": list(DATA)},
-        seeds={"nargs": "+", "type": int, "default": list(range(3))},
+        seeds={"nargs": "+", "type": int, "default": list(range(2))},
         jobs={"type": int, "default": 1, "help": "processes"},
     )
-    data, seeds, settings = args.data, args.seeds, {"rows": 4000, "share": 1.0}
+    data, seeds, settings = args.data, args.seeds, {"rows": 4000, "test_rows": 4000}
     if args.smoke:
-        data, seeds, settings = ["digits"], [0], {"rows": 300, "share": 0.05}
+        data, seeds, settings = ["tutorial"], [0], {"rows": 500, "test_rows": 100}
         os.environ["PIP_NO_INDEX"] = "1"
     results = Results(None if args.smoke else FOLDER / "members.csv", KEYS)
     runs = [dict(zip(KEYS, run[::-1], strict=True)) for run in product(seeds, data)]

@@ -81,7 +81,7 @@ _BOOSTED: dict[str, Any] = {
 }
 
 #: A second vote of such trees, smaller and on sampled rows and columns, lowers the log
-#: loss of classes by 5% (`benchmarks/quality/members.py`).
+#: loss of classes by 6% (`benchmarks/quality/members.py`).
 _SAMPLED: dict[str, Any] = {
     "n_estimators": 400,
     "num_leaves": 8,

@@ -1,9 +1,14 @@
 """The weights of the default teacher's members, chosen on out-of-fold rows."""
 
 import pickle
+import warnings
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
+import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.dummy import DummyClassifier
@@ -241,6 +246,21 @@ def test_the_same_seed_gives_the_same_bytes(use_members):
     )
 
 
+def test_workers_give_the_same_weights_and_pilots(use_members):
+    use_members(MEMBERS)
+    rows, y = X[:120], Y[:120] > 0
+    student = DecisionTreeClassifier(max_depth=3)
+    distilled = DistilledClassifier(student=student, n_synthetic=60, random_state=0)
+    # A teacher that is no better is said, and is not the subject.
+    with warnings.catch_warnings(), joblib.parallel_config("threading"):
+        warnings.simplefilter("ignore", UserWarning)
+        one, two = (clone(distilled).set_params(n_jobs=n).fit(rows, y) for n in (1, 2))
+    assert one.teacher_[-1].weights == two.teacher_[-1].weights
+    assert one.pilots_ == two.pilots_
+    assert one.labels_asked_ == two.labels_asked_
+    np.testing.assert_array_equal(one.predict_proba(rows), two.predict_proba(rows))
+
+
 def test_weights_come_from_the_memory(use_members, tmp_path):
     use_members([("counted", CountedBayes()), *MEMBERS[1:]])
     plain = DistilledClassifier(**STUDENT).fit(X, Y)
@@ -273,3 +293,27 @@ def test_several_outputs_have_no_vote():
     rows, y = make_regression(60, 4, n_targets=2, random_state=0)
     distilled = DistilledRegressor(student=Ridge(), **FEW)
     assert not hasattr(distilled.fit(rows, y).teacher_[-1], "weights")
+
+
+@pytest.mark.parametrize(
+    ("kind", "output"), [(pd.DataFrame, "pandas"), (sp.csr_array, "default")]
+)
+def test_the_members_of_the_default_teacher_are_weighed(kind, output):
+    rows, held_out, y = kind(X[:120]), kind(X_TEST[:60]), (Y > 0).astype(int)[:120]
+    given = {"X_val": held_out, "y_val": (Y_TEST > 0).astype(int)[:60]}
+    student = LogisticRegression()
+    with sklearn.config_context(transform_output=output, enable_metadata_routing=True):
+        student.set_fit_request(sample_weight=True)
+        distilled = DistilledClassifier(student=student, **FEW)
+        distilled.fit(rows, y, sample_weight=np.ones(len(y)), **given)
+    vote = distilled.teacher_[-1]
+    assert list(vote.named_estimators_) == ["lightgbm", "mlp", "mlp2", "sampled"]
+    kept = [member for _, member in vote.estimators if member != "drop"]
+    assert len(kept) == len(vote.estimators_)
+    prepared = distilled.teacher_[:-1].transform(held_out)
+    served = [member.predict_proba(prepared) for member in vote.estimators_]
+    weights = [weight for weight in vote.weights or [] if weight] or None
+    np.testing.assert_allclose(
+        distilled.teacher_.predict_proba(held_out),
+        np.average(served, axis=0, weights=weights),
+    )
