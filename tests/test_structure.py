@@ -27,9 +27,8 @@ PAGES = (
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
-    "docs/guide.md",
-    "docs/index.md",
-    "docs/benchmarks.md",
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))),
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*/*.md"))),
 )
 
 MAX_LINES = 420

@@ -2,7 +2,7 @@
 What a first distillation keeps
 ===============================
 
-An ensemble of 200 trees teaches a network of 64 and 32 units. The picture compares the
+An ensemble of 100 trees teaches a network of 64 and 32 units. The picture compares the
 teacher, the same network trained on the true labels, and the distilled network.
 """
 
@@ -23,11 +23,11 @@ from skdistill.datasets import load_letter
 
 X, y = load_letter(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
-    X, y, train_size=2000, test_size=2000, stratify=y, random_state=0
+    X, y, train_size=1000, test_size=2000, stratify=y, random_state=0
 )
-teacher = ExtraTreesClassifier(200, random_state=0)
+teacher = ExtraTreesClassifier(100, random_state=0)
 student = make_pipeline(
-    StandardScaler(), MLPClassifier((64, 32), max_iter=200, random_state=0)
+    StandardScaler(), MLPClassifier((64, 32), max_iter=100, random_state=0)
 )
 distilled = DistilledClassifier(teacher, student, random_state=0)
 distilled.fit(X_train, y_train)

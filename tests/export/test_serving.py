@@ -59,9 +59,9 @@ def read_docstring():
 
 
 def read_guide():
-    """The same of the guide, after the import."""
-    text = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
-    code = text.split("Serving without skdistill")[1].split("```")[1]
+    """The same of the how-to, after the import."""
+    page = Path(__file__).parents[2] / "docs" / "howto" / "service.md"
+    code = page.read_text(encoding="utf-8").split("<!-- session -->")[1].split("```")[1]
     return code.split("import onnxruntime\n")[1].strip().splitlines()
 
 

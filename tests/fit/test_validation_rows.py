@@ -21,7 +21,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -255,11 +255,13 @@ def test_they_pass_whole_through_a_search(routed):
 
 
 def test_the_guides_pipeline_transforms_them():
-    text = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
+    page = Path(__file__).parents[2] / "docs" / "guide" / "choosing.md"
+    text = page.read_text(encoding="utf-8")
     code = re.search(r"<!-- validation-rows -->\n```python\n(.*?)```", text, re.S)[1]
     rows, raw = StandardScaler().fit_transform(X), ROWS[800:]
     given = {"fitted": Spy().fit(rows, Y), "X_train": X, "y_train": Y, "U": raw}
     given |= {kind.__name__: kind for kind in (FrozenEstimator, StandardScaler)}
+    given |= {"Pipeline": Pipeline, "sklearn": sklearn, "tree": TREE}
     given["DistilledClassifier"] = partial(
         DistilledClassifier, student=TREE, n_synthetic=50, random_state=0
     )
