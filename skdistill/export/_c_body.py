@@ -54,6 +54,8 @@ for (int j = 0; j < @width; j++) {
         _write_softmax(source, hidden, width)
     elif dense.ending == "sigmoid":
         _write_loop(source, hidden, width, "proba[j] = 1.0 / (1.0 + exp(-@to[j]));")
+    elif not dense.ending:
+        _write_loop(source, hidden, width, "proba[j] = @to[j];")
     elif dense.ending == "huber":
         clipped = "@to[j] = @to[j] < -1.0 ? 1e-30 : @to[j] > 1.0 ? 2.0 : @to[j] + 1.0;"
         _write_loop(source, hidden, width, clipped)
@@ -301,6 +303,23 @@ def _write_ending(source: CSource, scores: str, trees: Trees) -> None:
         )
     else:
         _write_softmax(source, scores, n_scores)
+
+
+def write_sort(source: CSource, n_outputs: int) -> None:
+    """Sort what was computed, by insertion."""
+    source.add(
+        """
+for (int i = 1; i < @n; i++) {
+    double value = proba[i];
+    int j = i;
+    for (; j > 0 && proba[j - 1] > value; j--) {
+        proba[j] = proba[j - 1];
+    }
+    proba[j] = value;
+}
+""",
+        n=n_outputs,
+    )
 
 
 def write_refused(

@@ -6,19 +6,21 @@ import keyword
 import re
 from typing import Any
 
-from numpy.typing import NDArray
+from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from .._files import write_file
-from .._nested import find_deployed, split_pipeline
+from .._nested import find_deployed, find_distilled, split_pipeline
+from .._value_data import as_columns
 from ._answers import ask
-from ._c_body import write_dense, write_refused, write_trees
+from ._c_body import write_dense, write_refused, write_sort, write_trees
 from ._c_source import CSource, quote
 from .onnx._dense import read_dense
 from .onnx._inputs import Inputs, describe_inputs
 from .onnx._native_categories import read_compared
 from .onnx._preprocessing import transform_table
 from .onnx._table import UnsupportedError, start_table
+from .onnx._values import read_values
 
 _HEAD = """\
 /* Probabilities of a model, made by skdistill.export.to_c.
@@ -33,6 +35,18 @@ _HEAD = """\
 #include <math.h>
 #include <string.h>
 """
+#: Of values in place of probabilities.
+_VALUE_HEAD = (
+    _HEAD.replace("Probabilities", "Values")
+    .replace("predict_proba", "predict")
+    .replace(
+        """one probability a class, in the order of @name_classes; NAN where
+   the model refuses""",
+        """one value an output, or quantile in ascending order; NAN where the
+   model refuses""",
+    )
+    .replace("proba:", "values:")
+)
 _ABOUT_TEXTS = """\
    texts: the columns of strings, in UTF-8, in the order of @name_texts; NULL if
    missing.
@@ -51,8 +65,9 @@ def to_c(
 ) -> str:
     """Write a fitted model with all of its preprocessing as one C99 file.
 
-    The function ``model_predict_proba`` computes the probabilities of one row. It
-    needs ``math.h`` and ``string.h`` alone and allocates nothing.
+    The function ``model_predict_proba`` computes the probabilities of one row, of a
+    regressor ``model_predict`` its values, sorted where they are quantiles. It needs
+    ``math.h`` and ``string.h`` alone and allocates nothing.
 
     Parameters
     ----------
@@ -104,9 +119,15 @@ def to_c(
     _check_name(name)
     check_is_fitted(estimator)
     inputs = describe_inputs(X_example)
-    classes = ask(estimator, X_example).classes
-    source = CSource()
-    _write_model(source, find_deployed(estimator), inputs, classes)
+    served, source = find_deployed(estimator), CSource()
+    values = is_regressor(served)
+    classes = [] if values else ask(estimator, X_example).classes.tolist()
+    n_outputs = len(classes)
+    if values:
+        n_outputs = as_columns(estimator.predict(X_example)).shape[1]
+    _write_model(source, served, inputs, n_outputs)
+    if getattr(find_distilled(estimator), "quantiles", None) is not None:
+        write_sort(source, n_outputs)
     text = _join(source, inputs, classes, name)
     if path is not None:
         write_file(path, text.encode())
@@ -123,15 +144,13 @@ def _check_name(name: Any) -> None:
         )
 
 
-def _write_model(
-    source: CSource, served: Any, inputs: Inputs, classes: NDArray[Any]
-) -> None:
+def _write_model(source: CSource, served: Any, inputs: Inputs, n_outputs: int) -> None:
     steps, learner = split_pipeline(served)
     try:
         table = start_table(len(inputs.columns), inputs.texts)
         for step in steps:
             table = transform_table(step, table)
-        dense = read_dense(learner)
+        dense = (read_values if is_regressor(learner) else read_dense)(learner)
         if dense is not None:
             if any(raw and raw.column in inputs.texts for raw in table.raw):
                 raise UnsupportedError("strings that are not encoded")
@@ -147,18 +166,22 @@ def _write_model(
     write_trees(source, inputs, compared, trees)
     refused = table.find_refused()
     if refused is not None:
-        write_refused(source, inputs, refused, len(classes))
+        write_refused(source, inputs, refused, n_outputs)
 
 
-def _join(source: CSource, inputs: Inputs, classes: NDArray[Any], name: str) -> str:
+def _join(source: CSource, inputs: Inputs, classes: list[Any], name: str) -> str:
     numbers = [n for k, n in enumerate(inputs.columns) if k not in inputs.texts]
     texts = [inputs.columns[k] for k in sorted(inputs.texts)]
     parameters = "const double *numbers, double *proba"
     if texts:
         parameters = "const double *numbers, const char *const *texts, double *proba"
     about = _ABOUT_TEXTS if texts else ""
-    head = _HEAD.replace("@about_texts", about).replace("@parameters", parameters)
-    lists = {"numbers": numbers, "texts": texts, "classes": classes.tolist()}
+    head = (
+        (_HEAD if classes else _VALUE_HEAD)
+        .replace("@about_texts", about)
+        .replace("@parameters", parameters)
+    )
+    lists = {"numbers": numbers, "texts": texts, "classes": classes}
     named = [
         f"const char *const {name}_{kind}[{len(entries)}] = {{\n    "
         + ",\n    ".join(quote(str(entry)) for entry in entries)
@@ -170,5 +193,10 @@ def _join(source: CSource, inputs: Inputs, classes: NDArray[Any], name: str) -> 
     unused = [f"(void){g};" for g in given if g not in "\n".join(source.body)]
     body = "\n".join(f"    {line}".rstrip() for line in [*unused, *source.body])
     function = f"void {name}_predict_proba({parameters})\n{{\n{body}\n}}"
+    if not classes:
+        # The statements are those of classes, under another name.
+        function = re.sub(r"\bproba\b", "values", function)
+        function = function.replace(f"{name}_predict_proba(", f"{name}_predict(")
+        head = re.sub(r"\bproba\b", "values", head)
     head = head.replace("@name", name)
     return "\n\n".join([head.rstrip(), *named, *source.tables, function]) + "\n"

@@ -13,12 +13,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_regressor
 from sklearn.ensemble import (
     ExtraTreesClassifier,
+    ExtraTreesRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
+    RandomForestRegressor,
 )
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from .._typing import BoolArray, FloatArray
 from ._libraries import is_from
@@ -26,6 +30,10 @@ from ._libraries import is_from
 IntArray = NDArray[np.intp]
 
 _FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
+_VALUE_FORESTS = (RandomForestRegressor, ExtraTreesRegressor)
+
+#: Objectives of LightGBM whose scores are the values.
+_VALUES = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
 
 
 @dataclass(frozen=True)
@@ -83,11 +91,16 @@ class Trees:
 
 def read_trees(learner: Any) -> Trees | None:
     """Read a tree, a forest or boosted trees; None: the learner is another kind."""
+    if isinstance(learner, DecisionTreeRegressor):
+        return _read_forest([learner], learner.n_outputs_)
+    if isinstance(learner, _VALUE_FORESTS):
+        return _read_forest(learner.estimators_, learner.n_outputs_)
     if isinstance(learner, DecisionTreeClassifier):
         return _read_forest([learner], len(np.atleast_1d(learner.classes_)))
     if isinstance(learner, _FORESTS):
         return _read_forest(learner.estimators_, len(learner.classes_))
-    if isinstance(learner, HistGradientBoostingClassifier):
+    histograms = HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    if isinstance(learner, histograms):
         return _read_histograms(learner)
     if is_from(learner, "lightgbm"):
         return _read_lightgbm(learner)
@@ -117,12 +130,15 @@ def join_trees(parts: list[dict[str, Any]], **settings: Any) -> Trees:
 # scikit-learn ------------------------------------------------------------------------
 
 
-def _read_forest(members: list[Any], n_classes: int) -> Trees:
+def _read_forest(members: list[Any], n_scores: int) -> Trees:
     parts = []
     for member in members:
         tree = member.tree_
-        value = tree.value[:, 0, :]
-        value = value / value.sum(axis=1, keepdims=True) / len(members)
+        if is_regressor(member):
+            value = tree.value[:, :, 0] / len(members)
+        else:
+            value = tree.value[:, 0, :]
+            value = value / value.sum(axis=1, keepdims=True) / len(members)
         leaf = tree.children_left < 0
         parts.append(
             {
@@ -134,10 +150,13 @@ def _read_forest(members: list[Any], n_classes: int) -> Trees:
                 "value": np.where(leaf[:, None], value, 0.0),
             }
         )
-    return join_trees(parts, start=np.zeros(n_classes), ending="none", single=True)
+    return join_trees(parts, start=np.zeros(n_scores), ending="none", single=True)
 
 
-def _read_histograms(learner: HistGradientBoostingClassifier) -> Trees:
+def _read_histograms(learner: Any) -> Trees | None:
+    if getattr(learner, "loss", "") in ("gamma", "poisson"):
+        # Its scores are logarithms.
+        return None
     parts = []
     start = np.ravel(learner._baseline_prediction)
     for trees in learner._predictors:
@@ -166,6 +185,8 @@ def _read_histograms(learner: HistGradientBoostingClassifier) -> Trees:
                 }
             )
     ending = "sigmoid" if len(start) == 1 else "softmax"
+    if is_regressor(learner):
+        ending = "none"
     return join_trees(parts, start=start, ending=ending)
 
 
@@ -184,6 +205,8 @@ def _read_lightgbm(learner: Any) -> Trees | None:
     objective = settings.get("objective", "").split()
     endings = {"binary": "sigmoid", "cross_entropy": "sigmoid", "multiclass": "softmax"}
     scale = [float(word[8:]) for word in objective if word.startswith("sigmoid:")]
+    if is_regressor(learner) and "sqrt" not in objective:
+        endings = dict.fromkeys(_VALUES, "none")
     ending = endings.get(objective[0]) if objective else None
     if ending is None or "average_output" in header:
         return None

@@ -11,7 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
 
 from ..._typing import FloatArray
 from .._libraries import is_from
@@ -60,7 +63,9 @@ def _list_orders(
     learner: Any, table: Table, known: Mapping[int, tuple[Any, ...]]
 ) -> dict[int, tuple[Any, ...]]:
     """Return the categories of a learner's columns, as it numbers them."""
-    if isinstance(learner, HistGradientBoostingClassifier):
+    if isinstance(
+        learner, HistGradientBoostingClassifier | HistGradientBoostingRegressor
+    ):
         # It has an encoder of its own.
         return {}
     columns = [k for k, raw in enumerate(table.raw) if raw and raw.column in known]

@@ -209,7 +209,7 @@ def _build_models(served: Any, inputs: Inputs, n_outputs: int) -> Iterator[Any]:
             f"No converter takes the preprocessing of this regressor ({error}). Use "
             "imputation, scaling and one-hot encoding of scikit-learn."
         ) from error
-    dense = _read_dense(learner)
+    dense = read_values(learner)
     if dense is not None:
         for dtype in (np.float32, np.float64):
             graph = Graph(inputs, dtype)
@@ -228,7 +228,7 @@ def _build_models(served: Any, inputs: Inputs, n_outputs: int) -> Iterator[Any]:
     yield graph.to_model(None, n_outputs)
 
 
-def _read_dense(learner: Any) -> Dense | None:
+def read_values(learner: Any) -> Dense | None:
     """Read a network or linear model; None: it is another kind."""
     if isinstance(learner, MLPRegressor) and learner.out_activation_ == "identity":
         weights, biases = list(learner.coefs_), list(learner.intercepts_)

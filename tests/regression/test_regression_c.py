@@ -1,0 +1,104 @@
+"""`to_c` of regressors: compiled without a warning, and equal to `predict`."""
+
+import ctypes
+import itertools
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from lightgbm import LGBMRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
+
+from skdistill import DistilledRegressor, FunctionRegressor
+from skdistill.export import to_c
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(200, 3))
+Y = 1e3 + 50 * X[:, 0] + np.abs(X[:, 1])
+PAIR = np.column_stack([Y, -X[:, 2]])
+
+MODELS = {
+    "ridge": (Ridge(), Y),
+    "ridge of two": (Ridge(), PAIR),
+    "network": (MLPRegressor(hidden_layer_sizes=(6, 4), max_iter=20), PAIR),
+    "tree": (DecisionTreeRegressor(max_depth=5), Y),
+    "tree of two": (DecisionTreeRegressor(max_depth=5), PAIR),
+    "forest": (RandomForestRegressor(3, max_depth=4), PAIR),
+    "histograms": (HistGradientBoostingRegressor(max_iter=5), Y),
+    "LightGBM": (LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1), Y),
+    "LightGBM of a quantile": (
+        LGBMRegressor(objective="quantile", n_estimators=5, n_jobs=1, verbose=-1),
+        Y,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def compile_c(tmp_path_factory):
+    """Return a function from the source to one from rows to values."""
+    compiler = next(filter(None, map(shutil.which, ["cc", "gcc", "clang"])), None)
+    if compiler is None:
+        pytest.skip("no C compiler is installed, or none is on the PATH")
+    folder, count = tmp_path_factory.mktemp("c"), itertools.count()
+
+    def compile_source(text, n_outputs):
+        source = folder / f"m{next(count)}.c"
+        source.write_text(text, encoding="ascii")
+        library = source.with_suffix(".so")
+        command = [compiler, *STRICT, "-fPIC", "-shared", source, "-o", library, "-lm"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        function = ctypes.CDLL(str(library)).model_predict
+        doubles = ctypes.POINTER(ctypes.c_double)
+
+        def predict(rows):
+            rows = np.ascontiguousarray(rows, dtype=float)
+            values = np.full((len(rows), n_outputs), 9.0)
+            for row, value in zip(rows, values, strict=True):
+                function(row.ctypes.data_as(doubles), value.ctypes.data_as(doubles))
+            return values
+
+        return predict
+
+    return compile_source
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_values_are_those_of_predict(name, compile_c):
+    learner, y = MODELS[name]
+    model = make_pipeline(SimpleImputer(), StandardScaler(), learner).fit(X, y)
+    source = to_c(model, X)
+    assert "proba" not in source
+    predict = compile_c(source, 1 if y.ndim == 1 else 2)
+    missing = np.where(RNG.random(X.shape) < 0.2, np.nan, X)
+    for rows in (X, 20 * X, missing):
+        expected = model.predict(rows).reshape(len(rows), -1)
+        np.testing.assert_allclose(predict(rows), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_quantiles_are_sorted(compile_c):
+    crossing = FunctionRegressor(lambda X: X[:, :1] * [4, 0, -4] + [0, 1, 2])
+    levels = (0.1, 0.5, 0.9)
+    est = DistilledRegressor(
+        crossing, Ridge(), quantiles=levels, pilot=0, augmenter=None, random_state=0
+    ).fit(X, X[:, 1])
+    assert (np.diff(est.student_.predict(X)) < 0).any()
+    predict = compile_c(to_c(est, X), 3)
+    np.testing.assert_allclose(predict(X), est.predict(X), atol=1e-9)
+
+
+def test_refused():
+    with pytest.raises(TypeError, match="to_c does not take KNeighborsRegressor"):
+        to_c(KNeighborsRegressor().fit(X, Y), X)
