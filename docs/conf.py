@@ -31,6 +31,10 @@ exclude_patterns = ["_build", "examples", "generated/gallery/*.ipynb"]
 
 myst_heading_anchors = 3
 
+# One backtick in a docstring is code.
+default_role = "literal"
+toc_object_entries_show_parents = "hide"
+
 autosummary_generate = True
 templates_path = ["_templates"]
 autodoc_typehints = "none"
@@ -59,6 +63,7 @@ html_static_path = ["_static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
 html_theme_options = {
+    "navbar_persistent": ["search-button"],
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,
@@ -71,10 +76,10 @@ html_sidebars = {"benchmarks": [], "limits": [], "index": []}
 def point_to_gallery(app, docname, source):
     """Links to an example's script, which a host shows, lead to its page here."""
     up = "../" * docname.count("/")
+    gallery = f"]({up}generated/gallery/"
+    text = source[0].replace("](examples/README.rst)", f"{gallery}index.rst)")
     source[0] = re.sub(
-        r"\]\((?:\.\./)*examples/(plot_\w+)\.py\)",
-        rf"]({up}generated/gallery/\1.rst)",
-        source[0],
+        r"\]\((?:\.\./)*examples/(plot_\w+)\.py\)", rf"{gallery}\1.rst)", text
     )
 
 
