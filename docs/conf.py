@@ -50,6 +50,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": None,
     "min_reported_time": 1,
     "show_memory": False,
+    "write_computation_times": False,
     "remove_config_comments": True,
     "download_all_examples": False,
     "abort_on_example_error": True,
