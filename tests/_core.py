@@ -22,7 +22,13 @@ WAYS = [
 ]
 
 #: What networks may learn from.
-NET_WAYS = ["transfer set", "wide transfer set", "far transfer set", "true labels"]
+NET_WAYS = [
+    "transfer set",
+    "wide transfer set",
+    "far transfer set",
+    "true labels",
+    "true labels, stopped early",
+]
 
 
 class Table(ClassifierMixin, BaseEstimator):

@@ -62,6 +62,11 @@ class Candidate:
         """Whether synthetic rows are learned."""
         return self.sampler is not None
 
+    @property
+    def as_set(self) -> bool:
+        """Whether it is the student's own fit on the true labels."""
+        return self.alpha == 0 and not self.stops_early
+
 
 def list_candidates(
     estimator: Any, parts: Parts, data: Dataset, splits: Splits
@@ -100,10 +105,12 @@ def list_candidates(
     if blends and not few:
         candidates.append(Candidate("half true labels", None, 0.5, mixed, True, stops))
     if blends:
-        # The longer a network learns true labels, the worse it becomes; a tenth of few
-        # rows cannot tell when.
-        ends = stops or (network and not splits.small)
-        candidates.append(Candidate("true labels", None, 0.0, 1.0, True, ends))
+        candidates.append(Candidate("true labels", None, 0.0, 1.0, True, stops))
+        if network and not (stops or splits.small):
+            # The longer a network learns noisy labels, the worse it becomes, but it
+            # learns certain ones ever better; a tenth of few rows cannot tell when.
+            name = "true labels, stopped early"
+            candidates.append(Candidate(name, None, 0.0, 1.0, True, True))
     return candidates
 
 

@@ -181,7 +181,10 @@ def choose_pilot(
         tied = (lead <= error for lead, error in leads)
         return list(compress(some, tied))[-1]
 
-    best, direct = find_best(pilots), _find_direct(pilots)
+    direct = _find_direct(pilots, weight)
+    # Of two students of the true labels the other one is out.
+    pilots = [p for p in pilots if p.candidate.alpha > 0 or p is direct]
+    best = find_best(pilots)
     if small:
         return best
     augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
@@ -207,9 +210,17 @@ def _choose_width(
     return (student, pilot) if lead > error else (None, narrow)
 
 
-def _find_direct(pilots: list[Pilot]) -> Pilot | None:
-    """The student that learned the true labels."""
-    return next((pilot for pilot in pilots if pilot.candidate.alpha == 0), None)
+def _find_direct(pilots: list[Pilot], weight: FloatArray | None) -> Pilot | None:
+    """The student that learned the true labels.
+
+    By its own fit, unless early stopping is better by more than a standard error.
+    """
+    direct = [pilot for pilot in pilots if pilot.candidate.alpha == 0]
+    if len(direct) < 2:
+        return next(iter(direct), None)
+    own, stopped = direct
+    lead, error = paired_difference(own.losses, stopped.losses, weight)
+    return stopped if lead > error else own
 
 
 def _describe_harm(
@@ -219,7 +230,7 @@ def _describe_harm(
 
     None where the teacher has an advantage that the student takes.
     """
-    direct = _find_direct(pilots)
+    direct = _find_direct(pilots, scores.weight)
     if direct is None:
         return None
     if not scores.has_advantage(teacher, direct):

@@ -182,7 +182,8 @@ def _run_round(
 ) -> list[Pilot]:
     """Run the pilots of the candidates at the given positions, in their order.
 
-    They are `n_shares` to share the row visits, by default as many as are run.
+    They are `n_shares` to share the row visits, by default as many as are run; the
+    student's own fit on the true labels takes what it takes, on few rows.
     """
     tasks, n_calls = parts.tasks, len(wanted) * len(splits.pilots)
     n_threads = tasks.count_threads(n_calls)
@@ -193,7 +194,7 @@ def _run_round(
             rivals = [candidates[k] for k in wanted]
             n_rows, n_visits = len(split[0]), None
             if not splits.small:
-                n_sharing = n_shares or len(wanted)
+                n_sharing = n_shares or sum(not rival.as_set for rival in rivals)
                 n_rows, n_visits = _share_out(parts, data, split, rivals, n_sharing)
             chosen = draw_rows(data.codes[split[0]], n_rows, parts.seeds.pilots)
             task = _PilotTask(
@@ -272,7 +273,7 @@ def _run_pilot(given: Shared, pair: Shared, n_threads: int | None) -> Pilot:
             weighted="sample_weight" in task.params,
         )
     student = share_cores(clone(task.student), n_threads)
-    if task.n_visits is not None:
+    if task.n_visits is not None and not candidate.as_set:
         n_trained = train.n_labelled + (0 if transfer is None else transfer.n_samples)
         limit_epochs(student, max(1, round(task.n_visits / n_trained)))
     with seed_torch(student, task.torch_seed):
