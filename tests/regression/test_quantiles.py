@@ -6,6 +6,7 @@ from lightgbm import LGBMRegressor
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, QuantileRegressor
 from sklearn.metrics import d2_pinball_score, mean_pinball_loss
 from sklearn.multioutput import MultiOutputRegressor
@@ -212,6 +213,20 @@ def test_onnx_sorts(name):
     # The student alone is what it is.
     alone = OnnxRegressor(to_onnx(slim(est), rows)).predict(rows)
     np.testing.assert_allclose(alone, est.student_.predict(rows), atol=1e-5)
+
+
+def test_onnx_of_8_bits_and_missing_numbers():
+    pytest.importorskip("onnx")
+    rows = X.astype(np.float32)
+    est = fit(
+        student=make_pipeline(SimpleImputer(), LinearRegression()), rows=(rows, Y)
+    )
+    model = to_onnx(est, rows, Y, quantize="int8-weights", tolerance=0.1)
+    served = OnnxRegressor(model).predict(rows)
+    np.testing.assert_allclose(served, est.predict(rows), atol=0.1)
+    missing = np.where(rows[:, [0, 0]] > 0, rows, np.nan)
+    served = OnnxRegressor(to_onnx(est, rows)).predict(missing)
+    np.testing.assert_allclose(served, est.predict(missing), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -81,11 +81,12 @@ def export_values(
         before, after = (
             score_values(part, truth, scored) for part in (expected, found)
         )
-        if after["rmse"] - before["rmse"] > tolerance * np.std(truth) + 1e-12:
+        key = "rmse" if scored is None else "pinball"
+        if after[key] - before[key] > tolerance * np.std(truth) + 1e-12:
             raise ValueError(
                 f"quantize={quantize!r} may cost at most tolerance={tolerance:g} of "
-                "the standard deviation in RMSE; on the rows given it rose from "
-                f"{before['rmse']:.6g} to {after['rmse']:.6g}. Pass more rows, or "
+                f"the standard deviation in {key}; on the rows given it rose from "
+                f"{before[key]:.6g} to {after[key]:.6g}. Pass more rows, or "
                 "raise the tolerance."
             )
         entries["quantization"] = {"kind": quantize, "scores": [before, after]}
