@@ -1,9 +1,9 @@
 """The members of the default teacher: what each says of a row, and what each weighs.
 
 The weights come from greedy selection with replacement [1]_ on rows that the members
-were not fitted on: the member that lowers the loss of the mean most is added, again
-and again, and the best of these means is kept. The first is the best member alone, so
-that the vote is never worse on these rows. Their own labels are cross-fitted: each
+were not fitted on: to the equal vote the member that lowers the loss of the mean most
+is added, again and again, and the best of these means is kept. So a few rows move the
+weights little, and each member keeps some. Their own labels are cross-fitted: each
 fifth of them has the weights that the others choose, so that no row calibrates or
 judges weights that were chosen on it. Where these labels are no better than those of
 equal weights, which few rows can rarely improve on, the weights stay equal.
@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.ensemble import VotingClassifier, VotingRegressor
-from sklearn.utils import Bunch
 
 from .._dataset import Dataset, draw_folds
 from .._nested import last_step, replace_distilled
@@ -29,7 +28,7 @@ from ._cross_fit import OutOfFold
 from ._task import Labels, Task, is_asked
 from ._teacher import Labeller
 
-#: Members that are added, one at a time; each weight is a multiple of 1 / 20 at least.
+#: Members that are added to the equal vote, one at a time.
 _N_ROUNDS = 20
 
 #: Parts of the rows, each with the weights of the others.
@@ -90,14 +89,15 @@ def choose_weights(
         Their sum is 1. Of equal choices the first is taken.
     """
     labels = task.clip(labels)
-    counts, total = np.zeros(len(labels)), np.zeros(labels.shape[1:])
-    kept, lowest = counts, np.inf
-    for n_chosen in range(1, _N_ROUNDS + 1):
-        losses = [
-            np.average(task.score((total + own) / n_chosen, y), weights=weight)
-            for own in labels
-        ]
-        best = int(np.argmax(losses <= min(losses) * (1 + _ROUNDING)))
+    counts, total = np.ones(len(labels)), labels.sum(axis=0, dtype=np.float64)
+
+    def rate(mean: FloatArray) -> float:
+        return float(np.average(task.score(mean, y), weights=weight))
+
+    kept, lowest = counts.copy(), rate(total / len(labels))
+    for n_chosen in range(len(labels) + 1, len(labels) + _N_ROUNDS + 1):
+        losses = np.array([rate((total + own) / n_chosen) for own in labels])
+        best = int(np.argmax(losses <= losses.min() * (1 + _ROUNDING)))
         counts[best] += 1
         total += labels[best]
         if losses[best] < lowest * (1 - _ROUNDING):
@@ -161,22 +161,11 @@ def _average(members: FloatArray, weights: FloatArray | None) -> FloatArray:
 def set_weights(teacher: Any, weights: FloatArray | None) -> Any:
     """Return a teacher whose vote has these weights, fitted or not.
 
-    Members of weight 0 are dropped, as `VotingClassifier` names it. What is given is
-    not changed, and members are not copied.
+    What is given is not changed, and members are not copied.
     """
     if weights is None:
         return teacher
     vote = copy.copy(last_step(teacher))
-    kept = dict(zip((name for name, _ in vote.estimators), weights > 0, strict=True))
-    if hasattr(vote, "estimators_"):
-        fitted = vote.named_estimators_
-        vote.named_estimators_ = Bunch(
-            **{name: fitted[name] if kept[name] else "drop" for name in kept}
-        )
-        vote.estimators_ = [fitted[name] for name in kept if kept[name]]
-    vote.estimators = [
-        (name, member if kept[name] else "drop") for name, member in vote.estimators
-    ]
     vote.weights = weights.tolist()
     return replace_distilled(teacher, vote)
 

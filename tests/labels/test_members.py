@@ -70,8 +70,9 @@ def make_quarters():
 
 
 def select(said, loss, n_rounds=20):
-    """Greedy selection with replacement, written out."""
-    chosen, path = [], []
+    """Greedy selection with replacement from the equal vote, written out."""
+    chosen = list(said)
+    path = [(loss(np.mean(chosen, axis=0)), len(chosen))]
     for _ in range(n_rounds):
         found = [loss(np.mean([*chosen, own], axis=0)) for own in said]
         chosen.append(said[int(np.argmin(found))])
@@ -98,11 +99,9 @@ def test_weights_are_those_of_greedy_selection(use_members):
     expected = select(said, lambda proba: log_loss(Y_TEST, proba))
     vote = distilled.teacher_[-1]
     np.testing.assert_allclose(vote.weights, expected)
-    # It serves them, and no member without weight is kept.
-    assert len(vote.estimators_) == np.count_nonzero(expected)
     served = clip(distilled.teacher_.predict_proba(X_TEST), Y)
     np.testing.assert_allclose(served, np.average(said, axis=0, weights=expected))
-    assert log_loss(Y_TEST, served) <= min(log_loss(Y_TEST, own) for own in said)
+    assert log_loss(Y_TEST, served) < log_loss(Y_TEST, np.mean(said, axis=0))
 
 
 def test_row_weights_count(use_members):
@@ -161,8 +160,7 @@ def test_the_best_member_has_the_weight(use_members):
     poor = [(f"prior{k}", DummyClassifier(strategy="prior")) for k in range(3)]
     use_members([*poor, ("neighbours", KNeighborsClassifier(20))])
     vote = DistilledClassifier(**STUDENT).fit(*make_quarters()).teacher_[-1]
-    assert vote.weights == [0, 0, 0, 1]
-    assert [member for _, member in vote.estimators][:3] == ["drop"] * 3
+    np.testing.assert_allclose(vote.weights, np.array([1, 1, 1, 21]) / 24)
 
 
 def test_equal_members_have_equal_weights(use_members):
@@ -219,15 +217,6 @@ def test_no_member_is_fitted_for_its_weight(use_members, n_samples, given, expec
     CountedBayes.fits = []
     DistilledClassifier(**STUDENT).fit(X[:n_samples], Y[:n_samples], **given)
     assert CountedBayes.fits == expected
-
-
-def test_a_member_without_weight_is_not_fitted_in_the_end(use_members):
-    counted = [("counted", CountedBayes()), ("neighbours", KNeighborsClassifier(20))]
-    use_members(counted)
-    CountedBayes.fits = []
-    vote = DistilledClassifier(**STUDENT).fit(*make_quarters()).teacher_[-1]
-    assert vote.weights == [0, 1]
-    assert CountedBayes.fits == [240] * 5
 
 
 def test_the_same_seed_gives_the_same_bytes(use_members):
