@@ -126,6 +126,42 @@ def print_group(teacher: str, student: str, by_data: ByData, summary: dict) -> N
             print(f"Lost to hard labels in {title}: {', '.join(results['loss'])}")
 
 
+def change_row(data: str, pairs: list[tuple[dict, dict]]) -> list[str]:
+    """Figures of one data set before and after, over the same seeds."""
+    row = [data, str(len(pairs))]
+    for of, metric, spec in (
+        ("distilled", "log_loss", ".4f"),
+        ("distilled", "accuracy", ".4f"),
+        ("times", "fit", ".0f"),
+    ):
+        before, after = (
+            [r[of][metric] for r in some] for some in zip(*pairs, strict=True)
+        )
+        row += [format(np.mean(before), spec), format(np.mean(after), spec)]
+    return row
+
+
+def print_changes(records: list[dict], before: list[dict], keys: tuple) -> None:
+    """Print what a former release did on the same splits."""
+    old = {tuple(r[name] for name in keys): r for r in before}
+    for (teacher, student), by_data in group_records(records).items():
+        rows = []
+        for data, some in by_data.items():
+            both = [(old.get(tuple(r[name] for name in keys)), r) for r in some]
+            pairs = [pair for pair in both if pair[0] is not None]
+            if pairs:
+                rows.append(change_row(data, pairs))
+        if rows:
+            print_table(
+                f"Teacher {teacher}, student {student}: before and after",
+                [
+                    *("data", "seeds", "log loss: before", "after"),
+                    *("accuracy: before", "after", "CPU s: before", "after"),
+                ],
+                rows,
+            )
+
+
 def print_report(records: list[dict], n_resamples: int = N_RESAMPLES) -> None:
     rows = []
     for (teacher, student), by_data in group_records(records).items():

@@ -52,7 +52,7 @@ from .._results import Results, find_missing, make_runs, read_arguments
 from ._group import run_group
 from ._models import SMOKE, STUDENTS, TEACHERS, Size, Split
 from ._plot import draw_plot
-from ._report import print_report
+from ._report import print_changes, print_report
 
 FOLDER = Path(__file__).parent
 KEYS = ("teacher", "data", "student", "seed", "rows")
@@ -124,6 +124,9 @@ def main() -> None:
     changed = make_runs(results, jobs, run_job, args.jobs, size=Size())
     records = [record for record in results.records if record["rows"] == args.rows]
     print_report(records)
+    # Of networks without a learner of their own, and of short pilots.
+    before = Results(FOLDER / "quality_before.csv", KEYS)
+    print_changes(records, before.records, KEYS)
     picture = FOLDER / "quality.png"
     if changed or not picture.exists():
         draw_plot(records, picture)
