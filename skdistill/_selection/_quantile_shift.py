@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .._checks import is_whole
 from .._dataset import Dataset, split_rows
 from .._frames import take_rows
 from .._students import shift_logits
@@ -61,11 +62,23 @@ def hold_out_shift(
         Those that set the shift; None: no quantiles are learned.
     stored, metadata
         Of the rows that are learned.
+
+    Raises
+    ------
+    ValueError
+        `cv` lists positions, which would be those of other rows.
     """
     if not len(data.task.quantiles):
         return data, None, stored, metadata
     if data.validation is not None:
         return data, data.validation, stored, metadata
+    cv = estimator.cv
+    if not (cv is None or is_whole(cv) or hasattr(cv, "split")):
+        raise ValueError(
+            "With quantiles a fifth of the rows sets their shift, so that splits given "
+            f"by positions are those of other rows; received cv={type(cv).__name__}. "
+            "Pass a splitter such as KFold(5), or X_val and y_val."
+        )
     if stored is not None:
         stored = data.task.check_stored(stored, data.y)
     rng = check_random_state(estimator.random_state)

@@ -240,6 +240,11 @@ def test_onnx_of_8_bits_and_missing_numbers():
         ({"alpha": 0.5}, ValueError, "received alpha=0.5"),
         ({"fine_tune": 3}, ValueError, "received fine_tune=3"),
         ({"max_labels": 100}, ValueError, "received max_labels=100"),
+        (
+            {"cv": [(np.arange(200), np.arange(200, 400))]},
+            ValueError,
+            "received cv=list. Pass a splitter",
+        ),
         ({"teacher": make_teacher()[:2]}, ValueError, "one regressor a quantile, 3;"),
         ({"teacher": make_teacher()[::-1]}, ValueError, "of the quantile 0.9"),
         (
