@@ -1,4 +1,4 @@
-"""Fixtures of the tests of chunks, and the number of threads of a test worker."""
+"""Fixtures of the tests of chunks, and what the tests of all files share."""
 
 import gc
 import os
@@ -13,6 +13,10 @@ import pytest
 from sklearn.datasets import make_classification
 
 from skdistill._outofcore import _chunks, _spill
+from skdistill.inspection import _figures
+
+# A report times each model for .7 s, on which no test depends.
+_figures._SECONDS = _figures._BATCH_SECONDS = 0.01
 
 #: Doctests are looked for in every module, and these would be modules of one name.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]

@@ -25,9 +25,8 @@ Distils a slow, accurate model into a small, fast one, compares both with the
 same student on the true labels, and writes the model and a report. Without a
 file it takes a table that ships with the package.
 
-  --task NAME       classification or regression; auto (default) takes numbers
-                    with fractions as values, and whole numbers if they are more
-                    than 50 different ones; other targets are classes
+  --task NAME       classification or regression; else numbers with fractions
+                    or over 50 different ones are values, all others classes
   --teacher FILE    a fitted model (joblib) that you trust; else: fit one
   --student NAME    mlp (default), logistic (classes), linear (values), sgd,
                     tree, forest, extratrees, hist, lightgbm, xgboost, catboost;

@@ -53,6 +53,7 @@ def run(*arguments):
     return run_command("data.csv", "--target", "label", "--no-report", *arguments)
 
 
+@pytest.mark.slow
 def test_best_inside_the_budget(capsys, frame):
     limits = "--max-latency-us", 10**9, "--max-bytes", 9_000
     assert run(*limits, "--json", "report.json") == 0
@@ -87,6 +88,7 @@ def test_numbers_are_served_as_arrays(capsys, frame):
 
 
 @pytest.mark.usefixtures("few")
+@pytest.mark.slow
 def test_text_and_gaps(capsys, frame):
     frame["a"] = np.where(frame["a"] > 0, "high", None)
     frame.loc[::7, "b"] = np.nan
@@ -190,6 +192,7 @@ def test_candidates_can_be_distilled_and_scale_alone(make, frame):
 
 
 @pytest.mark.usefixtures("few")
+@pytest.mark.slow
 def test_a_budget_applies_to_the_file_that_is_written(capsys, frame):
     pytest.importorskip("skl2onnx")
     frame["a"] = np.where(frame["a"] > 0, "high", "low")

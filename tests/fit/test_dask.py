@@ -101,6 +101,7 @@ class Traveller(LogisticRegression):
         return super().predict_proba(X)
 
 
+@pytest.mark.slow
 def test_the_teacher_travels_to_each_worker_once(client, tmp_path):
     # Labels are made in four chunks.
     rows = add_numbers(np.random.default_rng(0).normal(size=(180_500, 2)))

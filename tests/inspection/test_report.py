@@ -258,6 +258,7 @@ def test_fit_seeds_a_baseline_that_nothing_else_does():
     assert one == same != other
 
 
+@pytest.mark.slow
 def test_fit_works_with_nets():
     pytest.importorskip("torch")
     from skorch import NeuralNetClassifier

@@ -131,7 +131,9 @@ def test_a_student_below_the_baseline_has_a_negative_share():
     assert share["low"] < share["share"] < share["high"] < 0
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky"])
+@pytest.mark.parametrize(
+    "backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)]
+)
 def test_the_workers_do_not_change_the_intervals(backend):
     y, teacher, baseline, student = make_hits(180, 80, 150)
     given = {"baseline": baseline, "n_bootstrap": 130, "random_state": 0}
