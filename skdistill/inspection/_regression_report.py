@@ -140,8 +140,9 @@ def regression_report(
         quantiles a fitted regressor that predicts them.
     train : tuple (X_train, y_train) or (X_train, y_train, sample_weight), default=None
         For `baseline="fit"`: the training data of `estimator`.
-    teacher_prediction : array-like of shape (n_samples,) or (n_samples, n_quantiles)
-        The teacher's values of these rows: needed where the estimator learned from
+    teacher_prediction : array-like, default=None
+        The teacher's values of these rows, of shape (n_samples,), or its quantiles, of
+        shape (n_samples, n_quantiles): needed where the estimator learned from
         stored values.
     n_bootstrap : int, default=1000
         Number of resamples for the intervals.

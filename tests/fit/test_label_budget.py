@@ -346,7 +346,9 @@ def test_the_constructors_parameters():
     ]
     assert len(names) == 15
     values = list(inspect.signature(DistilledRegressor).parameters)
-    assert values == [n for n in names if n not in ("temperature", "calibrate")]
+    expected = [n for n in names if n not in ("temperature", "calibrate")]
+    expected.insert(expected.index("cv"), "quantiles")
+    assert values == expected
 
 
 def test_a_regressor_has_a_budget_too():
