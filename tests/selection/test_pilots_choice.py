@@ -260,10 +260,13 @@ def test_a_wider_default_student_must_be_better_by_a_standard_error(
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_columns", "n_wider"), [(64, 2), (65, 1), (130, 0)])
 def test_the_default_student_has_25000_weights_at_most(n_columns, n_wider):
-    """Each unit has an intercept; two classes have one output."""
+    """Each unit has an intercept; two classes have one output.
+
+    With alpha 1 a transfer set is learned, and with it the width is chosen.
+    """
     X = np.random.default_rng(0).normal(size=(500, n_columns))
     distilled = DistilledClassifier(
-        GaussianNB(), pilot=1e-3, n_synthetic=50, random_state=0
+        GaussianNB(), alpha=1, pilot=1e-3, n_synthetic=50, random_state=0
     ).fit(X, X[:, 0] > 0)
     names = [pilot["learns from"] for pilot in distilled.pilots_]
     assert sum("units" in name for name in names) == n_wider
