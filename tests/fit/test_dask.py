@@ -103,8 +103,8 @@ class Traveller(LogisticRegression):
 
 @pytest.mark.slow
 def test_the_teacher_travels_to_each_worker_once(client, tmp_path):
-    # Labels are made in four chunks.
-    rows = add_numbers(np.random.default_rng(0).normal(size=(180_500, 2)))
+    # A frozen teacher labels them in four calls.
+    rows = add_numbers(np.random.default_rng(0).normal(size=(12_500, 2)))
     labels = (rows[:, 0] > 0).astype(int)
     teacher = Traveller(tmp_path).fit(rows[:300], labels[:300])
     # Dask takes what is small along with each task.
