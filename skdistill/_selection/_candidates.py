@@ -63,9 +63,14 @@ class Candidate:
         return self.sampler is not None
 
     @property
+    def direct(self) -> bool:
+        """Whether true labels are all that is learned."""
+        return self.alpha == 0 and not self.augmented
+
+    @property
     def as_set(self) -> bool:
         """Whether it is the student's own fit on the true labels."""
-        return self.alpha == 0 and not self.stops_early
+        return self.direct and not self.stops_early
 
 
 def list_candidates(

@@ -112,13 +112,14 @@ def choose(
         given = (parts, data, splits, candidates, labels, calibration)
         found = run_pilots(*given, scores.weight)
         pilots, settings = known + found, (scores.complete, splits.small)
-        chosen = choose_pilot(pilots, parts.student, scores.weight, *settings)
-        student, rivals = None, []
+        rivals = _drop_worse_direct(pilots, scores.weight)
+        chosen = choose_pilot(rivals, parts.student, scores.weight, *settings)
+        student, wider = None, []
         if parts.default_student and chosen.finalist:
-            rivals = run_wider(*given, chosen)
-            student, chosen = _choose_width(chosen, rivals, scores.weight)
-            pilots += [pilot for _, pilot in rivals]
-        harm = _describe_harm(chosen, pilots, scores, teacher)
+            wider = run_wider(*given, chosen)
+            student, chosen = _choose_width(chosen, wider, scores.weight)
+            pilots += [pilot for _, pilot in wider]
+        harm = _describe_harm(chosen, rivals, scores, teacher)
         # On few rows most teachers are within the error of the student.
         if harm and (not splits.small or chosen.candidate.alpha == 0):
             warn_caller(harm)
@@ -181,10 +182,7 @@ def choose_pilot(
         tied = (lead <= error for lead, error in leads)
         return list(compress(some, tied))[-1]
 
-    direct = _find_direct(pilots, weight)
-    # Of two students of the true labels the other one is out.
-    pilots = [p for p in pilots if p.candidate.alpha > 0 or p is direct]
-    best = find_best(pilots)
+    best, direct = find_best(pilots), _find_direct(pilots)
     if small:
         return best
     augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
@@ -210,17 +208,23 @@ def _choose_width(
     return (student, pilot) if lead > error else (None, narrow)
 
 
-def _find_direct(pilots: list[Pilot], weight: FloatArray | None) -> Pilot | None:
-    """The student that learned the true labels.
+def _drop_worse_direct(pilots: list[Pilot], weight: FloatArray | None) -> list[Pilot]:
+    """Leave out the worse of two students of the true labels.
 
-    By its own fit, unless early stopping is better by more than a standard error.
+    The student's own fit stays, unless early stopping is better by a standard error.
     """
-    direct = [pilot for pilot in pilots if pilot.candidate.alpha == 0]
+    direct = [pilot for pilot in pilots if pilot.candidate.direct]
     if len(direct) < 2:
-        return next(iter(direct), None)
+        return pilots
     own, stopped = direct
     lead, error = paired_difference(own.losses, stopped.losses, weight)
-    return stopped if lead > error else own
+    worse = own if lead > error else stopped
+    return [pilot for pilot in pilots if pilot is not worse]
+
+
+def _find_direct(pilots: list[Pilot]) -> Pilot | None:
+    """The student that learned the true labels."""
+    return next((pilot for pilot in pilots if pilot.candidate.alpha == 0), None)
 
 
 def _describe_harm(
@@ -230,7 +234,7 @@ def _describe_harm(
 
     None where the teacher has an advantage that the student takes.
     """
-    direct = _find_direct(pilots, scores.weight)
+    direct = _find_direct(pilots)
     if direct is None:
         return None
     if not scores.has_advantage(teacher, direct):

@@ -329,6 +329,7 @@ def test_what_is_not_refitted_is_tried_all_the_same(data, kind):
     [
         ({}, NET_WAYS, [1, 1, 1, 1, 1]),
         ({"alpha": 0.7}, [*NET_WAYS[:3], "training rows"], [1, 1, 1, 3]),
+        ({"alpha": 0.0}, [*NET_WAYS[:3], "training rows"], [1, 1, 1, 1]),
         ({"temperature": 2.0}, NET_WAYS, [2, 2, 2, 1, 1]),
         ({"augmenter": None}, [], []),
         ({"augmenter": "munge"}, [], []),
