@@ -13,12 +13,13 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import RandomizedSearchCV
+from sklearn.model_selection import RandomizedSearchCV, train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from .._data import split_data
 from .._measure import last_step
 from .._private import prepare_columns
 
@@ -65,6 +66,18 @@ class Split:
     @property
     def codes(self) -> np.ndarray:
         return np.searchsorted(self.classes, self.y_train)
+
+
+def hold_out_fifth(
+    data: str, seed: int, rows: int, size: Size
+) -> tuple[Split, dict[str, Any]]:
+    """The rows of one seed, a fifth of the training rows being validation rows."""
+    X, X_test, y, y_test = split_data(data, seed, rows)
+    learned, held_out = train_test_split(
+        np.arange(len(y)), test_size=0.2, stratify=y, random_state=seed
+    )
+    split = Split(data, seed, X[learned], X_test, y[learned], y_test, size)
+    return split, {"X_val": X[held_out], "y_val": y[held_out]}
 
 
 def put_behind_columns(X, model, *, scale: bool = True):
@@ -129,6 +142,13 @@ def make_teacher(name: str, split: Split):
             ("mlp", make_network(size.layers)),
         ]
     return put_behind_columns(split.X_train, VotingClassifier(members, voting="soft"))
+
+
+def make_seeded_vote(split: Split):
+    """The vote, unfitted, whose fit does not depend on who makes it."""
+    vote = make_teacher("vote", split)
+    names = [name for name in vote.get_params() if name.endswith("random_state")]
+    return vote.set_params(**dict.fromkeys(names, split.seed))
 
 
 def make_student(name: str, split: Split):

@@ -20,12 +20,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import train_test_split
 
 from skdistill import DistilledClassifier
 
 from .. import _private
-from .._data import find_readable, split_data
+from .._data import find_readable
 from .._measure import score
 from .._results import Results, find_missing, make_runs, read_arguments
 from .._tables import group, print_table, show, spread
@@ -41,15 +40,10 @@ PURPOSES = ("validation", "pilots", "transfer", "training")
 
 def fit_budgets(data: str, seed: int, budgets: list[int], rows: int, size) -> list:
     """One seed: the same teacher and student with each budget."""
-    X, X_test, y, y_test = split_data(data, seed, rows)
-    learned, held_out = train_test_split(
-        np.arange(len(y)), test_size=0.2, stratify=y, random_state=seed
-    )
-    split = _models.Split(data, seed, X[learned], X_test, y[learned], y_test, size)
-    vote = _models.make_teacher("vote", split)
-    seeded = {name: seed for name in vote.get_params() if name.endswith("random_state")}
-    teacher, _ = fit_timed(vote.set_params(**seeded), split.X_train, split.y_train)
-    validation = {"X_val": X[held_out], "y_val": y[held_out]}
+    split, validation = _models.hold_out_fifth(data, seed, rows, size)
+    X_test, y_test = split.X_test, split.y_test
+    vote = _models.make_seeded_vote(split)
+    teacher, _ = fit_timed(vote, split.X_train, split.y_train)
     parts = {"data": data, "seed": seed, "teacher": score(teacher, X_test, y_test)}
     records: list[dict] = []
     # The largest first: hard labels learn for as long as its student at most.

@@ -18,11 +18,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import train_test_split
 
 from skdistill import DistilledClassifier
 
-from .._data import find_readable, split_data
+from .._data import find_readable
 from .._measure import score
 from .._results import Results, find_missing, make_runs, read_arguments
 from .._tables import group, print_table
@@ -38,16 +37,10 @@ ARMS = ("frozen", "refitted")
 
 def fit_arms(data: str, student: str, seed: int, rows: int, size) -> list[dict]:
     """One seed: the same student of the frozen teacher, and of the live one."""
-    X, X_test, y, y_test = split_data(data, seed, rows)
-    learned, held_out = train_test_split(
-        np.arange(len(y)), test_size=0.2, stratify=y, random_state=seed
-    )
-    split = _models.Split(data, seed, X[learned], X_test, y[learned], y_test, size)
-    vote = _models.make_teacher("vote", split)
-    seeded = {name: seed for name in vote.get_params() if name.endswith("random_state")}
-    vote.set_params(**seeded)
+    split, validation = _models.hold_out_fifth(data, seed, rows, size)
+    X_test, y_test = split.X_test, split.y_test
+    vote = _models.make_seeded_vote(split)
     fitted, seconds = fit_timed(clone(vote), split.X_train, split.y_train)
-    validation = {"X_val": X[held_out], "y_val": y[held_out]}
     record = {"data": data, "student": student, "seed": seed}
     record |= {"teacher": score(fitted, X_test, y_test) | {"seconds": seconds}}
     given = ((FrozenEstimator(fitted), validation), (vote, {}))

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.ensemble import VotingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import mean_pinball_loss
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import is_number
@@ -90,11 +89,7 @@ class QuantileRegression(Regression):
         self, labels: FloatArray, y: AnyArray, weight: FloatArray | None
     ) -> dict[str, float]:
         """Return the mean pinball loss."""
-        losses = [
-            mean_pinball_loss(y, column, alpha=level, sample_weight=weight)
-            for column, level in zip(labels.T, self.quantiles, strict=True)
-        ]
-        return {"pinball": float(np.mean(losses))}
+        return {"pinball": float(np.average(self.score(labels, y), weights=weight))}
 
     def repeats_labels(self, memorization: dict[str, float]) -> bool:
         return False

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from .._checks import check_weight
 from .._frames import is_missing
 from .._sklearn import _safe_indexing
-from .._typing import FloatArray
+from .._typing import FloatArray, IndexArray
 
 #: The models, in the order in which they stand side by side.
 TEACHER, BASELINE, STUDENT = "teacher", "baseline", "student"
@@ -101,6 +102,18 @@ class ValueRows:
         return {
             "rmse": (-1.0, lambda name: self.errors(name) ** 2, np.sqrt),
             "mae": (-1.0, self.errors, np.asarray),
+        }
+
+    def measure(self, name: str, members: IndexArray) -> dict[str, float]:
+        """Return the figures of one model on some of the rows."""
+        y, served = self.y[members], self.served[name][members]
+        weighted = {"sample_weight": self.weight[members]}
+        said = self.served[TEACHER][members]
+        return {
+            "r2": r2_score(y, served, **weighted) if len(members) > 1 else float("nan"),
+            "rmse": root_mean_squared_error(y, served, **weighted),
+            "mae": mean_absolute_error(y, served, **weighted),
+            "rmse_to_teacher": root_mean_squared_error(said, served, **weighted),
         }
 
 

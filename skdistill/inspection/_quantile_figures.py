@@ -11,7 +11,6 @@ import numpy as np
 from .._labels._quantiles import rate_quantiles
 from .._typing import FloatArray, IndexArray
 from ._evaluation_rows import STUDENT, TEACHER, Kind, ValueRows
-from ._figures import Figures
 
 #: A quantile is said to be off by more than this, and so many standard errors.
 _OFF, _ERRORS = 0.03, 2
@@ -30,8 +29,7 @@ class QuantileRows(ValueRows):
     def kinds(self) -> dict[str, Kind]:
         return {"pinball": (-1.0, self.losses, np.asarray)}
 
-    def measure(self, name: str, members: IndexArray) -> Figures:
-        """Return the figures of one model on some of the rows."""
+    def measure(self, name: str, members: IndexArray) -> dict[str, float]:
         y, served = self.y[members, None], self.served[name][members]
         weight, said = self.weight[members], self.served[TEACHER][members]
 

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_regressor
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_count
 from .._labels._values import check_values
 from .._nested import find_deployed, find_distilled, replace_distilled
-from .._typing import FloatArray, IndexArray
+from .._typing import FloatArray
 from .._validation import read_values
 from ._baseline import make_baseline
 from ._evaluation_rows import BASELINE, STUDENT, TEACHER, ValueRows, check_rows
@@ -270,7 +269,7 @@ def _measure_all(
 ) -> RegressionReport:
     every = np.arange(len(rows.y))
     figures = {
-        name: {**_measure_quality(rows, name, every), **measure_costs(model, X)}
+        name: {**rows.measure(name, every), **measure_costs(model, X)}
         for name, model in models.items()
     }
     figures[STUDENT] |= measure_onnx_costs(models[STUDENT], X)
@@ -294,23 +293,9 @@ def _measure_all(
     )
 
 
-def _measure_quality(rows: ValueRows, name: str, members: IndexArray) -> Figures:
-    if isinstance(rows, QuantileRows):
-        return rows.measure(name, members)
-    y, served = rows.y[members], rows.served[name][members]
-    weighted = {"sample_weight": rows.weight[members]}
-    said = rows.served[TEACHER][members]
-    return {
-        "r2": r2_score(y, served, **weighted) if len(members) > 1 else float("nan"),
-        "rmse": root_mean_squared_error(y, served, **weighted),
-        "mae": mean_absolute_error(y, served, **weighted),
-        "rmse_to_teacher": root_mean_squared_error(said, served, **weighted),
-    }
-
-
 def _measure_groups(rows: ValueRows) -> Iterator[dict[str, Any]]:
     codes, names = rows.groups or (np.zeros(0, dtype=np.intp), [])
     for k, group in enumerate(names):
         members = np.flatnonzero(codes == k)
-        parts = {name: _measure_quality(rows, name, members) for name in rows.names}
+        parts = {name: rows.measure(name, members) for name in rows.names}
         yield {"name": group, "n_rows": len(members), **parts}

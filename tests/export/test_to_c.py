@@ -2,12 +2,11 @@
 
 import ctypes
 import itertools
-import shutil
-import subprocess
 
 import numpy as np
 import pandas as pd
 import pytest
+from _c import compile_library
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -34,8 +33,6 @@ from skdistill import DistilledClassifier
 from skdistill.export import to_c
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 N = 240
 RNG = np.random.RandomState(0)
@@ -98,20 +95,12 @@ LEARNERS = {
 @pytest.fixture(scope="module")
 def compile_c(tmp_path_factory):
     """Return a function from the source to one from rows to probabilities."""
-    compiler = next(filter(None, map(shutil.which, ["cc", "gcc", "clang"])), None)
-    if compiler is None:
-        pytest.skip("no C compiler is installed, or none is on the PATH")
     folder = tmp_path_factory.mktemp("c")
     count = itertools.count()
 
     def compile_source(text, n_classes, name="model"):
-        source = folder / f"m{next(count)}.c"
-        source.write_text(text, encoding="ascii")
-        library = source.with_suffix(".so")
-        command = [compiler, *STRICT, "-fPIC", "-shared", source, "-o", library, "-lm"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        predict = getattr(ctypes.CDLL(str(library)), f"{name}_predict_proba")
+        library = compile_library(text, folder / f"m{next(count)}.c")
+        predict = getattr(library, f"{name}_predict_proba")
         doubles = ctypes.POINTER(ctypes.c_double)
 
         def predict_proba(rows):

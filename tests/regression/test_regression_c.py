@@ -2,11 +2,10 @@
 
 import ctypes
 import itertools
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from _c import compile_library
 from lightgbm import LGBMRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.impute import SimpleImputer
@@ -21,8 +20,6 @@ from skdistill import DistilledRegressor, FunctionRegressor
 from skdistill.export import to_c
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 3))
@@ -48,19 +45,10 @@ MODELS = {
 @pytest.fixture(scope="module")
 def compile_c(tmp_path_factory):
     """Return a function from the source to one from rows to values."""
-    compiler = next(filter(None, map(shutil.which, ["cc", "gcc", "clang"])), None)
-    if compiler is None:
-        pytest.skip("no C compiler is installed, or none is on the PATH")
     folder, count = tmp_path_factory.mktemp("c"), itertools.count()
 
     def compile_source(text, n_outputs):
-        source = folder / f"m{next(count)}.c"
-        source.write_text(text, encoding="ascii")
-        library = source.with_suffix(".so")
-        command = [compiler, *STRICT, "-fPIC", "-shared", source, "-o", library, "-lm"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        function = ctypes.CDLL(str(library)).model_predict
+        function = compile_library(text, folder / f"m{next(count)}.c").model_predict
         doubles = ctypes.POINTER(ctypes.c_double)
 
         def predict(rows):
