@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..export._libraries import import_for_onnx
+from ..inspection._costs import compare_costs, measure_onnx_costs
 from ..inspection._evaluation_rows import BASELINE, STUDENT
-from ..inspection._figures import compare_costs, measure_onnx_costs
 from ..inspection._report_html import format_page
 from ..metrics._costs import dump_deployed
 from ._budget_search import name_deployment, name_files

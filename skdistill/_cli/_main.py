@@ -14,7 +14,7 @@ from sklearn.frozen import FrozenEstimator
 
 from .._files import write_files
 from .._progress import show_progress
-from ..inspection._json import encode_json
+from ..inspection._report import encode_json
 from ._budget_search import (
     Candidate,
     search_students,

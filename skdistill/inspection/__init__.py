@@ -9,11 +9,10 @@ compares the student with its teacher row by row, `ReliabilityDisplay` compares 
 with the true labels, and `TradeoffDisplay` compares scores with costs.
 """
 
-from ._distillation_report import distillation_report
+from ._distillation_report import DistillationReport, distillation_report
 from ._fidelity import FidelityDisplay
 from ._regression_report import RegressionReport, regression_report
 from ._reliability import ReliabilityDisplay
-from ._report import DistillationReport
 from ._tradeoff import TradeoffDisplay
 
 __all__ = [

@@ -1,38 +1,177 @@
-"""distillation_report: a student beside its teacher and a baseline."""
+"""distillation_report: a student of classes beside its teacher and a baseline."""
 
 from __future__ import annotations
 
-import copy
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sklearn.base import is_regressor
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_count
 from .._labels._probabilities import check_stored
-from .._nested import find_deployed, find_distilled, replace_distilled
 from .._validation import find_codes
 from ._baseline import make_baseline
-from ._evaluation_rows import (
-    BASELINE,
-    STUDENT,
-    TEACHER,
-    EvaluationRows,
-    check_rows,
-)
-from ._figures import (
-    compare_costs,
-    measure_costs,
-    measure_onnx_costs,
-    measure_parts,
-    measure_quality,
-    name_classifier,
-)
-from ._intervals import measure_gains
+from ._comparison import compare, find_student, find_teacher, list_models
+from ._evaluation_rows import BASELINE, STUDENT, TEACHER, ClassRows, check_rows
+from ._fidelity import FidelityDisplay
+from ._figures import N_BINS, measure_parts, measure_quality
 from ._predictions import normalize, predict_aligned
-from ._report import DistillationReport
+from ._reliability import ReliabilityDisplay
+from ._report import Report
+from ._report_sections import make_sections
 from ._report_warnings import list_warnings
+from ._tradeoff import COST_NAMES, TradeoffDisplay
+from ._tradeoff_figures import REPORT_COSTS
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class DistillationReport(Report):
+    """A student beside its teacher and a baseline; made by `distillation_report`.
+
+    ``str(report)`` is the report in plain text, at most 100 columns wide; a notebook
+    shows tables.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows with a weight above 0.
+    classes : list
+        The labels.
+    weighted : bool
+        Whether `sample_weight` was given.
+    models : dict of str to dict
+        By model ("teacher", "baseline" where there is one, "student"): `accuracy`,
+        `balanced_accuracy` (the macro recall, over the classes that have rows),
+        `roc_auc` (of more than two classes: the mean of each against the rest),
+        `log_loss`, `brier_score` (of more than two classes: up to 2),
+        `calibration_error` (in 15 bins). Of two classes, for the second:
+        `average_precision`, `recall_at_one_percent_fpr` and
+        `recall_in_top_half_percent` (None with fewer than 1000 rows or 20 positives),
+        `mean_probability` and the true `rate`. Of more than five classes:
+        `top_5_accuracy`. With the teacher: `agreement`, `kl_divergence` (nats) and
+        `agreement_where_teacher_wrong`. Costs: `bytes`
+        (pickle of what `slim` returns), `parameters` (weights, thresholds and leaf
+        values), `latency_p50_us`, `latency_p99_us` (one row, over `timed_calls`
+        calls) and `rows_per_second` (in batches of up to 1000 rows). The student as
+        ONNX: `onnx_bytes`, `onnx_latency_p50_us`, `onnx_latency_p99_us`,
+        `onnx_rows_per_second`, and `onnx_error`, why there are none. Unknown figures
+        are None or NaN.
+    descriptions : dict of str to str
+        The class of each model.
+    against_teacher, against_baseline : dict of str to dict
+        For "accuracy" and "log_loss" what the student gains on the other (`gain`,
+        above 0 when it is better) with a 95 % interval (`low`, `high`). Empty
+        without a baseline.
+    share_recovered : dict of str to dict
+        For "accuracy" and "log_loss" the `share` of the teacher's advantage over the
+        baseline that the student recovers, its interval (`low`, `high`), and the
+        advantage with its own (`advantage`, `advantage_low`, `advantage_high`). Share
+        and interval are None where the advantage is within chance (its interval
+        reaches 0). Empty without a baseline.
+    ratios : dict of str to float
+        `smaller`, `faster_one_row` and `faster_batch`: the student against the
+        teacher.
+    by_class, by_group : list of dict
+        `name`, `n_rows`; for each model `accuracy`, `log_loss` and `agreement`, of
+        two classes also `recall`, `false_positive_rate` and `mean_probability` of the
+        second, whose true `rate` stands beside; and `behind`: whether the student is
+        right less often than the teacher by more than chance (one-sided at 5 %, with
+        Holm's correction for the number of parts).
+    candidate : dict
+        `temperature`, `alpha`, `calibration` and `augmenter` of the fit.
+    memorization : dict or None
+        `memorization_` of the estimator.
+    labels_asked : dict of str to int
+        `labels_asked_` of the estimator.
+    pilots : list of dict
+        `pilots_` of the estimator.
+    warnings : list of str
+        What the figures alone do not show.
+
+    See Also
+    --------
+    distillation_report : Makes one.
+    """
+
+    classes: list[Any]
+    weighted: bool
+    by_class: list[dict[str, Any]]
+    candidate: dict[str, Any]
+    labels_asked: dict[str, int]
+
+    def _title(self):
+        n_classes = len(self.classes)
+        return f"Distillation report on {self.n_rows:,} rows, {n_classes} classes"
+
+    def _sections(self, max_parts=None):
+        return make_sections(self, max_parts)
+
+    def _pictures(self):
+        rows, draw_reliability = self._rows, ReliabilityDisplay.from_predictions
+        y, given = rows.classes[rows.codes], {"classes": rows.classes}
+        both = rows.served[TEACHER], rows.served[STUDENT]
+        once = " Each row counts once, whatever its weight." if self.weighted else ""
+        yield (
+            "Student against teacher, row by row." + once,
+            partial(FidelityDisplay.from_predictions, *both, **given),
+        )
+        # The bins of the calibration error in the tables.
+        yield (
+            "Predicted probabilities against what happened." + once,
+            partial(draw_reliability, y, *both, **given, n_bins=N_BINS),
+        )
+        for cost, key in REPORT_COSTS.items():
+            if self.models[STUDENT][key] is not None:
+                draw = TradeoffDisplay.from_reports
+                yield (
+                    f"Log loss against {COST_NAMES[cost]}.",
+                    partial(draw, {"student": self}, cost=cost),
+                )
+
+    def to_frame(self, by=None):
+        """Return a table of figures.
+
+        Parameters
+        ----------
+        by : {"class", "group"} or None, default=None
+            None: one row a model and one column a figure. Otherwise one row for
+            each class or group and model.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            Indexed by model, or by class or group and model.
+
+        Raises
+        ------
+        ImportError
+            pandas can't be imported.
+        ValueError
+            There is no such table.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError(
+                "to_frame makes a pandas.DataFrame, and pandas can't be imported: "
+                f"{error}. Run pip install pandas, or use to_dict()."
+            ) from error
+        if by is None:
+            frame = pd.DataFrame.from_dict(self.models, orient="index")
+            return frame.rename_axis(index="model")
+        tables = {"class": self.by_class, "group": self.by_group}
+        if by not in tables or not tables[by]:
+            raise ValueError(
+                f'by must be None, "class", or "group" in a report with groups; got '
+                f"{by!r}. Pass groups= to distillation_report for figures by group."
+            )
+        records = [
+            {by: part["name"], "model": name, "n_rows": part["n_rows"], **part[name]}
+            for part in tables[by]
+            for name in self.models
+        ]
+        return pd.DataFrame.from_records(records).set_index([by, "model"])
 
 
 def distillation_report(
@@ -147,105 +286,44 @@ def distillation_report(
     >>> report.ratios["smaller"] > 10
     True
     """
-    fix = "Use 1000 for intervals of two digits."
-    check_count("n_bootstrap", n_bootstrap, fix)
-    distilled = _check_distilled(estimator)
+    check_count("n_bootstrap", n_bootstrap, "Use 1000 for intervals of two digits.")
+    distilled = find_student(estimator, values=False)
     rng = check_random_state(random_state)
-    teacher = _find_teacher(estimator, distilled, teacher_proba)
+    teacher = find_teacher(estimator, distilled, teacher_proba, "teacher_proba")
     X, y, weight, teacher_proba, groups = check_rows(
         X, y, sample_weight, teacher_proba, groups
     )
     classes = distilled.classes_
     codes = find_codes(y, classes, "y")
     if teacher_proba is not None:
-        proba = normalize(check_stored(teacher_proba, codes, classes))
+        served = {TEACHER: normalize(check_stored(teacher_proba, codes, classes))}
     else:
-        proba = predict_aligned(teacher, X, classes, TEACHER)
+        served = {TEACHER: predict_aligned(teacher, X, classes, TEACHER)}
     base, base_classes = make_baseline(baseline, estimator, distilled, train, rng)
-    probas, models = {TEACHER: proba}, {TEACHER: teacher}
     if base is not None:
-        probas[BASELINE] = predict_aligned(base, X, classes, BASELINE, base_classes)
-        models[BASELINE] = find_deployed(base)
-    probas[STUDENT] = predict_aligned(estimator, X, classes, STUDENT, classes)
-    models[STUDENT] = find_deployed(estimator)
-    rows = EvaluationRows(codes, classes, weight, probas, groups)
-    gains = measure_gains(rows, int(n_bootstrap), rng, n_jobs)
-    weighted = sample_weight is not None
-    report = _measure_all(rows, models, X, distilled, gains, weighted)
+        served[BASELINE] = predict_aligned(base, X, classes, BASELINE, base_classes)
+    served[STUDENT] = predict_aligned(estimator, X, classes, STUDENT, classes)
+    rows = ClassRows(
+        weight=weight, served=served, groups=groups, codes=codes, classes=classes
+    )
+    models = list_models(teacher, base, estimator)
+    intervals = int(n_bootstrap), rng, n_jobs
+    augmenter = distilled.augmenter_
+    report = DistillationReport(
+        **compare(
+            rows, models, X, distilled, partial(measure_quality, rows), intervals
+        ),
+        classes=classes.tolist(),
+        weighted=sample_weight is not None,
+        by_class=measure_parts(rows, codes, classes.tolist()),
+        by_group=[] if groups is None else measure_parts(rows, *groups),
+        candidate={
+            "temperature": distilled.temperature_,
+            "alpha": distilled.alpha_,
+            "calibration": distilled.calibration_,
+            "augmenter": None if augmenter is None else type(augmenter).__name__,
+        },
+        labels_asked=dict(distilled.labels_asked_),
+    )
     report.warnings = list_warnings(report, rows, distilled)
     return report
-
-
-def _check_distilled(estimator: Any) -> Any:
-    """Return the DistilledClassifier of a fitted estimator, or raise a TypeError."""
-    check_is_fitted(estimator)
-    distilled = find_distilled(estimator)
-    if distilled is None:
-        raise TypeError(
-            "A report needs a fitted DistilledClassifier, alone, at the end of a "
-            "Pipeline or as the best_estimator_ of a search; got "
-            f"{type(estimator).__name__} without one. Any two models can be compared "
-            "with the functions of skdistill.metrics."
-        )
-    if is_regressor(distilled):
-        raise TypeError(
-            "A report of classes needs a DistilledClassifier; got a "
-            "DistilledRegressor. Use regression_report."
-        )
-    return distilled
-
-
-def _find_teacher(estimator: Any, distilled: Any, teacher_proba: Any) -> Any:
-    """Return the teacher as it would be deployed; None where it is not kept."""
-    if distilled.teacher_ is not None:
-        return replace_distilled(estimator, distilled.teacher_)
-    if teacher_proba is None:
-        raise ValueError(
-            "A report compares a student with its teacher; this one learned from "
-            "stored probabilities, so teacher_ is None, and teacher_proba was not "
-            "given. Pass teacher_proba=, the teacher's probabilities of these rows, "
-            "columns in the order of classes_."
-        )
-    return None
-
-
-def _measure_all(
-    rows: EvaluationRows,
-    models: dict[str, Any],
-    X: Any,
-    distilled: Any,
-    gains: tuple[dict[str, Any], dict[str, Any], dict[str, Any]],
-    weighted: bool,
-) -> DistillationReport:
-    figures = {
-        name: {**measure_quality(rows, name), **measure_costs(model, X)}
-        for name, model in models.items()
-    }
-    figures[STUDENT] |= measure_onnx_costs(models[STUDENT], X)
-    against_teacher, against_baseline, shares = gains
-    augmenter = distilled.augmenter_
-    candidate = {
-        "temperature": distilled.temperature_,
-        "alpha": distilled.alpha_,
-        "calibration": distilled.calibration_,
-        "augmenter": None if augmenter is None else type(augmenter).__name__,
-    }
-    return DistillationReport(
-        n_rows=len(rows.codes),
-        classes=rows.classes.tolist(),
-        weighted=weighted,
-        models=figures,
-        descriptions={name: name_classifier(model) for name, model in models.items()},
-        against_teacher=against_teacher,
-        against_baseline=against_baseline,
-        share_recovered=shares,
-        ratios=compare_costs(figures[TEACHER], figures[STUDENT]),
-        by_class=measure_parts(rows, rows.codes, rows.classes.tolist()),
-        by_group=[] if rows.groups is None else measure_parts(rows, *rows.groups),
-        candidate=candidate,
-        memorization=copy.deepcopy(distilled.memorization_),
-        labels_asked=dict(distilled.labels_asked_),
-        pilots=copy.deepcopy(distilled.pilots_),
-        _rows=rows,
-        _baseline=models.get(BASELINE),
-    )

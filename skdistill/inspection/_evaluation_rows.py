@@ -1,4 +1,4 @@
-"""The rows of a report: labels, weights, groups and each model's probabilities."""
+"""The rows of a report: labels or values, weights, groups, and predictions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from sklearn.utils.validation import check_consistent_length
 
 from .._checks import check_weight
 from .._frames import is_missing
+from .._labels._quantiles import rate_quantiles
 from .._sklearn import _safe_indexing
-from .._typing import FloatArray, IndexArray
+from .._typing import FloatArray
 
 #: The models, in the order in which they stand side by side.
 TEACHER, BASELINE, STUDENT = "teacher", "baseline", "student"
@@ -24,76 +25,60 @@ TEACHER, BASELINE, STUDENT = "teacher", "baseline", "student"
 _MAX_GROUPS = 100
 _NOT_GIVEN = "(missing)"
 
-
 #: The sign of better, the figure of each row, and what its mean becomes.
 Kind = tuple[float, Callable[[str], FloatArray], Callable[[Any], Any]]
 
 
-@dataclass(frozen=True)
-class EvaluationRows:
+@dataclass(frozen=True, kw_only=True)
+class Rows:
     """The rows of a report, and what the models predict for them.
 
     Attributes
     ----------
-    codes : ndarray of shape (n_samples,)
-        Position of the true label in `classes`.
-    classes : ndarray of shape (n_classes,)
     weight : ndarray of shape (n_samples,)
-    probas : dict of str to ndarray of shape (n_samples, n_classes)
-        By model.
+    served : dict of str to ndarray of shape (n_samples,) or (n_samples, n_columns)
+        By model: probabilities, values or quantiles.
     groups : tuple of (ndarray of shape (n_samples,), list of str) or None
         Position of each row's group, and the names of the groups.
     """
 
-    codes: NDArray[np.intp]
-    classes: NDArray[Any]
     weight: FloatArray
-    probas: dict[str, FloatArray]
+    served: dict[str, FloatArray]
     groups: tuple[NDArray[np.intp], list[str]] | None
-
-    def hits(self, name: str) -> FloatArray:
-        """1 where the label of the largest probability is the true one, else 0."""
-        return (self.probas[name].argmax(axis=1) == self.codes).astype(np.float64)
-
-    def losses(self, name: str) -> FloatArray:
-        """Log loss of each row, clipped as scikit-learn clips it."""
-        own = self.probas[name][np.arange(len(self.codes)), self.codes]
-        return -np.log(np.clip(own, np.finfo(np.float64).eps, None))
-
-    @property
-    def names(self) -> list[str]:
-        return list(self.probas)
 
     def kinds(self) -> dict[str, Kind]:
         """Return the scores that models are compared by."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassRows(Rows):
+    """Rows with labels: `codes` are their positions in `classes`."""
+
+    codes: NDArray[np.intp]
+    classes: NDArray[Any]
+
+    def hits(self, name: str) -> FloatArray:
+        """1 where the label of the largest probability is the true one, else 0."""
+        return (self.served[name].argmax(axis=1) == self.codes).astype(np.float64)
+
+    def losses(self, name: str) -> FloatArray:
+        """Log loss of each row, clipped as scikit-learn clips it."""
+        own = self.served[name][np.arange(len(self.codes)), self.codes]
+        return -np.log(np.clip(own, np.finfo(np.float64).eps, None))
+
+    def kinds(self) -> dict[str, Kind]:
         return {
             "accuracy": (1.0, self.hits, np.asarray),
             "log_loss": (-1.0, self.losses, np.asarray),
         }
 
 
-@dataclass(frozen=True)
-class ValueRows:
-    """The rows of a report on values, and what the models predict for them.
-
-    Attributes
-    ----------
-    y : ndarray of shape (n_samples,)
-    weight : ndarray of shape (n_samples,)
-    served : dict of str to ndarray of shape (n_samples,)
-        By model.
-    groups : tuple or None
-        As in `EvaluationRows`.
-    """
+@dataclass(frozen=True, kw_only=True)
+class ValueRows(Rows):
+    """Rows with true values."""
 
     y: FloatArray
-    weight: FloatArray
-    served: dict[str, FloatArray]
-    groups: tuple[NDArray[np.intp], list[str]] | None
-
-    @property
-    def names(self) -> list[str]:
-        return list(self.served)
 
     def errors(self, name: str) -> FloatArray:
         return np.abs(self.served[name] - self.y)
@@ -104,17 +89,50 @@ class ValueRows:
             "mae": (-1.0, self.errors, np.asarray),
         }
 
-    def measure(self, name: str, members: IndexArray) -> dict[str, float]:
-        """Return the figures of one model on some of the rows."""
+    def measure(self, name: str, members: Any = slice(None)) -> dict[str, float]:
+        """Return the figures of one model, on some of the rows."""
         y, served = self.y[members], self.served[name][members]
         weighted = {"sample_weight": self.weight[members]}
         said = self.served[TEACHER][members]
         return {
-            "r2": r2_score(y, served, **weighted) if len(members) > 1 else float("nan"),
+            "r2": r2_score(y, served, **weighted) if len(y) > 1 else float("nan"),
             "rmse": root_mean_squared_error(y, served, **weighted),
             "mae": mean_absolute_error(y, served, **weighted),
             "rmse_to_teacher": root_mean_squared_error(said, served, **weighted),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantileRows(ValueRows):
+    """Rows with true values, and models that predict their quantiles, a column each."""
+
+    quantiles: FloatArray
+
+    def losses(self, name: str) -> FloatArray:
+        losses = rate_quantiles(self.served[name], self.y, self.quantiles)
+        return losses.mean(axis=1)
+
+    def kinds(self) -> dict[str, Kind]:
+        return {"pinball": (-1.0, self.losses, np.asarray)}
+
+    def measure(self, name: str, members: Any = slice(None)) -> dict[str, float]:
+        y, served = self.y[members, None], self.served[name][members]
+        weight, said = self.weight[members], self.served[TEACHER][members]
+
+        def average(values: FloatArray) -> float:
+            return float(np.average(values, weights=weight))
+
+        losses = rate_quantiles(served, y, self.quantiles)
+        below = (y <= served).astype(float)
+        figures = {"pinball": average(losses.mean(axis=1))}
+        for k, level in enumerate(self.quantiles):
+            figures[f"pinball_{level:g}"] = average(losses[:, k])
+            figures[f"below_{level:g}"] = average(below[:, k])
+        if len(self.quantiles) > 1:
+            figures["inside"] = average(below[:, -1] - below[:, 0])
+            figures["width"] = average(served[:, -1] - served[:, 0])
+        squares = ((served - said) ** 2).mean(axis=1)
+        return figures | {"rmse_to_teacher": average(squares) ** 0.5}
 
 
 def check_rows(

@@ -1,51 +1,43 @@
-"""The figures of each model, of each class and of each group."""
+"""The quality of each model of classes, on all rows, a class or a group."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
-from sklearn.base import is_regressor
-from sklearn.metrics import brier_score_loss, log_loss, recall_score, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    log_loss,
+    recall_score,
+    roc_auc_score,
+    roc_curve,
+    top_k_accuracy_score,
+)
 
-from .._nested import split_pipeline
 from .._paired import paired_difference
-from .._sklearn import _num_samples
 from .._typing import FloatArray
-from ..export import OnnxClassifier, OnnxRegressor
 from ..metrics import agreement_score, expected_calibration_error, kl_divergence
-from ..metrics._costs import dump_deployed, time_predictions
-from ._decision_figures import measure_binary_part, measure_decisions, reject_holm
-from ._evaluation_rows import STUDENT, TEACHER, EvaluationRows
-from ._parameter_count import count_parameters
+from ._evaluation_rows import STUDENT, TEACHER, ClassRows
 
 #: Of the calibration error.
 N_BINS = 15
-_SECONDS = 0.5
-#: Of a slow model; a quick one is called as often as the time allows.
-_MIN_CALLS = 20
-_BATCH_ROWS, _BATCH_SECONDS, _MIN_BATCHES = 1000, 0.2, 3
+_MAX_FALSE_POSITIVE_RATE, _TOP_SHARE = 0.01, 0.005
+#: Fewer rows or positives decide nothing at such rates.
+_MIN_ROWS, _MIN_POSITIVES = 1000, 20
+_TOP_K = 5
 
 Figures = dict[str, Any]
 
 _PART_KEYS = "accuracy", "log_loss", "agreement"
 _BINARY_PART_KEYS = "recall", "false_positive_rate", "mean_probability"
-_COSTS = (
-    *("bytes", "parameters", "latency_p50_us", "latency_p99_us"),
-    *("timed_calls", "rows_per_second"),
-)
-_ONNX_COSTS = (
-    *("onnx_bytes", "onnx_latency_p50_us", "onnx_latency_p99_us"),
-    *("onnx_rows_per_second", "onnx_error"),
-)
 
 
-def measure_quality(rows: EvaluationRows, name: str) -> Figures:
+def measure_quality(rows: ClassRows, name: str) -> Figures:
     """Score one model against the labels and against the teacher."""
-    proba, teacher = rows.probas[name], rows.probas[TEACHER]
+    proba, teacher = rows.served[name], rows.served[TEACHER]
     codes, weight = rows.codes, rows.weight
     labels = np.arange(len(rows.classes))
     predicted, found = proba.argmax(axis=1), np.unique(codes)
@@ -64,7 +56,7 @@ def measure_quality(rows: EvaluationRows, name: str) -> Figures:
             brier_score_loss(codes, scores, sample_weight=weight, labels=labels)
         ),
         "roc_auc": _measure_auc(codes, proba, weight),
-        **measure_decisions(codes, proba, weight),
+        **_measure_decisions(codes, proba, weight),
         "calibration_error": expected_calibration_error(
             codes, proba, n_bins=N_BINS, sample_weight=weight, labels=labels
         ),
@@ -91,75 +83,93 @@ def _measure_auc(
     return float(np.mean(areas)) if areas else float("nan")
 
 
-def measure_costs(model: Any | None, X: Any) -> Figures:
-    """Measure size and speed of what is deployed; None: all costs are unknown."""
-    if model is None:
-        return dict.fromkeys(_COSTS)
-    return {
-        "bytes": _count_bytes(model),
-        "parameters": count_parameters(model),
-        **_measure_times(model, X),
-    }
+def _measure_decisions(
+    codes: NDArray[np.intp], proba: FloatArray, weight: FloatArray
+) -> dict[str, float | None]:
+    """Return the figures for the number of classes.
 
-
-def measure_onnx_costs(model: Any, X: Any) -> Figures:
-    """Measure the same of the model as ONNX; unknown where it can't be exported."""
-    figures: Figures = dict.fromkeys(_ONNX_COSTS)
-    try:
-        content = dump_deployed(model, "onnx", X)
-    except Exception as error:
-        # Any converter's: what can't be exported is reported all the same.
-        return figures | {"onnx_error": f"{type(error).__name__}: {error}"}
-    serve = OnnxRegressor if is_regressor(model) else OnnxClassifier
-    times = _measure_times(serve(content), X)
-    del times["timed_calls"]
-    measured = {"bytes": len(content), **times}
-    return figures | {f"onnx_{name}": value for name, value in measured.items()}
-
-
-def _measure_times(model: Any, X: Any) -> Figures:
-    times = time_predictions(
-        model, X, batch_size=1, min_calls=_MIN_CALLS, seconds=_SECONDS
+    For two classes, of the second: `average_precision`, `mean_probability`, `rate`, and
+    `recall_at_one_percent_fpr` and `recall_in_top_half_percent` (None with fewer than
+    1000 rows or 20 positives). For more than five: `top_5_accuracy`.
+    """
+    n_classes = proba.shape[1]
+    if n_classes == 2:
+        return _measure_binary(codes == 1, proba[:, 1], weight)
+    if n_classes <= _TOP_K:
+        return {}
+    labels = np.arange(n_classes)
+    accuracy = top_k_accuracy_score(
+        codes, proba, k=_TOP_K, labels=labels, sample_weight=weight
     )
-    size = min(_num_samples(X), _BATCH_ROWS)
-    batch_times = time_predictions(
-        model, X, batch_size=size, min_calls=_MIN_BATCHES, seconds=_BATCH_SECONDS
+    return {"top_5_accuracy": float(accuracy)}
+
+
+def _measure_binary(
+    positive: NDArray[np.bool_], score: FloatArray, weight: FloatArray
+) -> dict[str, float | None]:
+    n_positives = np.count_nonzero(positive)
+    figures: dict[str, float | None] = {
+        "average_precision": None,
+        "recall_at_one_percent_fpr": None,
+        "recall_in_top_half_percent": None,
+        "mean_probability": float(np.average(score, weights=weight)),
+        "rate": float(np.average(positive, weights=weight)),
+    }
+    if n_positives:
+        precision = average_precision_score(positive, score, sample_weight=weight)
+        figures["average_precision"] = float(precision)
+    if len(score) >= _MIN_ROWS and _MIN_POSITIVES <= n_positives < len(score):
+        low, top = _measure_recalls(positive, score, weight)
+        figures["recall_at_one_percent_fpr"] = low
+        figures["recall_in_top_half_percent"] = top
+    return figures
+
+
+def _measure_recalls(
+    positive: NDArray[np.bool_], score: FloatArray, weight: FloatArray
+) -> tuple[float, float]:
+    """Recall at 1 % false positives, and among the highest 0.5 % of the weight."""
+    false_rate, recall, _ = roc_curve(
+        positive, score, sample_weight=weight, drop_intermediate=False
     )
+    rate = float(np.average(positive, weights=weight))
+    flagged = recall * rate + false_rate * (1 - rate)
+    low = recall[false_rate <= _MAX_FALSE_POSITIVE_RATE].max()
+    # Of rows with equal scores the expected share is taken.
+    return float(low), float(np.interp(_TOP_SHARE, flagged, recall))
+
+
+def _measure_binary_part(
+    codes: NDArray[np.intp], proba: FloatArray, weight: FloatArray
+) -> dict[str, float | None]:
+    """Recall, false-positive rate and mean probability of the second class."""
+    positive, flagged = codes == 1, proba.argmax(axis=1) == 1
+
+    def average(rows: NDArray[np.bool_]) -> float | None:
+        if not rows.any():
+            return None
+        return float(np.average(flagged[rows], weights=weight[rows]))
+
     return {
-        "latency_p50_us": float(np.percentile(times, 50)) / 1000,
-        "latency_p99_us": float(np.percentile(times, 99)) / 1000,
-        "timed_calls": len(times),
-        "rows_per_second": size * 1e9 / float(np.median(batch_times)),
+        "recall": average(positive),
+        "false_positive_rate": average(~positive),
+        "mean_probability": float(np.average(proba[:, 1], weights=weight)),
     }
 
 
-def _count_bytes(model: Any) -> int | None:
-    # One of the report's warnings is that it can't be pickled.
-    with suppress(TypeError):
-        return len(dump_deployed(model))
-    return None
-
-
-def compare_costs(teacher: Figures, student: Figures) -> dict[str, float | None]:
-    """Return how many times the student is smaller and faster."""
-
-    def divide(first: Any, second: Any) -> float | None:
-        return None if first is None or second is None else first / second
-
-    return {
-        "smaller": divide(teacher["bytes"], student["bytes"]),
-        "faster_one_row": divide(teacher["latency_p50_us"], student["latency_p50_us"]),
-        "faster_batch": divide(student["rows_per_second"], teacher["rows_per_second"]),
-    }
-
-
-def name_classifier(model: Any) -> str:
-    """Return the class of the classifier itself; "stored" where there is none."""
-    return "stored" if model is None else type(split_pipeline(model)[1]).__name__
+def _reject_holm(p_values: FloatArray, level: float = 0.05) -> NDArray[np.bool_]:
+    """Return which hypotheses Holm's step-down procedure rejects."""
+    order = np.argsort(p_values)
+    limits = level / np.arange(len(p_values), 0, -1)
+    kept = p_values[order] > limits
+    n_rejected = int(kept.argmax()) if kept.any() else len(p_values)
+    rejected = np.zeros(len(p_values), dtype=bool)
+    rejected[order[:n_rejected]] = True
+    return rejected
 
 
 def measure_parts(
-    rows: EvaluationRows, codes: NDArray[np.intp], names: list[Any]
+    rows: ClassRows, codes: NDArray[np.intp], names: list[Any]
 ) -> list[dict[str, Any]]:
     """Measure each model on each class or group.
 
@@ -167,14 +177,14 @@ def measure_parts(
     chance, by a one-sided test of the paired difference at 5 % over all parts (Holm).
     """
     members = [np.flatnonzero(codes == k) for k in range(len(names))]
-    behind = reject_holm(np.array([_test_loss(rows, part) for part in members]))
+    behind = _reject_holm(np.array([_test_loss(rows, part) for part in members]))
     return [
         {"name": name, **_measure_part(rows, part), "behind": bool(flag)}
         for name, part, flag in zip(names, members, behind, strict=True)
     ]
 
 
-def _test_loss(rows: EvaluationRows, members: NDArray[np.intp]) -> float:
+def _test_loss(rows: ClassRows, members: NDArray[np.intp]) -> float:
     """p-value of the student being right as often as the teacher, or more often."""
     if len(members) < 2:
         return 1.0
@@ -185,13 +195,13 @@ def _test_loss(rows: EvaluationRows, members: NDArray[np.intp]) -> float:
     return float(norm.cdf(gain / error))
 
 
-def _measure_part(rows: EvaluationRows, members: NDArray[np.intp]) -> dict[str, Any]:
+def _measure_part(rows: ClassRows, members: NDArray[np.intp]) -> dict[str, Any]:
     part: dict[str, Any] = {"n_rows": len(members), "rate": None}
     weight, binary = rows.weight[members], len(rows.classes) == 2
     if binary and len(members):
         part["rate"] = float(np.average(rows.codes[members] == 1, weights=weight))
-    teacher = rows.probas[TEACHER][members]
-    for name, probas in rows.probas.items():
+    teacher = rows.served[TEACHER][members]
+    for name, probas in rows.served.items():
         keys = _PART_KEYS + (_BINARY_PART_KEYS if binary else ())
         part[name] = dict.fromkeys(keys)
         if not len(members):
@@ -203,5 +213,5 @@ def _measure_part(rows: EvaluationRows, members: NDArray[np.intp]) -> dict[str, 
             "agreement": agreement_score(teacher, proba, sample_weight=weight),
         }
         if binary:
-            part[name] |= measure_binary_part(rows.codes[members], proba, weight)
+            part[name] |= _measure_binary_part(rows.codes[members], proba, weight)
     return part

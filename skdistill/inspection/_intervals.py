@@ -16,13 +16,7 @@ from sklearn.utils import gen_batches
 from .._tasks import Tasks
 from .._typing import FloatArray
 from ..metrics import gap_recovered
-from ._evaluation_rows import (
-    BASELINE,
-    STUDENT,
-    TEACHER,
-    EvaluationRows,
-    ValueRows,
-)
+from ._evaluation_rows import BASELINE, STUDENT, TEACHER, Rows
 
 _TAIL = 0.025
 
@@ -31,7 +25,7 @@ _BLOCK = 50
 
 
 def measure_gains(
-    rows: EvaluationRows | ValueRows,
+    rows: Rows,
     n_bootstrap: int,
     rng: np.random.RandomState,
     n_jobs: int | None = None,
@@ -41,7 +35,7 @@ def measure_gains(
     Each is a dict by score: the gain and its interval, or the share of the teacher's
     advantage that the student recovers; empty without a baseline.
     """
-    names, kinds = rows.names, rows.kinds()
+    names, kinds = list(rows.served), rows.kinds()
     table = np.column_stack([read(n) for _, read, _ in kinds.values() for n in names])
     means = np.average(table, axis=0, weights=rows.weight)
     # Each draw has a seed of its own, so that any worker may make it.

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_regressor
+from sklearn.metrics import PredictionErrorDisplay
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from .._checks import check_count
 from .._labels._values import check_values
-from .._nested import find_deployed, find_distilled, replace_distilled
-from .._typing import FloatArray
+from .._typing import FloatArray, IndexArray
 from .._validation import read_values
 from ._baseline import make_baseline
-from ._evaluation_rows import BASELINE, STUDENT, TEACHER, ValueRows, check_rows
-from ._figures import (
-    Figures,
-    compare_costs,
-    measure_costs,
-    measure_onnx_costs,
-    name_classifier,
-)
-from ._intervals import measure_gains
-from ._quantile_figures import QuantileRows
+from ._comparison import compare, find_student, find_teacher, list_models
+from ._evaluation_rows import STUDENT, TEACHER, QuantileRows, ValueRows, check_rows
 from ._regression_sections import list_warnings, make_sections
-from ._report_pictures import list_value_pictures
-from ._shown_report import ShownReport
+from ._report import Report
 
 
-@dataclass(eq=False, repr=False)
-class RegressionReport(ShownReport):
+@dataclass(eq=False, repr=False, kw_only=True)
+class RegressionReport(Report):
     """A student of values beside teacher and baseline; see `regression_report`.
 
     ``str(report)`` is the report in plain text; a notebook shows tables.
@@ -74,20 +63,7 @@ class RegressionReport(ShownReport):
     regression_report : Makes one.
     """
 
-    n_rows: int
     quantiles: list[float] | None
-    models: dict[str, Figures]
-    descriptions: dict[str, str]
-    against_teacher: dict[str, Any]
-    against_baseline: dict[str, Any]
-    share_recovered: dict[str, Any]
-    ratios: dict[str, float | None]
-    by_group: list[dict[str, Any]]
-    memorization: dict[str, float] | None
-    pilots: list[dict[str, Any]]
-    _rows: ValueRows
-    _baseline: Any = None
-    warnings: list[str] = field(default_factory=list)
 
     def _title(self):
         kind = "quantiles" if self.quantiles else "values"
@@ -97,10 +73,21 @@ class RegressionReport(ShownReport):
         return make_sections(self)
 
     def _pictures(self):
-        return list_value_pictures(self)
-
-    def __repr__(self):
-        return f"<RegressionReport of {self.n_rows} rows, {', '.join(self.models)}>"
+        rows, rng = self._rows, np.random.RandomState(0)
+        middle = " The middle quantile." if self.quantiles else ""
+        kinds = {
+            "actual_vs_predicted": "Values predicted by the {} against the true ones.",
+            "residual_vs_predicted": "True value minus that of the {}, by the latter.",
+        }
+        for kind, caption in kinds.items():
+            for name in (STUDENT, TEACHER):
+                draw = PredictionErrorDisplay.from_predictions
+                served = rows.served[name]
+                if self.quantiles:
+                    served = served[:, len(self.quantiles) // 2]
+                given = {"kind": kind, "random_state": rng.randint(2**31)}
+                text = caption.format(name) + middle
+                yield text, partial(draw, rows.y, served, **given)
 
 
 def regression_report(
@@ -187,13 +174,19 @@ def regression_report(
     True
     """
     check_count("n_bootstrap", n_bootstrap, "Use 1000 for intervals of two digits.")
-    distilled = _check_distilled(estimator)
+    distilled = find_student(estimator, values=True)
+    levels = distilled.quantiles
+    if distilled.n_outputs_ > 1 and levels is None:
+        raise ValueError(
+            f"A report is of one output; got a student of {distilled.n_outputs_}. "
+            "scikit-learn's metrics score several outputs."
+        )
     rng = check_random_state(random_state)
-    teacher = _find_teacher(estimator, distilled, teacher_prediction)
+    teacher = find_teacher(
+        estimator, distilled, teacher_prediction, "teacher_prediction"
+    )
     given = (X, read_values(y), sample_weight, teacher_prediction, groups)
     X, y, weight, said, groups = check_rows(*given)
-    models = {TEACHER: teacher}
-    levels = distilled.quantiles
     if levels is not None and isinstance(baseline, str):
         raise ValueError(
             "A student of true values has no quantiles; received baseline='fit' with "
@@ -201,54 +194,26 @@ def regression_report(
             "None."
         )
     base, _ = make_baseline(baseline, estimator, distilled, train, rng)
-    if base is not None:
-        models[BASELINE] = find_deployed(base)
-    models[STUDENT] = find_deployed(estimator)
-    owners = {name: f"The predict of the {name}" for name in models}
-    answers = {name: model.predict(X) for name, model in models.items() if model}
-    if said is not None:
-        answers[TEACHER], owners[TEACHER] = said, "teacher_prediction"
+    models = list_models(teacher, base, estimator)
     served = {
-        name: _read(answers[name], len(y), levels, owner)
-        for name, owner in owners.items()
+        name: _read(said, len(y), levels, "teacher_prediction")
+        if name == TEACHER and said is not None
+        else _read(model.predict(X), len(y), levels, f"The predict of the {name}")
+        for name, model in models.items()
     }
-    rows = ValueRows(y, weight, served, groups)
+    columns = {"weight": weight, "served": served, "groups": groups, "y": y}
+    rows = ValueRows(**columns)
     if levels is not None:
-        rows = QuantileRows(y, weight, served, groups, np.asarray(levels, dtype=float))
-    report = _measure_all(rows, models, X, distilled, int(n_bootstrap), rng, n_jobs)
+        levels = np.asarray(levels, dtype=float)
+        rows = QuantileRows(**columns, quantiles=levels)
+    intervals = int(n_bootstrap), rng, n_jobs
+    report = RegressionReport(
+        **compare(rows, models, X, distilled, rows.measure, intervals),
+        quantiles=None if levels is None else levels.tolist(),
+        by_group=[] if groups is None else _measure_groups(rows, *groups),
+    )
     report.warnings = [*list_warnings(report)]
     return report
-
-
-def _check_distilled(estimator: Any) -> Any:
-    check_is_fitted(estimator)
-    distilled = find_distilled(estimator)
-    if distilled is None or not is_regressor(distilled):
-        raise TypeError(
-            "A report of values needs a fitted DistilledRegressor, alone, at the end "
-            "of a Pipeline or as the best_estimator_ of a search; got "
-            f"{type(estimator).__name__} without one. distillation_report takes a "
-            "DistilledClassifier."
-        )
-    if distilled.n_outputs_ > 1 and distilled.quantiles is None:
-        raise ValueError(
-            f"A report is of one output; got a student of {distilled.n_outputs_}. "
-            "scikit-learn's metrics score several outputs."
-        )
-    return distilled
-
-
-def _find_teacher(estimator: Any, distilled: Any, said: Any) -> Any:
-    """Return the teacher as it would be deployed; None where it is not kept."""
-    if distilled.teacher_ is not None:
-        return replace_distilled(estimator, distilled.teacher_)
-    if said is None:
-        raise ValueError(
-            "A report compares a student with its teacher; this one learned from "
-            "stored values, so teacher_ is None, and teacher_prediction was not given. "
-            "Pass teacher_prediction=, the teacher's values of these rows."
-        )
-    return None
 
 
 def _read(answer: Any, n_rows: int, levels: Any, owner: str) -> FloatArray:
@@ -258,44 +223,15 @@ def _read(answer: Any, n_rows: int, levels: Any, owner: str) -> FloatArray:
     return np.sort(check_values(answer, n_rows, len(levels), owner), axis=1)
 
 
-def _measure_all(
-    rows: ValueRows,
-    models: dict[str, Any],
-    X: Any,
-    distilled: Any,
-    n_bootstrap: int,
-    rng: Any,
-    n_jobs: int | None,
-) -> RegressionReport:
-    every = np.arange(len(rows.y))
-    figures = {
-        name: {**rows.measure(name, every), **measure_costs(model, X)}
-        for name, model in models.items()
-    }
-    figures[STUDENT] |= measure_onnx_costs(models[STUDENT], X)
-    against_teacher, against_baseline, shares = measure_gains(
-        rows, n_bootstrap, rng, n_jobs
-    )
-    return RegressionReport(
-        n_rows=len(rows.y),
-        quantiles=rows.quantiles.tolist() if isinstance(rows, QuantileRows) else None,
-        models=figures,
-        descriptions={name: name_classifier(model) for name, model in models.items()},
-        against_teacher=against_teacher,
-        against_baseline=against_baseline,
-        share_recovered=shares,
-        ratios=compare_costs(figures[TEACHER], figures[STUDENT]),
-        by_group=[*_measure_groups(rows)],
-        memorization=distilled.memorization_,
-        pilots=distilled.pilots_,
-        _rows=rows,
-        _baseline=models.get(BASELINE),
-    )
-
-
-def _measure_groups(rows: ValueRows) -> Iterator[dict[str, Any]]:
-    codes, names = rows.groups or (np.zeros(0, dtype=np.intp), [])
-    for k, group in enumerate(names):
-        members = np.flatnonzero(codes == k)
-        parts = {name: rows.measure(name, members) for name in rows.names}
-        yield {"name": group, "n_rows": len(members), **parts}
+def _measure_groups(
+    rows: ValueRows, codes: IndexArray, names: list[str]
+) -> list[dict[str, Any]]:
+    members = [np.flatnonzero(codes == k) for k in range(len(names))]
+    return [
+        {
+            "name": group,
+            "n_rows": len(part),
+            **{name: rows.measure(name, part) for name in rows.served},
+        }
+        for group, part in zip(names, members, strict=True)
+    ]

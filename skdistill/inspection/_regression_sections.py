@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ._evaluation_rows import BASELINE, TEACHER
-from ._quantile_figures import list_off, list_quality
+from ._evaluation_rows import BASELINE, STUDENT, TEACHER
 from ._report_sections import (
     IN_SHORT,
     PILOTS,
@@ -24,13 +23,16 @@ _QUALITY = (
     ("rmse_to_teacher", "RMSE to the teacher", ".5g"),
 )
 
+#: A quantile is said to be off by more than this, and so many standard errors.
+_OFF, _ERRORS = 0.03, 2
+
 #: What models are compared by.
 _NAMES = {"rmse": "RMSE", "mae": "MAE", "pinball": "pinball loss"}
 
 
 def make_sections(report: Any) -> list[Section]:
     """Return all sections, the warnings first."""
-    quality = list_quality(report.quantiles) if report.quantiles else _QUALITY
+    quality = _list_quality(report.quantiles) if report.quantiles else _QUALITY
     sections = [
         Section(WARNINGS, lines=report.warnings),
         Section(IN_SHORT, lines=[*_list_findings(report)]),
@@ -114,9 +116,40 @@ def list_warnings(report: Any) -> Iterator[str]:
                 f"in {_NAMES[kind]}, beyond chance. Distillation harmed it."
             )
     if report.quantiles:
-        yield from list_off(report._rows, report.models)
+        yield from _list_off(report._rows, report.models)
     elif report.models[TEACHER]["rmse"] == 0:
         yield (
             "The teacher is right on every row. If it was fitted on these rows, the "
             "figures do not hold for new ones: pass rows that no model was fitted on."
         )
+
+
+def _list_quality(quantiles: list[float]) -> list[tuple[str, str, str]]:
+    """Return key, words and format of the figures."""
+    shown = [("pinball", "pinball loss (less is better)", ".5g")]
+    for level in quantiles:
+        shown += [
+            (f"pinball_{level:g}", f"pinball loss of quantile {level:g}", ".5g"),
+            (f"below_{level:g}", f"share of rows below quantile {level:g}", ".4f"),
+        ]
+    if len(quantiles) > 1:
+        ends = f"{quantiles[0]:g} to {quantiles[-1]:g}"
+        shown += [
+            ("inside", f"share of rows in {ends}", ".4f"),
+            ("width", f"mean width of {ends}", ".5g"),
+        ]
+    return [*shown, ("rmse_to_teacher", "RMSE to the teacher", ".5g")]
+
+
+def _list_off(rows: Any, models: dict[str, Any]) -> Iterator[str]:
+    """Name the quantiles of the student that cover other rows than they say."""
+    weight = rows.weight
+    n_rows = weight.sum() ** 2 / (weight**2).sum()
+    for level in rows.quantiles.tolist():
+        found = models[STUDENT][f"below_{level:g}"]
+        off = abs(found - level)
+        if off > max(_OFF, _ERRORS * (level * (1 - level) / n_rows) ** 0.5):
+            yield (
+                f"The student's quantile {level:g} has {found:.1%} of the rows below "
+                "it. It was set on other rows: see whether these are of the same kind."
+            )

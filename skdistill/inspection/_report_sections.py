@@ -71,12 +71,6 @@ def escape_controls(value: Any) -> str:
     )
 
 
-def make_title(report: Any) -> str:
-    return (
-        f"Distillation report on {report.n_rows:,} rows, {len(report.classes)} classes"
-    )
-
-
 def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
     """Return all sections, the warnings first."""
     sections = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._evaluation_rows import STUDENT, TEACHER, EvaluationRows
+from ._evaluation_rows import STUDENT, TEACHER, ClassRows
 
 _MIN_ROWS = 200
 _MAX_PARTS = 5
@@ -19,7 +19,7 @@ _MIN_MISCALIBRATION = 0.02
 _KINDS = {"accuracy": "accuracy", "log_loss": "log loss"}
 
 
-def list_warnings(report: Any, rows: EvaluationRows, distilled: Any) -> list[str]:
+def list_warnings(report: Any, rows: ClassRows, distilled: Any) -> list[str]:
     """Return the warnings; first those about the comparison itself."""
     return [
         *_check_rows(report, rows),
@@ -32,7 +32,7 @@ def list_warnings(report: Any, rows: EvaluationRows, distilled: Any) -> list[str
     ]
 
 
-def _check_rows(report: Any, rows: EvaluationRows) -> Iterator[str]:
+def _check_rows(report: Any, rows: ClassRows) -> Iterator[str]:
     if report.n_rows < _MIN_ROWS:
         yield (
             f"There are only {report.n_rows} rows: one row is "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from typing import Any
+
 import numpy as np
 
 from ..metrics._budget import check_keys
@@ -16,10 +19,11 @@ from ._plotting import (
     set_log_ticks,
 )
 from ._tradeoff_figures import check_figures, name_candidates, read_reports
-from ._tradeoff_names import write_names
 
 #: With more names, or more characters in all, only those on the front are written.
 _MAX_NAMES, _MAX_CHARACTERS = 8, 150
+#: Of a name, in characters and lines.
+_NAME_WIDTH, _NAME_LINES = 30, 2
 COST_NAMES = {"latency": "microseconds a row", "bytes": "bytes"}
 
 
@@ -240,7 +244,7 @@ class TradeoffDisplay:
         pairs = np.vstack([np.column_stack([self.scores, self.costs]), *given])
         points = pairs[:, ::-1]
         sign = 1 if self.greater_is_better else -1
-        on_front = find_front(points[:, 0], sign * points[:, 1])
+        on_front = _find_front(points[:, 0], sign * points[:, 1])
         self.front_ = np.unique(points[on_front], axis=0)
         self.line_ = ax.plot(
             *self.front_.T,
@@ -286,7 +290,7 @@ class TradeoffDisplay:
         draw_legend(ax)
         few = len(self.names) <= _MAX_NAMES
         shown = on_front | (few and len("".join(self.names)) <= _MAX_CHARACTERS)
-        self.texts_ = write_names(
+        self.texts_ = _write_names(
             ax,
             np.asarray(self.names)[shown],
             points[shown],
@@ -295,9 +299,53 @@ class TradeoffDisplay:
         )
 
 
-def find_front(cost, benefit):
+def _find_front(cost, benefit):
     """Mask of the points that no other point dominates."""
     as_cheap = cost[None, :] <= cost[:, None]
     as_good = benefit[None, :] >= benefit[:, None]
     better = (cost[None, :] < cost[:, None]) | (benefit[None, :] > benefit[:, None])
     return ~(as_cheap & as_good & better).any(axis=1)
+
+
+def _write_names(ax, names, points, on_front, up):
+    """Annotate points on the side that the front leaves free.
+
+    A name that would overlap another is left out, first those off the front. `up` is
+    1 where a greater score is better, otherwise -1.
+    """
+    # The layout decides which names overlap; the canvas also leads to the figure
+    # from a part of a figure.
+    ax.figure.canvas.figure.draw_without_rendering()
+    texts: list[Any] = []
+    places, group = np.unique(points, axis=0, return_inverse=True)
+    groups = [np.flatnonzero(group.ravel() == k) for k in range(len(places))]
+    groups.sort(key=lambda members: ~on_front[members[0]])
+    for first, *equal in groups:
+        name = names[first] + (f" (+{len(equal)}\u00a0equal)" if equal else "")
+        point = points[first]
+        place = ax.transAxes.inverted().transform(ax.transData.transform(point))
+        # The front passes to the right of its points and below them.
+        right = place[0] < 0.5
+        above = up if on_front[first] and not right else -up
+        text = ax.annotate(
+            textwrap.fill(
+                name,
+                _NAME_WIDTH,
+                max_lines=_NAME_LINES,
+                placeholder=" ...",
+                break_on_hyphens=False,
+            ),
+            point,
+            xytext=(7 if right else -7, 4 * above),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            va="bottom" if above > 0 else "top",
+            fontsize="small",
+            zorder=4,
+        )
+        written = [other.get_window_extent() for other in texts]
+        if text.get_window_extent().count_overlaps(written):
+            text.remove()
+        else:
+            texts.append(text)
+    return texts
