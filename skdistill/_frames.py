@@ -124,7 +124,7 @@ def is_missing(value: Any) -> bool:
 # Rows --------------------------------------------------------------------------------
 
 
-def take_chunk(X: Any, rows: slice) -> Any:
+def take_chunk(X: Any, rows: AnyArray | slice) -> Any:
     """Return some rows as they would arrive in another process.
 
     The order of an array's numbers in memory, which decides the last bits of what is

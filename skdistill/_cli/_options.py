@@ -67,10 +67,10 @@ def parse_options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--task", choices=["auto", "classification", "regression"])
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--student", choices=[*(STUDENTS | VALUE_STUDENTS), AUTO])
-    parser.add_argument("--max-latency-us", type=_number(float, 0, math.inf, "()"))
-    parser.add_argument("--max-bytes", type=_number(int, 1, math.inf, "[)"))
-    parser.add_argument("--seed", type=_number(int, 0, 2**32, "[)"), default=0)
-    parser.add_argument("--test-size", type=_number(float, 0, 1, "()"))
+    parser.add_argument("--max-latency-us", type=_number(float, 0, math.inf))
+    parser.add_argument("--max-bytes", type=_number(int, 1, math.inf))
+    parser.add_argument("--seed", type=_number(int, 0, 2**32), default=0)
+    parser.add_argument("--test-size", type=_number(float, 0, 1))
     parser.add_argument("--test", type=Path)
     parser.add_argument("--drop", action="append", default=[])
     parser.add_argument("--keep", action="append", default=[])
@@ -101,24 +101,19 @@ def parse_options(argv: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _number(
-    kind: type, low: float, high: float, brackets: str
-) -> Callable[[str], float]:
-    """A reader of numbers in an interval; round brackets leave the end out."""
-    what = "a whole number" if kind is int else "a number"
+def _number(kind: type, low: float, high: float) -> Callable[[str], float]:
+    """A reader of numbers below `high`: whole ones from `low` on, others above it."""
+    what, bracket = ("a whole number", "[") if kind is int else ("a number", "(")
 
     def read(text: str) -> float:
         try:
             value = kind(text)
         except ValueError:
             value = math.nan
-        above = value >= low if brackets[0] == "[" else value > low
-        below = value <= high if brackets[1] == "]" else value < high
-        if above and below:
+        if low < value < high or (kind is int and value == low):
             return value
-        interval = f"{brackets[0]}{low}, {high}{brackets[1]}"
         raise argparse.ArgumentTypeError(
-            f"must be {what} in {interval}, received {text!r}"
+            f"must be {what} in {bracket}{low}, {high}), received {text!r}"
         )
 
     return read

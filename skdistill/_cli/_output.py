@@ -173,21 +173,19 @@ def describe_run(
         "written": deployed.name,
         "student_file": str(options.out),
         "parameters": distilled.get_params(deep=False),
-        "student_parameters": _select_plain(distilled.student_.get_params()),
+        "student_parameters": {
+            # Of an estimator among them, its own parameters are listed as well.
+            name: value
+            for name, value in distilled.student_.get_params().items()
+            if isinstance(value, str | int | float | tuple | None)
+        },
         "candidates": [
-            {_rename(key, rows.task): value for key, value in asdict(found).items()}
+            {
+                rows.task.loss if key == "loss" else key: value
+                for key, value in asdict(found).items()
+            }
             for found in candidates
         ],
         "report": report.to_dict(),
         "versions": {"skdistill": __version__, **list_versions(_PACKAGES)},
     }
-
-
-def _rename(key: str, task: Task) -> str:
-    return task.loss if key == "loss" else key
-
-
-def _select_plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters without estimators, whose own parameters are listed as well."""
-    plain = (str, int, float, tuple, type(None))
-    return {name: v for name, v in parameters.items() if isinstance(v, plain)}

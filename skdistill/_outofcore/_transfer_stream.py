@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state, gen_batches
 
-from .._frames import concat_rows, take_chunk
+from .._frames import concat_rows
 from .._sklearn import _num_samples
 from .._typing import FloatArray
 from ..transfer._transfer_set import (
@@ -69,7 +69,7 @@ class TransferStream:
         for part in self._iterate_parts():
             if part.n_rows >= left:
                 if left >= 1:
-                    yield _take(part, slice(0, int(left)))
+                    yield part.take(slice(0, int(left)))
                 return
             left -= part.n_rows
             yield part
@@ -109,9 +109,4 @@ class TransferStream:
 
 def _split(block: TransferSet) -> Iterator[TransferSet]:
     for part in gen_batches(block.n_rows, PART_ROWS):
-        yield _take(block, part)
-
-
-def _take(block: TransferSet, rows: slice) -> TransferSet:
-    weight = None if block.weight is None else block.weight[rows]
-    return TransferSet(take_chunk(block.X, rows), weight, block.sampler)
+        yield block.take(part)

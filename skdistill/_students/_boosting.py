@@ -28,6 +28,20 @@ def is_stock(student: Any, package: str, name: str) -> bool:
     return module is not None and type(student) is getattr(module, name, None)
 
 
+def change_leaves(
+    booster: Any, change: Callable[[int, float], float], n_rounds: int = -1
+) -> None:
+    """Change the leaves of a LightGBM model, of its first rounds or of all.
+
+    `change` is given the number of a tree and the value of a leaf.
+    """
+    for tree in booster.dump_model(num_iteration=n_rounds)["tree_info"]:
+        number = tree["tree_index"]
+        for leaf in range(tree["num_leaves"]):
+            value = booster.get_leaf_output(number, leaf)
+            booster.set_leaf_output(number, leaf, change(number, value))
+
+
 def soft_derivatives(
     data: SoftDataset,
     curvature: float,

@@ -194,17 +194,7 @@ def _boost(
     validation: SoftDataset | None,
     init_model: Any = None,
 ) -> Any:
-    """Train a worker of the same class.
-
-    Parameters
-    ----------
-    params : dict
-        Parameters to train with.
-    train, validation : SoftDataset
-        Rows to learn from, and rows to stop early on.
-    init_model : CatBoostClassifier or None
-        What to continue.
-    """
+    """Train a worker of the same class."""
     from catboost import CatBoostClassifier
 
     params = _without(params, "scale_pos_weight", *_METRIC, *_LOSS)

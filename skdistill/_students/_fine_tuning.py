@@ -21,12 +21,7 @@ _TUNABLE = (
 def refuse_fine_tuning(student: Any, why: str = "") -> NoReturn:
     """Raise the error of a student that cannot train on.
 
-    Parameters
-    ----------
-    student : estimator
-        The student, or the last step of the pipeline.
-    why : str
-        The setting that prevents it; starts with a space.
+    `why` is the setting that prevents it; it starts with a space.
     """
     raise TypeError(
         "fine_tune needs a student that can train on from where it stands, received "
@@ -39,16 +34,7 @@ def run_epochs(
 ) -> Any:
     """Run `partial_fit` over the labels of one-hot targets, in place.
 
-    Parameters
-    ----------
-    student : estimator
-        A copy of a fitted student, with `partial_fit`.
-    rows : SoftDataset
-        Rows, with one-hot targets.
-    epochs : int
-        Epochs over the rows.
-    rate : dict
-        Parameters of the learning rate, set for these epochs only.
+    `rate` has parameters of the learning rate, set for these epochs only.
     """
     kept = {n: getattr(student, n) for n in ("early_stopping", "random_state", *rate)}
     # partial_fit refuses early_stopping, and with an integer seed it would shuffle

@@ -24,11 +24,11 @@ from ._logistic import LogisticLearner
 from ._meta import MetaLearner
 from ._mlp import MLPLearner
 from ._mlp_regressor import MLPRegressorLearner
-from ._regressor import RegressorLearner
 from ._sgd import SGDLearner
 from ._skorch import SkorchLearner
 from ._soft_learner import SoftLearner
 from ._trees import TreeLearner
+from ._value_learner import RegressorLearner
 from ._weighted_copies import WeightedCopiesLearner
 from ._xgboost import XGBoostLearner
 

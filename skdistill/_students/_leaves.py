@@ -80,19 +80,9 @@ def refit_leaves(
 ) -> None:
     """Set the values of all leaves of a fitted LightGBM model.
 
-    Parameters
-    ----------
-    student : LGBMClassifier or LGBMRegressor
-        Fitted, its leaves holding the start values too.
-    train : SoftDataset
-        Rows to learn from; where trees times rows are more than ten million, as
-        many of them as that allows, evenly spaced.
-    make_loss : callable
-        Makes their loss, as a function of margins.
-    ridge : float
-        Its weight.
-    unit : float, default=1.0
-        Divides what the leaves hold, where the loss has other units.
+    Its leaves hold the start values too. Where trees times rows are more than ten
+    million, as many rows are learned as that allows, evenly spaced. `unit` divides what
+    the leaves hold, where the loss has other units.
     """
     booster = student.booster_
     sizes = [tree["num_leaves"] for tree in booster.dump_model()["tree_info"]]

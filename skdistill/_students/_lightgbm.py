@@ -39,6 +39,7 @@ from sklearn.preprocessing import LabelEncoder
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
 from ._boosting import (
+    change_leaves,
     check_metadata,
     is_stock,
     soft_derivatives,
@@ -119,12 +120,7 @@ class LightGBMLearner(LeafLearner):
         return _boost(student, student.get_params(), rows, validation)
 
     def scale_logits(self, student: Any, factor: float) -> None:
-        booster = student.booster_
-        for tree in booster.dump_model(num_iteration=-1)["tree_info"]:
-            number = tree["tree_index"]
-            for leaf in range(tree["num_leaves"]):
-                value = booster.get_leaf_output(number, leaf)
-                booster.set_leaf_output(number, leaf, factor * value)
+        change_leaves(student.booster_, lambda tree, value: factor * value)
 
     def can_shift_logits(self, student: Any) -> bool:
         # A random forest averages its trees.
@@ -135,13 +131,8 @@ class LightGBMLearner(LeafLearner):
     def shift_logits(self, student: Any, shift: FloatArray) -> None:
         """Add to the leaves of the first tree of each class."""
         booster = student.booster_
-        n_outputs = booster.num_model_per_iteration()
-        trees = booster.dump_model(num_iteration=1)["tree_info"]
-        for tree, added in zip(trees, fold_shift(shift, n_outputs), strict=True):
-            number = tree["tree_index"]
-            for leaf in range(tree["num_leaves"]):
-                value = booster.get_leaf_output(number, leaf)
-                booster.set_leaf_output(number, leaf, value + added)
+        added = fold_shift(shift, booster.num_model_per_iteration())
+        change_leaves(booster, lambda tree, value: value + added[tree], n_rounds=1)
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Add rounds at a tenth of the learning rate."""
@@ -166,19 +157,7 @@ def _boost(
     validation: SoftDataset | None,
     init_model: Any = None,
 ) -> Any:
-    """Train by `LGBMModel.fit`, the base of the classifier's that takes any label.
-
-    Parameters
-    ----------
-    student : LGBMClassifier
-        Receives the result.
-    params : dict
-        Parameters to train with.
-    train, validation : SoftDataset
-        Rows to learn from, and rows to stop early on.
-    init_model : Booster or None
-        What to continue.
-    """
+    """Train by `LGBMModel.fit`, the base of the classifier's that takes any label."""
     from lightgbm import LGBMClassifier, LGBMModel
     from lightgbm.basic import LightGBMError
 
@@ -266,23 +245,15 @@ class _Finisher:
             # Where no column can be split LightGBM fails at a reset; "cross_entropy"
             # predicts the same.
             return
-        if self.offsets is not None:
-            _add_to_leaves(booster, self.offsets)
+        if (starts := self.offsets) is not None:
+            # The first tree of each class takes its start value.
+            change_leaves(booster, lambda tree, value: value + starts[tree], n_rounds=1)
         if n_classes == 2:
             # "binary" looks at the labels when it is declared.
             booster.train_set.set_label(targets.argmax(axis=1))
             booster.reset_parameter({"objective": "binary"})
         else:
             booster.reset_parameter({"objective": "multiclass", "num_class": n_classes})
-
-
-def _add_to_leaves(booster: Any, offsets: FloatArray) -> None:
-    """Add each class's start value to its first tree."""
-    for tree in booster.dump_model(num_iteration=1)["tree_info"]:
-        number = tree["tree_index"]
-        for leaf in range(tree["num_leaves"]):
-            value = booster.get_leaf_output(number, leaf) + offsets[number]
-            booster.set_leaf_output(number, leaf, value)
 
 
 def _name_classes(worker: Any, classes: NDArray[Any]) -> None:

@@ -61,14 +61,7 @@ _REFUSED: dict[str, tuple[Any, str]] = {
 
 
 def check_parameters(params: dict[str, Any], n_classes: int) -> None:
-    """Raise where a parameter has no exact meaning on soft targets.
-
-    Raises
-    ------
-    ValueError
-        Another loss than the log loss, weights or bags of hard labels, or, with more
-        than two classes, a kind of boosting that takes no derivatives from Python.
-    """
+    """Raise where a parameter has no exact meaning on soft targets."""
     _check_objective(params, n_classes)
     for name, (neutral, fix) in _REFUSED.items():
         if params.get(name, neutral) not in (None, neutral):

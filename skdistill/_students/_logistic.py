@@ -117,19 +117,9 @@ def _logistic_loss(
 ) -> tuple[float, FloatArray]:
     """Penalised mean loss of a linear model, and its gradient.
 
-    Parameters
-    ----------
-    flat : ndarray of shape (n_outputs * n_coefs,)
-        One row of coefficients an output; the intercept, which is not penalised,
-        comes last where there is one.
-    X : array or CSR matrix of shape (n_samples, n_features)
-        Rows.
-    loss : LogitLoss
-        Of logits of shape (n_samples, n_outputs).
-    share : ndarray of shape (n_samples,)
-        Row weights, summing to 1.
-    strength : float
-        Factor of the penalty, which is half the squared coefficients.
+    `flat` has n_coefs numbers an output; the intercept, which is not penalised, comes
+    last where there is one. `share` has row weights that sum to 1, and `strength` is
+    the factor of half the squared coefficients.
     """
     coef = flat.reshape(loss.targets.shape[1], -1)
     slopes = coef[:, : X.shape[1]]

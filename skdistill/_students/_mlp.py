@@ -223,20 +223,10 @@ def _fit_epochs(
     limit: int | None,
     held_out: tuple[SoftRows, SoftDataset] | None,
 ) -> FittedNetwork:
-    """Fit by Adam or SGD.
+    """Fit by Adam or SGD, in the precision of the rows.
 
-    Parameters
-    ----------
-    student : MLPClassifier
-        Knows its columns.
-    rows : SoftRows
-        Training rows, or some of them, in the precision of the network.
-    repeat : callable
-        Makes the epochs, from a generator.
-    limit : int or None
-        The most epochs over a transfer set; None where there is none.
-    held_out : pair of SoftRows and SoftDataset, or None
-        Rows to stop early on.
+    `repeat` makes the epochs; `limit` is the most of them over a transfer set, and None
+    where there is none.
     """
     network, rng = draw_network(student, rows, rows.X.dtype)
     optimizer = OPTIMIZERS[student.solver](student, network.params)

@@ -24,17 +24,7 @@ def check_student(
     alpha: float = 1.0,
     method: str = "predict_proba",
 ) -> None:
-    """Raise where the student cannot learn or serve what is asked for.
-
-    Raises
-    ------
-    TypeError
-        The student does not serve by that method, or a part of it takes no weights or
-        cross-validates in a way of its own.
-    ValueError
-        The student's logits can't be scaled and the temperature is not 1, or it
-        stops early in a way that can't be given validation rows.
-    """
+    """Raise where the student cannot learn or serve what is asked for."""
     family, learner = _find(student)
     if method == "predict_proba":
         family.check_kind(learner)

@@ -197,17 +197,7 @@ def _refuse_module(student: Any) -> None:
 
 
 def _check_parameters(student: Any, n_classes: int) -> None:
-    """Raise where the net can't learn soft targets of that many classes.
-
-    Raises
-    ------
-    TypeError
-        The net, or its criterion, is of another kind.
-    ValueError
-        A binary net for several classes, labels of a validation set of its own,
-        settings of the criterion that have no meaning on soft targets, or outputs
-        that are served without a nonlinearity.
-    """
+    """Raise where the net can't learn soft targets of that many classes."""
     from ._torch_layers import NONLINEARITIES
 
     kind = _name_kind(student)

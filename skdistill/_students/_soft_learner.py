@@ -208,14 +208,8 @@ class SoftLearner(ABC):
 def move_state(worker: Any, student: Any, keep: Iterable[str] = ()) -> Any:
     """Move what a fit has set from a worker to a student of the stock class.
 
-    Parameters
-    ----------
-    worker : estimator
-        Was fitted with other parameters or methods, by which it learned soft targets.
-    student : estimator
-        Receives the attributes.
-    keep : iterable of str
-        Names of attributes that stay the student's own, or that it is not to have.
+    The worker learned soft targets by other parameters or methods. Attributes named in
+    `keep` stay the student's own, or it is not to have them.
     """
     kept = set(keep)
     vars(student).update({k: v for k, v in vars(worker).items() if k not in kept})

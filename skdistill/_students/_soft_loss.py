@@ -35,42 +35,17 @@ class SoftLoss:
         per_row += (self._excess[rows] * raw_prediction).sum(axis=1)
         return np.average(per_row, weights=sample_weight)
 
-    def gradient(
-        self,
-        y_true: Any,
-        raw_prediction: Any,
-        sample_weight: Any = None,
-        gradient_out: Any = None,
-        n_threads: int = 1,
-    ) -> Any:
+    def gradient(self, y_true: Any, *, sample_weight: Any = None, **rest: Any) -> Any:
         rows = y_true.astype(np.intp)
-        gradient = self._stock.gradient(
-            y_true=self._top[rows],
-            raw_prediction=raw_prediction,
-            sample_weight=sample_weight,
-            gradient_out=gradient_out,
-            n_threads=n_threads,
-        )
-        return self._add_excess(gradient, rows, sample_weight)
+        given = {"y_true": self._top[rows], "sample_weight": sample_weight, **rest}
+        return self._add_excess(self._stock.gradient(**given), rows, sample_weight)
 
     def gradient_hessian(
-        self,
-        y_true: Any,
-        raw_prediction: Any,
-        sample_weight: Any = None,
-        gradient_out: Any = None,
-        hessian_out: Any = None,
-        n_threads: int = 1,
+        self, y_true: Any, *, sample_weight: Any = None, **rest: Any
     ) -> tuple[Any, Any]:
         rows = y_true.astype(np.intp)
-        gradient, hessian = self._stock.gradient_hessian(
-            y_true=self._top[rows],
-            raw_prediction=raw_prediction,
-            sample_weight=sample_weight,
-            gradient_out=gradient_out,
-            hessian_out=hessian_out,
-            n_threads=n_threads,
-        )
+        given = {"y_true": self._top[rows], "sample_weight": sample_weight, **rest}
+        gradient, hessian = self._stock.gradient_hessian(**given)
         return self._add_excess(gradient, rows, sample_weight), hessian
 
     def _add_excess(self, gradient: Any, rows: Any, sample_weight: Any) -> Any:

@@ -86,18 +86,9 @@ def set_layers(student: MLPClassifier, network: Network, dtype: Any) -> None:
 def move_to_stock(
     student: MLPClassifier, fitted: FittedNetwork, classes: AnyArray, dtype: Any
 ) -> MLPClassifier:
-    """Set what a fitted student has, weights in the precision of the rows.
+    """Set what a fitted student has, with weights in the precision of its rows.
 
-    Parameters
-    ----------
-    student : MLPClassifier
-        Knows its columns.
-    fitted : FittedNetwork
-        What it shall serve.
-    classes : ndarray of shape (n_classes,)
-        The labels, sorted; none where values are learned.
-    dtype : dtype
-        Of the rows that were learned.
+    There are no classes where values are learned.
     """
     network = fitted.network
     set_layers(student, network, dtype)

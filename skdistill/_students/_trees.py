@@ -141,16 +141,7 @@ def _rebuild_tree(
 ) -> Any:
     """Return a copy of a `tree_` with other values, and other fields of its nodes.
 
-    Parameters
-    ----------
-    tree : sklearn.tree._tree.Tree
-        A grown tree.
-    n_classes : int
-        Columns of `values`.
-    values : ndarray of shape (n_nodes, n_classes)
-        Class probabilities of the nodes.
-    fields : dict of ndarray of shape (n_nodes,)
-        What replaces the nodes' fields.
+    `values` has the shape (n_nodes, n_classes), and each of the fields (n_nodes,).
     """
     maker, (n_features, _, _), state = tree.__reduce__()
     # By bytes: a copy of the records would leave random bytes between their fields,

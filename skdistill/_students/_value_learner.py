@@ -1,11 +1,16 @@
-"""What the families of regressors share."""
+"""What the families of regressors share, and the family of any regressor."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .._nested import takes_outputs
+import numpy as np
+from sklearn.base import is_regressor
+
+from .._nested import takes_outputs, weight_params
+from .._soft_data import SoftDataset
 from .._typing import FloatArray
+from ._skorch import inherits
 from ._soft_learner import SoftLearner
 from ._value_shift import can_shift_values, shift_values
 
@@ -52,3 +57,23 @@ class ValueLearner(SoftLearner):
 
     def learns_mixtures(self, student: Any) -> bool:
         return False
+
+
+class RegressorLearner(ValueLearner):
+    """Every regressor that has no family of its own: its `fit` on all rows, joined.
+
+    Each row has one target, so that there is nothing to weigh: what a student learns is
+    the blend of the teacher's value and the true one, by whatever loss it has.
+    """
+
+    def accepts(self, student: Any) -> bool:
+        known = hasattr(student, "__sklearn_tags__") and not isinstance(student, type)
+        return known and is_regressor(student)
+
+    def fit_rows(self, student: Any, rows: Any, validation: SoftDataset | None) -> Any:
+        params = {**weight_params(student, rows.weight), **(rows.params or {})}
+        values = rows.values
+        if inherits(student, "skorch.", "NeuralNet"):
+            # A loss of torch compares columns in single precision.
+            values = rows.targets.astype(np.float32)
+        return student.fit(rows.X, values, **params)

@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeRegressor
 from .._nested import last_step
 from .._sklearn import BaseSearchCV
 from .._typing import FloatArray
-from ._boosting import is_stock
+from ._boosting import change_leaves, is_stock
 
 #: What can be shifted, for errors.
 SHIFTED = (
@@ -31,9 +31,7 @@ _FORESTS = RandomForestRegressor, ExtraTreesRegressor
 def can_shift_values(model: Any) -> bool:
     """Whether `shift_values` takes the model once it is fitted."""
     model = last_step(model)
-    if isinstance(model, BaseSearchCV):
-        return can_shift_values(model.estimator)
-    if isinstance(model, MultiOutputRegressor):
+    if isinstance(model, BaseSearchCV | MultiOutputRegressor):
         return can_shift_values(model.estimator)
     if isinstance(model, HistGradientBoostingRegressor):
         return model.loss == "squared_error"
@@ -59,11 +57,8 @@ def shift_values(model: Any, shift: FloatArray) -> None:
         for tree in model.estimators_:
             shift_values(tree, shift)
     elif _is_lightgbm(model):
-        booster = model.booster_
-        (tree,) = booster.dump_model(num_iteration=1)["tree_info"]
-        for leaf in range(tree["num_leaves"]):
-            value = booster.get_leaf_output(0, leaf)
-            booster.set_leaf_output(0, leaf, value + float(shift[0]))
+        added = float(shift[0])
+        change_leaves(model.booster_, lambda tree, value: value + added, n_rounds=1)
     else:
         model.intercept_ = model.intercept_ + (shift[0] if shift.size == 1 else shift)
 

@@ -137,25 +137,15 @@ def _boost(
     validation: SoftDataset | None,
     xgb_model: Any = None,
 ) -> Any:
-    """Train a worker of the same class by public means, and move what it learned.
-
-    Parameters
-    ----------
-    student : XGBClassifier
-        Receives the result.
-    params : dict
-        Parameters to train with.
-    train, validation : SoftDataset
-        Rows to learn from, and rows to stop early on.
-    xgb_model : Booster or None
-        What to continue.
-    """
+    """Train a worker of the same class by public means, and move what it learned."""
     from xgboost import XGBModel
 
     check_metadata(train, student, ("feature_weights",))
     native = _learns_natively(train)
-    make_worker = _make_native if native else _make_derived
-    worker = make_worker(params, train, validation, xgb_model is None)
+    if native:
+        worker = _make_native(params, validation)
+    else:
+        worker = _make_derived(params, train, validation, xgb_model is None)
     # The base takes any label; the classifier's own fit sets the number of classes.
     fit = XGBModel.fit if native else type(worker).fit
     fit(
@@ -173,12 +163,7 @@ def _boost(
     return move_state(worker, student, [*worker.get_params(), "kwargs"])
 
 
-def _make_native(
-    params: dict[str, Any],
-    train: SoftDataset,
-    validation: SoftDataset | None,
-    first: bool,
-) -> Any:
+def _make_native(params: dict[str, Any], validation: SoftDataset | None) -> Any:
     from xgboost import XGBClassifier
 
     metric = None if validation is None else "logloss"

@@ -29,6 +29,7 @@ from .._progress import raise_interrupts
 from .._soft_data import SoftDataset, one_hot
 from .._students import encode_labels, fit_part
 from .._students import fit_student as fit_soft
+from .._students._epochs import count_batch
 from .._value_data import make_values
 
 _TRAIN = (
@@ -167,23 +168,18 @@ def _choose_epochs(student: Any, fitted: Any, data: SoftDataset) -> int:
         stratify=strata,
         random_state=0,
     )
+    rows = data.take(held_out)
     most = _count_epochs(split_pipeline(fitted)[1], data.n_samples)
     n_steps = max(0, int(math.log(most / _MIN_EPOCHS, _RATIO)))
     chosen, lowest = most, np.inf
     for k in range(n_steps, -1, -1):
         n_epochs = math.ceil(most / _RATIO**k)
         model = _fit_for_epochs(clone(student), data.take(train), n_epochs)
-        loss = _measure(model, data.take(held_out))
+        loss = rows.measure(rows.ask(model))
         if loss > lowest:
             break
         chosen, lowest = n_epochs, loss
     return chosen
-
-
-def _measure(model: Any, rows: SoftDataset) -> float:
-    if is_regressor(model):
-        return rows.measure(model.predict(rows.X)[:, None])
-    return rows.measure(model.predict_proba(rows.X))
 
 
 def _fit_for_epochs(student: Any, data: SoftDataset, n_epochs: int) -> Any:
@@ -203,8 +199,7 @@ def _count_epochs(fitted: Any, n_rows: int) -> int:
     """Return the epochs on `n_rows` in which a fitted network's updates are made."""
 
     def count_updates(n_rows: float) -> int:
-        size = 200 if fitted.batch_size == "auto" else fitted.batch_size
-        return math.ceil(n_rows / min(size, n_rows))
+        return math.ceil(n_rows / count_batch(fitted, math.ceil(n_rows)))
 
     n_updates = fitted.n_iter_ * count_updates(max(fitted.t_ / fitted.n_iter_, 1))
     return math.ceil(n_updates / count_updates(n_rows))

@@ -157,10 +157,10 @@ def _measure_binary_part(
     }
 
 
-def _reject_holm(p_values: FloatArray, level: float = 0.05) -> NDArray[np.bool_]:
-    """Return which hypotheses Holm's step-down procedure rejects."""
+def _reject_holm(p_values: FloatArray) -> NDArray[np.bool_]:
+    """Return which hypotheses Holm's step-down procedure rejects at 5 %."""
     order = np.argsort(p_values)
-    limits = level / np.arange(len(p_values), 0, -1)
+    limits = 0.05 / np.arange(len(p_values), 0, -1)
     kept = p_values[order] > limits
     n_rejected = int(kept.argmax()) if kept.any() else len(p_values)
     rejected = np.zeros(len(p_values), dtype=bool)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from .._checks import is_whole
-from .._frames import check_same_table, concat_rows
+from .._frames import check_same_table, concat_rows, take_chunk
 from .._sklearn import _num_samples, _safe_indexing
 from .._typing import FloatArray, IndexArray
 from . import Munge
@@ -49,6 +49,11 @@ class TransferSet:
     @property
     def n_rows(self) -> int:
         return _num_samples(self.X)
+
+    def take(self, rows: IndexArray | slice) -> TransferSet:
+        """Return some of the rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(self, X=take_chunk(self.X, rows), weight=weight)
 
 
 def check_augmenter(augmenter: Any, n_synthetic: Any) -> Any:
@@ -168,9 +173,7 @@ def take_part(
     if n_rows >= transfer.n_rows:
         return transfer, proba
     rows = space_evenly(transfer.n_rows, n_rows)
-    weight = None if transfer.weight is None else transfer.weight[rows]
-    part = replace(transfer, X=_safe_indexing(transfer.X, rows), weight=weight)
-    return part, proba[rows]
+    return transfer.take(rows), proba[rows]
 
 
 def space_evenly(n_rows: int, n_taken: int) -> IndexArray:
