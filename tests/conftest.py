@@ -13,10 +13,10 @@ import pytest
 from sklearn.datasets import make_classification
 
 from skdistill._outofcore import _chunks, _spill
-from skdistill.inspection import _figures
+from skdistill.inspection import _costs
 
 # A report times each model for .7 s, on which no test depends.
-_figures._SECONDS = _figures._BATCH_SECONDS = 0.01
+_costs._SECONDS = _costs._BATCH_SECONDS = 0.01
 
 #: Doctests are looked for in every module, and these would be modules of one name.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]
