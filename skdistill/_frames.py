@@ -47,11 +47,6 @@ def list_columns(X: Any) -> tuple[list[Any], list[Any]]:
 
     The columns of a data frame are narwhals Series, those of any other container are
     ndarrays.
-
-    Raises
-    ------
-    ValueError
-        X is not two-dimensional.
     """
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
@@ -165,13 +160,6 @@ def check_same_table(rows: Any, X: Any, where: str) -> None:
     """Raise unless rows have the container and the columns of X.
 
     Columns of data frames have names and types, of other containers a number.
-
-    Raises
-    ------
-    TypeError
-        Another container, or a column of another type.
-    ValueError
-        No rows, other columns, or a category that X does not declare.
     """
     if type(rows) is not type(X):
         raise TypeError(

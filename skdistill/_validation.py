@@ -71,19 +71,9 @@ def _check(holds: bool, text: str) -> None:
 
 
 def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Dataset:
-    """Check parameters, rows, labels and weights.
+    """Check parameters, rows, labels and weights; nothing is set.
 
-    Parameters
-    ----------
-    estimator : DistilledClassifier or DistilledRegressor
-        Its parameters are checked; nothing is set.
-    X, y, sample_weight
-        As in its `fit`.
-
-    Returns
-    -------
-    data : Dataset
-        Rows as they came, labels as a vector.
+    The rows stay as they came, and labels become a vector.
     """
     check_parameters(estimator)
     owner = type(estimator).__name__
@@ -123,15 +113,7 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
 def add_validation_data(
     data: Dataset, X_val: Any, y_val: Any, sample_weight_val: Any
 ) -> Dataset:
-    """Check the validation rows, and add them to the training rows.
-
-    Parameters
-    ----------
-    data : Dataset
-        Training rows.
-    X_val, y_val, sample_weight_val
-        As in `fit`; all may be None.
-    """
+    """Check the validation rows, if there are any, and add them to the data."""
     given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
     received = [name for name, value in given.items() if value is not None]
     if not received:

@@ -73,11 +73,6 @@ def search_students(
     """Search the candidates by GridSearchCV, and refit the best within the budget.
 
     `fit` fits the search and shows its progress.
-
-    Raises
-    ------
-    Refusal
-        No candidate is within the budget; it names the nearest.
     """
     deployment, task = name_deployment(options), rows.task
     scoring = {

@@ -72,13 +72,7 @@ def choose_columns(X: Any, options: Namespace) -> Columns:
 
 
 def take_columns(X: Any, columns: Columns, source: Any) -> Any:
-    """Return the chosen columns of a table, dates as numbers.
-
-    Raises
-    ------
-    Refusal
-        A column is missing, holds something else, or holds numbers that are too large.
-    """
+    """Return the chosen columns of a table, dates as numbers."""
     absent = sorted(columns.kinds.keys() - {*X.columns})
     if absent:
         raise Refusal(f"{source} lacks columns of the rows to learn from: {absent}.")

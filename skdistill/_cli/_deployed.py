@@ -46,13 +46,7 @@ class Deployed:
 def choose_deployed(
     options: Namespace, distilled: Any, report: Any, rows: Rows
 ) -> Deployed:
-    """Choose the student of the lower loss; `--distilled` keeps the distilled.
-
-    Raises
-    ------
-    Refusal
-        `--out` names an ONNX file, and there is none.
-    """
+    """Choose the student of the lower loss; `--distilled` keeps the distilled."""
     figures = report.models
     loss = rows.task.loss
     better = figures[BASELINE][loss] < figures[STUDENT][loss]

@@ -81,13 +81,7 @@ class Task:
         return ""
 
     def find_student(self, name: str) -> Callable[[Any], Any]:
-        """Return what makes the student of this name.
-
-        Raises
-        ------
-        Refusal
-            It learns something else.
-        """
+        """Return what makes the student of this name."""
         makers = self.students | self.candidates
         if name not in makers:
             raise Refusal(
@@ -142,11 +136,6 @@ def choose_task(options: Namespace, y: NDArray[Any]) -> tuple[Task, list[str]]:
 
     Text, booleans and two different numbers are classes, numbers with a fraction are
     values. Whole numbers are classes up to 50 of them, values beyond.
-
-    Raises
-    ------
-    Refusal
-        `--task` asks for what the target can't be.
     """
     target, source = options.target, options.data
     numbers, n_different = y.dtype.kind in "iuf", len(np.unique(y))

@@ -76,17 +76,8 @@ class Calibration:
 def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration | None:
     """Fit the calibration on validation rows, or on all with an out-of-fold label.
 
-    Without a row of each class there is none, and a warning names the class.
-
-    Parameters
-    ----------
-    data : Dataset
-        Training rows, and validation rows if there are any.
-    oof : OutOfFold
-        Out-of-fold labels.
-    teacher : estimator
-        Whose parameters show whether it gives classes other weights than their
-        shares.
+    Without a row of each class there is none, and a warning names the class. The
+    teacher's parameters show whether it gives classes other weights than their shares.
     """
     rows = oof.rows[oof.find_judges(data)]
     held, fix = "rows with an out-of-fold label", "Set cv=5, or pass"
@@ -170,14 +161,7 @@ def fit_calibration(
 def fit_shift(proba: FloatArray, wanted: FloatArray, weight: Any) -> FloatArray:
     """Return the numbers a class that give logits the wanted mean probabilities.
 
-    Parameters
-    ----------
-    proba : ndarray of shape (n_samples, n_classes)
-        Positive probabilities.
-    wanted : ndarray of shape (n_classes,)
-        Positive; its sum is 1.
-    weight : ndarray of shape (n_samples,) or None
-        Row weights.
+    All probabilities are positive; `weight` has row weights, or is None.
     """
     share = np.full(len(proba), 1 / len(proba))
     if weight is not None:

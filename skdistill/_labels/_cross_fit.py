@@ -90,20 +90,14 @@ def cross_fit(
 
     Parameters
     ----------
-    teacher : estimator
-        Unfitted.
-    data : Dataset
-        Training rows.
-    folds : list of pairs of ndarrays
-        Rows to fit a teacher on, and rows that it labels.
+    teacher, data, folds
+        Unfitted; training rows; the rows to fit a teacher on, and those it labels.
     params : dict
         What `fit` is called with, cut to the rows of the fold.
     tables : sequence of sequences of tables, or None
         Further rows that the teacher of each fold labels; later folds may have none.
         None: no teacher of a fold labels its own rows either.
-    tasks : Tasks
-        Memory and workers.
-    asked : Counter
+    tasks, asked
         As in `Labeller`.
     wanted : Labels or None
         What is asked for. None: the labels of the task. Where it is those of members,

@@ -43,22 +43,11 @@ _FEW_ROWS = 200
 
 
 def default_teacher(X: Any, n_outputs: int | None = None, vote: Any = None) -> Pipeline:
-    """A soft vote, or mean, of boosted trees and two networks.
+    """Return a soft vote, or mean, of boosted trees and two networks, unfitted.
 
-    Parameters
-    ----------
-    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-        Its columns decide the preprocessing; nothing is fitted.
-    n_outputs : int or None, default=None
-        Number of values a row. None: classes.
-    vote : estimator or None, default=None
-        What learns behind the preprocessing. None: the vote, or the mean.
-
-    Returns
-    -------
-    teacher : Pipeline
-        Preprocessing, then a `VotingClassifier` or `VotingRegressor` of equal weights
-        (`_members.py` chooses others); for several outputs boosted trees for each.
+    The columns of X decide the preprocessing. Behind it is `vote`, if one is given;
+    a `VotingClassifier`; or, with a number of outputs, a `VotingRegressor`, of several
+    outputs boosted trees for each. Its weights are equal; `_members.py` chooses others.
     """
     if vote is None:
         vote = _make_vote() if n_outputs is None else _make_mean(n_outputs)
@@ -138,50 +127,26 @@ def _make_mean(n_outputs: int) -> Any:
 def default_student(
     X: Any, n_samples: int, *, stops: bool = True, values: bool = False
 ) -> Pipeline:
-    """A network of two small layers behind its own preprocessing.
+    """Return a network of two small layers behind its own preprocessing, unfitted.
 
-    Parameters
-    ----------
-    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-        Its columns decide the preprocessing; nothing is fitted.
-    n_samples : int
-        Number of rows; so few that a split would decide nothing are not split.
-    stops : bool, default=True
-        Whether the network stops early. Not where it learns a transfer set: there
-        the smallest steps come last, and the rows that would end it were learned by
-        the teacher.
-    values : bool, default=False
-        Whether values are learned, and not classes.
-
-    Returns
-    -------
-    student : Pipeline
-        Preprocessing, then an `MLPClassifier` or `MLPRegressor`.
+    The columns of X decide the preprocessing. Rows so few that a split would decide
+    nothing are not split. The network stops early, but not where it learns a transfer
+    set: there the smallest steps come last, and the rows that would end it were learned
+    by the teacher.
     """
     kind = MLPRegressor if values else MLPClassifier
-    if n_samples < _FEW_ROWS:
-        network = kind(hidden_layer_sizes=_HIDDEN[0], max_iter=2000)
-    else:
-        network = kind(
-            hidden_layer_sizes=_HIDDEN[0],
-            early_stopping=stops,
-            n_iter_no_change=20,
-            max_iter=1000,
-        )
+    params: dict[str, Any] = {"max_iter": 2000}
+    if n_samples >= _FEW_ROWS:
+        stopping = {"early_stopping": stops, "n_iter_no_change": 20}
+        params = {**stopping, "max_iter": 1000}
+    network = kind(hidden_layer_sizes=_HIDDEN[0], **params)
     return Pipeline([("columns", prepare_columns(X)), ("mlp", network)])
 
 
 def list_wider(student: Pipeline, X: Any, n_classes: int) -> list[Pipeline]:
     """Return default students with wider layers, as far as their weights are few.
 
-    Parameters
-    ----------
-    student : Pipeline
-        A default student; it is not fitted.
-    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-        Training rows, of which the categories decide the number of inputs.
-    n_classes : int
-        Number of classes.
+    The categories of X decide the number of inputs; the student is not fitted.
     """
     columns = clone(student[0]).fit(X)
     n_inputs = columns.transform(_safe_indexing(X, slice(0, 1))).shape[1]
@@ -203,13 +168,6 @@ def prepare_columns(X: Any) -> Any:
 
     Numbers are imputed by their median (with an indicator) and standardised;
     strings, categories and booleans become indicators, missing values being a category.
-
-    Raises
-    ------
-    TypeError
-        A column is neither, such as dates or nested values.
-    ValueError
-        X is not two-dimensional.
     """
     if issparse(X):
         return MaxAbsScaler()

@@ -46,12 +46,8 @@ def is_vote(teacher: Any) -> bool:
 class MemberLabels(Labels):
     """What each member of a vote says, the columns of each side by side.
 
-    Parameters
-    ----------
-    task : Task
-        What the labels of a member are.
-    teacher : Pipeline
-        Its last step is the vote.
+    The vote is the last step of the teacher; the labels of a member are those of
+    `task`.
     """
 
     method = "transform"
@@ -72,21 +68,8 @@ def choose_weights(
 ) -> FloatArray:
     """Return the weights of members by greedy selection with replacement.
 
-    Parameters
-    ----------
-    labels : ndarray of shape (n_members, n_rows, n_columns)
-        What each says of rows that it was not fitted on.
-    y : ndarray of length n_rows
-        True labels.
-    weight : ndarray of shape (n_rows,) or None
-        Row weights.
-    task : Task
-        Rates a mean of labels.
-
-    Returns
-    -------
-    weights : ndarray of shape (n_members,)
-        Their sum is 1. Of equal choices the first is taken.
+    Their sum is 1. Of equal choices the first is taken. `labels` have the shape
+    (n_members, n_rows, n_columns): what each says of rows that it was not fitted on.
     """
     labels = task.clip(labels)
     counts, total = np.ones(len(labels)), labels.sum(axis=0, dtype=np.float64)
@@ -108,21 +91,10 @@ def choose_weights(
 def weigh_labels(data: Dataset, oof: OutOfFold, seed: Any) -> OutOfFold:
     """Choose the weights of members, and weigh their out-of-fold labels.
 
-    Parameters
-    ----------
-    data : Dataset
-        Training rows, and validation rows if there are any.
-    oof : OutOfFold
-        Out-of-fold labels of each member.
-    seed : int or RandomState
-        Draws the parts of the rows.
-
-    Returns
-    -------
-    oof : OutOfFold
-        With `weights`, and one label a row: by these weights, but for the rows that
-        chose them, which have those that the other parts choose. None where they are
-        no better than equal ones, which the labels have then.
+    The result has `weights`, and one label a row: by these weights, but for the rows
+    that chose them, which have those that the other parts choose. The weights are None
+    where they are no better than equal ones, which the labels have then. `seed` draws
+    the parts of the rows.
     """
     n_members = oof.labels.shape[1] // data.task.n_columns
     members = np.stack(np.split(oof.labels, n_members, axis=1))

@@ -13,21 +13,9 @@ def measure_memorization(
 ) -> dict[str, float] | None:
     """Rate the labels of a teacher on rows that it was fitted on, and on others.
 
-    Parameters
-    ----------
-    data : Dataset
-        Training rows, and validation rows if there are any.
-    split : pair of ndarrays
-        The rows that the teacher, or that of the first fold, was fitted on, and those
-        that it was not.
-    oof : OutOfFold
-        Its labels of both.
-
-    Returns
-    -------
-    figures : dict or None
-        Those of `Task.rate_labels`, each with `_in_sample` and `_out_of_fold`; None
-        where either has no labels.
+    Of several teachers it is that of the first fold. Return the figures of
+    `Task.rate_labels`, each with `_in_sample` and `_out_of_fold`; None where either
+    has no labels.
     """
     train, held_out = split
     figures = {}

@@ -38,26 +38,11 @@ def check_probabilities(
     owner: str,
     dtype: Any = np.float64,
 ) -> FloatArray:
-    """Return probabilities as an array, columns in the given order.
+    """Return probabilities as an array of shape (n_rows, n_columns), or raise.
 
-    Parameters
-    ----------
-    proba : array-like or dataframe of shape (n_rows, n_columns)
-        What a teacher gave. Columns of a data frame that are named by the classes are
-        put in order.
-    n_rows : int
-        Number of rows that were asked for.
-    columns : ndarray of shape (n_columns,)
-        The classes that the columns stand for.
-    owner : str
-        Who gave them, as the subject of an error.
-    dtype : dtype, default=numpy.float64
-        Of the result, which may be the array that was given.
-
-    Raises
-    ------
-    ValueError
-        Wrong shape or names, or values that are no probabilities.
+    `columns` are the classes that the columns stand for; those of a data frame that
+    they name are put in order. `owner` is who gave the probabilities, as the subject of
+    an error. The result may be the array that was given.
     """
     P = _read_numbers(_order_columns(proba, columns, owner), owner, dtype)
     expected = (n_rows, len(columns))
@@ -150,18 +135,7 @@ def read_answer(
 ) -> FloatArray:
     """Return what `predict_proba` of a fitted model gave for rows, checked and aligned.
 
-    Parameters
-    ----------
-    proba : array-like or dataframe of shape (n_samples, n_columns)
-        Its answer.
-    X : rows in the user's container
-        The rows.
-    model : fitted classifier
-        Has `classes_`.
-    classes : ndarray of shape (n_classes,)
-        Order of the columns.
-    role : str
-        What the model is, for errors.
+    `role` is what errors call the model.
     """
     seen = np.asarray(model.classes_)
     owner = f"The predict_proba of the {role} ({type(model).__name__})"
@@ -170,14 +144,7 @@ def read_answer(
 
 
 def check_stored(proba: Any, codes: IndexArray, classes: NDArray[Any]) -> FloatArray:
-    """Validate probabilities that stand in for a teacher.
-
-    Raises
-    ------
-    ValueError
-        Wrong shape or names, values that are no probabilities, or columns whose order
-        does not fit the labels.
-    """
+    """Return probabilities that stand in for a teacher, or raise a ValueError."""
     dtype = label_dtype(len(classes))
     P = check_probabilities(proba, len(codes), classes, "teacher_proba", dtype)
     check_column_order(P, codes, classes, "teacher_proba")
@@ -187,19 +154,7 @@ def check_stored(proba: Any, codes: IndexArray, classes: NDArray[Any]) -> FloatA
 def check_column_order(
     P: FloatArray, codes: IndexArray, classes: NDArray[Any], owner: str
 ) -> None:
-    """Raise where another order of columns fits the labels far better.
-
-    Parameters
-    ----------
-    P : ndarray of shape (n_samples, n_classes)
-        Probabilities.
-    codes : ndarray of shape (n_samples,)
-        Position of each label among the classes.
-    classes : ndarray of shape (n_classes,)
-        The labels, sorted.
-    owner : str
-        Who gave them, as the subject of an error.
-    """
+    """Raise where another order of columns fits the labels far better."""
     mass = np.zeros((P.shape[1], P.shape[1]))
     np.add.at(mass, codes, P)
     rows, best = linear_sum_assignment(mass, maximize=True)

@@ -111,14 +111,7 @@ def rate_quantiles(
 
 
 def check_quantiles(estimator: Any, y: AnyArray) -> FloatArray:
-    """Return the levels as an array, and raise where a parameter contradicts them.
-
-    Raises
-    ------
-    ValueError
-        They do not rise within (0, 1), there are several outputs, or true values would
-        be learned.
-    """
+    """Return the levels as an array; raise where a parameter contradicts them."""
     levels = estimator.quantiles
     given = list(levels) if isinstance(levels, list | tuple | np.ndarray) else []
     found = np.array([v if is_number(v, 0, 1) else np.nan for v in given], dtype=float)
@@ -152,12 +145,6 @@ def stack_quantiles(teacher: Any, quantiles: FloatArray) -> Any:
     """Return one teacher of regressors that were given one a quantile.
 
     Fitted ones are used as they are; others are to be cloned and fitted.
-
-    Raises
-    ------
-    ValueError
-        Another number of regressors, a regressor of another quantile, or only some of
-        them are fitted.
     """
     if len(teacher) != len(quantiles):
         raise ValueError(

@@ -55,22 +55,15 @@ def soft_targets(
     ----------
     proba : ndarray of shape (n_samples, n_classes)
         The teacher's probabilities.
-    codes : ndarray of shape (n_samples,)
-        Position of each row's true label among the classes.
-    prior : ndarray of shape (n_classes,)
-        Class priors.
+    codes, prior
+        Position of each row's true label among the classes; class priors.
     alpha : float in [0, 1] or ndarray of shape (n_samples,)
         Weight of the teacher against the true label, at temperature 1; one for all
         rows, or one a row.
     temperature : float > 0
-        Temperature of the softening.
+        Of the softening.
     calibrate : callable or None
         Applied to the clipped probabilities.
-
-    Returns
-    -------
-    targets : ndarray of shape (n_samples, n_classes)
-        Rows sum to 1.
     """
     targets = np.empty(proba.shape, label_dtype(len(prior)))
     alpha = np.broadcast_to(alpha, len(proba))[:, None]

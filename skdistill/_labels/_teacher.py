@@ -32,16 +32,7 @@ _CELLS = 1_000_000
 
 
 def check_teacher(teacher: Any, task: Task) -> None:
-    """Raise where the teacher cannot give the labels of the task.
-
-    Raises
-    ------
-    TypeError
-        The teacher has no `predict_proba`, or is no regressor.
-    ValueError
-        The teacher is a `VotingClassifier` that votes hard, or learns one output where
-        there are several.
-    """
+    """Raise where the teacher cannot give the labels of the task."""
     if isinstance(teacher, type):
         raise TypeError(
             f"The teacher must be an estimator, received the class {teacher.__name__}. "
@@ -143,22 +134,8 @@ def fit_teacher(
 ) -> Labeller:
     """Fit a clone, or find it in the memory; take a fixed teacher as it is.
 
-    Parameters
-    ----------
-    teacher : estimator
-        Is not changed.
-    X, y : array-likes of length n_samples
-        Rows and labels.
-    params : dict
-        What its `fit` is called with.
-    task : Task
-        What its labels are.
-    tasks : Tasks
-        Memory and workers.
-    asked : Counter
-        As in `Labeller`.
-    context : callback context or None
-        Of the caller's progress.
+    `params` are those of its `fit`, `task`, `tasks` and `asked` those of `Labeller`,
+    and `context` is that of the caller's progress.
     """
     if not can_refit(teacher):
         return Labeller(teacher, task, tasks, tasks.name(teacher), asked)

@@ -15,23 +15,10 @@ from .._typing import FloatArray
 def check_values(
     values: Any, n_rows: int, n_outputs: int | None, owner: str
 ) -> FloatArray:
-    """Return values as an array of shape (n_rows, n_outputs).
+    """Return values as an array of shape (n_rows, n_outputs), or raise a ValueError.
 
-    Parameters
-    ----------
-    values : array-like or dataframe of shape (n_rows,) or (n_rows, n_outputs)
-        What a teacher gave.
-    n_rows : int
-        Number of rows that were asked for.
-    n_outputs : int or None
-        Number of outputs. None: as many as there are.
-    owner : str
-        Who gave them, as the subject of an error.
-
-    Raises
-    ------
-    ValueError
-        Another shape, or values that are no finite numbers.
+    With `n_outputs=None` there are as many outputs as there are columns. `owner` is who
+    gave the values, as the subject of an error.
     """
     try:
         found = np.asarray(values)

@@ -22,15 +22,7 @@ def is_chunked(X: Any, X_unlabeled: Any) -> bool:
 
 
 def open_chunks(X_unlabeled: Any, X: Any) -> Chunks:
-    """Read all chunks once, and return them to be read again.
-
-    Raises
-    ------
-    TypeError
-        An iterator, which can be read only once, or chunks of another kind or type.
-    ValueError
-        A file that can't be read, or chunks with other columns than X.
-    """
+    """Read and check all chunks once, and return them to be read again."""
     opener = _find_opener(X_unlabeled)
     assert opener is not None
     return Chunks(opener(X_unlabeled, X), X)

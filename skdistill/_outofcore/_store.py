@@ -18,13 +18,7 @@ from .._typing import AnyArray
 
 
 def open_store(rows: Any, path: Path) -> Any:
-    """Return an empty store for rows of this kind.
-
-    Raises
-    ------
-    TypeError
-        Rows of Python objects, which no file can hold as they are.
-    """
+    """Return an empty store for rows of this kind."""
     if is_pandas(rows) or is_polars(rows):
         return FrameStore(rows, path)
     if sparse.issparse(rows):

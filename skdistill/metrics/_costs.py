@@ -40,21 +40,8 @@ def check_deployment(deployment: Any) -> None:
 def dump_deployed(estimator: Any, deployment: str = "joblib", X: Any = None) -> bytes:
     """Return what is written where a model is deployed; its length is the size.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    deployment : {"joblib", "onnx"}, default="joblib"
-        The pickle of what `slim` returns, or the model of `to_onnx`, grouped.
-    X : table, default=None
-        For "onnx": rows like those to be served.
-
-    Raises
-    ------
-    ImportError
-        The extra for ONNX is not installed.
-    TypeError, ValueError
-        The model can't be pickled or exported, or there are no rows.
+    "joblib" is the pickle of what `slim` returns, "onnx" the model of `to_onnx`,
+    grouped, for rows like those of X.
     """
     if deployment == "joblib":
         return dump_slim(estimator)

@@ -137,13 +137,7 @@ def _subtract(natural: AnyArray, low: int) -> NDArray[np.uint64]:
 
 
 def read_categories(values: Iterable[Any]) -> Categories:
-    """Give every distinct value a code; each kind of missing value is a category.
-
-    Raises
-    ------
-    TypeError
-        A value that can't be hashed.
-    """
+    """Give every distinct value a code; each kind of missing value is a category."""
     if isinstance(values, np.ndarray) and values.dtype.kind != "O":
         _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
         return Categories(_narrow(inverse, len(first)), first)

@@ -69,17 +69,9 @@ class Neighborhoods:
 def find_neighborhoods(
     group: AnyArray, numbers: Any, codes: AnyArray, n_neighbors: int
 ) -> Neighborhoods:
-    """Find the groups near every group of equal rows.
+    """Find the groups near every group of equal rows, of which there are two or more.
 
-    Parameters
-    ----------
-    group : ndarray of int of shape (n_rows,)
-        As `Neighborhoods.group`; at least two different ones.
-    numbers, codes : ndarray or CSR of shape (n_rows, n_numbers), (n_rows, n_categories)
-        Scaled numbers, and codes of categories.
-    n_neighbors : int
-        Neighbours to draw from; rows as near as the last of them count as well, up
-        to `N_SPARE` more.
+    Rows as near as the last of the neighbours count as well, up to `N_SPARE` more.
     """
     members = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[members], np.arange(group.max() + 2))

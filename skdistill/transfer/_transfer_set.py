@@ -123,22 +123,9 @@ def make_transfer_set(
 ) -> TransferSet | None:
     """Build the transfer set on training rows and unlabelled ones.
 
-    Parameters
-    ----------
-    sampler : estimator or None
-        Unfitted; None: the unlabelled rows alone.
-    X, X_unlabeled : rows in the user's container
-        What synthetic rows are built on. `X_unlabeled` may be None.
-    weight : ndarray of shape (n_samples,) or None
-        Weights of X; an unlabelled row weighs as much as a row on average.
-    n_synthetic : int or "auto"
-        Number of rows to make; "auto" is `ratio` for each real one, or more.
-    seed : int, RandomState or None
-        For the sampler.
-    ratio : int
-        As in `count_rows`.
-    most : float
-        Rows of the transfer set, at most: unlabelled ones, evenly spaced, come first.
+    Without a sampler it is the unlabelled rows. Each of them weighs as much as a row of
+    X on average. `n_synthetic="auto"` makes `ratio` rows for each real one, or more.
+    There are `most` rows at most: unlabelled ones, evenly spaced, come first.
     """
     if most < 1:
         return None
