@@ -12,14 +12,33 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 from sklearn.datasets import make_classification
 
+from skdistill._labels import _defaults
 from skdistill._outofcore import _chunks, _spill
 from skdistill.inspection import _costs
 
-# A report times each model for .7 s, on which no test depends.
+#: As a user's report has them.
+_TIMED = _costs._MIN_CALLS, _costs._MIN_BATCHES
+# A report times each model for .7 s and 20 calls, on which few tests depend.
 _costs._SECONDS = _costs._BATCH_SECONDS = 0.01
+_costs._MIN_CALLS, _costs._MIN_BATCHES = 2, 1
 
 #: Doctests are looked for in every module, and these would be modules of one name.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]
+
+
+@pytest.fixture
+def all_timed_calls(monkeypatch):
+    """Let a report call each model as often as a user's does."""
+    for name, count in zip(("_MIN_CALLS", "_MIN_BATCHES"), _TIMED, strict=True):
+        monkeypatch.setattr(_costs, name, count)
+
+
+@pytest.fixture
+def small_default_teacher(monkeypatch):
+    """The members of the default teacher with fewer trees and units."""
+    monkeypatch.setitem(_defaults._BOOSTED, "n_estimators", 20)
+    monkeypatch.setitem(_defaults._SAMPLED, "n_estimators", 20)
+    monkeypatch.setitem(_defaults._NETWORK, "hidden_layer_sizes", (8,))
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,7 @@ def expected_failures(estimator):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("small_default_teacher")
 @parametrize_with_checks(
     list(COMBINATIONS.values()), expected_failed_checks=expected_failures
 )

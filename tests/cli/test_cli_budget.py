@@ -79,7 +79,7 @@ def test_best_inside_the_budget(capsys, frame):
 
 @pytest.mark.usefixtures("few")
 def test_numbers_are_served_as_arrays(capsys, frame):
-    assert run("--max-bytes", 10**9) == 0
+    assert run("--max-bytes", 10**9, "--no-onnx") == 0
     assert "columns in the order of the file" in capsys.readouterr().out
     student = joblib.load("student.joblib")
     assert not hasattr(student, "feature_names_in_")
@@ -117,7 +117,7 @@ def test_gaps_in_numbers(capsys, frame, monkeypatch):
 @pytest.mark.usefixtures("few")
 def test_one_teacher_a_split(frame):
     FITS.clear()
-    assert run("--max-bytes", 10**9) == 0
+    assert run("--max-bytes", 10**9, "--no-onnx") == 0
     n_rows = 180
     splits = [n_rows * 2 // 3] * 3
     assert sorted(FITS) == [*splits, n_rows]
@@ -127,7 +127,7 @@ def test_one_teacher_a_split(frame):
 def test_fitted_teacher_gets_the_columns_of_its_fit(frame):
     X, y = frame.drop(columns="label"), frame["label"]
     joblib.dump(RandomForestClassifier(10).fit(X, y), "teacher.joblib")
-    arguments = "--teacher", "teacher.joblib", "--max-bytes", 10**9
+    arguments = "--teacher", "teacher.joblib", "--max-bytes", 10**9, "--no-onnx"
     assert run(*arguments) == 0
     student = joblib.load("student.joblib")
     assert student.feature_names_in_.tolist() == list("abcde")
@@ -152,14 +152,15 @@ def test_says_when_the_refitted_student_outgrew_the_budget(capsys, frame, monkey
     """Boosted trees of all rows are larger than those of two thirds of them."""
     for name in [name for name in CANDIDATES if name != "lightgbm-50x7"]:
         monkeypatch.delitem(CANDIDATES, name)
-    assert run("--max-bytes", 10**9, "--json", "report.json", "--distilled") == 0
+    options = "--distilled", "--no-onnx"
+    assert run("--max-bytes", 10**9, "--json", "report.json", *options) == 0
     record = read_report()
     (boosted,) = record["candidates"]
     limit = int(boosted["bytes"]) + 1
     size = record["report"]["models"]["student"]["bytes"]
     assert size > limit
     assert "over the budget" not in capsys.readouterr().out
-    assert run("--max-bytes", limit, "--distilled") == 0
+    assert run("--max-bytes", limit, *options) == 0
     out, _ = capsys.readouterr()
     assert f"over the budget: {size:,} bytes instead of {limit:,}" in out
 
@@ -181,7 +182,7 @@ def test_refused_options(arguments, said, capsys, frame):
 def test_candidates_can_be_distilled_and_scale_alone(make, frame):
     X, y = frame.drop(columns="label").to_numpy(), frame["label"].to_numpy()
     distilled = DistilledClassifier(
-        RandomForestClassifier(10), make(X), random_state=0
+        RandomForestClassifier(10), make(X), n_synthetic=300, random_state=0
     ).fit(X, y)
     assert distilled.student_.score(X, y) > 0.6
     # Without an imputer, which takes one row longer than the model itself.

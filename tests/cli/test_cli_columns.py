@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from _command import (
     N_ROWS,
+    WITHOUT,
     make_frame,
     read_report,
     read_rows,
@@ -102,7 +103,7 @@ def test_dates_become_numbers(capsys, monkeypatch):
     days[3] = pd.NaT
     write(when=days)
     write("test.csv", seed=2, when="2020-02-29")
-    options = "--student", "logistic", "--json", "report.json"
+    options = "--student", "logistic", "--json", "report.json", *WITHOUT
     assert run("data.csv", "--target", "label", "--test", "test.csv", *options) == 0
     record = read_report()
     names = joblib.load("student.joblib").feature_names_in_.tolist()

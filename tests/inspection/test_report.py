@@ -414,6 +414,7 @@ class Recorder(FixedClassifier):
         return super().predict_proba(X)
 
 
+@pytest.mark.usefixtures("all_timed_calls")
 def test_times_are_those_of_the_calls(monkeypatch):
     # Each reading of the clock is later than the one before by ever more.
     tick(monkeypatch, nanoseconds=10**9, step=10**6)
@@ -435,6 +436,7 @@ def test_times_are_those_of_the_calls(monkeypatch):
     assert found["rows_per_second"] == pytest.approx(300 / (batch / 1e9))
 
 
+@pytest.mark.usefixtures("all_timed_calls")
 def test_batches_have_1000_rows_at_most():
     model = distil()
     model.student_ = Recorder(np.tile(make_proba(Y_TEST), (4, 1)))
