@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
-from ._mixture import LogitLoss, add_first_class
+from ._losses import LogitLoss, add_first_class
 
 #: Floor of a class's share before its logarithm is taken: LightGBM's.
 _LEAST_SHARE = 1e-15
@@ -26,6 +26,11 @@ def is_stock(student: Any, package: str, name: str) -> bool:
     """
     module = sys.modules.get(package)
     return module is not None and type(student) is getattr(module, name, None)
+
+
+def learns_natively(data: SoftDataset) -> bool:
+    """Whether a library's own objective for two classes takes the targets."""
+    return len(data.classes) == 2 and data.alpha is None
 
 
 def change_leaves(

@@ -27,8 +27,7 @@ import numpy as np
 
 from .._soft_data import SoftDataset
 from ._boosting import check_metadata, is_stock
-from ._fine_tuning import RATE_SHARE
-from ._soft_learner import SoftLearner, move_state
+from ._soft_learner import RATE_SHARE, SoftLearner, move_state
 from ._weighted_copies import expand_rows
 
 #: CatBoost's names for one parameter.

@@ -29,8 +29,13 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from .._soft_data import SoftDataset
-from ._fine_tuning import RATE_SHARE, refuse_fine_tuning
-from ._soft_learner import SoftLearner, has_methods, move_state
+from ._soft_learner import (
+    RATE_SHARE,
+    SoftLearner,
+    has_methods,
+    move_state,
+    refuse_fine_tuning,
+)
 from ._soft_loss import SoftLoss
 from ._weighted_copies import expand_rows
 

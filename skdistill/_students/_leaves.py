@@ -24,9 +24,8 @@ from scipy.sparse import csr_matrix
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
-from ._mixture import LogitLoss
+from ._losses import LogitLoss, SquaredError
 from ._soft_learner import SoftLearner
-from ._squared_error import SquaredError
 
 #: Weight of the ridge, times the number of classes: the curvature of the loss in the
 #: margin of one class falls with that number. The penalty is half the squared move.

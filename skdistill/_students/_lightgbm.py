@@ -8,7 +8,7 @@ More classes: the gradient p - q and the Hessian K / (K - 1) p (1 - p) of LightG
 LightGBM starts too. Those start values are added to the leaves of the first tree of
 each class. One array of n_samples * n_classes is held for the targets, and four of
 that size for the time of a round; rows are never repeated. So are true labels learned
-at a temperature other than 1 (`_mixture`), of two classes too.
+at a temperature other than 1 (`_losses`), of two classes too.
 
 In the end LightGBM itself declares the model "binary" or "multiclass"
 (`Booster.reset_parameter`), so that a saved booster predicts probabilities. With
@@ -42,11 +42,11 @@ from ._boosting import (
     change_leaves,
     check_metadata,
     is_stock,
+    learns_natively,
     soft_derivatives,
     soft_loss,
     start_logits,
 )
-from ._fine_tuning import RATE_SHARE, refuse_fine_tuning
 from ._leaves import LeafLearner
 from ._lightgbm_params import (
     BOOSTING,
@@ -64,8 +64,8 @@ from ._lightgbm_params import (
     stopping_rounds,
     takes_derivatives,
 )
-from ._mixture import fold_shift
-from ._soft_learner import move_state
+from ._losses import fold_shift
+from ._soft_learner import RATE_SHARE, move_state, refuse_fine_tuning
 from ._weighted_copies import COPIES
 
 #: Private attributes that `LGBMClassifier.fit` sets, and that `predict` reads. Where a
@@ -163,7 +163,7 @@ def _boost(
 
     check_metadata(train, student, ("categorical_feature", "feature_name"))
     n_classes = len(train.classes)
-    native = _learns_natively(train)
+    native = learns_natively(train)
     objective: Any = "cross_entropy"
     offsets = None
     if not native and init_model is None and starts_high(params):
@@ -240,7 +240,7 @@ class _Finisher:
     def _finish(self, booster: Any) -> None:
         targets = self.train.targets
         n_classes = targets.shape[1]
-        native = _learns_natively(self.train)
+        native = learns_natively(self.train)
         if native and not booster.feature_importance().any():
             # Where no column can be split LightGBM fails at a reset; "cross_entropy"
             # predicts the same.
@@ -267,7 +267,7 @@ def _name_classes(worker: Any, classes: NDArray[Any]) -> None:
 
 def _label(data: SoftDataset) -> NDArray[Any]:
     """Float targets; for an objective of ours, labels that only fill their place."""
-    return data.targets[:, 1] if _learns_natively(data) else data.targets.argmax(axis=1)
+    return data.targets[:, 1] if learns_natively(data) else data.targets.argmax(axis=1)
 
 
 def _evaluation(
@@ -282,7 +282,7 @@ def _evaluation(
         "eval_y": _label(validation),
         "eval_sample_weight": weight,
     }
-    if _learns_natively(validation):
+    if learns_natively(validation):
         return rows
     loss = soft_loss(validation, offsets)
 
@@ -316,8 +316,3 @@ def _start(data: SoftDataset) -> FloatArray:
         weight = weight.astype(np.float32).astype(np.float64)
     start = start_logits(data, weight)
     return start[1:] - start[0] if len(start) == 2 else start
-
-
-def _learns_natively(data: SoftDataset) -> bool:
-    """Whether LightGBM's own objective takes the targets."""
-    return len(data.classes) == 2 and data.alpha is None

@@ -9,7 +9,7 @@ from .._soft_data import SoftDataset
 from ._boosting import is_stock
 from ._leaves import LeafLearner, refit_leaves
 from ._lightgbm_params import OBJECTIVE, given, may_refit_leaves, stopping_rounds
-from ._squared_error import Scale, SquaredError
+from ._losses import Scale, SquaredError
 from ._value_learner import RegressorLearner
 
 #: LightGBM's names of the squared error.

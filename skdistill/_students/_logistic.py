@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from .._soft_data import SoftDataset, row_blocks
 from .._typing import FloatArray
-from ._mixture import LogitLoss, count_outputs, fold_shift
+from ._losses import LogitLoss, count_outputs, fold_shift
 from ._optimizers import warn_of_convergence
 from ._soft_learner import SoftLearner
 from ._weighted_copies import COPIES

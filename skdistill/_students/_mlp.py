@@ -35,12 +35,15 @@ from ._epochs import (
     repeat_rows,
     run_epoch,
 )
-from ._fine_tuning import RATE_SHARE, refuse_fine_tuning
-from ._mixture import LogitLoss, count_outputs, fold_shift
+from ._losses import LogitLoss, SquaredError, count_outputs, fold_shift
 from ._network import BLOCK, SoftRows
 from ._optimizers import OPTIMIZERS, minimize_lbfgs
-from ._soft_learner import NETWORK_TEMPERATURE, SoftLearner
-from ._squared_error import SquaredError
+from ._soft_learner import (
+    NETWORK_TEMPERATURE,
+    RATE_SHARE,
+    SoftLearner,
+    refuse_fine_tuning,
+)
 from ._stock_mlp import (
     FittedNetwork,
     check_release,

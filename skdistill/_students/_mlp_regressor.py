@@ -13,8 +13,8 @@ from sklearn.neural_network import MLPRegressor
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
+from ._losses import Scale, SquaredError
 from ._mlp import MLPLearner
-from ._squared_error import Scale, SquaredError
 from ._value_learner import ValueLearner
 
 

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.utils import gen_batches
 
-from ._mixture import LogitLoss, take_rows
-from ._squared_error import SquaredError
+from ._losses import LogitLoss, SquaredError, take_rows
 
 #: Rows whose outputs are computed at once.
 BLOCK = 2048

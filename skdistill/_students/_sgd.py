@@ -19,8 +19,7 @@ from sklearn.utils import check_random_state
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
-from ._fine_tuning import RATE_SHARE, run_epochs
-from ._soft_learner import SoftLearner, move_state
+from ._soft_learner import RATE_SHARE, SoftLearner, move_state
 from ._weighted_copies import COPIES, keep_best_epoch
 
 
@@ -70,7 +69,7 @@ class SGDLearner(SoftLearner):
         """Train on at a constant rate, a tenth of what the schedule has come to."""
         rate = RATE_SHARE * _current_rate(student)
         params = {"learning_rate": "constant", "eta0": rate, "average": False}
-        tuned = run_epochs(copy.deepcopy(student), rows, epochs, params)
+        tuned = _run_epochs(copy.deepcopy(student), rows, epochs, params)
         _restart_averages(tuned)
         return tuned
 
@@ -164,6 +163,24 @@ def _sigmoid_loss(sgd: SGDClassifier, data: SoftDataset) -> float:
     targets = data.targets[:, 1:] if raw.shape[1] == 1 else data.targets
     losses = (np.logaddexp(0, raw) - targets * raw).mean(axis=1)
     return float(np.average(losses, weights=data.weight))
+
+
+def _run_epochs(
+    student: Any, rows: SoftDataset, epochs: int, rate: dict[str, Any]
+) -> Any:
+    """Run `partial_fit` over the labels of one-hot targets, in place.
+
+    `rate` has parameters of the learning rate, set for these epochs only.
+    """
+    kept = {n: getattr(student, n) for n in ("early_stopping", "random_state", *rate)}
+    # partial_fit refuses early_stopping, and with an integer seed it would shuffle
+    # every epoch alike.
+    rng = check_random_state(student.random_state)
+    student.set_params(**rate, early_stopping=False, random_state=rng)
+    labels = rows.classes[np.argmax(rows.targets, axis=1)]
+    for _ in range(epochs):
+        student.partial_fit(rows.X, labels, sample_weight=rows.weight)
+    return student.set_params(**kept)
 
 
 def _current_rate(student: SGDClassifier) -> float:

@@ -30,8 +30,7 @@ from sklearn.base import clone
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
-from ._fine_tuning import RATE_SHARE
-from ._soft_learner import NETWORK_TEMPERATURE, SoftLearner
+from ._soft_learner import NETWORK_TEMPERATURE, RATE_SHARE, SoftLearner
 
 #: torch has one generator for all threads: one net at a time may draw from it.
 _TURN = threading.RLock()

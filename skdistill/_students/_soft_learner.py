@@ -12,17 +12,24 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
-from ._fine_tuning import refuse_fine_tuning
 
 #: The "auto" temperature of networks on the training rows alone;
 #: `benchmarks/quality/defaults.py` has the comparison. A linear model cannot match the
 #: teacher's logits, and at a high temperature would try.
 NETWORK_TEMPERATURE = 3.0
+
+#: The learning rate of fine-tuning, as a share of that of the fit.
+RATE_SHARE = 0.1
+
+_TUNABLE = (
+    "MLPClassifier (adam or sgd), SGDClassifier(loss='log_loss'), a skorch net, "
+    "LightGBM, XGBoost, CatBoost or HistGradientBoostingClassifier"
+)
 
 
 class SoftLearner(ABC):
@@ -203,6 +210,17 @@ class SoftLearner(ABC):
     def read_labels(self, student: Any, predicted: Any, classes: Any) -> Any:
         """Return what the fitted student predicts as a vector of labels."""
         return predicted
+
+
+def refuse_fine_tuning(student: Any, why: str = "") -> NoReturn:
+    """Raise the error of a student that cannot train on.
+
+    `why` is the setting that prevents it; it starts with a space.
+    """
+    raise TypeError(
+        "fine_tune needs a student that can train on from where it stands, received "
+        f"{type(student).__name__}{why}. Set fine_tune=0, or use {_TUNABLE}."
+    )
 
 
 def move_state(worker: Any, student: Any, keep: Iterable[str] = ()) -> Any:

@@ -17,10 +17,9 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_random_state
 
 from .._typing import AnyArray
-from ._mixture import LogitLoss
+from ._losses import LogitLoss, SquaredError
 from ._network import Network, SoftRows, split_layers
 from ._optimizers import SGD, Adam
-from ._squared_error import SquaredError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ XGBoost starts by itself. The model keeps "multi:softprob", so that a saved one
 predicts probabilities. With one-hot targets the probabilities are those of the stock
 fit to 1e-6: margins are float32, and their softmax is taken in another place.
 
-True labels beside a temperature are learned from Python too (`_mixture`), of two
+True labels beside a temperature are learned from Python too (`_losses`), of two
 classes with the Hessian of "binary:logistic". For the temperature, start values and
 leaves are multiplied in the model's JSON format.
 
@@ -31,12 +31,12 @@ from .._soft_data import SoftDataset
 from ._boosting import (
     check_metadata,
     is_stock,
+    learns_natively,
     soft_derivatives,
     soft_loss,
     start_logits,
 )
-from ._fine_tuning import RATE_SHARE, refuse_fine_tuning
-from ._soft_learner import SoftLearner, move_state
+from ._soft_learner import RATE_SHARE, SoftLearner, move_state, refuse_fine_tuning
 
 _BINARY = "binary:logistic"
 _MULTICLASS = "multi:softprob"
@@ -141,7 +141,7 @@ def _boost(
     from xgboost import XGBModel
 
     check_metadata(train, student, ("feature_weights",))
-    native = _learns_natively(train)
+    native = learns_natively(train)
     if native:
         worker = _make_native(params, validation)
     else:
@@ -194,7 +194,7 @@ def _make_derived(
 
 def _label(data: SoftDataset) -> Any:
     """Float targets; for an objective of ours, labels that name each class."""
-    if _learns_natively(data):
+    if learns_natively(data):
         return data.targets[:, 1]
     return np.arange(data.n_samples) % len(data.classes)
 
@@ -205,11 +205,6 @@ def _start(data: SoftDataset) -> float | list[float]:
     if len(start) == 2:
         return float(expit(start[1] - start[0]))
     return [float(value) for value in start - start.mean()]
-
-
-def _learns_natively(data: SoftDataset) -> bool:
-    """Whether XGBoost's own objective takes the targets."""
-    return len(data.classes) == 2 and data.alpha is None
 
 
 def _scale_model(learner: dict[str, Any], factor: float) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 from ._evaluation_rows import BASELINE, STUDENT, TEACHER
 from ._report_sections import (
     IN_SHORT,
-    PILOTS,
     WARNINGS,
     Section,
     compare_models,
     describe_ratios,
+    show_pilots,
 )
+from ._report_warnings import ALWAYS_RIGHT
 
 #: Quality in the table: key, words, format.
 _QUALITY = (
@@ -22,6 +23,9 @@ _QUALITY = (
     ("mae", "MAE (less is better)", ".5g"),
     ("rmse_to_teacher", "RMSE to the teacher", ".5g"),
 )
+
+_PILOTS = ("alpha", "alpha", "g"), ("r2", "R²", ".5g"), ("rmse", "RMSE", ".5g")
+_QUANTILE_PILOTS = ("alpha", "alpha", "g"), ("pinball", "pinball loss", ".5g")
 
 #: A quantile is said to be off by more than this, and so many standard errors.
 _OFF, _ERRORS = 0.03, 2
@@ -38,7 +42,7 @@ def make_sections(report: Any) -> list[Section]:
         Section(IN_SHORT, lines=[*_list_findings(report)]),
         compare_models(report, quality),
         _show_groups(report),
-        _show_pilots(report),
+        show_pilots(report, _QUANTILE_PILOTS if report.quantiles else _PILOTS),
     ]
     return [section for section in sections if section.table or section.lines]
 
@@ -80,22 +84,6 @@ def _show_groups(report: Any) -> Section:
     )
 
 
-def _show_pilots(report: Any) -> Section:
-    keys = ["pinball"] if report.quantiles else ["r2", "rmse"]
-    table = [
-        [
-            pilot["learns from"],
-            f"{pilot['alpha']:g}",
-            *(f"{pilot[key]:.5g}" for key in keys),
-            "chosen" if pilot["chosen"] else "",
-        ]
-        for pilot in report.pilots
-    ]
-    words = ["pinball loss"] if report.quantiles else ["R²", "RMSE"]
-    header = ["learns from", "alpha", *words, ""]
-    return Section(PILOTS, header=header, table=table)
-
-
 def list_warnings(report: Any) -> Iterator[str]:
     """Name what the figures alone do not show."""
     for kind, share in report.share_recovered.items():
@@ -118,10 +106,7 @@ def list_warnings(report: Any) -> Iterator[str]:
     if report.quantiles:
         yield from _list_off(report._rows, report.models)
     elif report.models[TEACHER]["rmse"] == 0:
-        yield (
-            "The teacher is right on every row. If it was fitted on these rows, the "
-            "figures do not hold for new ones: pass rows that no model was fitted on."
-        )
+        yield ALWAYS_RIGHT
 
 
 def _list_quality(quantiles: list[float]) -> list[tuple[str, str, str]]:

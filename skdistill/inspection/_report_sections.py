@@ -27,6 +27,12 @@ _QUALITY = (
     ("kl_divergence", "KL from the teacher, nats (less)", ".4f"),
     ("agreement_where_teacher_wrong", "agreement where teacher is wrong", ".4f"),
 )
+_PILOTS = (
+    ("temperature", "temperature", "g"),
+    ("alpha", "alpha", "g"),
+    ("accuracy", "accuracy", ".4f"),
+    ("log_loss", "log loss", ".4f"),
+)
 _COSTS = (
     ("bytes", "bytes", ",d"),
     ("parameters", "parameters", ",d"),
@@ -50,7 +56,6 @@ _RATIOS = (
 _NEEDS_ROWS = "recall_at_one_percent_fpr", "recall_in_top_half_percent"
 #: Titles. The pictures follow the table of models.
 WARNINGS, IN_SHORT, SIDE_BY_SIDE = "Warnings", "In short", "Side by side"
-PILOTS = "Pilots before the fit"
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
         _show_parts("class", report.by_class, report, max_parts),
         _show_parts("group", report.by_group, report, max_parts),
         _show_positives(report, max_parts),
-        _show_pilots(report),
+        show_pilots(report, _PILOTS, _describe_forecast(report)),
         Section("How the student learned", lines=[*_describe_candidate(report)]),
     ]
     return [section for section in sections if section.table or section.lines]
@@ -235,27 +240,33 @@ def _choose_parts(
     return sorted(parts, key=gain)[:limit]
 
 
-def _show_pilots(report: Any) -> Section:
+def show_pilots(
+    report: Any, quality: Iterable[tuple[str, str, str]], lines: Iterable[str] = ()
+) -> Section:
+    """Return a table of the pilots: key, words and format of their figures."""
     table = [
         [
             pilot["learns from"],
-            f"{pilot['temperature']:g}",
-            f"{pilot['alpha']:g}",
-            f"{pilot['accuracy']:.4f}",
-            f"{pilot['log_loss']:.4f}",
+            *(format(pilot[key], spec) for key, _, spec in quality),
             "chosen" if pilot["chosen"] else "",
         ]
         for pilot in report.pilots
     ]
-    header = ["learns from", "temperature", "alpha", "accuracy", "log loss", ""]
-    lines = ["Short pilots on held-out training rows."] if table else []
-    lines += [
-        f"The pilot forecast a log loss of {pilot['log_loss']:.4f}; the student's "
-        f"is {report.models[STUDENT]['log_loss']:.4f} on the rows of this report."
-        for pilot in report.pilots
-        if pilot["chosen"]
-    ]
-    return Section(PILOTS, header=header, table=table, lines=lines)
+    header = ["learns from", *(words for _, words, _ in quality), ""]
+    title = "Pilots before the fit"
+    return Section(title, header=header, table=table, lines=[*lines])
+
+
+def _describe_forecast(report: Any) -> Iterator[str]:
+    if report.pilots:
+        yield "Short pilots on held-out training rows."
+    for pilot in report.pilots:
+        if pilot["chosen"]:
+            yield (
+                f"The pilot forecast a log loss of {pilot['log_loss']:.4f}; the "
+                f"student's is {report.models[STUDENT]['log_loss']:.4f} on the rows of "
+                "this report."
+            )
 
 
 def _describe_candidate(report: Any) -> Iterator[str]:

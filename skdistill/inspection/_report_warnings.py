@@ -16,6 +16,10 @@ _MAX_PARTS = 5
 _MEMORIZATION_ACCURACY, _MEMORIZATION_ENTROPY = 0.03, 0.5
 #: Smaller differences in calibration error can come from the bins.
 _MIN_MISCALIBRATION = 0.02
+ALWAYS_RIGHT = (
+    "The teacher is right on every row. If it was fitted on these rows, the figures do "
+    "not hold for new ones: pass rows that no model was fitted on."
+)
 _KINDS = {"accuracy": "accuracy", "log_loss": "log loss"}
 
 
@@ -44,10 +48,7 @@ def _check_rows(report: Any, rows: ClassRows) -> Iterator[str]:
         names = _join([repr(label) for label in rows.classes[absent].tolist()])
         yield f"No row is of class {names}, so it is not evaluated."
     if report.models[TEACHER]["accuracy"] == 1.0:
-        yield (
-            "The teacher is right on every row. If it was fitted on these rows, the "
-            "figures do not hold for new ones: pass rows that no model was fitted on."
-        )
+        yield ALWAYS_RIGHT
 
 
 def _check_baseline(report: Any) -> Iterator[str]:

@@ -18,7 +18,7 @@ from test_students import make_soft
 from skdistill._soft_data import SoftDataset, cross_entropy, soften
 from skdistill._students import can_scale_logits, fit_student
 from skdistill._students._logistic import _logistic_loss
-from skdistill._students._mixture import LogitLoss
+from skdistill._students._losses import LogitLoss
 from skdistill._students._sgd import has_native_fit
 from skdistill._students._weighted_copies import (
     COPIES,
