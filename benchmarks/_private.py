@@ -25,6 +25,7 @@ from skdistill._students import fit_student
 from skdistill._students._mlp import MLPLearner
 from skdistill._students._weighted_copies import expand_rows
 from skdistill._tasks import Tasks
+from skdistill.export._c_library import compile_library, find_compiler
 from skdistill.inspection._baseline import fit_directly
 from skdistill.transfer import _transfer_set
 from skdistill.transfer._transfer_set import choose_ratio, count_rows

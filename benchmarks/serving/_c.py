@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from skdistill.export import to_c
+
+from .._private import compile_library, find_compiler
 
 #: Calls `model_predict_proba` for some rows in turn, as a program in C does.
 _LOOP = """
@@ -33,7 +34,7 @@ N_CALLS = 2000
 
 def time_c(model: Any, X: Any, n_turns: int) -> dict[str, float] | None:
     """Microseconds of a row in the fastest turn, and bytes of code and tables."""
-    compiler = shutil.which("cc")
+    compiler = find_compiler()
     if compiler is None:
         return None
     frame = pd.DataFrame(X)
@@ -42,17 +43,11 @@ def time_c(model: Any, X: Any, n_turns: int) -> dict[str, float] | None:
     words = [str(w).encode() for row in frame[texts].to_numpy() for w in row]
     given = "row, words" if texts else "row"
     with TemporaryDirectory() as folder:
-        source, library = Path(folder, "model.c"), Path(folder, "model.so")
-        loop = _LOOP.replace("@given", given)
-        source.write_text(to_c(model, X) + loop, encoding="ascii")
-        flags = ["-std=c99", "-O2", "-fPIC", "-shared"]
-        subprocess.run(
-            [compiler, *flags, source, "-o", library, "-lm"], check=True, cwd=folder
-        )
+        text = to_c(model, X) + _LOOP.replace("@given", given)
+        repeat = compile_library(text, folder, ["-O2"]).repeat
         shape = [len(frame), numbers, numbers.shape[1], words, len(texts)]
-        best = _run(ctypes.CDLL(str(library)).repeat, shape, n_turns)
-        subprocess.run([compiler, *flags[:2], "-c", source], check=True, cwd=folder)
-        n_bytes = _count_bytes(Path(folder, "model.o"))
+        best = _run(repeat, shape, n_turns)
+        n_bytes = _count_bytes(compiler, text, folder)
     return {"us": best, "bytes": n_bytes}
 
 
@@ -72,9 +67,11 @@ def _run(repeat: Any, shape: list[Any], n_turns: int) -> float:
     return best / 1e3
 
 
-def _count_bytes(path: Path) -> float:
+def _count_bytes(compiler: list[str], text: str, folder: str) -> float:
     """Code and constants, as `size` counts them."""
-    done = subprocess.run(
-        ["size", path], capture_output=True, text=True, check=True
-    ).stdout
-    return float(done.splitlines()[1].split()[3])
+    source, made = Path(folder, "sized.c"), Path(folder, "sized.o")
+    source.write_text(text, encoding="ascii")
+    flags = ["-std=c99", "-O2", "-c", source, "-o", made]
+    subprocess.run([*compiler, *flags], check=True)
+    done = subprocess.run(["size", made], capture_output=True, text=True, check=True)
+    return float(done.stdout.splitlines()[1].split()[3])

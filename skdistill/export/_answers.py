@@ -1,4 +1,4 @@
-"""What models answer on given rows, their scores, and how far these may fall."""
+"""What models answer on given rows, how far apart, and how far scores may fall."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
+
+#: Largest difference of a probability that rounding to float32 explains.
+TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,39 @@ def _find_classes(
     if label.dtype.kind in "iu" and np.array_equal(label, likely):
         return np.arange(proba.shape[1])
     return classes
+
+
+def describe_difference(
+    found: NDArray[Any],
+    expected: NDArray[Any],
+    bound: Any,
+    what: str,
+    method: str = "predict_proba",
+) -> str | None:
+    """Describe where what was written differs from the estimator; None: nowhere.
+
+    Parameters
+    ----------
+    found, expected : ndarray of shape (n_samples, n_outputs)
+    bound : float or ndarray of shape (n_outputs,)
+        How far an answer may be off.
+    what : str
+        What was written.
+    method : str
+        What the estimator was asked by.
+    """
+    off = np.abs(found - expected)
+    off[np.isnan(off)] = np.inf
+    wrong = int((off > bound).any(axis=1).sum())
+    if not wrong:
+        return None
+    row, column = np.unravel_index((off - bound).argmax(), off.shape)
+    limit = np.broadcast_to(bound, off.shape[1])[column]
+    return (
+        f"{wrong} of {len(found)} rows differ by more than {limit:.3g}, the most in "
+        f"row {row}, column {column}: {method} gives {expected[row, column]:.9g}, "
+        f"{what} {found[row, column]:.9g}"
+    )
 
 
 def refuse_loss(

@@ -11,16 +11,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._files import write_file
 from .._nested import find_deployed, find_distilled, split_pipeline
-from .._value_data import as_columns
 from ._answers import ask
 from ._c_body import write_dense, write_refused, write_sort, write_trees
+from ._c_check import check_source
 from ._c_source import CSource, quote
 from .onnx._dense import read_dense
 from .onnx._inputs import Inputs, describe_inputs
 from .onnx._native_categories import read_compared
 from .onnx._preprocessing import transform_table
 from .onnx._table import UnsupportedError, start_table
-from .onnx._values import read_values
+from .onnx._values import ask_values, read_values
 
 _HEAD = """\
 /* Probabilities of a model, made by skdistill.export.to_c.
@@ -61,13 +61,22 @@ _RESERVED = {
 
 
 def to_c(
-    estimator: Any, X_example: Any, path: Any = None, *, name: str = "model"
+    estimator: Any,
+    X_example: Any,
+    path: Any = None,
+    *,
+    name: str = "model",
+    check: bool | str = "auto",
 ) -> str:
     """Write a fitted model with all of its preprocessing as one C99 file.
 
     The function ``model_predict_proba`` computes the probabilities of one row, of a
     regressor ``model_predict`` its values, sorted where they are quantiles. It needs
     ``math.h`` and ``string.h`` alone and allocates nothing.
+
+    The file is compiled and compared with `predict_proba` or `predict` before it is
+    returned or written, on the example rows and on rows outside of them, as
+    :func:`to_onnx` compares.
 
     Parameters
     ----------
@@ -77,11 +86,16 @@ def to_c(
         HistGradientBoosting, LightGBM, XGBoost or CatBoost, behind imputation, scaling,
         encoding, selection or projection.
     X_example : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-        Rows like those to be served, which decide which columns are strings.
+        Rows like those to be served, a few hundred or more: they decide which columns
+        are strings, and verify the file.
     path : str or path-like, default=None
         Where to write the file; it appears whole or not at all.
     name : str, default="model"
         What the names of the file begin with, an identifier of C.
+    check : bool or "auto", default="auto"
+        Whether to compare, which takes a C compiler for this machine: that of the
+        environment variable ``CC``, else ``cc``, ``gcc`` or ``clang``. "auto": where
+        there is one.
 
     Returns
     -------
@@ -93,7 +107,16 @@ def to_c(
     TypeError
         A part of the model is of another kind.
     ValueError
-        A category or label can't be a string of C, or the name is no identifier.
+        A category or label can't be a string of C, the name is no identifier, or the
+        file differs from the estimator (the message says in which row, or where
+        outside of the rows).
+    RuntimeError
+        There is no compiler, and `check` is True.
+
+    Warns
+    -----
+    UserWarning
+        There is no compiler, and `check` is "auto": nothing was compared.
 
     Notes
     -----
@@ -117,18 +140,25 @@ def to_c(
     True
     """
     _check_name(name)
+    if check not in (True, False, "auto"):
+        raise ValueError(f"check must be a bool or 'auto', received {check!r}.")
     check_is_fitted(estimator)
     inputs = describe_inputs(X_example)
     served, source = find_deployed(estimator), CSource()
     values = is_regressor(served)
-    classes = [] if values else ask(estimator, X_example).classes.tolist()
-    n_outputs = len(classes)
     if values:
-        n_outputs = as_columns(estimator.predict(X_example)).shape[1]
+        classes, expected = [], ask_values(estimator, X_example)
+    else:
+        answers = ask(estimator, X_example)
+        classes, expected = answers.classes.tolist(), answers.proba
+    n_outputs = expected.shape[1]
     _write_model(source, served, inputs, n_outputs)
     if getattr(find_distilled(estimator), "quantiles", None) is not None:
         write_sort(source, n_outputs)
     text = _join(source, inputs, classes, name)
+    if check:
+        given = (text, name, estimator, X_example, inputs, expected)
+        check_source(*given, values=values, required=check is True)
     if path is not None:
         write_file(path, text.encode())
     return text

@@ -1,12 +1,11 @@
 """`to_c`: compiled without a warning, and equal to `predict_proba`."""
 
 import ctypes
-import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
-from _c import compile_library
+from _c import compile_strictly
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -96,10 +95,9 @@ LEARNERS = {
 def compile_c(tmp_path_factory):
     """Return a function from the source to one from rows to probabilities."""
     folder = tmp_path_factory.mktemp("c")
-    count = itertools.count()
 
     def compile_source(text, n_classes, name="model"):
-        library = compile_library(text, folder / f"m{next(count)}.c")
+        library = compile_strictly(text, folder)
         predict = getattr(library, f"{name}_predict_proba")
         doubles = ctypes.POINTER(ctypes.c_double)
 
@@ -133,7 +131,7 @@ def assert_equal(model, serve, rows):
 def test_tables_of_numbers(name, n_classes, compile_c):
     y = np.unique(make_labels(n_classes), return_inverse=True)[1]
     model = make_pipeline(StandardScaler(), LEARNERS[name]()).fit(X, y)
-    serve = compile_c(to_c(model, X), n_classes)
+    serve = compile_c(to_c(model, X, check=False), n_classes)
     # Inside of the range, and far outside.
     for rows in (X, 20 * X):
         assert_equal(model, serve, rows)
@@ -252,3 +250,55 @@ def test_models_that_are_refused(tmp_path):
     with pytest.raises(ValueError, match="NUL"):
         to_c(clone(encode).fit(rows, y), rows, path)
     assert not path.exists()
+
+
+class Tampered(LogisticRegression):
+    """A model whose probabilities are not those of its weights."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(X * [1.1, 1, 1, 1])
+
+
+class Clipped(LogisticRegression):
+    """A model that differs from its weights far away alone."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(np.clip(X, -5, 5))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Tampered, r"must equal predict_proba; \d+ of 240 rows differ .* the C file"),
+        (Clipped, r"outside of the example too; it differs where 'x\d' is 10 times"),
+    ],
+)
+def test_a_file_that_differs_is_refused(kind, words, tmp_path):
+    model, path = kind().fit(X, make_labels(2)), tmp_path / "model.c"
+    with pytest.raises(ValueError, match=words):
+        to_c(model, X, path)
+    assert not path.exists()
+    assert path.write_text(to_c(model, X, check=False))
+
+
+@pytest.mark.parametrize("compiler", [None, "no-compiler", "true"])
+def test_without_a_compiler_nothing_is_compared(compiler, monkeypatch, tmp_path):
+    # The last one runs, and makes nothing.
+    if compiler is None:
+        monkeypatch.delenv("CC", raising=False)
+        monkeypatch.setenv("PATH", "")
+    else:
+        monkeypatch.setenv("CC", compiler)
+    model, path = Tampered().fit(X, make_labels(2)), tmp_path / "model.c"
+    with pytest.raises(RuntimeError, match="C file was not compared"):
+        to_c(model, X, path, check=True)
+    assert not path.exists()
+    with pytest.warns(UserWarning, match="not compared with predict_proba"):
+        to_c(model, X, path)
+    assert path.exists()
+    assert to_c(model, X, check=False) == path.read_text()
+
+
+def test_what_check_may_be():
+    with pytest.raises(ValueError, match="check must be a bool or 'auto', received 3"):
+        to_c(LogisticRegression().fit(X, make_labels(2)), X, check=3)

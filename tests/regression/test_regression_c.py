@@ -1,11 +1,10 @@
 """`to_c` of regressors: compiled without a warning, and equal to `predict`."""
 
 import ctypes
-import itertools
 
 import numpy as np
 import pytest
-from _c import compile_library
+from _c import compile_strictly
 from lightgbm import LGBMRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.impute import SimpleImputer
@@ -45,10 +44,10 @@ MODELS = {
 @pytest.fixture(scope="module")
 def compile_c(tmp_path_factory):
     """Return a function from the source to one from rows to values."""
-    folder, count = tmp_path_factory.mktemp("c"), itertools.count()
+    folder = tmp_path_factory.mktemp("c")
 
     def compile_source(text, n_outputs):
-        function = compile_library(text, folder / f"m{next(count)}.c").model_predict
+        function = compile_strictly(text, folder).model_predict
         doubles = ctypes.POINTER(ctypes.c_double)
 
         def predict(rows):
@@ -67,7 +66,7 @@ def compile_c(tmp_path_factory):
 def test_values_are_those_of_predict(name, compile_c):
     learner, y = MODELS[name]
     model = make_pipeline(SimpleImputer(), StandardScaler(), learner).fit(X, y)
-    source = to_c(model, X)
+    source = to_c(model, X, check=False)
     assert "proba" not in source
     predict = compile_c(source, 1 if y.ndim == 1 else 2)
     missing = np.where(RNG.random(X.shape) < 0.2, np.nan, X)
@@ -90,3 +89,17 @@ def test_quantiles_are_sorted(compile_c):
 def test_refused():
     with pytest.raises(TypeError, match="to_c does not take KNeighborsRegressor"):
         to_c(KNeighborsRegressor().fit(X, Y), X)
+
+
+class Clipped(Ridge):
+    def predict(self, X):
+        return super().predict(np.clip(X, -5, 5))
+
+
+def test_a_file_that_differs_is_refused(tmp_path):
+    path = tmp_path / "model.c"
+    with pytest.raises(ValueError, match="predict outside of the example too; it diff"):
+        to_c(Clipped().fit(X, Y), X, path)
+    with pytest.raises(ValueError, match="must equal predict; 200 of 200 rows differ"):
+        to_c(Clipped().fit(X, Y), 7 + X, path)
+    assert not path.exists()

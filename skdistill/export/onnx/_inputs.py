@@ -100,12 +100,18 @@ class Inputs:
         """Return a column of numbers of a table, missing ones as NaN."""
         return _as_numbers(_list_arrays(X)[1][k])
 
-    def feed(self, X: Any) -> dict[str, NDArray[Any]]:
-        """Return the arrays to run the model on."""
-        arrays = [
-            _as_texts(values) if k in self.texts else _as_numbers(values)
+    def read_columns(
+        self, X: Any, missing_text: str | None = MISSING_TEXT
+    ) -> list[NDArray[Any]]:
+        """Return the columns of a table as numbers, NaN where missing, or strings."""
+        return [
+            _as_texts(values, missing_text) if k in self.texts else _as_numbers(values)
             for k, values in enumerate(_list_arrays(X)[1])
         ]
+
+    def feed(self, X: Any) -> dict[str, NDArray[Any]]:
+        """Return the arrays to run the model on."""
+        arrays = self.read_columns(X)
         return {
             name: np.column_stack([arrays[k] for k in columns]).astype(
                 self.find_dtype(name), copy=False
@@ -193,6 +199,6 @@ def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     return values.astype(np.float64)
 
 
-def _as_texts(values: NDArray[Any]) -> NDArray[Any]:
-    texts = [MISSING_TEXT if is_missing(v) else str(v) for v in values]
+def _as_texts(values: NDArray[Any], missing_text: str | None) -> NDArray[Any]:
+    texts = [missing_text if is_missing(v) else str(v) for v in values]
     return np.array(texts, dtype=object)

@@ -15,15 +15,16 @@ from scipy.sparse import issparse
 
 from ..._frames import concat_rows, is_pandas, list_columns
 from ..._sklearn import _safe_indexing
+from .._answers import TOLERANCE
 from ._inputs import Inputs
-from ._session import open_session
-from ._verify import TOLERANCE
 
 #: Rows of each change, and of all changes together.
 _N_ROWS, _MOST_ROWS = 10, 2000
 #: How many times the range of a column is tried, and how far probabilities may differ
 #: there: rounding grows with the numbers.
 _TIMES, _WIDE_TOLERANCE = 10, 1e-3
+#: Changes of rows that an error names.
+_MOST_SHOWN = 5
 _UNSEEN = "a category that no row has"
 
 MISSING, UNSEEN, WIDE, INFINITE = "missing", "unseen", "wide", "infinite"
@@ -110,28 +111,47 @@ def _ask(predict: Callable[[Any], Any], tables: list[Any]) -> list[NDArray[Any] 
     return _ask(predict, tables[:half]) + _ask(predict, tables[half:])
 
 
+def bound_probabilities(part: Outside) -> float:
+    """Return how far probabilities may be off."""
+    return _WIDE_TOLERANCE if part.kind == WIDE else TOLERANCE
+
+
 def find_differing(
-    model: Any,
-    inputs: Inputs,
+    serve: Callable[[Any], Any],
     outside: list[Outside],
-    output: str = "probabilities",
-    tolerance: Any = TOLERANCE,
+    bound: Callable[[Outside], Any] = bound_probabilities,
 ) -> dict[Outside, float]:
     """Return the changed rows on which a model differs, and by how much.
 
-    The tolerance of another output may be one number a column.
+    Parameters
+    ----------
+    serve : callable
+        From rows to the model's answers.
+    outside : list of Outside
+    bound : callable
+        How far the answers may be off, one number for all or a column.
     """
-    session = open_session(model)
     differing = {}
     for part in outside:
-        answer = session.run([output], inputs.feed(part.rows))[0]
+        answer = serve(part.rows)
         # Where the estimator itself has no answer, there is nothing to equal.
         known = np.isfinite(part.expected)
         found = np.abs(np.where(known, answer - part.expected, 0.0))
         found[np.isnan(found)] = np.inf
-        if (found > (_WIDE_TOLERANCE if part.kind == WIDE else tolerance)).any():
+        if (found > bound(part)).any():
             differing[part] = float(found.max())
     return differing
+
+
+def describe_differing(differing: dict[Outside, float], inputs: Inputs) -> str:
+    """Say on which changed rows a model differs, and by how much."""
+    texts = [
+        f"{part.describe(inputs)} (by up to {most:.2g})"
+        for part, most in differing.items()
+    ]
+    return ", ".join(texts[:_MOST_SHOWN]) + (
+        ", ..." if len(texts) > _MOST_SHOWN else ""
+    )
 
 
 def replace_column(X: Any, k: int, value: Any, inputs: Inputs) -> Any:

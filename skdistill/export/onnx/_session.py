@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from .._libraries import import_for_onnx
 from ._feed import Feeder, Part
+from ._inputs import Inputs
 
 #: What must stand in a file's metadata.
 _ENTRIES = (
@@ -41,6 +43,12 @@ def open_session(model: Any, n_threads: int = 1) -> Any:
     return runtime.InferenceSession(
         content, options, providers=["CPUExecutionProvider"]
     )
+
+
+def serve_output(model: Any, inputs: Inputs, output: str) -> Callable[[Any], Any]:
+    """Return a function from rows to one output of a model."""
+    run = open_session(model).run
+    return lambda X: run([output], inputs.feed(X))[0]
 
 
 class Served:

@@ -19,7 +19,15 @@ from .._libraries import import_for_onnx
 from ._convert import build_models, list_labels
 from ._graph import OPSET
 from ._inputs import Inputs, describe_inputs
-from ._probe import INFINITE, MISSING, Outside, find_differing, list_outside
+from ._probe import (
+    INFINITE,
+    MISSING,
+    Outside,
+    describe_differing,
+    find_differing,
+    list_outside,
+)
+from ._session import serve_output
 from ._standard import keep_standard
 from ._values import export_values
 from ._verify import ask_model, find_difference
@@ -29,8 +37,6 @@ _QUANTIZE = ("float16", "int8-weights")
 #: Number of weights up to which the last layer is one node with its probabilities,
 #: where weights are to be quantised: that node holds float32 alone.
 _MOST_FUSED = 256
-#: Changes of rows that an error names.
-_MOST_SHOWN = 5
 _PACKAGES = ("skdistill", "scikit-learn", "onnx", "skl2onnx", "onnxruntime")
 _WRITTEN = {
     *("classes", "classes_dtype", "feature_names", "n_features", "inputs"),
@@ -238,7 +244,8 @@ def _take_equal(
             difference = find_difference(model, feed, expected)
             if difference is not None:
                 continue
-            differing = find_differing(model, inputs, outside)
+            serve = serve_output(model, inputs, "probabilities")
+            differing = find_differing(serve, outside)
             if not differing:
                 return model, inputs, differing
             found.append((model, inputs, differing))
@@ -259,12 +266,7 @@ def _tell_differing(differing: dict[Outside, float], inputs: Inputs) -> None:
     These are what few services send, and OnnxClassifier refuses them.
     """
     told = {part: most for part, most in differing.items() if part.kind != INFINITE}
-    texts = [
-        f"{part.describe(inputs)} (by up to {most:.2g})" for part, most in told.items()
-    ]
-    shown = ", ".join(texts[:_MOST_SHOWN]) + (
-        ", ..." if len(texts) > _MOST_SHOWN else ""
-    )
+    shown = describe_differing(told, inputs)
     if any(part.kind != MISSING for part in told):
         raise ValueError(
             "The ONNX model must equal predict_proba outside of the example too; it "

@@ -23,6 +23,7 @@ from ..._labels._quantiles import rate_quantiles
 from ..._nested import find_distilled, split_pipeline, transform_before
 from ..._typing import FloatArray
 from ..._value_data import as_columns
+from .._answers import describe_difference
 from .._libraries import import_for_onnx
 from ._dense import ACTIVATIONS, Dense, emit_folded, emit_hidden
 from ._emit_table import emit_features
@@ -30,7 +31,7 @@ from ._graph import Graph
 from ._inputs import TABLE, Inputs, describe_inputs
 from ._preprocessing import transform_table
 from ._probe import MISSING, find_differing, list_outside
-from ._session import open_session
+from ._session import open_session, serve_output
 from ._skl2onnx import run_skl2onnx
 from ._standard import keep_standard
 from ._table import UnsupportedError, start_table
@@ -130,36 +131,33 @@ def find_equal(
     ValueError
         None of them is within rounding.
     """
-    feed, difference = inputs.feed(X), ""
-    bound = _find_bound(expected)
+    difference: str | None = ""
+    bound = find_bound(expected)
     models = _build_models(served, inputs, expected.shape[1])
     if standard:
         models = keep_standard(models, inputs, None, expected.shape[1])
     for model in models:
         if ordered:
             _sort_values(model, expected.shape[1])
-        found = open_session(model).run([VALUES], feed)[0]
-        off = np.abs(found - expected)
-        off[np.isnan(off)] = np.inf
-        if (off <= bound).all():
+        found = serve_output(model, inputs, VALUES)(X)
+        compared = (found, expected, bound, "the ONNX model", "predict")
+        difference = describe_difference(*compared)
+        if difference is None:
             return model
-        row, column = np.unravel_index((off - bound).argmax(), off.shape)
-        difference = (
-            f"row {row}, output {column}: predict gives {expected[row, column]:.9g}, "
-            f"the ONNX model {found[row, column]:.9g}"
-        )
     raise ValueError(
-        f"The ONNX model must equal predict; it differs in {difference}. Nothing was "
-        "written. ONNX computes in float32. Where a tree's threshold falls between two "
-        "numbers that float32 can't tell apart, fit on X.astype('float32'); in front "
-        "of other models, scale columns of very different sizes."
+        f"The ONNX model must equal predict; {difference}. Nothing was written. ONNX "
+        "computes in float32. Where a tree's threshold falls between two numbers that "
+        "float32 can't tell apart, fit on X.astype('float32'); in front of other "
+        "models, scale columns of very different sizes."
     )
 
 
-def _find_bound(expected: FloatArray) -> FloatArray:
-    """Return how far each output may be off."""
-    largest = np.abs(expected).max(axis=0)
-    return _SPREAD * expected.std(axis=0) + _ROUNDING * largest
+def find_bound(expected: FloatArray) -> FloatArray:
+    """Return how far each output may be off; rows with an infinite one don't count."""
+    finite = expected[np.isfinite(expected).all(axis=1)]
+    largest = np.abs(finite).max(axis=0, initial=0)
+    spread = finite.std(axis=0) if len(finite) else largest
+    return _SPREAD * spread + _ROUNDING * largest
 
 
 def _list_missing(
@@ -171,8 +169,9 @@ def _list_missing(
         return ask_values(estimator, rows)
 
     outside = [o for o in list_outside(predict, X, inputs) if o.kind == MISSING]
-    bound = _find_bound(expected)
-    differing = find_differing(model, inputs, outside, VALUES, bound)
+    bound = find_bound(expected)
+    serve = serve_output(model, inputs, VALUES)
+    differing = find_differing(serve, outside, lambda part: bound)
     return [part.column for part in outside if part not in differing]
 
 

@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._answers import Answers
+from .._answers import TOLERANCE, Answers, describe_difference
 from ._session import open_session
-
-#: Largest difference of a probability that rounding to float32 explains.
-TOLERANCE = 1e-5
 
 
 def ask_model(model: Any, feed: dict[str, Any], classes: NDArray[Any]) -> Answers:
@@ -34,19 +31,11 @@ def find_difference(model: Any, feed: dict[str, Any], expected: Answers) -> str 
         # ONNX Runtime has exceptions of its own, without a common base.
         return f"ONNX Runtime can't run the converter's graph: {str(error)[:300]}"
     proba = answers.proba
-    differs = np.abs(proba - expected.proba)
-    both = np.stack([proba[0], alone[0]])
-    differs[0] = np.abs(both - expected.proba[0]).max(axis=0)
-    differs[np.isnan(differs)] = np.inf
-    wrong = np.flatnonzero(differs.max(axis=1) > TOLERANCE)
-    if len(wrong):
-        row, column = np.unravel_index(differs.argmax(), differs.shape)
-        return (
-            f"{len(wrong)} of {len(proba)} rows differ by more than {TOLERANCE:g}, "
-            f"the most in row {row}, column {column}: predict_proba gives "
-            f"{expected.proba[row, column]:.9g}, the ONNX model "
-            f"{proba[row, column]:.9g}"
-        )
+    for found in (proba, np.vstack([alone, proba[1:]])):
+        compared = (found, expected.proba, TOLERANCE, "the ONNX model")
+        difference = describe_difference(*compared)
+        if difference is not None:
+            return difference
     wrong = np.flatnonzero(~_same_labels(answers.label, expected.label))
     if len(wrong):
         row = wrong[0]

@@ -1,0 +1,89 @@
+"""A C source compared with the estimator that it stands for."""
+
+from __future__ import annotations
+
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from .._typing import FloatArray
+from .._warnings import warn_caller
+from ._answers import TOLERANCE, describe_difference
+from ._c_library import NoCompilerError, load_model
+from .onnx._inputs import Inputs
+from .onnx._probe import (
+    Outside,
+    bound_probabilities,
+    describe_differing,
+    find_differing,
+    list_outside,
+)
+from .onnx._values import ask_values, find_bound
+
+
+def check_source(
+    text: str,
+    name: str,
+    estimator: Any,
+    X: Any,
+    inputs: Inputs,
+    expected: FloatArray,
+    *,
+    values: bool,
+    required: bool,
+) -> None:
+    """Refuse a source that differs on the rows of a table, or outside of them.
+
+    Raises
+    ------
+    ValueError
+        It does, or the compiler refuses it.
+    RuntimeError
+        There is no compiler, and one is required.
+    """
+    method = "predict" if values else "predict_proba"
+    function, n_outputs = f"{name}_{method}", expected.shape[1]
+    # A library that is loaded can't be removed everywhere.
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try:
+            serve = load_model(text, function, inputs, n_outputs, folder)
+        except NoCompilerError as error:
+            _tell_no_compiler(error, method, required)
+            return
+    limit = find_bound(expected) if values else TOLERANCE
+
+    def predict(rows: Any) -> Any:
+        return ask_values(estimator, rows) if values else estimator.predict_proba(rows)
+
+    def bound(part: Outside) -> Any:
+        if not values:
+            return bound_probabilities(part)
+        return np.maximum(limit, find_bound(part.expected))
+
+    compared = (serve(X), expected, limit, "the C file", method)
+    difference = describe_difference(*compared)
+    if difference is not None:
+        raise ValueError(
+            f"The C file must equal {method}; {difference}. Nothing was written. "
+            "Where a tree's threshold falls between two numbers that float32 can't "
+            "tell apart, leave out the scaling in front of the trees, which they do "
+            "not need."
+        )
+    differing = find_differing(serve, list_outside(predict, X, inputs), bound)
+    if differing:
+        raise ValueError(
+            f"The C file must equal {method} outside of the example too; it differs "
+            f"{describe_differing(differing, inputs)}. Nothing was written. Use "
+            "another preprocessing or student."
+        )
+
+
+def _tell_no_compiler(error: Exception, method: str, required: bool) -> None:
+    text = (
+        f"The C file was not compared with {method}, which takes a C compiler for this "
+        f"machine; {error}. Install one, name it in CC, or set check=False."
+    )
+    if required:
+        raise RuntimeError(text) from error
+    warn_caller(text)
