@@ -13,31 +13,16 @@ from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
 import numpy as np
-from narwhals.dependencies import is_pandas_dataframe as is_pandas
-from narwhals.dependencies import is_polars_dataframe as is_polars
+from narwhals import dependencies
 from scipy import sparse
 
 from ._sklearn import _num_samples, _safe_indexing
 from ._typing import AnyArray
 
-__all__ = [
-    "check_categories",
-    "check_names",
-    "check_same_table",
-    "concat_rows",
-    "count_columns",
-    "find_kind",
-    "is_missing",
-    "is_pandas",
-    "is_polars",
-    "list_categories",
-    "list_columns",
-    "refuse_empty",
-    "take_chunk",
-    "take_rows",
-]
-
 Kind = Literal["number", "boolean", "category", "string", "other"]
+
+is_pandas = dependencies.is_pandas_dataframe
+is_polars = dependencies.is_polars_dataframe
 
 # Columns -----------------------------------------------------------------------------
 

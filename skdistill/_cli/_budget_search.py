@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -20,8 +19,6 @@ from ._task import Task
 
 #: Splits of the rows to learn from; the teacher is fitted anew for each.
 _N_SPLITS = 3
-#: The name of a student that stands for the best candidate.
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -33,27 +30,6 @@ class Candidate:
     latency_us: float
     bytes: float
     chosen: bool
-
-
-def has_budget(options: Namespace) -> bool:
-    return options.max_latency_us is not None or options.max_bytes is not None
-
-
-def searches(options: Namespace) -> bool:
-    return has_budget(options) or options.student == AUTO
-
-
-def name_files(options: Namespace) -> tuple[Path, Path]:
-    """Return where the pickle goes, and where the ONNX model: one is `--out`."""
-    out = options.out
-    if name_deployment(options) == "onnx":
-        return out.with_suffix(".joblib"), out
-    return out, out.parent / f"{out.stem}.onnx"
-
-
-def name_deployment(options: Namespace) -> str:
-    """Return how the student is deployed: as the file's name says."""
-    return "onnx" if options.out.suffix == ".onnx" else "joblib"
 
 
 def strip_names(rows: Rows) -> Rows:
@@ -74,7 +50,7 @@ def search_students(
 
     `fit` fits the search and shows its progress.
     """
-    deployment, task = name_deployment(options), rows.task
+    deployment, task = options.deployment, rows.task
     scoring = {
         task.scoring: task.scoring,
         "latency": latency_scorer(deployment=deployment),
@@ -120,7 +96,7 @@ def format_candidates(
             f"{found.name:15}{loss:>8}{found.latency_us:18,.0f}"
             f"{found.bytes:10,.0f}{'  chosen' if found.chosen else ''}"
         )
-    prefix = "onnx_" if name_deployment(options) == "onnx" else ""
+    prefix = "onnx_" if options.deployment == "onnx" else ""
     over = [
         f"{cost:,.0f} {unit} instead of {limit:,.0f}"
         for cost, limit, unit in (

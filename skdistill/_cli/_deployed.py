@@ -12,7 +12,6 @@ from ..inspection._costs import compare_costs, measure_onnx_costs
 from ..inspection._evaluation_rows import BASELINE, STUDENT
 from ..inspection._report_html import format_page
 from ..metrics._costs import dump_deployed
-from ._budget_search import name_deployment, name_files
 from ._errors import Refusal, one_line
 from ._read_data import Rows
 
@@ -60,7 +59,7 @@ def choose_deployed(
         content = dump_deployed(model, "onnx", rows.X)
     except Exception as error:
         # A converter's own; or the file is not equal to the model, and not written.
-        if name_deployment(options) == "onnx":
+        if options.deployment == "onnx":
             raise Refusal(one_line(error)) from error
         return Deployed(name, model, found, None, one_line(error))
     if name == BASELINE:
@@ -74,10 +73,9 @@ def write_contents(
     options: Namespace, deployed: Deployed, report: Any
 ) -> tuple[dict[Path, bytes], list[str]]:
     """Return the contents of the files by name, and why others are missing."""
-    pickle, onnx = name_files(options)
-    contents, missing = {pickle: dump_deployed(deployed.model)}, []
+    contents, missing = {options.pickle: dump_deployed(deployed.model)}, []
     if deployed.onnx is not None:
-        contents[onnx] = deployed.onnx
+        contents[options.onnx] = deployed.onnx
     elif deployed.no_onnx:
         missing.append(f"No ONNX file: {deployed.no_onnx}")
     if not options.no_report:

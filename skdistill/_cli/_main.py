@@ -15,12 +15,7 @@ from sklearn.frozen import FrozenEstimator
 from .._files import write_files
 from .._progress import show_progress
 from ..inspection._report import encode_json
-from ._budget_search import (
-    Candidate,
-    search_students,
-    searches,
-    strip_names,
-)
+from ._budget_search import Candidate, search_students, strip_names
 from ._deployed import choose_deployed, write_contents
 from ._errors import Refusal, one_line
 from ._example import STUDENT as EXAMPLE_STUDENT
@@ -61,7 +56,7 @@ def _distil(options: argparse.Namespace) -> str:
     if options.data is None and teacher is None:
         teacher = make_teacher()
         options.student = options.student or EXAMPLE_STUDENT
-    elif searches(options) and teacher is None:
+    elif options.searches and teacher is None:
         rows = strip_names(rows)
     start = time.monotonic()
     try:
@@ -126,7 +121,7 @@ def _fit_distilled(
     With a budget, `options.student` is set to the name of the student chosen.
     """
     distilled = rows.task.distilled(teacher, random_state=options.seed)
-    if searches(options):
+    if options.searches:
         distilled, candidates = search_students(distilled, rows, options, _fit_visibly)
         options.student = next(found.name for found in candidates if found.chosen)
         return distilled, candidates

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from .._version import __version__
-from ._budget_search import AUTO, has_budget, name_deployment, name_files
 from ._deployed import explain_no_onnx
 from ._errors import Refusal
 from ._students import STUDENTS, VALUE_STUDENTS
@@ -66,7 +65,7 @@ def parse_options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--target")
     parser.add_argument("--task", choices=["auto", "classification", "regression"])
     parser.add_argument("--teacher", type=Path)
-    parser.add_argument("--student", choices=[*(STUDENTS | VALUE_STUDENTS), AUTO])
+    parser.add_argument("--student", choices=[*(STUDENTS | VALUE_STUDENTS), "auto"])
     parser.add_argument("--max-latency-us", type=_number(float, 0, math.inf))
     parser.add_argument("--max-bytes", type=_number(int, 1, math.inf))
     parser.add_argument("--seed", type=_number(int, 0, 2**32), default=0)
@@ -91,13 +90,21 @@ def parse_options(argv: list[str] | None) -> argparse.Namespace:
         parser.error(f"{options.data} needs --target, the column to predict")
     if options.test is not None and options.test_size is not None:
         parser.error("give either --test or --test-size, not both")
-    if has_budget(options) and options.student not in (None, AUTO):
+    budget = options.max_latency_us is not None or options.max_bytes is not None
+    if budget and options.student not in (None, "auto"):
         parser.error("a budget chooses the student itself: leave out --student")
-    if options.no_onnx and name_deployment(options) == "onnx":
+    out = options.out
+    options.deployment = "onnx" if out.suffix == ".onnx" else "joblib"
+    if options.no_onnx and options.deployment == "onnx":
         parser.error("--out names an ONNX file: leave out --no-onnx")
+    options.searches = budget or options.student == "auto"
+    # One of them is `--out`.
+    options.pickle, options.onnx = out, out.parent / f"{out.stem}.onnx"
+    if options.deployment == "onnx":
+        options.pickle, options.onnx = out.with_suffix(".joblib"), out
     options.task = options.task or "auto"
     options.test_size = options.test_size or 0.25
-    options.report = options.report or options.out.parent / "report.html"
+    options.report = options.report or out.parent / "report.html"
     return options
 
 
@@ -121,10 +128,11 @@ def _number(kind: type, low: float, high: float) -> Callable[[str], float]:
 
 def check_outputs(options: argparse.Namespace) -> None:
     """Refuse before the work what could not be written after it."""
-    if name_deployment(options) == "onnx" and (reason := explain_no_onnx()):
+    if options.deployment == "onnx" and (reason := explain_no_onnx()):
         raise Refusal(reason)
-    pickle, onnx = name_files(options)
-    outputs = [pickle] if options.no_onnx else [pickle, onnx]
+    outputs = [options.pickle]
+    if not options.no_onnx:
+        outputs.append(options.onnx)
     if not options.no_report:
         outputs.append(options.report)
     if options.json is not None:

@@ -23,7 +23,7 @@ from ..inspection._report_sections import (
     format_figure,
 )
 from ..inspection._report_text import format_table
-from ._budget_search import Candidate, format_candidates, name_deployment
+from ._budget_search import Candidate, format_candidates
 from ._deployed import Deployed
 from ._read_data import Rows
 from ._task import Task
@@ -133,7 +133,7 @@ def _tell_use(options: Namespace, rows: Rows, path: Path) -> list[str]:
     named = options.data is not None and isinstance(rows.X, np.ndarray)
     order = "  # an array, columns in the order of the file" if named else ""
     predict = f"  model.{rows.task.method}(rows){order}"
-    if name_deployment(options) == "onnx":
+    if options.deployment == "onnx":
         return [
             "To use it, by ONNX Runtime:",
             f"  from skdistill.export import {rows.task.served}",
