@@ -59,7 +59,7 @@ class _Parser(argparse.ArgumentParser):
         return _HELP
 
 
-def parse_options(argv: list[str] | None) -> argparse.Namespace:
+def _make_parser() -> _Parser:
     parser = _Parser(prog="skdistill", allow_abbrev=False)
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--target")
@@ -80,6 +80,12 @@ def parse_options(argv: list[str] | None) -> argparse.Namespace:
         parser.add_argument(flag, action="store_true")
     version = f"skdistill {__version__}"
     parser.add_argument("--version", action="version", version=version)
+    return parser
+
+
+def parse_options(argv: list[str] | None) -> argparse.Namespace:
+    """Return the options, checked, and what follows from them."""
+    parser = _make_parser()
     options = parser.parse_args(argv)
     if options.data is None and any(getattr(options, name) for name in _OF_FILES):
         parser.error(
