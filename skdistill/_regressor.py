@@ -166,10 +166,10 @@ class DistilledRegressor(RegressorMixin, Distilled):
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skdistill import DistilledRegressor
-    >>> X, y = make_friedman1(600, noise=2.0, random_state=0)
-    >>> network = MLPRegressor(hidden_layer_sizes=(32,), max_iter=300)
+    >>> X, y = make_friedman1(400, noise=2.0, random_state=0)
+    >>> network = MLPRegressor(hidden_layer_sizes=(16,), max_iter=300)
     >>> distilled = DistilledRegressor(
-    ...     teacher=ExtraTreesRegressor(),
+    ...     teacher=ExtraTreesRegressor(30),
     ...     student=make_pipeline(StandardScaler(), network),
     ...     random_state=0,
     ... ).fit(X, y)
@@ -190,7 +190,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
     >>> tree = DecisionTreeRegressor(min_samples_leaf=20)
     >>> distilled = DistilledRegressor(teacher, tree, quantiles=levels, random_state=0)
     >>> distilled.fit(X, y).predict(X).shape
-    (600, 3)
+    (400, 3)
     """
 
     def __init__(

@@ -123,7 +123,7 @@ def slim(estimator: Any) -> Any:
     >>> from skdistill.export import slim
     >>> X, y = load_iris(return_X_y=True)
     >>> student = MLPClassifier((64, 32), max_iter=20, tol=0.1, n_iter_no_change=5)
-    >>> distilled = DistilledClassifier(RandomForestClassifier(), student).fit(X, y)
+    >>> distilled = DistilledClassifier(RandomForestClassifier(20), student).fit(X, y)
     >>> slimmed = slim(distilled)
     >>> type(slimmed).__name__
     'MLPClassifier'

@@ -269,7 +269,7 @@ def distillation_report(
     >>> from skdistill.inspection import distillation_report
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> distilled = DistilledClassifier(
-    ...     RandomForestClassifier(50),
+    ...     RandomForestClassifier(20),
     ...     DecisionTreeClassifier(max_depth=4),
     ...     random_state=0,
     ... ).fit(X[:300], y[:300])

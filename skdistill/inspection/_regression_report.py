@@ -165,7 +165,7 @@ def regression_report(
     >>> from skdistill.inspection import regression_report
     >>> X, y = make_friedman1(800, random_state=0)
     >>> distilled = DistilledRegressor(
-    ...     ExtraTreesRegressor(50), DecisionTreeRegressor(max_depth=6), random_state=0
+    ...     ExtraTreesRegressor(20), DecisionTreeRegressor(max_depth=6), random_state=0
     ... ).fit(X[:500], y[:500])
     >>> report = regression_report(distilled, X[500:], y[500:], random_state=0)
     >>> sorted(report.models["student"])[-4:]

@@ -195,7 +195,7 @@ def test_it_learns_the_targets_of_fit(name, weighted):
     rows = rng.normal(size=(600, 2))
     distilled = DistilledClassifier(
         Constant(),
-        MLPClassifier((8,), learning_rate_init=0.01, max_iter=300, random_state=0),
+        MLPClassifier((8,), learning_rate_init=0.01, max_iter=150, random_state=0),
         augmenter=None,
         calibrate=False,
         random_state=0,
@@ -208,7 +208,7 @@ def test_it_learns_the_targets_of_fit(name, weighted):
         expected.set_params(temperature=1.0)
     expected.fit(rows, y, sample_weight=weight)
     pruned = prune(
-        *(distilled, rows, y), sample_weight=weight, tolerance=1, epochs=200, steps=1
+        *(distilled, rows, y), sample_weight=weight, tolerance=1, epochs=100, steps=1
     )
     served = pruned.estimator.predict_proba(rows)
     assert np.abs(served - distilled.predict_proba(rows)).max() > 0.1
