@@ -19,16 +19,20 @@ from ._task import Task
 
 #: Splits of the rows to learn from; the teacher is fitted anew for each.
 _N_SPLITS = 3
+#: Of so many rows to learn from, the first split tells enough, and so does one transfer
+#: set for all students: pilots for each would take most of the time.
+_MANY_ROWS = 2000
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Means over the splits, and whether it was chosen."""
+    """Means over the splits, how many these are, and whether it was chosen."""
 
     name: str
     loss: float
     latency_us: float
     bytes: float
+    n_splits: int
     chosen: bool
 
 
@@ -46,9 +50,9 @@ def search_students(
     options: Namespace,
     fit: Callable[[Any, Rows], None],
 ) -> tuple[Any, list[Candidate]]:
-    """Search the candidates by GridSearchCV, and refit the best within the budget.
+    """Search the candidates by GridSearchCV, and fit the best within the budget.
 
-    `fit` fits the search and shows its progress.
+    `fit` fits the search, and then the best, and shows its progress.
     """
     deployment, task = options.deployment, rows.task
     scoring = {
@@ -56,24 +60,34 @@ def search_students(
         "latency": latency_scorer(deployment=deployment),
         "bytes": size_scorer(deployment=deployment),
     }
+    students = [make(rows.X) for make in task.candidates.values()]
+    splitter = task.splitter(_N_SPLITS, shuffle=True, random_state=options.seed)
+    splits, searched = list(splitter.split(rows.X, rows.y)), clone(distilled)
+    if len(rows.y) >= _MANY_ROWS:
+        splits = splits[:1]
+        searched.set_params(pilot=0, augmenter="munge")
     with TemporaryDirectory() as folder:
         search = GridSearchCV(
             # The cache spares the next candidates the teacher of the split.
-            clone(distilled).set_params(memory=folder),
-            {"student": [make(rows.X) for make in task.candidates.values()]},
+            searched.set_params(memory=folder),
+            {"student": students},
             scoring=scoring,
-            refit=_make_refit(options, task),
-            cv=task.splitter(_N_SPLITS, shuffle=True, random_state=options.seed),
+            refit=False,
+            cv=splits,
             error_score="raise",
         )
         fit(search, rows)
-    results, best = search.cv_results_, search.best_index_
+    results = search.cv_results_
+    best = _choose_best(results, options, task)
     loss, latency, size = (-results[f"mean_test_{key}"] for key in scoring)
+    costs = zip(task.candidates, loss, latency, size, strict=True)
     candidates = [
-        Candidate(name, float(loss[k]), float(latency[k]), float(size[k]), k == best)
-        for k, name in enumerate(task.candidates)
+        Candidate(name, *map(float, figures), len(splits), k == best)
+        for k, (name, *figures) in enumerate(costs)
     ]
-    return search.best_estimator_.set_params(memory=None), candidates
+    chosen = clone(distilled).set_params(student=students[best])
+    fit(chosen, rows)
+    return chosen, candidates
 
 
 def format_candidates(
@@ -85,9 +99,11 @@ def format_candidates(
     """Return a table of the candidates; warn if the refitted one is over the budget."""
     if not candidates:
         return []
+    n_splits = candidates[0].n_splits
+    means = f"means over {n_splits} splits" if n_splits > 1 else "on a third"
     lines = [
         "",
-        f"Students tried, means over {_N_SPLITS} splits of the rows to learn from:",
+        f"Students tried, {means} of the rows to learn from:",
         f"{'':15}{task.loss_name:>8}  microseconds/row     bytes",
     ]
     for found in candidates:
@@ -117,14 +133,12 @@ def format_candidates(
     return lines
 
 
-def _make_refit(options: Namespace, task: Task) -> Callable[[Mapping[str, Any]], int]:
+def _choose_best(results: Mapping[str, Any], options: Namespace, task: Task) -> int:
+    if options.max_latency_us is None and options.max_bytes is None:
+        return int(np.argmax(results[f"mean_test_{task.scoring}"]))
+    named = [{"student": name} for name in task.candidates]
     budget = within_budget(task.scoring, options.max_latency_us, options.max_bytes)
-
-    def refit(results: Mapping[str, Any]) -> int:
-        named = [{"student": name} for name in task.candidates]
-        try:
-            return budget({**results, "params": named})
-        except ValueError as error:
-            raise Refusal(str(error)) from error
-
-    return refit
+    try:
+        return budget({**results, "params": named})
+    except ValueError as error:
+        raise Refusal(str(error)) from error

@@ -124,6 +124,22 @@ def test_one_teacher_a_split(frame):
 
 
 @pytest.mark.usefixtures("few")
+def test_many_rows_take_one_split(capsys):
+    X, y = make_classification(2700, 5, n_informative=3, random_state=0)
+    pd.DataFrame(X).assign(label=y).to_csv("data.csv", index=False)
+    FITS.clear()
+    assert run("--student", "auto", "--no-onnx", "--json", "report.json") == 0
+    # One split and the final fit, each also without a fifth, which judges.
+    assert sorted(FITS) == [1080, 1350, 1620, 2025]
+    tried = read_report()["candidates"]
+    assert {found["n_splits"] for found in tried} == {1}
+    # Without a budget the best is the one with the least loss.
+    best = min(tried, key=lambda found: found["log_loss"])
+    assert [found for found in tried if found["chosen"]] == [best]
+    assert "on a third of the rows to learn from" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("few")
 def test_fitted_teacher_gets_the_columns_of_its_fit(frame):
     X, y = frame.drop(columns="label"), frame["label"]
     joblib.dump(RandomForestClassifier(10).fit(X, y), "teacher.joblib")
