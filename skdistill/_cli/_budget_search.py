@@ -80,10 +80,17 @@ def search_students(
     results = search.cv_results_
     best = _choose_best(results, options, task)
     loss, latency, size = (-results[f"mean_test_{key}"] for key in scoring)
-    costs = zip(task.candidates, loss, latency, size, strict=True)
+    n_splits = len(splits)
     candidates = [
-        Candidate(name, *map(float, figures), len(splits), k == best)
-        for k, (name, *figures) in enumerate(costs)
+        Candidate(
+            name,
+            loss=float(loss[k]),
+            latency_us=float(latency[k]),
+            bytes=float(size[k]),
+            n_splits=n_splits,
+            chosen=k == best,
+        )
+        for k, name in enumerate(task.candidates)
     ]
     chosen = clone(distilled).set_params(student=students[best])
     fit(chosen, rows)
