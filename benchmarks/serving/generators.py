@@ -6,7 +6,7 @@ beforehand, since the others do no preprocessing. Each file is compiled by the s
 compiler (-std=c99 -O2) and called by the same loop, 500 test rows in turn; the time is
 that of the fastest turn. Bytes are those of code and tables; the difference is the
 largest of these rows against `predict_proba`, which the hard votes of emlearn's trees
-are far from. A model that a package does not do has no row. The 1,300 trees of letter, as nested ifs, take a compiler many minutes.
+are far from. A model that a package does not do has no row.
 
 The packages are optional: pip install m2cgen emlearn tl2cgen
 
