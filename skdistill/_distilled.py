@@ -73,7 +73,7 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
                 parts, data, splits, choice, teacher, oof, calibration, progress
             )
             student, tuned = fit_student(
-                parts, choice, train, transfer, validation, progress
+                parts, data, choice, train, transfer, validation, progress
             )
             shifted = shift_quantiles(student, held_out, parts.seeds.split)
         progress.finish()

@@ -34,7 +34,13 @@ from ._selection._choice import Choice
 from ._selection._hold_outs import Splits
 from ._selection._sampling import list_pilot_tables, student_split
 from ._soft_data import SoftDataset
-from ._students import fine_tune_student, scale_logits, seed_torch, shift_logits
+from ._students import (
+    fine_tune_student,
+    fit_chosen_length,
+    scale_logits,
+    seed_torch,
+    shift_logits,
+)
 from ._students import fit_student as fit_soft
 from ._tasks import ONE_THREAD
 from ._typing import FloatArray, IndexArray
@@ -338,6 +344,7 @@ def _label_stream(
 @ONE_THREAD
 def fit_student(
     parts: Parts,
+    data: Dataset,
     choice: Choice,
     train: SoftDataset,
     transfer: SoftDataset | SoftStream | None,
@@ -363,8 +370,15 @@ def fit_student(
         if parts.default_student:
             # No user has set its `max_iter`.
             warnings.simplefilter("ignore", ConvergenceWarning)
-        ends = validation if candidate.stops_early else None
-        student = fit_soft(student, train, transfer, ends)
+        ends = validation if candidate.validated else None
+        if candidate.n_updates is None or isinstance(transfer, SoftStream):
+            student = fit_soft(student, train, transfer, ends)
+        else:
+            assert ends is not None
+            student = fit_chosen_length(
+                *(student, train, transfer, ends, candidate.n_updates),
+                learns_all=data.validation is None and not parts.fine_tune,
+            )
         scale_logits(student, 1 / choice.student_calibration.temperature)
         shift_logits(student, choice.student_calibration.shift)
         choice.warn_if_worse(student)

@@ -100,12 +100,16 @@ class SoftDataset:
             weight = np.concatenate([_or_ones(d.weight, d) for d in (train, transfer)])
         if train.alpha is not None or transfer.alpha is not None:
             alpha = np.concatenate([_or_ones(d.alpha, d) for d in (train, transfer)])
+        params = train.params
+        if params and transfer.params:
+            params = {k: concat_rows(v, transfer.params[k]) for k, v in params.items()}
         return replace(
             train,
             X=concat_rows(train.X, transfer.X),
             targets=np.concatenate([train.targets, transfer.targets]),
             y=np.concatenate([train.y, transfer.y]),
             weight=weight,
+            params=params,
             alpha=alpha,
         )
 

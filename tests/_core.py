@@ -27,7 +27,6 @@ NET_WAYS = [
     "wide transfer set",
     "far transfer set",
     "true labels",
-    "true labels, stopped early",
 ]
 
 

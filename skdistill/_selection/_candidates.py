@@ -8,12 +8,16 @@ from typing import Any
 from .._dataset import Dataset
 from .._frames import take_rows
 from .._labels._calibration import Calibration
+from .._nested import last_step
 from .._outofcore._transfer_stream import TransferStream
 from .._parts import Parts
 from .._soft_data import SoftDataset
 from .._students import (
     blends_labels,
+    can_choose_length,
     choose_temperature,
+    count_final_epochs,
+    count_updates,
     learns_in_epochs,
     learns_mixtures,
     refits_leaves,
@@ -21,7 +25,7 @@ from .._students import (
 )
 from .._typing import FloatArray, IndexArray
 from ..transfer import Munge, Spunge
-from ..transfer._transfer_set import TransferSet, makes_rows
+from ..transfer._transfer_set import TransferSet, count_rows, makes_rows
 from ._hold_outs import Splits
 
 
@@ -42,6 +46,9 @@ class Candidate:
         Whether rows are learned with the labels of a teacher that was fitted on them.
     stops_early : bool
         Whether validation rows end the student's fit.
+    n_updates : int or None
+        The most updates of a network for which validation rows choose the epochs. None:
+        they do not.
     rows : TransferSet, TransferStream or None
         Rows beyond the training rows that the student learns.
     pilot_rows : tuple of TransferSet
@@ -54,6 +61,7 @@ class Candidate:
     temperature: float
     in_sample: bool = True
     stops_early: bool = False
+    n_updates: int | None = None
     rows: TransferSet | TransferStream | None = None
     pilot_rows: tuple[TransferSet, ...] = ()
 
@@ -70,7 +78,17 @@ class Candidate:
     @property
     def as_set(self) -> bool:
         """Whether it is the student's own fit on the true labels."""
-        return self.direct and not self.stops_early
+        return self.direct and not self.validated
+
+    @property
+    def shares(self) -> bool:
+        """Whether its pilot takes a share of the row visits of all."""
+        return self.n_updates is None and not self.as_set
+
+    @property
+    def validated(self) -> bool:
+        """Whether validation rows end the student's fit, or choose its length."""
+        return self.stops_early or self.n_updates is not None
 
 
 def list_candidates(
@@ -95,8 +113,11 @@ def list_candidates(
     # The mixture at another temperature needs a family that learns it.
     mixed = plain if learns_mixtures(student) else 1.0
     stops = validation_fraction(student, data.n_samples) is not None
+    n_updates = None if stops else _count_updates(parts, data, splits)
+    # The length of a fit over a transfer set is too long for noisy true labels.
+    limit = n_updates if alpha > 0 and splits.plan.leaves_most(data.n_samples) else None
     candidates = [
-        Candidate(name, sampler, alpha, synthetic, in_sample, stops)
+        Candidate(name, sampler, alpha, synthetic, in_sample, stops, limit)
         for name, sampler, in_sample in _list_samplers(estimator, parts, splits)
     ]
     blends = splits.chooses and estimator.alpha == "auto" and data.task.learns_labels
@@ -110,13 +131,23 @@ def list_candidates(
     if blends and not few:
         candidates.append(Candidate("half true labels", None, 0.5, mixed, True, stops))
     if blends:
-        candidates.append(Candidate("true labels", None, 0.0, 1.0, True, stops))
-        if network and not (stops or splits.small):
-            # The longer a network learns noisy labels, the worse it becomes, but it
-            # learns certain ones ever better; a tenth of few rows cannot tell when.
-            name = "true labels, stopped early"
-            candidates.append(Candidate(name, None, 0.0, 1.0, True, True))
+        true = Candidate("true labels", None, 0.0, 1.0, True, stops, n_updates)
+        candidates.append(true)
     return candidates
+
+
+def _count_updates(parts: Parts, data: Dataset, splits: Splits) -> int | None:
+    """Return the most updates of a network whose length validation rows choose.
+
+    They are those that it makes over a transfer set. The longer a network learns noisy
+    labels, the worse it becomes, but it learns certain ones ever better; a tenth of few
+    rows cannot tell when.
+    """
+    if splits.small or not can_choose_length(parts.student, data.codes):
+        return None
+    n_rows = data.n_samples + count_rows(data.n_samples, parts.n_synthetic, parts.ratio)
+    n_epochs = count_final_epochs(parts.student, n_rows)
+    return count_updates(last_step(parts.student), n_epochs or 1, n_rows)
 
 
 def _list_samplers(

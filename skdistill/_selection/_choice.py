@@ -112,14 +112,13 @@ def choose(
         given = (parts, data, splits, candidates, labels, calibration)
         found = run_pilots(*given, scores.weight)
         pilots, settings = known + found, (scores.complete, splits.small)
-        rivals = _drop_worse_direct(pilots, scores.weight)
-        chosen = choose_pilot(rivals, parts.student, scores.weight, *settings)
+        chosen = choose_pilot(pilots, parts.student, scores.weight, *settings)
         student, wider = None, []
         if parts.default_student and chosen.finalist:
             wider = run_wider(*given, chosen)
             student, chosen = _choose_width(chosen, wider, scores.weight)
             pilots += [pilot for _, pilot in wider]
-        harm = _describe_harm(chosen, rivals, scores, teacher)
+        harm = _describe_harm(chosen, pilots, scores, teacher)
         # On few rows most teachers are within the error of the student.
         if harm and (not splits.small or chosen.candidate.alpha == 0):
             warn_caller(harm)
@@ -149,7 +148,8 @@ def choose_pilot(
 
     - A network keeps a transfer set: of those within a standard error of the best, the
       furthest from the training rows, which repeats least of what the teacher has
-      memorised. One standard error is enough against it after a longer pilot.
+      memorised. After a longer pilot one standard error is enough against it, and for
+      true labels, with which distillation does no harm, any lead.
     - A student of which only the leaves are refitted, so that the trees are nearly the
       same, keeps the better of transfer set and true labels.
     - Other students, whose pilots are as long as their fit, keep the true labels, with
@@ -194,7 +194,9 @@ def choose_pilot(
     else:
         stays = direct or best
     lead, error = paired_difference(stays.losses, best.losses, weight)
-    certain = 1 if stays.finalist else CERTAIN
+    certain: float = CERTAIN
+    if stays.finalist:
+        certain = 0 if best is direct else 1
     return best if decides and lead > certain * error else stays
 
 
@@ -206,20 +208,6 @@ def _choose_width(
     student, pilot = min(rivals, key=lambda p: np.average(p[1].losses, weights=weight))
     lead, error = paired_difference(narrow.losses, pilot.losses, weight)
     return (student, pilot) if lead > error else (None, narrow)
-
-
-def _drop_worse_direct(pilots: list[Pilot], weight: FloatArray | None) -> list[Pilot]:
-    """Leave out the worse of two students of the true labels.
-
-    The student's own fit stays, unless early stopping is better by a standard error.
-    """
-    direct = [pilot for pilot in pilots if pilot.candidate.direct]
-    if len(direct) < 2:
-        return pilots
-    own, stopped = direct
-    lead, error = paired_difference(own.losses, stopped.losses, weight)
-    worse = own if lead > error else stopped
-    return [pilot for pilot in pilots if pilot is not worse]
 
 
 def _find_direct(pilots: list[Pilot]) -> Pilot | None:

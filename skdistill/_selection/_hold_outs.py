@@ -12,7 +12,11 @@ from sklearn.model_selection import check_cv
 from .._dataset import Dataset, draw_folds, split_rows
 from .._labels._members import is_vote
 from .._parts import Parts
-from .._students import can_shift_logits, learns_in_epochs, validation_fraction
+from .._students import (
+    can_choose_length,
+    can_shift_logits,
+    validation_fraction,
+)
 from .._typing import Split
 from .._warnings import warn_caller
 from ..transfer._transfer_set import PILOT_ROWS
@@ -55,6 +59,10 @@ class LabelPlan:
     def limited(self) -> bool:
         """Whether there is a limit at all."""
         return self.training < np.inf
+
+    def leaves_most(self, n_rows: int) -> bool:
+        """Whether most of what is learned are true labels, of so many training rows."""
+        return n_rows - self.training > min(self.training, n_rows) + self.transfer
 
 
 @dataclass(frozen=True)
@@ -272,12 +280,14 @@ def _draw_validation(
 ) -> Split | None:
     """Hold rows out for a student that stops early, or is tuned; validation rows serve.
 
-    And for a network that may turn out to learn the true labels: it stops early then.
+    And for a network that may turn out to learn the true labels, for as many epochs as
+    they ask.
     """
     fraction = validation_fraction(parts.student, data.n_samples)
     if fraction is None:
-        network = tries and learns_in_epochs(parts.student)
-        if not (estimator.fine_tune or network):
+        chooses = tries or estimator.max_labels is not None
+        chooses = chooses and can_choose_length(parts.student, data.codes)
+        if not (estimator.fine_tune or chooses):
             return None
         fraction = _VALIDATION_SHARE
     if data.validation is not None:

@@ -20,7 +20,9 @@ from .._labels._defaults import list_wider
 from .._parts import Parts
 from .._progress import raise_interrupts
 from .._students import (
+    SUM_OF_LENGTHS,
     count_final_epochs,
+    fit_chosen_length,
     fit_student,
     learns_in_epochs,
     limit_epochs,
@@ -39,6 +41,10 @@ _FIT_COST = 10
 #: So many transfer sets of a network get a second, longer pilot: the first ones of all
 #: candidates take half of the row visits.
 _FINALISTS = 2
+
+#: Where validation rows choose the length of a training, the pilot's lengths take so
+#: much of the updates of the final fit together.
+_LENGTHS_SHARE = 0.5 / SUM_OF_LENGTHS
 
 #: Pilots on fewer rows cost next to nothing, and decide nothing.
 _FEWEST = 100
@@ -194,7 +200,7 @@ def _run_round(
             rivals = [candidates[k] for k in wanted]
             n_rows, n_visits = len(split[0]), None
             if not splits.small:
-                n_sharing = n_shares or sum(not rival.as_set for rival in rivals)
+                n_sharing = n_shares or max(1, sum(rival.shares for rival in rivals))
                 n_rows, n_visits = _share_out(parts, data, split, rivals, n_sharing)
             chosen = draw_rows(data.codes[split[0]], n_rows, parts.seeds.pilots)
             task = _PilotTask(
@@ -210,6 +216,7 @@ def _run_round(
                 calibration,
                 splits.out_of_fold,
                 n_visits,
+                parts.pilot,
             )
             given, added = Shared(task), iter(said.transfer)
             rows = [c.pilot_rows[number] if c.pilot_rows else None for c in candidates]
@@ -253,6 +260,7 @@ class _PilotTask:
     calibration: Calibration | None
     out_of_fold: bool
     n_visits: float | None
+    pilot: float
 
 
 def _run_pilot(given: Shared, pair: Shared, n_threads: int | None) -> Pilot:
@@ -273,15 +281,23 @@ def _run_pilot(given: Shared, pair: Shared, n_threads: int | None) -> Pilot:
             weighted="sample_weight" in task.params,
         )
     student = share_cores(clone(task.student), n_threads)
-    if task.n_visits is not None and not candidate.as_set:
+    if task.n_visits is not None and candidate.shares:
         n_trained = train.n_labelled + (0 if transfer is None else transfer.n_samples)
         limit_epochs(student, max(1, round(task.n_visits / n_trained)))
     with seed_torch(student, task.torch_seed):
-        student = fit_student(student, train, transfer, validation)
+        if candidate.n_updates is None:
+            student = fit_student(student, train, transfer, validation)
+        else:
+            assert validation is not None
+            n_updates = round(_LENGTHS_SHARE * task.pilot * candidate.n_updates)
+            student = fit_chosen_length(
+                *(student, train, transfer, validation, n_updates), learns_all=True
+            )
         # A net draws when it predicts, too.
         scorer = share_cores(student, n_threads, alone=True)
         served = data.task.serve(scorer, data.take(held_out).X)
     to_end = task.n_visits is None and len(task.chosen) == len(task.labels)
+    to_end = to_end and candidate.n_updates is None
     candidate = replace(candidate, rows=None)
     losses = data.task.score(served, data.take_labels(held_out)[0])
     return Pilot(candidate, served, losses, to_end)
@@ -296,7 +312,7 @@ def _soften_pilot(task: _PilotTask, candidate: Candidate) -> tuple[Any, Any]:
     validation = None
     if candidate.stops_early and candidate.augmented:
         validation = soften_rows(data, held_out, task.held_out_labels, *settings)
-    elif candidate.stops_early:
+    elif candidate.validated:
         # Rows that end a student's fit would score it too well.
         split = split_rows(data.codes[rows], 0.1, task.split_seed)
         train, validation = (train.take(part) for part in split)

@@ -92,7 +92,7 @@ def sample_rows_of(
 
 def student_split(candidate: Candidate, parts: Parts, splits: Splits) -> Split | None:
     """Rows of the student's fit, and rows that end it or decide on its tuning."""
-    needed = parts.fine_tune or candidate.stops_early
+    needed = parts.fine_tune or candidate.validated
     return splits.validation if needed else None
 
 

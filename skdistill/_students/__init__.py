@@ -27,9 +27,17 @@ from ._properties import (
     shift_logits,
     weigh_served,
 )
+from ._training_length import (
+    SUM_OF_LENGTHS,
+    can_choose_length,
+    count_updates,
+    fit_chosen_length,
+)
 
 __all__ = [
+    "SUM_OF_LENGTHS",
     "blends_labels",
+    "can_choose_length",
     "can_scale_logits",
     "can_shift_logits",
     "check_fine_tuning",
@@ -37,8 +45,10 @@ __all__ = [
     "check_student",
     "choose_temperature",
     "count_final_epochs",
+    "count_updates",
     "encode_labels",
     "fine_tune_student",
+    "fit_chosen_length",
     "fit_part",
     "fit_student",
     "is_calibrated",

@@ -101,25 +101,43 @@ def _fit_pipeline(
     transfer: SoftDataset | SoftStream | None,
     validation: SoftDataset | None,
 ) -> Pipeline:
-    steps = student.steps[:-1]
-    name, learner = student.steps[-1]
-    if steps:
-        head = student[:-1]
-        params = dict(train.params or {})
-        if train.weight is not None:
-            params["sample_weight"] = train.weight
-        asked = get_routing_for_object(head).consumes("fit_transform", params)
-        X = head.fit_transform(train.X, train.y, **{k: params[k] for k in asked})
-        train = train.with_rows(X)
-        if validation is not None:
-            validation = validation.transform(head.transform)
-        if transfer is not None:
-            transfer = transfer.transform(head.transform)
-        # With a cache the pipeline fits copies of its steps.
-        steps = head.steps
-    learner = fit_student(learner, train, transfer, validation)
-    student.steps = [*steps, (name, learner)]
+    learner, *given = fit_head(student, train, transfer, validation)
+    return set_learner(student, fit_student(learner, *given))
+
+
+def set_learner(student: Pipeline, learner: Any) -> Pipeline:
+    """Put a fitted learner into the last step."""
+    student.steps = [*student.steps[:-1], (student.steps[-1][0], learner)]
     return student
+
+
+def fit_head(
+    student: Pipeline,
+    train: SoftDataset,
+    transfer: Any,
+    validation: SoftDataset | None,
+) -> tuple[Any, SoftDataset, Any, SoftDataset | None]:
+    """Fit the steps before the learner in place.
+
+    Return the learner, which is not fitted, and the rows as it is given them.
+    """
+    learner = student.steps[-1][1]
+    if len(student.steps) == 1:
+        return learner, train, transfer, validation
+    head = student[:-1]
+    params = dict(train.params or {})
+    if train.weight is not None:
+        params["sample_weight"] = train.weight
+    asked = get_routing_for_object(head).consumes("fit_transform", params)
+    X = head.fit_transform(train.X, train.y, **{k: params[k] for k in asked})
+    train = train.with_rows(X)
+    if validation is not None:
+        validation = validation.transform(head.transform)
+    if transfer is not None:
+        transfer = transfer.transform(head.transform)
+    # With a cache the pipeline fits copies of its steps.
+    student.steps = [*head.steps, student.steps[-1]]
+    return learner, train, transfer, validation
 
 
 # Parts of students -------------------------------------------------------------------

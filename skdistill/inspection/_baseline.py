@@ -5,9 +5,7 @@ A network trains as long as validation rows ask.
 
 from __future__ import annotations
 
-import math
 import warnings
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,33 +13,28 @@ from numpy.typing import NDArray
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._nested import (
-    replace_distilled,
-    split_pipeline,
-    transform_before,
-    weight_params,
-)
+from .._nested import last_step, replace_distilled, transform_before, weight_params
 from .._progress import raise_interrupts
 from .._soft_data import SoftDataset, one_hot
-from .._students import encode_labels, fit_part
-from .._students import fit_student as fit_soft
-from .._students._epochs import count_batch
+from .._students import (
+    can_choose_length,
+    count_updates,
+    encode_labels,
+    fit_chosen_length,
+    fit_part,
+)
 from .._value_data import make_values
+
+#: Share of the rows that choose the length of a network's training.
+_VALIDATION_SHARE = 0.2
 
 _TRAIN = (
     "Pass train=(X_train, y_train), the rows that the estimator was fitted on; or "
     "baseline=model, fitted on them; or baseline=None."
 )
-
-#: Fewer rows, or rows of a class, are too few to choose on.
-_MIN_ROWS, _MIN_CLASS_ROWS = 200, 10
-_VALIDATION_SHARE = 0.2
-#: The shortest training that is tried, in epochs, and the ratio of one to the next.
-_MIN_EPOCHS, _RATIO = 10, math.sqrt(2)
 
 
 def make_baseline(
@@ -97,6 +90,45 @@ def _fit_baseline(
     return replace_distilled(estimator, student), classes
 
 
+def fit_directly(
+    student: Any, fitted: Any, X: Any, y: NDArray[Any], weight: Any
+) -> Any:
+    """Return the student, fitted on the true labels alone.
+
+    A network of scikit-learn that learns by gradient steps trains as the distilled one
+    (`fitted`) did, at a falling learning rate, and at most for as many updates; how
+    many epochs, validation rows choose. Other students, and those of few rows, train as
+    they are set.
+    """
+    if is_regressor(student):
+        codes = np.zeros(len(y), dtype=int)
+        data: SoftDataset = make_values(X, y[:, None], y, weight=weight)
+    else:
+        classes, codes = np.unique(y, return_inverse=True)
+        data = SoftDataset(X, one_hot(codes, len(classes)), classes, y, weight)
+    with raise_interrupts(), warnings.catch_warnings():
+        # A length that is given does not ask for more.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if can_choose_length(student, codes):
+            network = last_step(fitted)
+            n_epochs = network.n_iter_
+            n_updates = count_updates(network, n_epochs, network.t_ / n_epochs)
+            split = train_test_split(
+                np.arange(len(y)),
+                test_size=_VALIDATION_SHARE,
+                stratify=codes,
+                random_state=0,
+            )
+            train, held_out = map(data.take, split)
+            return fit_chosen_length(
+                student, train, None, held_out, n_updates, learns_all=True
+            )
+        if is_regressor(student):
+            # A network learns standardised values, as the distilled one did.
+            return fit_part(student, data)
+        return student.fit(X, y, **weight_params(student, weight))
+
+
 def _read_train(train: Any) -> tuple[Any, NDArray[Any], Any]:
     if not isinstance(train, tuple | list) or len(train) not in (2, 3):
         received = "None" if train is None else type(train).__name__
@@ -119,87 +151,3 @@ def _copy_seeds(student: Any, fitted: Any, random_state: Any) -> None:
         if params[name] is None:
             seed = drawn if given.get(name) is None else given[name]
             student.set_params(**{name: seed})
-
-
-def fit_directly(
-    student: Any, fitted: Any, X: Any, y: NDArray[Any], weight: Any
-) -> Any:
-    """Return the student, fitted on the true labels alone.
-
-    A network of scikit-learn that learns by gradient steps trains as the distilled one
-    (`fitted`) did, at a falling learning rate, and at most for as many updates; how
-    many epochs, validation rows choose. Other students, and those of few rows, train as
-    they are set.
-    """
-    data = _read(student, X, y, weight)
-    with raise_interrupts(), warnings.catch_warnings():
-        # A length that is given does not ask for more.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        if _can_choose(split_pipeline(student)[1], y):
-            n_epochs = _choose_epochs(student, fitted, data)
-            return _fit_for_epochs(student, data, n_epochs)
-        if is_regressor(student):
-            # A network learns standardised values, as the distilled one did.
-            return fit_part(student, data)
-        return student.fit(X, y, **weight_params(student, weight))
-
-
-def _read(student: Any, X: Any, y: NDArray[Any], weight: Any) -> SoftDataset:
-    if is_regressor(student):
-        return make_values(X, y[:, None], y, weight=weight)
-    classes, codes = np.unique(y, return_inverse=True)
-    return SoftDataset(X, one_hot(codes, len(classes)), classes, y, weight)
-
-
-def _can_choose(network: Any, y: NDArray[Any]) -> bool:
-    is_network = isinstance(network, MLPClassifier | MLPRegressor)
-    if not is_network or network.solver == "lbfgs" or len(y) < _MIN_ROWS:
-        return False
-    counts = np.unique(y, return_counts=True)[1]
-    return is_regressor(network) or min(counts) >= _MIN_CLASS_ROWS
-
-
-def _choose_epochs(student: Any, fitted: Any, data: SoftDataset) -> int:
-    """Return the epochs with the lowest held-out loss, raised until it rises."""
-    strata = None if is_regressor(student) else data.y
-    train, held_out = train_test_split(
-        np.arange(data.n_samples),
-        test_size=_VALIDATION_SHARE,
-        stratify=strata,
-        random_state=0,
-    )
-    rows = data.take(held_out)
-    most = _count_epochs(split_pipeline(fitted)[1], data.n_samples)
-    n_steps = max(0, int(math.log(most / _MIN_EPOCHS, _RATIO)))
-    chosen, lowest = most, np.inf
-    for k in range(n_steps, -1, -1):
-        n_epochs = math.ceil(most / _RATIO**k)
-        model = _fit_for_epochs(clone(student), data.take(train), n_epochs)
-        loss = rows.measure(rows.ask(model))
-        if loss > lowest:
-            break
-        chosen, lowest = n_epochs, loss
-    return chosen
-
-
-def _fit_for_epochs(student: Any, data: SoftDataset, n_epochs: int) -> Any:
-    """Fit in place at a learning rate that falls to 0 over so many epochs."""
-    network = split_pipeline(student)[1]
-    given = {name: getattr(network, name) for name in ("max_iter", "early_stopping")}
-    network.set_params(max_iter=n_epochs, early_stopping=False)
-    # The rate falls where there is a transfer set: the last row stands for one.
-    first = np.arange(data.n_samples - 1)
-    last = data.take(np.array([data.n_samples - 1]))
-    student = fit_soft(student, replace(data, labelled=first), last)
-    split_pipeline(student)[1].set_params(**given)
-    return student
-
-
-def _count_epochs(fitted: Any, n_rows: int) -> int:
-    """Return the epochs on `n_rows` in which a fitted network's updates are made."""
-
-    def count_updates(n_rows: float) -> int:
-        return math.ceil(n_rows / count_batch(fitted, math.ceil(n_rows)))
-
-    n_updates = fitted.n_iter_ * count_updates(max(fitted.t_ / fitted.n_iter_, 1))
-    return math.ceil(n_updates / count_updates(n_rows))

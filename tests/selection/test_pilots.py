@@ -252,11 +252,13 @@ def test_out_of_fold_labels_are_computed_once_for_all(data):
 @pytest.mark.parametrize("pilot", [0.05, 0.3])
 def test_rows_that_a_network_visits_are_bounded(data, pilot, monkeypatch):
     X, y = data
-    visits = []
+    visits, lengths = [], []
 
     def note(network, X):
         if len(X) == 104:
             visits.append((network.t_, network.t_ / network.n_iter_))
+        if len(X) == 42:
+            lengths.append(network.t_)
         return predict_proba(network, X)
 
     # A pilot is fitted when it is asked about the rows that are held out.
@@ -272,10 +274,14 @@ def test_rows_that_a_network_visits_are_bounded(data, pilot, monkeypatch):
     # So is the student in the end.
     visits.pop()
     # The two best transfer sets have a second, longer pilot.
-    assert len(distilled.pilots_) == 5
-    assert len(visits) == 7
-    # The student's own fit on true labels is as long as it is set.
-    assert visits.pop(3) == (30 * 416, 416)
+    assert len(distilled.pilots_) == 4
+    assert len(visits) == 6
+    # A tenth of the rows chooses how long true labels are learned, of lengths that take
+    # half of a fit together, and an epoch at least.
+    n_seen, n_rows = visits.pop(3)
+    assert n_rows == 416
+    assert 416 <= n_seen <= max(416, pilot * 30 * 2080 / 2)
+    assert 374 <= sum(lengths) <= max(374, pilot * 30 * 2080 / 2)
     # Epochs are whole: rounding may add half of one to each.
     rounding = sum(n_rows for _, n_rows in visits) / 2
     assert sum(n for n, _ in visits) <= pilot * 30 * 2080 + rounding
@@ -327,10 +333,10 @@ def test_what_is_not_refitted_is_tried_all_the_same(data, kind):
 @pytest.mark.parametrize(
     ("params", "ways", "temperatures"),
     [
-        ({}, NET_WAYS, [1, 1, 1, 1, 1]),
+        ({}, NET_WAYS, [1, 1, 1, 1]),
         ({"alpha": 0.7}, [*NET_WAYS[:3], "training rows"], [1, 1, 1, 3]),
         ({"alpha": 0.0}, [*NET_WAYS[:3], "training rows"], [1, 1, 1, 1]),
-        ({"temperature": 2.0}, NET_WAYS, [2, 2, 2, 1, 1]),
+        ({"temperature": 2.0}, NET_WAYS, [2, 2, 2, 1]),
         ({"augmenter": None}, [], []),
         ({"augmenter": "munge"}, [], []),
     ],
@@ -407,26 +413,31 @@ def test_pilots_of_a_network_stop_on_rows_of_their_own(
     distilled = DistilledClassifier(
         GaussianNB(), make_pipeline(Watching(), network), random_state=0
     ).fit(X, y)
-    # A student that stops early itself has one way to learn true labels.
-    ways = NET_WAYS[:4] if early_stopping else NET_WAYS
-    assert [pilot["learns from"] for pilot in distilled.pilots_] == ways
+    assert [pilot["learns from"] for pilot in distilled.pilots_] == NET_WAYS
     *pilots, (final, (*others, compared)) = Watching.fits
-    assert len(pilots) == len(ways) + 2
-    for again, _ in pilots[len(ways) :]:
+    if not early_stopping:
+        # Rows of its own choose how long the true labels are learned; then it learns
+        # them, too.
+        first, (asked,) = pilots.pop(3)
+        assert not np.intersect1d(first, asked).size
+        np.testing.assert_array_equal(
+            np.sort(np.concatenate([first, asked])), np.sort(pilots[3][0])
+        )
+    assert len(pilots) == 6
+    for again, _ in pilots[4:]:
         assert any(np.array_equal(again, first) for first, _ in pilots[:3])
-    pilots = pilots[: len(ways)]
+    pilots = pilots[:4]
     held_out = np.setdiff1d(np.arange(520), np.concatenate([r for r, _ in pilots[:3]]))
     assert len(held_out) == 104
-    for way, (train, (*seen, asked)) in zip(ways, pilots, strict=True):
+    for way, (train, (*seen, asked)) in zip(NET_WAYS, pilots, strict=True):
         np.testing.assert_array_equal(asked, held_out)
         validation = [rows for rows in seen if not np.isin(rows, train).all()]
         for rows in validation:
             assert not np.intersect1d(rows, train).size
-        stops = early_stopping or way == "true labels, stopped early"
-        assert len(validation) == stops
+        assert len(validation) == early_stopping
         # Those on true labels are not compared on the rows that ended their fit.
-        direct = way.startswith("true labels")
-        if direct and stops:
+        direct = way == "true labels"
+        if direct and early_stopping:
             assert not np.intersect1d(validation[0], held_out).size
         assert len(seen) - len(validation) == (not direct)
     # In the end the student is compared with its pilot.

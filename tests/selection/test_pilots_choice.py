@@ -210,7 +210,7 @@ def test_weights_count_in_the_choice(student, ways, stays, better, monkeypatch):
     assert choose(monkeypatch, student, ways, losses, weight[::-1]) == better
 
 
-NEAR, WIDE, FAR, _, STOPPED = NET_WAYS
+NEAR, WIDE, FAR, _ = NET_WAYS
 
 
 @pytest.mark.parametrize(
@@ -221,17 +221,12 @@ NEAR, WIDE, FAR, _, STOPPED = NET_WAYS
         ({FAR: BASE - 0.01, NEAR: BASE + NOISE - 0.031}, NEAR),
         ({WIDE: BASE - 0.01, NEAR: BASE + NOISE - 0.029}, WIDE),
         ({FAR: BASE - 0.001, WIDE: BASE - 0.002}, WIDE),
-        ({"true labels": BASE + NOISE - 0.019}, WIDE),
-        ({"true labels": BASE + NOISE - 0.021}, "true labels"),
-        # The student's own fit on true labels, unless the other is certainly better.
-        ({STOPPED: BASE + NOISE - 0.019}, WIDE),
-        ({STOPPED: BASE + NOISE - 0.021}, STOPPED),
-        ({"true labels": BASE - 0.1, STOPPED: BASE + NOISE - 0.119}, "true labels"),
-        ({"true labels": BASE - 0.1, STOPPED: BASE + NOISE - 0.121}, STOPPED),
+        ({"true labels": BASE + NOISE + 0.001}, WIDE),
+        ({"true labels": BASE + NOISE - 0.001}, "true labels"),
     ],
 )
 def test_a_network_takes_the_furthest_of_equals(losses, chosen, monkeypatch):
-    """Of the two best transfer sets, unless the true labels are certainly better."""
+    """Of the two best transfer sets, unless the true labels are better."""
     assert choose(monkeypatch, NETWORK, NET_WAYS, losses) == chosen
 
 
@@ -242,19 +237,19 @@ def test_a_network_takes_the_furthest_of_equals(losses, chosen, monkeypatch):
 def test_a_wider_default_student_must_be_better_by_a_standard_error(
     lead, hidden, monkeypatch
 ):
-    first = [BASE, BASE, BASE, BASE + 1, BASE + 1]
+    first = [BASE, BASE, BASE, BASE + 1]
     wider = [BASE, BASE + NOISE - lead]
     Script(monkeypatch, Pipeline, Y500, [*first, BASE, BASE, *wider])
     distilled = DistilledClassifier(
         GaussianNB(), calibrate=False, n_synthetic=50, random_state=0
     ).fit(X500, Y500)
     assert distilled.student_[-1].hidden_layer_sizes == hidden
-    assert [pilot["learns from"] for pilot in distilled.pilots_[5:]] == [
+    assert [pilot["learns from"] for pilot in distilled.pilots_[4:]] == [
         "wide transfer set, 128-64 units",
         "wide transfer set, 128-128 units",
     ]
     (chosen,) = (k for k, pilot in enumerate(distilled.pilots_) if pilot["chosen"])
-    assert chosen == (6 if hidden == (128, 128) else 1)
+    assert chosen == (5 if hidden == (128, 128) else 1)
 
 
 @pytest.mark.slow
@@ -378,13 +373,13 @@ def test_a_network_learns_a_far_transfer_set_behind_steps_that_see_every_row(
     monkeypatch,
 ):
     # Far is the third candidate, and the first of the two with a second pilot.
-    calls = iter(range(7))
+    calls = iter(range(6))
 
     def predict_proba(network, X):
         proba = original(network, X)
         return (
             proba
-            if len(X) < 100 or next(calls, 2) in (2, 5)
+            if len(X) < 100 or next(calls, 2) in (2, 4)
             else np.full(proba.shape, 0.5)
         )
 

@@ -1,0 +1,120 @@
+"""A network's training for as many epochs as validation rows ask.
+
+The learning rate falls to 0 over the epochs, so that each length is a training of its
+own. Lengths grow until the loss of the validation rows rises.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline
+
+from .._nested import last_step
+from .._soft_data import SoftDataset
+from .._typing import IndexArray
+from ._epochs import count_batch
+from ._fit_student import fit_head, fit_student, set_learner
+
+#: Fewer rows, or rows of a class, are too few to choose on.
+_MIN_ROWS, _MIN_CLASS_ROWS = 200, 10
+
+#: The shortest training that is tried, in epochs, and the ratio of one to the next.
+_MIN_EPOCHS, _RATIO = 10, math.sqrt(2)
+
+#: All lengths up to the longest take so many times its updates together.
+SUM_OF_LENGTHS = 1 / (1 - 1 / _RATIO)
+
+
+def can_choose_length(student: Any, codes: IndexArray) -> bool:
+    """Whether validation rows can choose the student's training.
+
+    It is a network of scikit-learn that learns by gradient steps, and there are rows
+    enough: `codes` has the class of each, or 0.
+    """
+    network = last_step(student)
+    is_network = isinstance(network, MLPClassifier | MLPRegressor)
+    if not is_network or network.solver == "lbfgs" or len(codes) < _MIN_ROWS:
+        return False
+    counts = np.bincount(codes)
+    return bool(counts[counts > 0].min() >= _MIN_CLASS_ROWS)
+
+
+def count_updates(network: Any, n_epochs: float, n_rows: float) -> int:
+    """Return the updates that a network makes in so many epochs over so many rows."""
+    n_rows = max(1, round(n_rows))
+    return math.ceil(n_epochs * math.ceil(n_rows / count_batch(network, n_rows)))
+
+
+def fit_chosen_length(
+    student: Any,
+    train: SoftDataset,
+    transfer: SoftDataset | None,
+    validation: SoftDataset,
+    n_updates: int,
+    *,
+    learns_all: bool,
+) -> Any:
+    """Fit a network in place for as many epochs as validation rows ask.
+
+    Parameters
+    ----------
+    student : estimator
+        A network of scikit-learn, or a Pipeline that ends in one; unfitted.
+    train, transfer, validation
+        As in `fit_student`.
+    n_updates : int
+        The most updates of a training.
+    learns_all : bool
+        Whether the validation rows are learned as well, once the length is chosen.
+    """
+    n_epochs = _choose_epochs(student, train, transfer, validation, n_updates)
+    if learns_all:
+        train = train.join(validation)
+    return _fit_for_epochs(student, train, transfer, n_epochs)
+
+
+def _choose_epochs(
+    student: Any,
+    train: SoftDataset,
+    transfer: SoftDataset | None,
+    validation: Any,
+    n_updates: int,
+) -> int:
+    """Return the epochs with the lowest held-out loss, raised until it rises."""
+    if isinstance(student, Pipeline):
+        student = clone(student)
+        given = fit_head(student, train, transfer, validation)
+        return _choose_epochs(*given, n_updates=n_updates)
+    n_rows = train.n_labelled + (0 if transfer is None else transfer.n_samples)
+    most = math.ceil(n_updates / count_updates(student, 1, n_rows))
+    n_steps = max(0, int(math.log(most / _MIN_EPOCHS, _RATIO)))
+    chosen, lowest = most, np.inf
+    for k in range(n_steps, -1, -1):
+        n_epochs = math.ceil(most / _RATIO**k)
+        model = _fit_for_epochs(clone(student), train, transfer, n_epochs)
+        loss = validation.measure(validation.ask(model))
+        if loss > lowest:
+            break
+        chosen, lowest = n_epochs, loss
+    return chosen
+
+
+def _fit_for_epochs(
+    student: Any, train: SoftDataset, transfer: SoftDataset | None, n_epochs: int
+) -> Any:
+    """Fit in place at a learning rate that falls to 0 over so many epochs."""
+    if isinstance(student, Pipeline):
+        learner, train, transfer, _ = fit_head(student, train, transfer, None)
+        learner = _fit_for_epochs(learner, train, transfer, n_epochs)
+        return set_learner(student, learner)
+    given = {name: getattr(student, name) for name in ("max_iter", "early_stopping")}
+    student.set_params(max_iter=n_epochs, early_stopping=False)
+    if transfer is None:
+        # The rate falls where there is a transfer set, be it empty.
+        transfer = train.take(np.arange(0))
+    return fit_student(student, train, transfer).set_params(**given)
