@@ -152,7 +152,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     LGBMClassifier, whose trees are much the same with and without a transfer set, the
     better of the two. A network learns the two best transfer sets in longer pilots; it
     takes the furthest within a standard error, or true labels that are better; an
-    MLPClassifier learns those for as many epochs as a tenth of the rows asks.
+    MLPClassifier learns those for as many epochs as a fifth of the rows asks.
 
     With `X_val` its rows are held out, and pilots learn labels of the teacher itself.
 

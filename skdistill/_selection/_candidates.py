@@ -140,7 +140,7 @@ def _count_updates(parts: Parts, data: Dataset, splits: Splits) -> int | None:
     """Return the most updates of a network whose length validation rows choose.
 
     They are those that it makes over a transfer set. The longer a network learns noisy
-    labels, the worse it becomes, but it learns certain ones ever better; a tenth of few
+    labels, the worse it becomes, but it learns certain ones ever better; a fifth of few
     rows cannot tell when.
     """
     if splits.small or not can_choose_length(parts.student, data.codes):

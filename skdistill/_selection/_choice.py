@@ -102,17 +102,18 @@ def choose(
         said = np.concatenate([some.held_out for some in labels])
         teacher = scores.read_teacher(said, calibration)
         candidates = drop_needless(candidates, data, memorization)
-        known = []
+        known, said_losses = [], data.task.score(teacher, scores.y)
         network = learns_in_epochs(parts.student) and candidates[0].augmented
         if splits.small and network:
             # Its pilot would cost as much as the fit, in each fold. A network comes as
             # near to the teacher as few rows can tell.
             first, *candidates = candidates
-            known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
+            known = [Pilot(first, teacher, said_losses, False)]
         given = (parts, data, splits, candidates, labels, calibration)
         found = run_pilots(*given, scores.weight)
         pilots, settings = known + found, (scores.complete, splits.small)
-        chosen = choose_pilot(pilots, parts.student, scores.weight, *settings)
+        given_losses = (said_losses, scores.weight)
+        chosen = choose_pilot(pilots, parts.student, *given_losses, *settings)
         student, wider = None, []
         if parts.default_student and chosen.finalist:
             wider = run_wider(*given, chosen)
@@ -137,6 +138,7 @@ def choose(
 def choose_pilot(
     pilots: list[Pilot],
     student: Any,
+    teacher_losses: FloatArray,
     weight: FloatArray | None = None,
     decides: bool = True,
     small: bool = False,
@@ -149,7 +151,8 @@ def choose_pilot(
     - A network keeps a transfer set: of those within a standard error of the best, the
       furthest from the training rows, which repeats least of what the teacher has
       memorised. After a longer pilot one standard error is enough against it, and for
-      true labels, with which distillation does no harm, any lead.
+      true labels, with which distillation does no harm, any lead. These stay where the
+      teacher is no better: a student that gains with more rows and time passes it.
     - A student of which only the leaves are refitted, so that the trees are nearly the
       same, keeps the better of transfer set and true labels.
     - Other students, whose pilots are as long as their fit, keep the true labels, with
@@ -164,6 +167,8 @@ def choose_pilot(
         At least one.
     student : estimator
         What the pilots are short fits of.
+    teacher_losses : ndarray of shape (n_rows,)
+        Of the teacher's labels.
     weight : ndarray of shape (n_rows,) or None
         Weights of the held-out rows.
     decides : bool, default=True
@@ -189,14 +194,16 @@ def choose_pilot(
     if learns_in_epochs(student):
         finalists = [pilot for pilot in augmented if pilot.finalist]
         stays = find_furthest(finalists or augmented or pilots[:1])
+        if decides and finalists and direct is not None:
+            gain, _ = paired_difference(direct.losses, teacher_losses, weight)
+            lead, error = paired_difference(direct.losses, stays.losses, weight)
+            stays = stays if lead > (0 if gain > 0 else error) else direct
     elif refits_leaves(student):
         stays = find_best(augmented + ([] if direct is None else [direct]) or pilots)
     else:
         stays = direct or best
     lead, error = paired_difference(stays.losses, best.losses, weight)
-    certain: float = CERTAIN
-    if stays.finalist:
-        certain = 0 if best is direct else 1
+    certain = 1 if stays.finalist else CERTAIN
     return best if decides and lead > certain * error else stays
 
 

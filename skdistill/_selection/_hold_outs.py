@@ -25,6 +25,8 @@ from ..transfer._transfer_set import PILOT_ROWS
 _PILOT_SHARE = 0.2
 #: Share of the rows that end or judge the student's fit, where it does not say.
 _VALIDATION_SHARE = 0.1
+#: Share of those that choose its length: it learns them afterwards.
+LENGTH_SHARE = 0.2
 #: Folds of a small table, and how many rows, and rows of each class, they are worth it
 #: for: with fewer they decide nothing, and a fold lacks a class; rows of X_val as well.
 _N_FOLDS, _FEWEST_ROWS = 5, 50
@@ -289,7 +291,7 @@ def _draw_validation(
         chooses = chooses and can_choose_length(parts.student, data.codes)
         if not (estimator.fine_tune or chooses):
             return None
-        fraction = _VALIDATION_SHARE
+        fraction = _VALIDATION_SHARE if estimator.fine_tune else LENGTH_SHARE
     if data.validation is not None:
         return data.whole_split
     return split_rows(data.codes, fraction, parts.seeds.split)

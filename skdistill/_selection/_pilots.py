@@ -32,7 +32,7 @@ from .._tasks import Shared, share_cores
 from .._typing import FloatArray, IndexArray, Split
 from ..transfer._transfer_set import count_rows, take_part
 from ._candidates import Candidate, soften_rows, soften_transfer_set
-from ._hold_outs import Splits
+from ._hold_outs import LENGTH_SHARE, Splits
 from ._sampling import PILOT_RATIO
 
 #: What a row costs the fit of an ensemble, if it labels a row at 1.
@@ -314,7 +314,8 @@ def _soften_pilot(task: _PilotTask, candidate: Candidate) -> tuple[Any, Any]:
         validation = soften_rows(data, held_out, task.held_out_labels, *settings)
     elif candidate.validated:
         # Rows that end a student's fit would score it too well.
-        split = split_rows(data.codes[rows], 0.1, task.split_seed)
+        share = 0.1 if candidate.n_updates is None else LENGTH_SHARE
+        split = split_rows(data.codes[rows], share, task.split_seed)
         train, validation = (train.take(part) for part in split)
     if not candidate.in_sample and not task.out_of_fold:
         train = replace(train, labelled=np.arange(0))

@@ -257,7 +257,7 @@ def test_rows_that_a_network_visits_are_bounded(data, pilot, monkeypatch):
     def note(network, X):
         if len(X) == 104:
             visits.append((network.t_, network.t_ / network.n_iter_))
-        if len(X) == 42:
+        if len(X) == 84:
             lengths.append(network.t_)
         return predict_proba(network, X)
 
@@ -276,12 +276,12 @@ def test_rows_that_a_network_visits_are_bounded(data, pilot, monkeypatch):
     # The two best transfer sets have a second, longer pilot.
     assert len(distilled.pilots_) == 4
     assert len(visits) == 6
-    # A tenth of the rows chooses how long true labels are learned, of lengths that take
+    # A fifth of the rows chooses how long true labels are learned, of lengths that take
     # half of a fit together, and an epoch at least.
     n_seen, n_rows = visits.pop(3)
     assert n_rows == 416
     assert 416 <= n_seen <= max(416, pilot * 30 * 2080 / 2)
-    assert 374 <= sum(lengths) <= max(374, pilot * 30 * 2080 / 2)
+    assert 332 <= sum(lengths) <= max(332, pilot * 30 * 2080 / 2)
     # Epochs are whole: rounding may add half of one to each.
     rounding = sum(n_rows for _, n_rows in visits) / 2
     assert sum(n for n, _ in visits) <= pilot * 30 * 2080 + rounding

@@ -17,6 +17,7 @@ from _core import (
 from _samplers import Counting, Echo, Spy, forget_fits, number_rows
 from lightgbm import LGBMClassifier
 from sklearn.datasets import make_classification
+from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
@@ -150,7 +151,7 @@ SAMPLERS = {
 }
 
 
-def choose(monkeypatch, student, ways, losses, weight=None):
+def choose(monkeypatch, student, ways, losses, weight=None, teacher=None):
     """Return the name of the candidate that is chosen by these losses."""
     script = [losses.get(way, BASE) for way in ways]
     finalists = []
@@ -160,7 +161,11 @@ def choose(monkeypatch, student, ways, losses, weight=None):
         finalists = [script[k] for k in order[:2]]
     Script(monkeypatch, type(student), Y500, script + finalists)
     distilled = DistilledClassifier(
-        GaussianNB(), student, calibrate=False, n_synthetic=50, random_state=0
+        teacher or GaussianNB(),
+        student,
+        calibrate=False,
+        n_synthetic=50,
+        random_state=0,
     ).fit(X500, Y500, sample_weight=weight)
     assert [pilot["learns from"] for pilot in distilled.pilots_] == ways
     for pilot, loss in zip(distilled.pilots_, script, strict=True):
@@ -228,6 +233,17 @@ NEAR, WIDE, FAR, _ = NET_WAYS
 def test_a_network_takes_the_furthest_of_equals(losses, chosen, monkeypatch):
     """Of the two best transfer sets, unless the true labels are better."""
     assert choose(monkeypatch, NETWORK, NET_WAYS, losses) == chosen
+
+
+@pytest.mark.parametrize(("lead", "chosen"), [(0.019, "true labels"), (0.021, FAR)])
+def test_a_network_keeps_the_true_labels_where_the_teacher_is_no_better(
+    lead, chosen, monkeypatch
+):
+    """That of a teacher without columns is log 2, or .69."""
+    losses = {FAR: BASE + NOISE - lead}
+    teacher = DummyClassifier()
+    found = choose(monkeypatch, NETWORK, NET_WAYS, losses, teacher=teacher)
+    assert found == chosen
 
 
 @pytest.mark.parametrize(
