@@ -151,8 +151,10 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     takes the true labels unless another candidate is better by two standard errors; an
     LGBMClassifier, whose trees are much the same with and without a transfer set, the
     better of the two. A network learns the two best transfer sets in longer pilots; it
-    takes the furthest within a standard error, or true labels that are better; an
-    MLPClassifier learns those for as many epochs as a fifth of the rows asks.
+    takes the furthest within a standard error, or true labels that are better by one;
+    at all, where the teacher's advantage over them is within one; and where it has
+    none, unless a set is better by one. An MLPClassifier learns them for as many epochs
+    as a fifth of the rows asks.
 
     With `X_val` its rows are held out, and pilots learn labels of the teacher itself.
 

@@ -102,18 +102,19 @@ def choose(
         said = np.concatenate([some.held_out for some in labels])
         teacher = scores.read_teacher(said, calibration)
         candidates = drop_needless(candidates, data, memorization)
-        known, said_losses = [], data.task.score(teacher, scores.y)
+        known = []
         network = learns_in_epochs(parts.student) and candidates[0].augmented
         if splits.small and network:
             # Its pilot would cost as much as the fit, in each fold. A network comes as
             # near to the teacher as few rows can tell.
             first, *candidates = candidates
-            known = [Pilot(first, teacher, said_losses, False)]
+            known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
         given = (parts, data, splits, candidates, labels, calibration)
         found = run_pilots(*given, scores.weight)
         pilots, settings = known + found, (scores.complete, splits.small)
-        given_losses = (said_losses, scores.weight)
-        chosen = choose_pilot(pilots, parts.student, *given_losses, *settings)
+        direct = _find_direct(pilots)
+        lead = 1 if direct is None else scores.rate_advantage(teacher, direct)
+        chosen = choose_pilot(pilots, parts.student, scores.weight, *settings, lead)
         student, wider = None, []
         if parts.default_student and chosen.finalist:
             wider = run_wider(*given, chosen)
@@ -138,10 +139,10 @@ def choose(
 def choose_pilot(
     pilots: list[Pilot],
     student: Any,
-    teacher_losses: FloatArray,
     weight: FloatArray | None = None,
     decides: bool = True,
     small: bool = False,
+    advantage: int = 1,
 ) -> Pilot:
     """Return the pilot that the held-out rows prefer, in their loss.
 
@@ -150,9 +151,9 @@ def choose_pilot(
 
     - A network keeps a transfer set: of those within a standard error of the best, the
       furthest from the training rows, which repeats least of what the teacher has
-      memorised. After a longer pilot one standard error is enough against it, and for
-      true labels, with which distillation does no harm, any lead. These stay where the
-      teacher is no better: a student that gains with more rows and time passes it.
+      memorised. After a longer pilot one standard error is enough against it, and any
+      lead of the true labels where the teacher's over them is not certain. They stay
+      where it has none: a student that gains with more rows and time passes it.
     - A student of which only the leaves are refitted, so that the trees are nearly the
       same, keeps the better of transfer set and true labels.
     - Other students, whose pilots are as long as their fit, keep the true labels, with
@@ -167,14 +168,15 @@ def choose_pilot(
         At least one.
     student : estimator
         What the pilots are short fits of.
-    teacher_losses : ndarray of shape (n_rows,)
-        Of the teacher's labels.
     weight : ndarray of shape (n_rows,) or None
         Weights of the held-out rows.
     decides : bool, default=True
         Whether the held-out rows may overrule what stays: they have every class.
     small : bool, default=False
         Whether they are the pilots of a small table.
+    advantage : {-1, 0, 1}, default=1
+        Whether the teacher is better than a student of the true labels: 1: certainly,
+        0: within a standard error, -1: it is not.
     """
 
     def find_best(some: list[Pilot]) -> Pilot:
@@ -195,9 +197,8 @@ def choose_pilot(
         finalists = [pilot for pilot in augmented if pilot.finalist]
         stays = find_furthest(finalists or augmented or pilots[:1])
         if decides and finalists and direct is not None:
-            gain, _ = paired_difference(direct.losses, teacher_losses, weight)
             lead, error = paired_difference(direct.losses, stays.losses, weight)
-            stays = stays if lead > (0 if gain > 0 else error) else direct
+            stays = stays if lead > -advantage * error else direct
     elif refits_leaves(student):
         stays = find_best(augmented + ([] if direct is None else [direct]) or pilots)
     else:

@@ -104,6 +104,13 @@ class Scores(ABC):
         lead, error = self.compare(direct.losses, losses)
         return lead > error
 
+    def rate_advantage(self, teacher: FloatArray, direct: Pilot) -> int:
+        """Return 1 where the teacher is better, 0 by less than an error, else -1."""
+        if self.has_advantage(teacher, direct):
+            return 1
+        losses = self._data.task.score(teacher, self.y)
+        return 0 if self.compare(direct.losses, losses)[0] > 0 else -1
+
     def calibrate(self, pilot: Pilot, teacher: FloatArray) -> Calibration:
         """Return what calibrates the student, as its pilot shows."""
         return Calibration(1.0)
