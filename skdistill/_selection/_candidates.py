@@ -100,12 +100,9 @@ def list_candidates(
     given = estimator.temperature
     # A transfer set shows the teacher's function where no label could, and needs no
     # softening for it (`benchmarks/quality/quality.py`).
-    synthetic = 1.0 if given == "auto" else float(given)
-    plain = (
-        choose_temperature(student, data.task.n_columns)
-        if given == "auto"
-        else synthetic
-    )
+    synthetic = plain = 1.0 if given == "auto" else float(given)
+    if given == "auto":
+        plain = choose_temperature(student, data.task.n_columns)
     # Rows that no teacher is asked for learn their true labels.
     refused = splits.plan.limited and not learns_mixtures(student)
     if alpha == 0 or refused:
@@ -117,8 +114,8 @@ def list_candidates(
     # The length of a fit over a transfer set is too long for noisy true labels.
     limit = n_updates if alpha > 0 and splits.plan.leaves_most(data.n_samples) else None
     candidates = [
-        Candidate(name, sampler, alpha, synthetic, in_sample, stops, limit)
-        for name, sampler, in_sample in _list_samplers(estimator, parts, splits)
+        Candidate(name, sampler, alpha, synthetic, own, stops, limit if own else None)
+        for name, sampler, own in _list_samplers(estimator, parts, splits)
     ]
     blends = splits.chooses and estimator.alpha == "auto" and data.task.learns_labels
     blends = blends and blends_labels(student)

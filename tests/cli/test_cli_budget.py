@@ -123,6 +123,7 @@ def test_one_teacher_a_split(frame):
     assert sorted(FITS) == [*splits, n_rows]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_many_rows_take_one_split(capsys):
     X, y = make_classification(2700, 5, n_informative=3, random_state=0)
