@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from _common_checks import parametrize_with_common_checks
 from _core import PLAIN
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
@@ -31,7 +32,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import (
     check_sample_weight_equivalence_on_dense_data,
-    parametrize_with_checks,
 )
 
 from skdistill import DistilledClassifier
@@ -105,9 +105,7 @@ def expected_failures(estimator):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("small_default_teacher")
-@parametrize_with_checks(
-    list(COMBINATIONS.values()), expected_failed_checks=expected_failures
-)
+@parametrize_with_common_checks(COMBINATIONS, expected_failures)
 def test_common_checks(estimator, check):
     check(estimator)
 

@@ -35,10 +35,6 @@ def _make_sgd(kind: str) -> Any:
     return TransformedTargetRegressor(sgd, transformer=scaled)
 
 
-def _make_ensemble(name: str, kind: str, *args: Any, **params: Any) -> Any:
-    return getattr(ensemble, f"{name}{kind}")(*args, **params)
-
-
 def _make_tree(kind: str, **params: Any) -> Any:
     return getattr(tree, f"DecisionTree{kind}")(min_samples_leaf=5, **params)
 
@@ -59,34 +55,25 @@ def _make_lightgbm(kind: str, **params: Any) -> Any:
     return _make_boosted("lightgbm", f"LGBM{kind}", **given)
 
 
-def _make_xgboost(kind: str) -> Any:
-    return _make_boosted("xgboost", f"XGB{kind}", n_estimators=50, n_jobs=1)
-
-
-def _make_catboost(kind: str) -> Any:
-    given = {"iterations": 50, "thread_count": 1, "verbose": 0}
-    return _make_boosted("catboost", f"CatBoost{kind}", **given)
-
-
 def _list_students(kind: str) -> Makers:
-    makers: dict[str, Callable[[str], Any]] = {
-        "logistic" if kind == "Classifier" else "linear": _make_linear,
-        "sgd": _make_sgd,
-        "tree": _make_tree,
-        "forest": lambda kind: _make_ensemble(
-            "RandomForest", kind, 50, min_samples_leaf=2
-        ),
-        "extratrees": lambda kind: _make_ensemble(
-            "ExtraTrees", kind, 50, min_samples_leaf=2
-        ),
-        "hist": lambda kind: _make_ensemble("HistGradientBoosting", kind, max_iter=50),
-        "lightgbm": _make_lightgbm,
-        "xgboost": _make_xgboost,
-        "catboost": _make_catboost,
+    forest = {"n_estimators": 50, "min_samples_leaf": 2}
+    xgboost = {"n_estimators": 50, "n_jobs": 1}
+    catboost = {"iterations": 50, "thread_count": 1, "verbose": 0}
+    hist = f"HistGradientBoosting{kind}"
+    makers: dict[str, Callable[[], Any]] = {
+        "logistic" if kind == "Classifier" else "linear": lambda: _make_linear(kind),
+        "sgd": lambda: _make_sgd(kind),
+        "tree": lambda: _make_tree(kind),
+        "forest": lambda: getattr(ensemble, f"RandomForest{kind}")(**forest),
+        "extratrees": lambda: getattr(ensemble, f"ExtraTrees{kind}")(**forest),
+        "hist": lambda: getattr(ensemble, hist)(max_iter=50),
+        "lightgbm": lambda: _make_lightgbm(kind),
+        "xgboost": lambda: _make_boosted("xgboost", f"XGB{kind}", **xgboost),
+        "catboost": lambda: _make_boosted("catboost", f"CatBoost{kind}", **catboost),
     }
 
-    def prepend(X: Any, make: Callable[[str], Any]) -> Pipeline:
-        return _prepend_columns(X, make(kind))
+    def prepend(X: Any, make: Callable[[], Any]) -> Pipeline:
+        return _prepend_columns(X, make())
 
     # The default student, which the estimator builds itself.
     students: Makers = {"mlp": lambda X: None}

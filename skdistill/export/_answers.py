@@ -112,6 +112,31 @@ def describe_difference(
     )
 
 
+def refuse_value_loss(
+    what: str,
+    before: dict[str, float],
+    after: dict[str, float],
+    tolerance: float,
+    truth: Any,
+) -> None:
+    """Raise where the RMSE, or the pinball loss, rose by more than the tolerance.
+
+    That is a share of the standard deviation of the true values.
+
+    Raises
+    ------
+    ValueError
+        It did; both losses are named.
+    """
+    key = "pinball" if "pinball" in before else "rmse"
+    if after[key] - before[key] > tolerance * np.std(truth) + 1e-12:
+        raise ValueError(
+            f"{what} may cost at most tolerance={tolerance:g} of the standard "
+            f"deviation in {key}; on the rows given it rose from {before[key]:.6g} to "
+            f"{after[key]:.6g}. Ask for less, pass more rows, or raise the tolerance."
+        )
+
+
 def refuse_loss(
     what: str, before: dict[str, float], after: dict[str, float], tolerance: float
 ) -> None:

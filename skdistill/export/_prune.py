@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier
+from sklearn.base import is_regressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from .._nested import (
     find_distilled,
@@ -15,12 +17,13 @@ from .._nested import (
     transform_before,
 )
 from .._students import scale_logits, shift_logits
-from ._answers import ask, refuse_loss
+from ._answers import ask, refuse_loss, refuse_value_loss
 from ._libraries import is_from
 from ._prune_networks import prune_network
 from ._prune_trees import keep_first_trees
 from ._slim import slim
 from ._soft_data import can_label, label_by_itself, make_soft_data
+from .onnx._values import ask_values, score_values
 
 
 class Pruned(NamedTuple):
@@ -31,7 +34,8 @@ class Pruned(NamedTuple):
     estimator : estimator
         A stock estimator, slimmed.
     before, after : dict
-        ``accuracy`` and ``log_loss`` (nats).
+        ``accuracy`` and ``log_loss`` (nats); of a regressor ``rmse`` and ``r2``, or
+        ``pinball`` where it serves quantiles and `y` is given.
     """
 
     estimator: Any
@@ -53,30 +57,33 @@ def prune(
 ) -> Pruned:
     """Make a copy of a fitted model smaller.
 
-    An :class:`~sklearn.neural_network.MLPClassifier` or a skorch net made of linear
-    layers loses hidden units: `steps` times, those with the smallest product of
+    An :class:`~sklearn.neural_network.MLPClassifier` or
+    :class:`~sklearn.neural_network.MLPRegressor`, or a skorch net made of linear
+    layers, loses hidden units: `steps` times, those with the smallest product of
     incoming and outgoing weights [1]_, after which the rest is trained on the soft
-    targets. The matrices shrink, so the model is smaller and faster everywhere.
-    GradientBoostingClassifier, LightGBM, XGBoost and CatBoost keep their first rounds,
-    forests and bagging their first trees.
+    targets, a regressor by the squared error. The matrices shrink, so the model is
+    smaller and faster everywhere. Gradient boosting, LightGBM, XGBoost and CatBoost
+    keep their first rounds, forests and bagging their first trees.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted; a :class:`~skdistill.DistilledClassifier` makes the soft targets
-        again from its `teacher_`, any other model from its own `predict_proba` (see
-        Notes).
+        Fitted; a :class:`~skdistill.DistilledClassifier` or
+        :class:`~skdistill.DistilledRegressor` makes the soft targets again from its
+        `teacher_`, any other model from its own answers (see Notes).
     X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Rows to train on and to score; labels are not needed.
     y : array-like of shape (n_samples,), default=None
-        True labels to score against. None: those that the estimator predicts.
+        True labels, or values, to score against. None: those that the estimator
+        predicts.
     sample_weight : array-like of shape (n_samples,), default=None
         Row weights for training, as in `fit`; the scores do without.
     sparsity : float in (0, 1), default=0.5
         Share to remove of a network's weights (by the same share of each hidden
         layer's units), or of the rounds or trees.
     tolerance : float, default=0.002
-        How much accuracy may be lost on the rows.
+        How much accuracy may be lost on the rows; by how much the RMSE of a
+        regressor may rise, in standard deviations of the values.
     steps : int, default=4
         In how many steps units are removed.
     epochs : int or None, default=None
@@ -96,15 +103,15 @@ def prune(
     TypeError
         A model of another kind.
     ValueError
-        A parameter is out of range, or more accuracy was lost than `tolerance`.
+        A parameter is out of range, or more was lost than `tolerance`.
 
     Notes
     -----
-    A network in a DistilledClassifier learns what `fit` would make of the rows with
+    A network in a distilled estimator learns what `fit` would make of the rows with
     its teacher, calibration, alpha, temperature and sampler, out-of-fold labels and
-    `X_unlabeled` aside. A student learns from its own probabilities where that can't
-    be done: it was fitted on stored probabilities, or true labels had a share and `y`
-    is not given.
+    `X_unlabeled` aside. A student learns from its own answers where that can't be
+    done: it was fitted on stored ones, true labels had a share and `y` is not given,
+    or it serves quantiles.
 
     References
     ----------
@@ -131,11 +138,11 @@ def prune(
     """
     _check_parameters(sparsity, steps, epochs)
     served = slim(estimator)
-    answers = ask(served, X)
-    labels = answers.label if y is None else np.asarray(y)
-    before = answers.score(labels)
+    score, labels = _make_score(estimator, served, X, y)
+    before = score(served)
     learner = split_pipeline(served)[1]
-    if isinstance(learner, MLPClassifier) or is_from(learner, "skorch"):
+    dense = isinstance(learner, MLPClassifier | MLPRegressor)
+    if dense or is_from(learner, "skorch"):
         if random_state is None:
             random_state = learner.get_params().get("random_state")
         pruned = _retrain_smaller(
@@ -150,9 +157,27 @@ def prune(
         )
     else:
         pruned = map_learner(served, X, lambda m, _: keep_first_trees(m, sparsity))
-    after = ask(pruned, X).score(labels)
-    refuse_loss(f"sparsity={sparsity:g}", before, after, tolerance)
+    after, what = score(pruned), f"sparsity={sparsity:g}"
+    if is_regressor(served):
+        refuse_value_loss(what, before, after, tolerance, labels)
+    else:
+        refuse_loss(what, before, after, tolerance)
     return Pruned(slim(pruned), before, after)
+
+
+def _make_score(
+    estimator: Any, served: Any, X: Any, y: Any
+) -> tuple[Callable[[Any], dict[str, float]], Any]:
+    """Return what scores a model on the rows, and the labels that it scores against."""
+    if not is_regressor(served):
+        labels = ask(served, X).label if y is None else np.asarray(y)
+        return lambda model: ask(model, X).score(labels), labels
+    if y is None:
+        values, levels = ask_values(served, X), None
+    else:
+        levels = getattr(find_distilled(estimator), "quantiles", None)
+        values = np.asarray(y, dtype=float)
+    return lambda model: score_values(ask_values(model, X), values, levels), values
 
 
 def _check_parameters(sparsity: float, steps: int, epochs: int | None) -> None:
@@ -179,19 +204,22 @@ def _retrain_smaller(
     scale, shift = 1.0, None
     if distilled is not None and can_label(distilled, y):
         data = make_soft_data(distilled, X, y, weight, random_state)
-        scale = distilled.student_calibration_ / data.temperature
-        shift = distilled.student_shift_
+        if not is_regressor(distilled):
+            scale = distilled.student_calibration_ / data.temperature
+            shift = distilled.student_shift_
     else:
         data = label_by_itself(model, X, weight)
 
     def shrink(network: Any, rows: Any) -> Any:
-        shift_logits(network, None if shift is None else -shift)
-        scale_logits(network, scale)
+        if not is_regressor(network):
+            shift_logits(network, None if shift is None else -shift)
+            scale_logits(network, scale)
         prune_network(
             network, data.with_rows(rows), random_state=random_state, **settings
         )
-        scale_logits(network, 1 / scale)
-        shift_logits(network, shift)
+        if not is_regressor(network):
+            scale_logits(network, 1 / scale)
+            shift_logits(network, shift)
         return network
 
     pruned = map_learner(slim(model), data.X, shrink)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from functools import partial
 from itertools import pairwise
@@ -11,17 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import bisect
 from sklearn.base import clone
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 
 from .._sklearn import _safe_indexing
 from .._soft_data import SoftDataset
+from .._students._fit_student import find_family
+from .._students._mlp import RATE_SHARE
 from ._libraries import find_nonlinearity
 from ._slim import slim
 
 #: Soft targets below this are left out of the weighted copies: all but the likely
 #: classes of a row would make it as many rows as there are classes.
 _LEAST_TARGET = 1e-4
+
+Network = MLPClassifier | MLPRegressor
 
 #: Rows of a batch, and batches after each step unless `epochs` is given.
 _BATCH, _UPDATES = 200, 1000
@@ -40,7 +45,7 @@ def prune_network(
 
     Parameters
     ----------
-    network : MLPClassifier or skorch net
+    network : MLPClassifier, MLPRegressor or skorch net
         The module of a net is a sequence of linear layers and activations.
     data : SoftDataset
         What to train on after each step.
@@ -54,7 +59,8 @@ def prune_network(
     """
     if epochs is None:
         epochs = max(5, math.ceil(_UPDATES * _BATCH / data.n_samples))
-    prune = _prune_mlp if isinstance(network, MLPClassifier) else _prune_skorch
+    dense = isinstance(network, Network)
+    prune = _prune_mlp if dense else _prune_skorch
     rng = check_random_state(random_state)
     prune(network, data, partial(_plan_widths, sparsity, steps), epochs, rng)
     return network
@@ -94,22 +100,42 @@ def _choose_units(
     return np.sort(strongest)
 
 
-# MLPClassifier -----------------------------------------------------------------------
+# scikit-learn ------------------------------------------------------------------------
 
 
 def _prune_mlp(
-    network: MLPClassifier, data: SoftDataset, plan: Any, epochs: int, rng: Any
+    network: MLPClassifier | MLPRegressor,
+    data: SoftDataset,
+    plan: Any,
+    epochs: int,
+    rng: Any,
 ) -> None:
     sizes = [len(network.coefs_[0]), *(len(bias) for bias in network.intercepts_)]
+    train = _train_mlp if isinstance(network, MLPClassifier) else _train_regressor
     for widths in plan(sizes):
         for layer, width in enumerate(widths):
             _remove_units(network, layer, width)
         network.set_params(hidden_layer_sizes=tuple(widths))
         if epochs:
-            _train_mlp(network, data, epochs, rng)
+            train(network, data, epochs, rng)
 
 
-def _remove_units(network: MLPClassifier, layer: int, count: int) -> None:
+def _train_regressor(
+    network: MLPRegressor, data: SoftDataset, epochs: int, rng: Any
+) -> None:
+    """Minimise the squared error by the learner of `fit`, at the full learning rate."""
+    rate = network.learning_rate_init / RATE_SHARE
+    given: dict[str, Any] = {"learning_rate_init": rate, "random_state": rng}
+    if network.solver == "lbfgs":
+        given["solver"] = "adam"
+    trained = copy.copy(network).set_params(**given)
+    trained = find_family(trained).fine_tune(trained, data, epochs)
+    network.coefs_, network.intercepts_ = trained.coefs_, trained.intercepts_
+
+
+def _remove_units(
+    network: MLPClassifier | MLPRegressor, layer: int, count: int
+) -> None:
     coefs, intercepts = network.coefs_, network.intercepts_
     kept = _choose_units(coefs[layer], coefs[layer + 1], count)
     coefs[layer] = np.ascontiguousarray(coefs[layer][:, kept])

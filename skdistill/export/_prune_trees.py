@@ -7,12 +7,23 @@ from typing import Any
 
 from sklearn.ensemble import (
     BaggingClassifier,
+    BaggingRegressor,
     ExtraTreesClassifier,
+    ExtraTreesRegressor,
     GradientBoostingClassifier,
+    GradientBoostingRegressor,
     RandomForestClassifier,
+    RandomForestRegressor,
 )
 
 from ._libraries import is_from
+
+_BAGGING = BaggingClassifier | BaggingRegressor
+_BOOSTING = GradientBoostingClassifier | GradientBoostingRegressor
+_FORESTS = (
+    *(ExtraTreesClassifier, ExtraTreesRegressor),
+    *(RandomForestClassifier, RandomForestRegressor),
+)
 
 
 def keep_first_trees(model: Any, sparsity: float) -> Any:
@@ -23,13 +34,13 @@ def keep_first_trees(model: Any, sparsity: float) -> Any:
     TypeError
         The trees of the model are not public.
     """
-    if isinstance(model, GradientBoostingClassifier):
+    if isinstance(model, _BOOSTING):
         model.estimators_ = model.estimators_[: _count(model.n_estimators_, sparsity)]
         model.n_estimators_ = len(model.estimators_)
-    elif isinstance(model, RandomForestClassifier | ExtraTreesClassifier):
+    elif isinstance(model, _FORESTS):
         model.set_params(n_estimators=_count(len(model.estimators_), sparsity))
         model.estimators_ = model.estimators_[: model.n_estimators]
-    elif isinstance(model, BaggingClassifier):
+    elif isinstance(model, _BAGGING):
         model.set_params(n_estimators=_count(len(model.estimators_), sparsity))
         model.estimators_ = model.estimators_[: model.n_estimators]
         model.estimators_features_ = model.estimators_features_[: model.n_estimators]
@@ -45,8 +56,8 @@ def keep_first_trees(model: Any, sparsity: float) -> Any:
         model.shrink(ntree_end=_count(model.tree_count_, sparsity))
     else:
         raise TypeError(
-            "prune takes MLPClassifier, a skorch net, a forest, bagging, "
-            "GradientBoostingClassifier, LightGBM, XGBoost or CatBoost, received "
+            "prune takes networks of scikit-learn and skorch, a forest, bagging, "
+            "gradient boosting, LightGBM, XGBoost or CatBoost, received "
             f"{type(model).__name__}. Fit it smaller, with fewer or smaller trees."
         )
     return model

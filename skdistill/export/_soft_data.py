@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 
 from .._dataset import Dataset, class_priors
 from .._labels._calibration import Calibration
 from .._labels._soft_targets import clip_probabilities
-from .._labels._task import Classification
+from .._labels._task import Classification, Regression
 from .._labels._teacher import Labeller
 from .._selection._candidates import Candidate, soften_rows, soften_transfer_set
 from .._soft_data import SoftDataset
 from .._students import learns_in_epochs
 from .._tasks import read_tasks
 from .._typing import FloatArray
+from .._value_data import as_columns, make_values
 from ..transfer._transfer_set import choose_ratio, make_transfer_set
 from ._answers import ask
 
@@ -25,33 +26,29 @@ from ._answers import ask
 def make_soft_data(
     distilled: Any, X: Any, y: Any, weight: FloatArray | None, random_state: Any
 ) -> SoftDataset:
-    """Label rows by the `teacher_` of a DistilledClassifier, and synthetic ones.
+    """Label rows by the `teacher_` of a distilled estimator, and synthetic ones.
 
     Parameters
     ----------
-    distilled : DistilledClassifier
+    distilled : DistilledClassifier or DistilledRegressor
         Fitted; see `can_label`.
     X : rows
         As the estimator takes them.
     y : array-like of shape (n_samples,) or None
-        True labels. None: those that the teacher predicts.
+        True labels, or values. None: those that the teacher predicts.
     weight : ndarray of shape (n_samples,) or None
         Row weights.
     random_state : int, RandomState or None
         For the sampler.
     """
-    classes = distilled.classes_
-    task = Classification(classes, np.full(len(classes), 1 / len(classes)))
-    teacher = Labeller(distilled.teacher_, task, read_tasks(distilled), None)
-    proba = teacher.label(X)
-    codes = proba.argmax(axis=1) if y is None else task.encode(y)
-    task = Classification(classes, class_priors(codes, len(classes), weight))
-    data = Dataset(X, classes[codes], task, codes, weight)
+    read = _read_values if is_regressor(distilled) else _read_classes
+    data, teacher, proba = read(distilled, X, y, weight)
     # Where true labels have a share, one fixed target exists at temperature 1 alone.
-    temperature = distilled.temperature_ if distilled.alpha_ == 1 else 1.0
+    softened = distilled.alpha_ == 1 and not is_regressor(distilled)
+    temperature = distilled.temperature_ if softened else 1.0
     candidate = Candidate("fit", distilled.augmenter_, distilled.alpha_, temperature)
     calibration = None
-    if distilled.calibration_ is not None:
+    if getattr(distilled, "calibration_", None) is not None:
         scalar, shift = distilled.calibration_, distilled.calibration_shift_
         calibration = Calibration(scalar, shift)
     params = {} if weight is None else {"sample_weight": weight}
@@ -68,7 +65,7 @@ def make_soft_data(
         None,
         distilled.n_synthetic,
         random_state,
-        choose_ratio(learns_in_epochs(distilled.student_), len(classes)),
+        choose_ratio(learns_in_epochs(distilled.student_), data.task.n_columns),
     )
     assert transfer is not None
     labels = teacher.label(transfer.X)
@@ -78,16 +75,48 @@ def make_soft_data(
     return train.join(extra)
 
 
+def _read_classes(
+    distilled: Any, X: Any, y: Any, weight: FloatArray | None
+) -> tuple[Dataset, Labeller, FloatArray]:
+    """Return rows with classes, the teacher, and what it says of the rows."""
+    classes = distilled.classes_
+    task = Classification(classes, np.full(len(classes), 1 / len(classes)))
+    teacher = Labeller(distilled.teacher_, task, read_tasks(distilled), None)
+    proba = teacher.label(X)
+    codes = proba.argmax(axis=1) if y is None else task.encode(y)
+    task = Classification(classes, class_priors(codes, len(classes), weight))
+    return Dataset(X, classes[codes], task, codes, weight), teacher, proba
+
+
+def _read_values(
+    distilled: Any, X: Any, y: Any, weight: FloatArray | None
+) -> tuple[Dataset, Labeller, FloatArray]:
+    """Return rows with values, the teacher, and what it says of the rows."""
+    if y is None:
+        y = distilled.teacher_.predict(X)
+    task = Regression(np.asarray(y, dtype=float), weight)
+    teacher = Labeller(distilled.teacher_, task, read_tasks(distilled), None)
+    codes = np.zeros(len(y), dtype=np.intp)
+    data = Dataset(X, np.asarray(y, dtype=float), task, codes, weight)
+    return data, teacher, teacher.label(X)
+
+
 def can_label(distilled: Any, y: Any) -> bool:
     """Whether what the student learned can be made again.
 
-    Not where there is no teacher, or true labels had a share and are not given.
+    Not where there is no teacher, true labels had a share and are not given, or
+    quantiles were shifted to cover.
     """
+    if getattr(distilled, "quantiles", None) is not None:
+        return False
     return distilled.teacher_ is not None and (distilled.alpha_ == 1 or y is not None)
 
 
 def label_by_itself(estimator: Any, X: Any, weight: NDArray[Any] | None) -> SoftDataset:
-    """Return rows with the probabilities that a model serves itself."""
+    """Return rows with the probabilities, or values, that a model serves itself."""
+    if is_regressor(estimator):
+        values = np.asarray(estimator.predict(X), dtype=float)
+        return make_values(X, as_columns(values), values, weight=weight)
     answers = ask(estimator, X)
     proba = np.asarray(answers.proba, dtype=float)
     targets = clip_probabilities(proba, proba.mean(axis=0))

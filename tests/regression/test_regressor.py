@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from _common_checks import parametrize_with_common_checks
 from _samplers import Echo
 from _values import ALONE, Recorder, make_values
 from lightgbm import LGBMRegressor
@@ -31,7 +32,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import (
     check_sample_weight_equivalence_on_dense_data,
-    parametrize_with_checks,
 )
 
 from skdistill import DistilledClassifier, DistilledRegressor, FunctionRegressor
@@ -453,9 +453,7 @@ def expected_failures(estimator):
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(
-    list(COMBINATIONS.values()), expected_failed_checks=expected_failures
-)
+@parametrize_with_common_checks(COMBINATIONS, expected_failures)
 def test_common_checks_of_regressors(estimator, check):
     check(estimator)
 
@@ -468,8 +466,8 @@ def count_rows_too(estimator):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(
-    [DistilledRegressor(**ALONE)], expected_failed_checks=count_rows_too
+@parametrize_with_common_checks(
+    {"defaults": DistilledRegressor(**ALONE)}, count_rows_too
 )
 def test_common_checks_of_the_default_regressor(estimator, check):
     check(estimator)

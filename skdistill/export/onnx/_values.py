@@ -23,7 +23,7 @@ from ..._labels._quantiles import rate_quantiles
 from ..._nested import find_distilled, split_pipeline, transform_before
 from ..._typing import FloatArray
 from ..._value_data import as_columns
-from .._answers import describe_difference
+from .._answers import describe_difference, refuse_value_loss
 from .._libraries import import_for_onnx
 from ._dense import ACTIVATIONS, Dense, emit_folded, emit_hidden
 from ._emit_table import emit_features
@@ -82,14 +82,7 @@ def export_values(
         before, after = (
             score_values(part, truth, scored) for part in (expected, found)
         )
-        key = "rmse" if scored is None else "pinball"
-        if after[key] - before[key] > tolerance * np.std(truth) + 1e-12:
-            raise ValueError(
-                f"quantize={quantize!r} may cost at most tolerance={tolerance:g} of "
-                f"the standard deviation in {key}; on the rows given it rose from "
-                f"{before[key]:.6g} to {after[key]:.6g}. Pass more rows, or "
-                "raise the tolerance."
-            )
+        refuse_value_loss(f"quantize={quantize!r}", before, after, tolerance, truth)
         entries["quantization"] = {"kind": quantize, "scores": [before, after]}
     return model, np.empty(0), inputs, entries
 

@@ -1,0 +1,126 @@
+"""`prune` of regressors: fewer units or trees, nearly the same values."""
+
+import numpy as np
+import pytest
+from lightgbm import LGBMRegressor
+from sklearn.ensemble import (
+    BaggingRegressor,
+    ExtraTreesRegressor,
+    GradientBoostingRegressor,
+    RandomForestRegressor,
+)
+from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdistill import DistilledRegressor
+from skdistill.export import prune
+from skdistill.transfer import Munge
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(300, 4))
+SIGNAL = 1e3 + 50 * X[:, 0] + 20 * np.abs(X[:, 1])
+Y = SIGNAL + RNG.normal(size=300)
+PAIR = np.column_stack([Y, -X[:, 2]])
+
+
+def distil(y, **params):
+    network = MLPRegressor(hidden_layer_sizes=(24, 12), max_iter=40, random_state=0)
+    student = make_pipeline(StandardScaler(), network)
+    teacher = ExtraTreesRegressor(10, random_state=0)
+    params = {"pilot": 0, "augmenter": None, "random_state": 0, **params}
+    return DistilledRegressor(teacher, student, **params).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def distilled():
+    return distil(Y)
+
+
+def test_units_are_removed_and_scores_are_those_of_scikit_learn(distilled):
+    pruned = prune(distilled, X, Y, tolerance=0.1, epochs=30, random_state=0)
+    network = pruned.estimator[-1]
+    assert type(network) is MLPRegressor
+    assert network.hidden_layer_sizes == tuple(len(b) for b in network.intercepts_[:-1])
+    n_weights = sum(w.size for w in network.coefs_)
+    assert n_weights == pytest.approx(0.5 * (4 * 24 + 24 * 12 + 12), rel=0.1)
+    for scores, model in (
+        (pruned.before, distilled.student_),
+        (pruned.after, pruned.estimator),
+    ):
+        values = model.predict(X)
+        assert scores["rmse"] == pytest.approx(root_mean_squared_error(Y, values))
+        assert scores["r2"] == pytest.approx(r2_score(Y, values))
+    for key, value in MLPRegressor(hidden_layer_sizes=(24, 12)).get_params().items():
+        if key not in ("hidden_layer_sizes", "max_iter", "random_state"):
+            assert network.get_params()[key] == value
+
+
+def test_training_repairs_what_removing_breaks(distilled):
+    settings = {"tolerance": np.inf, "sparsity": 0.7, "random_state": 0}
+    bare = prune(distilled, X, Y, epochs=0, **settings).after["rmse"]
+    assert prune(distilled, X, Y, epochs=30, **settings).after["rmse"] < bare / 2
+
+
+def test_it_learns_what_the_teacher_says(distilled):
+    # True values that say the opposite change the score alone.
+    settings = {"tolerance": np.inf, "epochs": 5, "random_state": 0}
+    given = prune(distilled, X, -Y, **settings).estimator.predict(X)
+    expected = prune(distilled, X, **settings).estimator.predict(X)
+    assert distilled.alpha_ == 1
+    np.testing.assert_allclose(given, expected)
+    assert np.corrcoef(expected, SIGNAL)[0, 1] > 0.9
+
+
+def test_without_labels_the_estimator_is_its_own_standard(distilled):
+    pruned = prune(distilled.student_, X, tolerance=0.2, epochs=20, random_state=0)
+    assert pruned.before == {"rmse": 0.0, "r2": 1.0}
+    off = pruned.estimator.predict(X) - distilled.student_.predict(X)
+    assert pruned.after["rmse"] == pytest.approx(np.sqrt(np.mean(off**2)))
+
+
+def test_dead_units_cost_nothing():
+    network = MLPRegressor(hidden_layer_sizes=(8,), max_iter=5, random_state=0).fit(
+        X, Y
+    )
+    network.coefs_[1][::2] = 0
+    expected = network.predict(X)
+    found = prune(network, X, Y, epochs=0, tolerance=0).estimator
+    assert found.coefs_[0].shape == (4, 4)
+    np.testing.assert_allclose(found.predict(X), expected, rtol=1e-6)
+
+
+def test_several_outputs_and_synthetic_rows():
+    est = distil(PAIR, augmenter=Munge(), n_synthetic=1)
+    pruned = prune(est, X, PAIR, tolerance=0.2, epochs=5, random_state=0)
+    assert pruned.estimator.predict(X).shape == PAIR.shape
+    assert len(pruned.estimator[-1].intercepts_[0]) < 24
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        RandomForestRegressor(8, random_state=0),
+        ExtraTreesRegressor(8, random_state=0),
+        BaggingRegressor(n_estimators=8, random_state=0),
+        GradientBoostingRegressor(n_estimators=8, random_state=0),
+        LGBMRegressor(n_estimators=8, n_jobs=1, verbose=-1),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_the_first_trees_are_kept(model):
+    pruned = prune(model.fit(X, Y), X, Y, tolerance=np.inf).estimator
+    # Of all of these, the first trees do not depend on how many follow.
+    expected = type(model)(**{**model.get_params(), "n_estimators": 4}).fit(X, Y)
+    np.testing.assert_allclose(pruned.predict(X), expected.predict(X))
+
+
+def test_refused(distilled):
+    with pytest.raises(ValueError, match="of the standard deviation in rmse; on the"):
+        prune(distilled, X, Y, sparsity=0.9, epochs=0)
+    with pytest.raises(TypeError, match="received KNeighborsRegressor"):
+        prune(KNeighborsRegressor().fit(X, Y), X, Y)
