@@ -8,10 +8,13 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -20,14 +23,28 @@ import joblib
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
-from threadpoolctl import threadpool_limits
-
-#: BLAS with one thread: its sums depend on the number of threads, which each backend of
-#: joblib sets in its own way.
-ONE_THREAD = threadpool_limits.wrap(limits=1, user_api="blas")
+from threadpoolctl import ThreadpoolController
 
 #: Attempts at a call whose scattered data was lost with a worker.
 _TRIES = 4
+
+
+@contextmanager
+def limit_threads(**limits: int) -> Iterator[None]:
+    """Limit the threads of `blas` and `openmp` libraries in a block or a function."""
+    with _find_pools(len(sys.modules)).limit(limits=limits):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _find_pools(n_modules: int) -> ThreadpoolController:
+    """Find the libraries anew, which takes 5 ms, where a module was imported since."""
+    return ThreadpoolController()
+
+
+#: BLAS with one thread: its sums depend on the number of threads, which each backend of
+#: joblib sets in its own way.
+ONE_THREAD = limit_threads(blas=1)
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,7 @@ class Tasks:
         sets.
         """
         n_threads = self.count_threads(n_tasks)
-        with threadpool_limits(1, user_api="blas"):
+        with limit_threads(blas=1):
             if n_threads is None:
                 for args in calls:
                     yield function(*args)
@@ -138,7 +155,7 @@ def _run_parallel(
 
 
 def _run_limited(n_threads: int, function: Any, *args: Any) -> Any:
-    with threadpool_limits({"openmp": n_threads, "blas": 1}):
+    with limit_threads(openmp=n_threads, blas=1):
         return function(*args)
 
 

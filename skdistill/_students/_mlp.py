@@ -22,10 +22,10 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import validate_data
-from threadpoolctl import threadpool_limits
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
+from .._tasks import limit_threads
 from .._typing import FloatArray
 from ._epochs import (
     Epoch,
@@ -203,7 +203,7 @@ class MLPLearner(SoftLearner):
         optimizer = OPTIMIZERS[tuned.solver](tuned, network.params)
         rng = check_random_state(tuned.random_state)
         repeat = repeat_rows(tuned, self.read(tuned, rows), rng)
-        with threadpool_limits(1, user_api="blas"):
+        with limit_threads(blas=1):
             for epoch in islice(repeat, epochs):
                 n_seen += run_epoch(tuned, network, optimizer, epoch)[1]
                 optimizer.end_epoch(n_seen)
@@ -236,7 +236,7 @@ def _fit_epochs(
     training = Training(student, network, optimizer, held_out)
     falls = limit is not None and student.solver == "adam"
     rate = find_highest_rate(student) if falls else None
-    with threadpool_limits(1, user_api="blas"):
+    with limit_threads(blas=1):
         training.run(repeat(rng), limit or student.max_iter, rate)
     network.params[:] = training.best_params
     record = {
@@ -269,7 +269,7 @@ def _fit_lbfgs(student: MLPClassifier, rows: SoftRows) -> FittedNetwork:
             gradient += network.gradient
         return loss, gradient
 
-    with threadpool_limits(1, user_api="blas"):
+    with limit_threads(blas=1):
         result = minimize_lbfgs(student, objective, network.params.copy())
     network.params[:] = result.x
     n_iter = min(result.nit, student.max_iter)
