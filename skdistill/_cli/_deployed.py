@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..export._libraries import import_for_onnx
-from ..inspection._costs import compare_costs, measure_onnx_costs
+from ..inspection._costs import compare_costs, export_measured
 from ..inspection._evaluation_rows import BASELINE, STUDENT
 from ..inspection._report_html import format_page
 from ..metrics._costs import dump_deployed
@@ -55,18 +55,15 @@ def choose_deployed(
     found = dict(figures[name])
     if options.no_onnx:
         return Deployed(name, model, found)
-    try:
-        content = dump_deployed(model, "onnx", rows.X)
-    except Exception as error:
-        # A converter's own; or the file is not equal to the model, and not written.
-        if options.deployment == "onnx":
-            raise Refusal(one_line(error)) from error
-        return Deployed(name, model, found, None, one_line(error))
+    content = report._onnx
     if name == BASELINE:
-        found |= measure_onnx_costs(model, rows.X_test)
-    if found["onnx_error"]:
-        return Deployed(name, model, found, None, found["onnx_error"])
-    return Deployed(name, model, found, content)
+        content, costs = export_measured(model, rows.X_test)
+        found |= costs
+    # A converter's own; or the file is not equal to the model, and not written.
+    reason = "" if content else one_line(found["onnx_error"])
+    if reason and options.deployment == "onnx":
+        raise Refusal(reason)
+    return Deployed(name, model, found, content, reason)
 
 
 def write_contents(

@@ -152,15 +152,16 @@ def list_wider(student: Pipeline, X: Any, n_classes: int) -> list[Pipeline]:
     n_inputs = columns.transform(_safe_indexing(X, slice(0, 1))).shape[1]
     n_outputs = n_classes if n_classes > 2 else 1
 
-    def count_weights(hidden: tuple[int, ...]) -> int:
-        sizes = n_inputs, *hidden, n_outputs
-        return sum((a + 1) * b for a, b in pairwise(sizes))
-
     return [
         clone(student).set_params(mlp__hidden_layer_sizes=hidden)
         for hidden in _HIDDEN[1:]
-        if count_weights(hidden) <= _MAX_WEIGHTS
+        if count_weights(n_inputs, *hidden, n_outputs) <= _MAX_WEIGHTS
     ]
+
+
+def count_weights(*sizes: int) -> int:
+    """Count weights and intercepts of layers between these numbers of units."""
+    return sum((before + 1) * after for before, after in pairwise(sizes))
 
 
 def prepare_columns(X: Any) -> Any:

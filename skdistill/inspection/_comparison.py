@@ -10,7 +10,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from .._nested import find_deployed, find_distilled, replace_distilled, split_pipeline
-from ._costs import compare_costs, measure_costs, measure_onnx_costs
+from ._costs import compare_costs, export_measured, measure_costs
 from ._evaluation_rows import BASELINE, STUDENT, TEACHER, Rows
 from ._intervals import measure_gains
 
@@ -72,7 +72,8 @@ def compare(
         name: {**measure(name), **measure_costs(model, X)}
         for name, model in models.items()
     }
-    figures[STUDENT] |= measure_onnx_costs(models[STUDENT], X)
+    onnx, costs = export_measured(models[STUDENT], X)
+    figures[STUDENT] |= costs
     return {
         "n_rows": len(rows.weight),
         "models": figures,
@@ -88,4 +89,5 @@ def compare(
         "pilots": copy.deepcopy(distilled.pilots_),
         "_rows": rows,
         "_baseline": models.get(BASELINE),
+        "_onnx": onnx,
     }

@@ -7,12 +7,10 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_regressor
 
 from .._nested import list_members
 from .._sklearn import _num_samples
-from ..export import OnnxClassifier, OnnxRegressor
-from ..metrics._costs import dump_deployed, time_predictions
+from ..metrics._costs import dump_deployed, open_deployed, time_predictions
 
 _SECONDS = 0.5
 #: Of a slow model; a quick one is called as often as the time allows.
@@ -42,19 +40,19 @@ def measure_costs(model: Any | None, X: Any) -> Figures:
     }
 
 
-def measure_onnx_costs(model: Any, X: Any) -> Figures:
-    """Measure the same of the model as ONNX; unknown where it can't be exported."""
+def export_measured(model: Any, X: Any) -> tuple[bytes | None, Figures]:
+    """Return a model as ONNX and the same figures of it; None where it can't be."""
     figures: Figures = dict.fromkeys(_ONNX_COSTS)
     try:
         content = dump_deployed(model, "onnx", X)
     except Exception as error:
         # Any converter's: what can't be exported is reported all the same.
-        return figures | {"onnx_error": f"{type(error).__name__}: {error}"}
-    serve = OnnxRegressor if is_regressor(model) else OnnxClassifier
-    times = _measure_times(serve(content), X)
+        return None, figures | {"onnx_error": f"{type(error).__name__}: {error}"}
+    times = _measure_times(open_deployed(model, "onnx", X, content), X)
     del times["timed_calls"]
     measured = {"bytes": len(content), **times}
-    return figures | {f"onnx_{name}": value for name, value in measured.items()}
+    figures |= {f"onnx_{name}": value for name, value in measured.items()}
+    return content, figures
 
 
 def _measure_times(model: Any, X: Any) -> Figures:

@@ -33,6 +33,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     _rows: Any
     _baseline: Any = None
+    _onnx: bytes | None = None
 
     def _title(self) -> str:
         raise NotImplementedError

@@ -55,12 +55,14 @@ def dump_deployed(estimator: Any, deployment: str = "joblib", X: Any = None) -> 
     return to_onnx(estimator, example, grouped=True).SerializeToString()
 
 
-def open_deployed(estimator: Any, deployment: str, X: Any) -> Any:
-    """Return what serves; raises as `dump_deployed` does."""
+def open_deployed(
+    estimator: Any, deployment: str, X: Any, content: bytes | None = None
+) -> Any:
+    """Return what serves; `content` is what `dump_deployed` gave, None: it is asked."""
     if deployment == "joblib":
         return find_deployed(estimator)
     served = OnnxRegressor if is_regressor(estimator) else OnnxClassifier
-    return served(dump_deployed(estimator, deployment, X))
+    return served(content or dump_deployed(estimator, deployment, X))
 
 
 def time_predictions(

@@ -133,9 +133,13 @@ class _LatencyScorer(_CostScorer):
     def __call__(
         self, estimator: Any, X: Any, y: Any = None, *, sample_weight: Any = None
     ) -> float:
+        return self.score_served(open_deployed(estimator, self.deployment, X), X)
+
+    def score_served(self, served: Any, X: Any) -> float:
+        """Return minus the microseconds a row of what is already open."""
         calls_above = math.ceil(1 / (1 - self.percentile / 100))
         times = time_predictions(
-            open_deployed(estimator, self.deployment, X),
+            served,
             X,
             batch_size=int(self.batch_size),
             min_calls=max(_MIN_CALLS, calls_above),

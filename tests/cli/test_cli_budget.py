@@ -2,6 +2,7 @@
 
 import os
 import sys
+from argparse import Namespace
 from unittest.mock import Mock
 
 import joblib
@@ -14,8 +15,11 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 
 from skdistill import DistilledClassifier
+from skdistill._cli._bounds import explain_left_out
+from skdistill._cli._read_data import Rows
 from skdistill._cli._students import CANDIDATES
-from skdistill.export import OnnxClassifier
+from skdistill.export import OnnxClassifier, to_onnx
+from skdistill.metrics import size_scorer
 
 FITS: list[int] = []
 
@@ -61,8 +65,10 @@ def test_best_inside_the_budget(capsys, frame):
     record = read_report()
     tried = {candidate["name"]: candidate for candidate in record["candidates"]}
     assert list(tried) == list(CANDIDATES)
-    inside = [name for name, found in tried.items() if found["bytes"] <= 9_000]
-    assert 0 < len(inside) < len(tried)
+    fitted = [name for name, found in tried.items() if not found["left_out"]]
+    assert set(tried) - set(fitted) == {"mlp-64-32"}
+    inside = [name for name in fitted if tried[name]["bytes"] <= 9_000]
+    assert 0 < len(inside) < len(fitted)
     best = min(inside, key=lambda name: tried[name]["log_loss"])
     assert [name for name, found in tried.items() if found["chosen"]] == [best]
     assert record["student"] == best
@@ -107,7 +113,7 @@ def test_gaps_in_numbers(capsys, frame, monkeypatch):
     error = ValueError("The ONNX model must equal predict_proba")
     monkeypatch.setattr("skdistill.metrics._costs.to_onnx", Mock(side_effect=error))
     assert run("--max-bytes", 10**9) == 0
-    assert "No ONNX file: The ONNX model must equal" in capsys.readouterr().out
+    assert "No ONNX file: ValueError: The ONNX model" in capsys.readouterr().out
     assert not os.path.exists("student.onnx")
     assert run("--max-bytes", 10**9, "--out", "x.onnx") == 2
     rows = frame.drop(columns="label").to_numpy()
@@ -150,19 +156,89 @@ def test_fitted_teacher_gets_the_columns_of_its_fit(frame):
     assert student.feature_names_in_.tolist() == list("abcde")
 
 
-@pytest.mark.usefixtures("few")
-def test_refused_without_a_candidate(capsys, frame):
+def read_refusal(capsys, *arguments):
+    """Return the lines of the error of a run that writes nothing."""
     before = sorted(os.listdir())
-    assert run("--max-bytes", 10, "--max-latency-us", 10**9) == 2
+    assert run(*arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert sorted(os.listdir()) == before
-    lines = err[err.index("skdistill: error: ") :].splitlines()
+    assert "Traceback" not in err
+    return err[err.index("skdistill: error: ") :].splitlines()
+
+
+@pytest.mark.usefixtures("few")
+def test_refused_without_a_candidate(capsys, frame):
+    # Enough for the settings and weights of each, which are known before the fit.
+    lines = read_refusal(capsys, "--max-bytes", 1000, "--max-latency-us", 10**9)
     assert "No candidate of 3 is within the budget" in lines[0]
     # The smallest first.
     assert lines[1].endswith("{'student': 'logistic'}")
     assert "Raise the limits" in lines[-1]
-    assert "Traceback" not in err
+
+
+# --- Before the fit ------------------------------------------------------------------
+
+
+def keep(monkeypatch, *names):
+    for name in set(CANDIDATES) - set(names):
+        monkeypatch.delitem(CANDIDATES, name)
+
+
+def test_hopeless_students_are_not_fitted(capsys, frame, monkeypatch):
+    keep(monkeypatch, "logistic", "mlp-64-32")
+    limit = 4 * (6 * 64 + 65 * 32 + 33)
+    assert run("--max-bytes", limit, "--json", "report.json", "--no-onnx") == 0
+    logistic, network = read_report()["candidates"]
+    assert logistic["chosen"]
+    assert logistic["left_out"] == ""
+    assert network["log_loss"] is None
+    assert network["n_splits"] == 0
+    # The weights alone reach the limit.
+    size = int(network["left_out"].split()[2].replace(",", ""))
+    assert limit < size < limit + 2000
+    line = f"mlp-64-32        not fitted: it takes at least {size:,} bytes"
+    assert line in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("limits", [["--max-bytes", 10], ["--max-latency-us", 1]])
+def test_without_hope_nothing_is_fitted(limits, capsys, frame):
+    frame["a"] = np.where(frame["a"] > 0, "high", "low")
+    frame.to_csv("data.csv", index=False)
+    FITS.clear()
+    head, *lines, last = read_refusal(capsys, *limits)
+    assert "No student can be within the budget of" in head
+    assert [line.split()[0] for line in lines] == list(CANDIDATES)
+    assert "write ONNX" in last
+    assert FITS == []
+
+
+@pytest.mark.parametrize("deployment", ["joblib", "onnx"])
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_student_that_fits_is_never_left_out(deployment, mixed, frame):
+    if deployment == "onnx":
+        pytest.importorskip("skl2onnx")
+    X, y = frame.drop(columns="label").astype(np.float32), frame["label"].to_numpy()
+    X = X.assign(a=np.where(X["a"] > 0, "high", "low")) if mixed else X.to_numpy()
+    rows = Rows("data.csv", X, y, X, y)
+    for name, make in CANDIDATES.items():
+        student = make(X)
+        if name.startswith("mlp"):
+            student.set_params(classifier__max_iter=2)
+        size = -size_scorer(deployment=deployment)(student.fit(X, y), X)
+        given = {"deployment": deployment, "max_bytes": size, "max_latency_us": None}
+        assert explain_left_out(make(X), rows, Namespace(**given)) == ""
+
+
+def test_a_model_is_exported_once(frame, monkeypatch):
+    pytest.importorskip("skl2onnx")
+    keep(monkeypatch, "logistic")
+    export = Mock(side_effect=to_onnx)
+    monkeypatch.setattr("skdistill.metrics._costs.to_onnx", export)
+    assert run("--max-bytes", 10**6, "--distilled", "--out", "student.onnx") == 0
+    # One a split, and the one that is measured and written.
+    assert export.call_count == 4
 
 
 def test_says_when_the_refitted_student_outgrew_the_budget(capsys, frame, monkeypatch):
