@@ -9,6 +9,9 @@ import tempfile
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The imports of a collection make a million objects, and no garbage worth a search.
+gc.disable()
+
 import pytest
 from sklearn.datasets import make_classification
 
@@ -32,6 +35,12 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "common_checks" in item.name:
                 item.add_marker("no_cover")
+
+
+def pytest_collection_finish():
+    """Search for garbage again, but not among the modules that are loaded by now."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
