@@ -215,8 +215,9 @@ def read_values(y: Any, name: str = "y") -> FloatArray:
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name=name)
     except ValueError as error:
         raise ValueError(
-            f"{name} must hold a finite number for every row and output: {error} Leave "
-            "rows without one out; DistilledClassifier learns classes."
+            f"{name} must hold a finite number for every row and output: "
+            f"{str(error).rstrip('.')}. Leave rows without one out; "
+            "DistilledClassifier learns classes."
         ) from None
     return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 

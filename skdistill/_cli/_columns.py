@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from argparse import Namespace
 from dataclasses import dataclass
@@ -18,7 +19,14 @@ _IDENTIFIER_SHARE = 0.99
 _MAX_STRINGS = 100
 #: Beyond it a number is infinite in float32, in which several models compute.
 LARGEST = float(np.finfo(np.float32).max)
-_DATE_PARTS = "year", "month", "weekday", "hour", "days"
+#: Names of a date's numbers, and pandas' own; the last are counted.
+_DATE_PARTS = {
+    "year": "year",
+    "month": "month",
+    "weekday": "day_of_week",
+    "hour": "hour",
+    "days": None,
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,8 @@ def choose_columns(X: Any, options: Namespace) -> Columns:
         f"{name!r} holds dates; the model takes instead "
         + _quote([f"{name}.{part}" for part in _DATE_PARTS])
         + " (Monday is weekday 0; days since 1970-01-01, UTC)."
-        for name in dates
+        + _note_order(X[name], form)
+        for name, form in dates.items()
     ]
     if left_out:
         notes.insert(
@@ -128,12 +137,31 @@ def _list_date_formats(value: str) -> list[str]:
     """Return the formats with a year that a value may have, the likely ones first."""
     from pandas.tseries.api import guess_datetime_format
 
+    # Between points the day comes first.
+    points = re.match(r"\s*\d+\.\d+\.", value) is not None
     with warnings.catch_warnings():
         # It warns where only one order of day and month is possible.
         warnings.simplefilter("ignore", UserWarning)
-        guesses = [guess_datetime_format(value, dayfirst=k) for k in (False, True)]
+        orders = points, not points
+        guesses = [guess_datetime_format(value, dayfirst=order) for order in orders]
     known = [form for form in guesses if form is not None and "%Y" in form]
     return ["ISO8601", *known, "%m/%d/%y", "%d/%m/%y", "%d.%m.%y"]
+
+
+def _note_order(column: Any, form: str) -> str:
+    """Return what to say where month and day might be the other way round."""
+    if form[:3] not in ("%m/", "%d/", "%m-", "%d-"):
+        return ""
+    other = form.translate(str.maketrans("md", "dm"))
+    present = column.dropna()
+    dates, others = (_parse_dates(present, f) for f in (form, other))
+    if others.isna().any() or dates.equals(others):
+        return ""
+    first = "month" if form.startswith("%m") else "day"
+    return (
+        f" Nothing tells month from day, and the {first} is taken to come first: write "
+        "dates as 2024-12-31 to be sure."
+    )
 
 
 def _parse_dates(column: Any, form: str) -> Any:
@@ -154,10 +182,10 @@ def _replace_date(X: Any, name: str, form: str, source: Any) -> Any:
             f"{odd.iloc[0]!r} in {source}."
         )
     since = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
-    parts = [getattr(dates.dt, part) for part in _DATE_PARTS[:-1]]
     place = X.columns.get_loc(name)
     X = X.drop(columns=name)
-    for k, (part, values) in enumerate(zip(_DATE_PARTS, [*parts, since], strict=True)):
+    for k, (part, attribute) in enumerate(_DATE_PARTS.items()):
+        values = since if attribute is None else getattr(dates.dt, attribute)
         if f"{name}.{part}" in X.columns:
             raise Refusal(
                 f"date column {name!r} of {source} makes a second '{name}.{part}'; "

@@ -21,7 +21,7 @@ from ._errors import Refusal, one_line
 from ._example import STUDENT as EXAMPLE_STUDENT
 from ._example import make_teacher
 from ._options import check_outputs, parse_options
-from ._output import describe_run, format_screen
+from ._output import describe_run, format_screen, wrap_lines
 from ._read_data import Rows, read_rows
 
 #: What comes after the fit takes about this part of its time.
@@ -141,14 +141,14 @@ def _fit_visibly(estimator: Any, rows: Rows) -> None:
 
 
 def _print_progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print("\n".join(wrap_lines([line])), file=sys.stderr, flush=True)
 
 
 def _note_warnings(caught: list[warnings.WarningMessage]) -> None:
     """Print one line for the warnings, without those of future changes."""
     future = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
     texts = {
-        f"{warning.category.__name__}: {one_line(warning.message, 120)}": None
+        f"{warning.category.__name__}: {one_line(warning.message)}": None
         for warning in caught
         if isinstance(warning.message, Warning)
         and not issubclass(warning.category, future)

@@ -54,9 +54,9 @@ def format_screen(
     missing: list[str],
 ) -> str:
     """Return what is printed: the warnings, the comparison, and what was written."""
-    lines = ["", *_wrap(_shorten(options, report.warnings))]
+    lines = ["", *wrap_lines(_shorten(options, report.warnings))]
     if options.teacher is not None:
-        lines += _wrap([_OPTIMISTIC])
+        lines += wrap_lines([_OPTIMISTIC])
     lines += [
         *format_candidates(candidates, options, rows.task, deployed.figures),
         "",
@@ -65,8 +65,8 @@ def format_screen(
         "",
         *format_table(_compare(report, deployed, rows.task), _WIDTH),
         "",
-        *_wrap(_list_findings(report, deployed, rows.task)),
-        *_wrap(missing),
+        *wrap_lines(_list_findings(report, deployed, rows.task)),
+        *wrap_lines(missing),
         f"Wrote {', '.join(map(str, written))}.",
         *_tell_use(options, rows, written[0]),
     ]
@@ -80,10 +80,11 @@ def _shorten(options: Namespace, texts: list[str]) -> list[str]:
     more = len(texts) - _MAX_WARNINGS
     if options.no_report or more <= 0:
         return texts
-    return [*texts[:_MAX_WARNINGS], f"{more} more warnings: {options.report}."]
+    words = "more warning" if more == 1 else "more warnings"
+    return [*texts[:_MAX_WARNINGS], f"{more} {words}: {options.report}."]
 
 
-def _wrap(texts: Iterable[str]) -> list[str]:
+def wrap_lines(texts: Iterable[str]) -> list[str]:
     """Return lines of the screen's width, that names of files are never cut in."""
     given: dict[str, Any] = {"break_on_hyphens": False, "break_long_words": False}
     lines = [wrap(text, _WIDTH, subsequent_indent="  ", **given) for text in texts]
@@ -109,8 +110,11 @@ def _compare(report: Any, deployed: Deployed, task: Task) -> Section:
 
 
 def _list_findings(report: Any, deployed: Deployed, task: Task) -> Iterator[str]:
-    name, teacher = _name(deployed.name, task), report.models["teacher"]
-    served = name if deployed.onnx is None else f"{name} as ONNX"
+    teacher, served = report.models["teacher"], "student"
+    if deployed.name == "baseline":
+        served = f"student on {task.baseline}"
+    if deployed.onnx is not None:
+        served += " as ONNX"
     ratios = describe_ratios(deployed.compare(teacher))
     yield f"The {served} against the teacher: {ratios}."
     for key, words in task.shares.items():
@@ -132,6 +136,8 @@ def _tell_use(options: Namespace, rows: Rows, path: Path) -> list[str]:
     """Return how the first file is served."""
     named = options.data is not None and isinstance(rows.X, np.ndarray)
     order = "  # an array, columns in the order of the file" if named else ""
+    if rows.dates:
+        order = "  # with the numbers of dates, as noted above"
     predict = f"  model.{rows.task.method}(rows){order}"
     if options.deployment == "onnx":
         return [

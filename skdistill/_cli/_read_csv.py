@@ -6,6 +6,7 @@ import importlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,11 @@ def read_csv(path: Path, target: str, dtype: Any = None) -> tuple[Any, Any]:
         if target not in frame.columns:
             names = ", ".join(map(str, frame.columns[:10]))
             more = ", ..." if len(frame.columns) > 10 else ""
-            raise Refusal(f"{path} has no column {target!r}; it has {names}{more}.")
+            near = get_close_matches(target, map(str, frame.columns), 1)
+            meant = f". Is {near[0]!r} meant?" if near else "."
+            raise Refusal(
+                f"{path} has no column {target!r}; it has {names}{more}{meant}"
+            )
         given |= {"usecols": [target], "keep_default_na": False}
         labels = pd.read_csv(open_again(), dtype=str, **given)
     return frame, labels[target]

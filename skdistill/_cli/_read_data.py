@@ -34,6 +34,7 @@ class Rows:
     y_test: NDArray[Any]
     task: Task = CLASSES
     notes: list[str] = field(default_factory=list)
+    dates: tuple[str, ...] = ()
 
 
 def read_rows(options: Namespace) -> Rows:
@@ -52,7 +53,8 @@ def read_rows(options: Namespace) -> Rows:
         X_test, y_test = _read_test(options, columns, y, task)
         rows = Rows(str(options.data), X, y, X_test, y_test)
     (_check_values if task is VALUES else _check_classes)(rows.y, rows.source)
-    return replace(rows, task=task, notes=notes + columns.notes)
+    notes += columns.notes
+    return replace(rows, task=task, notes=notes, dates=tuple(columns.dates))
 
 
 def _split_rows(

@@ -20,6 +20,9 @@ from ._errors import Refusal
 #: By name: what makes one for rows. None: the default student of the estimator.
 Makers = dict[str, Callable[[Any], Any]]
 
+#: Those of other names are made of trees.
+_SCALED = "logistic", "linear", "sgd"
+
 
 def _make_linear(kind: str) -> Any:
     if kind == "Classifier":
@@ -72,16 +75,17 @@ def _list_students(kind: str) -> Makers:
         "catboost": lambda: _make_boosted("catboost", f"CatBoost{kind}", **catboost),
     }
 
-    def prepend(X: Any, make: Callable[[], Any]) -> Pipeline:
-        return _prepend_columns(X, make())
+    def prepend(X: Any, name: str) -> Pipeline:
+        return _prepend_columns(X, makers[name](), scales=name in _SCALED)
 
     # The default student, which the estimator builds itself.
     students: Makers = {"mlp": lambda X: None}
-    return students | {name: partial(prepend, make=m) for name, m in makers.items()}
+    return students | {name: partial(prepend, name=name) for name in makers}
 
 
-def _prepend_columns(X: Any, model: Any) -> Pipeline:
-    return Pipeline([("columns", prepare_columns(X)), (_name_step(model), model)])
+def _prepend_columns(X: Any, model: Any, *, scales: bool) -> Pipeline:
+    columns = prepare_columns(X, scales=scales)
+    return Pipeline([("columns", columns), (_name_step(model), model)])
 
 
 def _name_step(model: Any) -> str:
@@ -94,13 +98,13 @@ def _name_step(model: Any) -> str:
 
 def _prepend_scaling(X: Any, model: Any) -> Pipeline:
     if not _is_array(X) or np.isnan(X).any():
-        return _prepend_columns(X, model)
+        return _prepend_columns(X, model, scales=True)
     return Pipeline([("scale", StandardScaler()), (_name_step(model), model)])
 
 
 def _use_trees(X: Any, trees: Any) -> Any:
     """Trees need no scaling, and take missing values."""
-    return trees if _is_array(X) else _prepend_columns(X, trees)
+    return trees if _is_array(X) else _prepend_columns(X, trees, scales=False)
 
 
 def _make_network(X: Any, kind: str, *layers: int) -> Pipeline:

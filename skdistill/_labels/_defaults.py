@@ -164,27 +164,29 @@ def count_weights(*sizes: int) -> int:
     return sum((before + 1) * after for before, after in pairwise(sizes))
 
 
-def prepare_columns(X: Any) -> Any:
-    """An unfitted transformer that makes one dense, scaled matrix of X.
+def prepare_columns(X: Any, *, scales: bool = True) -> Any:
+    """An unfitted transformer that makes one dense matrix of X, scaled or not.
 
-    Numbers are imputed by their median (with an indicator) and standardised;
+    Numbers are imputed by their median (with an indicator), and standardised for
+    models that need it: in front of trees scaling would only round their thresholds;
     strings, categories and booleans become indicators, missing values being a category.
     """
     if issparse(X):
         return MaxAbsScaler()
     numeric, categories, texts = _split_columns(X)
-    impute = SimpleImputer(
+    impute: Any = SimpleImputer(
         strategy="median", add_indicator=True, keep_empty_features=True
     )
-    scale = make_pipeline(impute, _request_weights(StandardScaler(), False))
+    if scales:
+        impute = make_pipeline(impute, _request_weights(StandardScaler(), False))
     if not categories and not texts:
-        return scale
+        return impute
     encode = OneHotEncoder(
         handle_unknown="infrequent_if_exist",
         max_categories=_MAX_CATEGORIES,
         sparse_output=False,
     )
-    parts = [("numbers", scale, numeric), ("levels", encode, categories)]
+    parts = [("numbers", impute, numeric), ("levels", encode, categories)]
     if texts:
         import pandas as pd
 

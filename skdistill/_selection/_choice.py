@@ -233,12 +233,18 @@ def _describe_harm(
     direct = _find_direct(pilots)
     if direct is None:
         return None
-    if not scores.has_advantage(teacher, direct):
+    advantage = scores.rate_advantage(teacher, direct)
+    if advantage < 1:
         finding = "The teacher is no better than the student trained directly"
+        if advantage == 0:
+            finding += " beyond chance (its lead is within a standard error)"
         fix = "Consider a better teacher, or the student alone."
     elif chosen.candidate.alpha == 0:
         finding = "The teacher's labels do not help this student"
-        fix = "Consider a larger student."
+        fix = (
+            "Consider a larger student; if the teacher was fitted on these rows, pass "
+            "others as X_val and y_val."
+        )
     else:
         return None
     return (

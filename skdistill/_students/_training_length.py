@@ -7,10 +7,12 @@ own. Lengths grow until the loss of the validation rows rises.
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 
@@ -72,10 +74,13 @@ def fit_chosen_length(
     learns_all : bool
         Whether the validation rows are learned as well, once the length is chosen.
     """
-    n_epochs = _choose_epochs(student, train, transfer, validation, n_updates)
-    if learns_all:
-        train = train.join(validation)
-    return _fit_for_epochs(student, train, transfer, n_epochs)
+    with warnings.catch_warnings():
+        # A length that is chosen does not ask for more.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        n_epochs = _choose_epochs(student, train, transfer, validation, n_updates)
+        if learns_all:
+            train = train.join(validation)
+        return _fit_for_epochs(student, train, transfer, n_epochs)
 
 
 def _choose_epochs(

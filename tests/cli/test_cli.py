@@ -122,6 +122,9 @@ def test_students(name, capsys, teacher):
     assert run_quickly("--student", name) == 0
     out, _ = capsys.readouterr()
     assert f"with {library} alone" in out
+    # Trees split the columns as they stand: float32 rounds what is scaled.
+    scaled = "StandardScaler" in repr(joblib.load("student.joblib"))
+    assert scaled == (name in ("logistic", "sgd"))
 
 
 def test_xgboost_says_which_labels_it_takes(capsys, teacher):

@@ -1,5 +1,8 @@
 """Columns that the command notes, leaves out, or turns into numbers."""
 
+import re
+from pathlib import Path
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -15,6 +18,8 @@ from _command import (
     shrink_default_teacher,
 )
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
 
 def write(name="data.csv", seed=0, **columns):
     make_frame(seed).assign(**columns).to_csv(name, index=False)
@@ -26,8 +31,9 @@ def list_notes(capsys, *arguments):
     assert run("data.csv", *options, *arguments) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1] == "skdistill: error: no teacher file nowhere.joblib."
-    assert all(line.startswith("Note: ") for line in lines[:-1])
-    return "\n".join(lines[:-1])
+    assert all(line.startswith(("Note: ", "  ")) for line in lines[:-1])
+    assert max(map(len, lines)) <= 80
+    return " ".join(line.strip() for line in lines[:-1])
 
 
 def shuffle(values):
@@ -112,7 +118,35 @@ def test_dates_become_numbers(capsys, monkeypatch):
     assert record["n_features"] == len(names)
     (note,) = record["notes"]
     assert note.startswith("'when' holds dates; the model takes instead 'when.year',")
-    assert f"Note: {note}" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert f"Note: {note}" in " ".join(printed.err.split())
+    assert "predict_proba(rows)  # with the numbers of dates" in printed.out
+    # The page's code serves rows as they stand in a file.
+    make_frame(2).assign(when="2020-02-29", more=1).to_csv("new.csv", index=False)
+    page, scope = (DOCS / "howto" / "command.md").read_text(encoding="utf-8"), {}
+    exec(re.search(r"```python\n(.*?)```", page, re.S)[1], scope)
+    days = (pd.Timestamp("2020-02-29") - pd.Timestamp(0)).days
+    assert scope["rows"].iloc[0, -5:].tolist() == [2020, 2, 5, 0, days]
+    assert scope["proba"].shape == (N_ROWS, 2)
+
+
+@pytest.mark.parametrize(
+    ("dates", "first"),
+    [
+        (["10/04/1912", "12/04/1912"], "month"),
+        (["10-04-1912 09:00", "12-04-1912 10:00"], "month"),
+        (["10.04.1912", "12.04.1912"], None),
+        (["13/04/1912", "10/04/1912"], None),
+        (["04/04/1912", "05/05/1912"], None),
+        (["1912-04-10", "1912-04-12"], None),
+    ],
+)
+def test_an_order_of_month_and_day_that_nothing_tells_is_noted(dates, first, capsys):
+    write(when=np.resize(dates, N_ROWS))
+    notes = list_notes(capsys)
+    assert "'when' holds dates" in notes
+    assert ("Nothing tells month from day" in notes) == (first is not None)
+    assert first is None or f"and the {first} is taken to come first" in notes
 
 
 def test_a_date_that_is_kept_stays_text():
@@ -129,6 +163,7 @@ def test_a_date_that_is_kept_stays_text():
         (["01/02/2024", "13/03/2024"], [2024, 2, 3, 0, 19754]),
         (["02/01/2024", "03/13/2024"], [2024, 2, 3, 0, 19754]),
         (["2/1/24", "3/13/24"], [2024, 2, 3, 0, 19754]),
+        (["01.02.2024", "02.03.2024"], [2024, 2, 3, 0, 19754]),
         (["1 Feb 2024", "13 Mar 2024"], [2024, 2, 3, 0, 19754]),
         (["2024-02-01T01:00+01:00"], [2024, 2, 3, 0, 19754]),
     ],

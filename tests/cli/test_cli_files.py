@@ -105,6 +105,7 @@ def write_rows(form, n_rows=40):
         ("a,label\n", "has no rows"),
         ("label\n1\n2\n", "no columns beside the target"),
         ("a,b\n1,2\n", "no column 'label'; it has a, b."),
+        ("a,Label\n1,2\n", "it has a, Label. Is 'Label' meant?"),
         (",".join("abcdefghijkl") + "\n", "g, h, i, j, ..."),
         (b"a,label\n\xff\xfe,1\n", "UTF-8"),
         ('a,label\n"1,2\n', "is not a CSV file"),

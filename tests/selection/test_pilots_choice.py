@@ -319,7 +319,7 @@ def test_where_leaves_are_refitted_the_better_one_is_taken(
 @pytest.mark.parametrize(
     ("losses", "warning"),
     [
-        ({"true labels": BASE - 0.49}, "no better than the student trained directly"),
+        ({"true labels": BASE - 0.49}, "the student trained directly, on"),
         ({"true labels": BASE + 2}, "labels do not help this student"),
         ({"true labels": BASE + 2, "training rows": BASE - 0.1}, None),
     ],
@@ -333,6 +333,17 @@ def test_a_warning_says_where_the_teacher_brings_nothing(losses, warning, monkey
     found = [str(w.message) for w in caught if "The teacher" in str(w.message)]
     assert len(found) == (warning is not None)
     assert all(warning in message for message in found)
+
+
+@pytest.mark.parametrize(("lead", "said"), [(0.01, True), (-0.01, False)])
+def test_a_lead_within_chance_is_said_to_be_one(lead, said, monkeypatch):
+    """The teacher gives each row the rate of its class, a loss of log 2."""
+    losses = dict.fromkeys(WAYS, BASE) | {"true labels": np.log(2) + lead + NOISE}
+    student = DecisionTreeClassifier(max_depth=2)
+    with pytest.warns(UserWarning, match="no better than the student") as caught:
+        choose(monkeypatch, student, WAYS, losses, teacher=DummyClassifier())
+    found = next(str(w.message) for w in caught if "no better" in str(w.message))
+    assert ("beyond chance (its lead is within a standard error)" in found) == said
 
 
 def drop_number(X):

@@ -1,9 +1,12 @@
 """How long a network learns true labels, where validation rows choose."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
@@ -39,7 +42,11 @@ def test_certain_labels_are_learned_longer_than_noisy_ones(wrap):
             make_pipeline(StandardScaler(), wrap(net)),
             n_synthetic=1600,
             random_state=0,
-        ).fit(X[:600], y[:600])
+        )
+        with warnings.catch_warnings():
+            # A length that is chosen does not ask for more.
+            warnings.simplefilter("error", ConvergenceWarning)
+            distilled.fit(X[:600], y[:600])
         assert not distilled.distilled_
         network = distilled.student_[-1]
         network = getattr(network, "steps", [(None, network)])[-1][1]
