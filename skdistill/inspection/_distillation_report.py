@@ -29,8 +29,8 @@ from ._tradeoff_figures import REPORT_COSTS
 class DistillationReport(Report):
     """A student beside its teacher and a baseline; made by `distillation_report`.
 
-    ``str(report)`` is the report in plain text, at most 100 columns wide; a notebook
-    shows tables.
+    ``str(report)`` is the report in plain text, lines of 80 columns and tables of 100
+    at most; a notebook shows tables.
 
     Attributes
     ----------

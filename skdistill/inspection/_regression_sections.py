@@ -12,6 +12,7 @@ from ._report_sections import (
     Section,
     compare_models,
     describe_ratios,
+    describe_share,
     show_pilots,
 )
 from ._report_warnings import ALWAYS_RIGHT
@@ -57,13 +58,8 @@ def _list_findings(report: Any) -> Iterator[str]:
                     f"{-gain['gain']:+.4g} (95% interval {-gain['high']:+.4g} to "
                     f"{-gain['low']:+.4g})."
                 )
-        share = report.share_recovered.get(kind, {})
-        if share.get("share") is not None:
-            yield (
-                f"Share of the teacher's advantage in {words} recovered: "
-                f"{share['share']:.0%} (95% interval {share['low']:.0%} to "
-                f"{share['high']:.0%})."
-            )
+        if kind in report.share_recovered:
+            yield describe_share(words, report.share_recovered[kind])
     ratios = describe_ratios(report.ratios)
     if ratios:
         yield f"Student against teacher: {ratios}."

@@ -157,10 +157,9 @@ def describe_share(words: str, share: dict[str, Any]) -> str:
     if share["share"] is None:
         reason = "the advantage is within chance" if advantage > 0 else "there is none"
         return f"{text}, {words}: undefined, {reason} ({advantage:+.4f})."
-    return (
-        f"{text}, {words}: {share['share']:.0%} "
-        f"(95% interval {share['low']:.0%} to {share['high']:.0%})."
-    )
+    # An end is infinite where some draws of the rows leave no advantage.
+    low, high = (f"{share[end]:.0%}".replace("inf%", "∞") for end in ("low", "high"))
+    return f"{text}, {words}: {share['share']:.0%} (95% interval {low} to {high})."
 
 
 def _format_ratio(ratio: float, more: str, less: str) -> str:

@@ -1,4 +1,4 @@
-"""The report in plain text, at most 100 columns wide."""
+"""The report in plain text: lines of 80 columns, and tables of 100 at most."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ._report_sections import SIDE_BY_SIDE, Section
 
-_WIDTH = 100
+_WIDTH, _TABLE_WIDTH = 80, 100
 _MAX_PARTS = 20
 _MIN_NAME = 12
 
@@ -22,7 +22,7 @@ def format_text(report: Any) -> str:
             lines += textwrap.wrap(
                 line, _WIDTH, subsequent_indent="  ", break_on_hyphens=False
             )
-        lines += format_table(section, _WIDTH)
+        lines += format_table(section, _TABLE_WIDTH)
     return "\n".join(line.rstrip() for line in lines)
 
 
