@@ -192,7 +192,7 @@ def print_report(records: list[dict]) -> None:
     for line in lines:
         share = line["gain"] / line["edge"] if line["has edge"] else np.nan
         figures = [f"{line[k]:.4g}" for k in ("hard", "distilled", "teacher_rmse")]
-        shown = "-" if np.isnan(share) else f"{share:.0%}"
+        shown = "-" if np.isnan(share) else f"{share:z.0%}"
         rows.append([line["teacher"], line["student"], line["data"], *figures, shown])
     print_table(
         "RMSE",
