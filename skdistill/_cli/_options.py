@@ -32,7 +32,7 @@ file it takes a table that ships with the package.
                     or auto, the best of six
   --max-latency-us U, --max-bytes B    the best of these six inside this budget
   --test FILE       rows to test on; or --test-size F, a share (default 0.25)
-  --drop NAME       leave a column out; or --keep NAME: take it as it stands
+  --drop NAME       leave a column out; --keep NAME: as it stands (both repeat)
   --distilled       write the distilled student, even if true labels are better
   --out FILE        default student.joblib, and student.onnx beside it; a budget
                     is that of the one named

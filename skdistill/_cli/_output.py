@@ -110,6 +110,10 @@ def _compare(report: Any, deployed: Deployed, task: Task) -> Section:
 
 
 def _list_findings(report: Any, deployed: Deployed, task: Task) -> Iterator[str]:
+    yield (
+        f"{task.baseline.capitalize()}: the same student, trained without the teacher "
+        "(the baseline)."
+    )
     teacher, served = report.models["teacher"], "student"
     if deployed.name == "baseline":
         served = f"student on {task.baseline}"

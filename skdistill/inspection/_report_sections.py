@@ -115,7 +115,9 @@ def compare_models(report: Any, quality: Iterable[tuple[str, str, str]]) -> Sect
             [words, *blank, format_figure(student[key], spec)]
             for key, words, spec in _ONNX_COSTS
         ]
-    return Section(SIDE_BY_SIDE, header=["", *names], table=table)
+    explained = ["The baseline is a student trained without the teacher."]
+    lines = explained if BASELINE in names else []
+    return Section(SIDE_BY_SIDE, lines=lines, header=["", *names], table=table)
 
 
 def _list_findings(report: Any) -> Iterator[str]:
