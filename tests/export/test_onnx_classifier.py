@@ -203,6 +203,12 @@ def test_a_number_beyond_single_precision_is_refused(plain):
             lambda f: f.assign(a=pd.Timestamp("2020-01-01")),
             "'a' of X must hold numbers",
         ),
+        (lambda f: f.assign(a=[[1.0]] * len(f)), "'a' of X must hold numbers"),
+        (
+            lambda f: f.assign(a=[[1.0] * (k + 1) for k in range(len(f))]),
+            "'a' of X must hold numbers",
+        ),
+        (lambda f: {**f.to_dict("list"), "a": [[1.0]] * len(f)}, "numbers, one a row"),
         (lambda f: f.assign(text=1), "'text' of X must hold strings"),
         (lambda f: f.assign(text="unseen"), "Found unknown categories in row 0"),
         (lambda f: f.assign(text=None), "Found unknown categories in row 0"),

@@ -264,6 +264,8 @@ class Feeder:
             try:
                 values = np.array([numbers], dtype=np.float64)
             except (TypeError, ValueError):
+                values = np.empty(0)
+            if values.ndim != 2:
                 pairs = zip(numbers, self._number_columns, strict=True)
                 values = np.array([self._read_numbers([v], k) for v, k in pairs]).T
             feed = self._split(values)
@@ -347,7 +349,15 @@ class Feeder:
 
     def _read_numbers(self, values: Any, k: int) -> NDArray[Any]:
         """Return a column as double, with NaN where it is missing."""
-        array = np.asarray(values)
+        try:
+            array = np.asarray(values)
+        except ValueError:
+            array = np.empty((len(values), 0))
+        if array.ndim != 1:
+            raise ValueError(
+                f"Column {self.columns[k]!r} of X must hold numbers, one a row; "
+                f"received {values[0]!r}."
+            )
         if array.dtype.kind in "fiub":
             return array
         if array.dtype.kind == "c":
