@@ -1,4 +1,4 @@
-"""The statements that compute probabilities: tables of terms, networks and trees."""
+"""The statements that compute probabilities: tables of terms and networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._c_source import CSource
-from ._trees import Trees
 from .onnx._dense import Dense, fold_first
 from .onnx._inputs import Inputs
 from .onnx._table import Category, Missing, Table, Value
@@ -50,18 +49,18 @@ for (int j = 0; j < @width; j++) {
         )
     if dense.ending == "sigmoid" and width > 2:
         # One sigmoid a class, normalised, by their logarithms.
-        _write_loop(source, hidden, width, "@to[j] = @soft;", soft=_log_sigmoid(hidden))
-        _write_softmax(source, hidden, width)
+        write_loop(source, hidden, width, "@to[j] = @soft;", soft=_log_sigmoid(hidden))
+        write_softmax(source, hidden, width)
     elif dense.ending == "sigmoid":
-        _write_loop(source, hidden, width, "proba[j] = 1.0 / (1.0 + exp(-@to[j]));")
+        write_loop(source, hidden, width, "proba[j] = 1.0 / (1.0 + exp(-@to[j]));")
     elif not dense.ending:
-        _write_loop(source, hidden, width, "proba[j] = @to[j];")
+        write_loop(source, hidden, width, "proba[j] = @to[j];")
     elif dense.ending == "huber":
         clipped = "@to[j] = @to[j] < -1.0 ? 1e-30 : @to[j] > 1.0 ? 2.0 : @to[j] + 1.0;"
-        _write_loop(source, hidden, width, clipped)
+        write_loop(source, hidden, width, clipped)
         _write_shares(source, hidden, width)
     else:
-        _write_softmax(source, hidden, width)
+        write_softmax(source, hidden, width)
 
 
 def _log_sigmoid(name: str) -> str:
@@ -69,7 +68,7 @@ def _log_sigmoid(name: str) -> str:
     return f"{value} < 0.0 ? {value} - log1p(exp({value})) : -log1p(exp(-{value}))"
 
 
-def _write_loop(
+def write_loop(
     source: CSource, name: str, width: int, statement: str, **names: Any
 ) -> None:
     source.add(
@@ -82,10 +81,10 @@ def _write_loop(
 
 def _write_activation(source: CSource, name: str, width: int, activation: str) -> None:
     if activation:
-        _write_loop(source, name, width, _ACTIVATIONS[activation])
+        write_loop(source, name, width, _ACTIVATIONS[activation])
 
 
-def _write_softmax(source: CSource, name: str, width: int) -> None:
+def write_softmax(source: CSource, name: str, width: int) -> None:
     most = source.make_name()
     source.add(
         """
@@ -148,7 +147,7 @@ for (int j = 0; j < @width; j++) {
     return result
 
 
-def _find_places(inputs: Inputs, atoms: list[Any]) -> NDArray[np.intp]:
+def find_places(inputs: Inputs, atoms: list[Any]) -> NDArray[np.intp]:
     """Return where the columns stand among those of numbers."""
     numbers = [k for k in range(len(inputs.columns)) if k not in inputs.texts]
     return np.array([numbers.index(atom.column) for atom in atoms])
@@ -173,7 +172,7 @@ for (int i = 0; i < @n; i++) {
         to=result,
         n=len(atoms),
         width=table.width,
-        places=source.hold(_find_places(inputs, atoms)),
+        places=source.hold(find_places(inputs, atoms)),
         fills=source.hold(np.array(fills, dtype=float)),
         weights=source.hold(np.vstack([table.terms[atom] for atom in atoms])),
     )
@@ -195,7 +194,7 @@ for (int i = 0; i < @n; i++) {
         to=result,
         n=len(atoms),
         width=table.width,
-        places=source.hold(_find_places(inputs, atoms)),
+        places=source.hold(find_places(inputs, atoms)),
         weights=source.hold(np.vstack([table.terms[atom] for atom in atoms])),
     )
 
@@ -217,7 +216,7 @@ def _write_category(
         keys = source.hold_texts([str(key) for key in known]) if known else ""
         is_missing, is_equal = f"{value} == NULL", f"strcmp({value}, {keys}[i]) == 0"
     else:
-        value = f"numbers[{_find_places(inputs, [atom])[0]}]"
+        value = f"numbers[{find_places(inputs, [atom])[0]}]"
         keys = source.hold(np.array(known, dtype=float)) if known else ""
         is_missing, is_equal = f"isnan({value})", f"{value} == {keys}[i]"
     search = """
@@ -245,66 +244,6 @@ for (int j = 0; j < @width; j++) {{
     )
 
 
-# Trees -------------------------------------------------------------------------------
-
-
-def write_trees(source: CSource, inputs: Inputs, table: Table, trees: Trees) -> None:
-    """Write trees, which know no splits of categories, on a table."""
-    features = _write_features(source, inputs, table)
-    if trees.single and table.width:
-        _write_loop(source, features, table.width, "@to[j] = (double)(float)@to[j];")
-    scores, n_scores = source.make_name(), len(trees.start)
-    leaf = trees.column < 0
-    place = np.where(leaf, np.cumsum(leaf) - 1, 0)
-    source.add(
-        """
-double @scores[@n_scores];
-for (int j = 0; j < @n_scores; j++) {
-    @scores[j] = @start[j];
-}
-for (int i = 0; i < @n_trees; i++) {
-    int k = @roots[i];
-    while (@left[k] >= 0) {
-        double x = @features[@column[k]];
-        int below = isnan(x) ? @missing[k] : x @compare @threshold[k];
-        k = below ? @left[k] : @right[k];
-    }
-    for (int j = 0; j < @n_scores; j++) {
-        @scores[j] += @value[@right[k] * @n_scores + j];
-    }
-}
-""",
-        scores=scores,
-        n_scores=n_scores,
-        n_trees=len(trees.roots),
-        start=source.hold(trees.start.astype(float)),
-        roots=source.hold(trees.roots),
-        # Of a leaf, `right` is the place of its values.
-        left=source.hold(np.where(leaf, -1, trees.left)),
-        right=source.hold(np.where(leaf, place, trees.right)),
-        column=source.hold(np.where(leaf, 0, trees.column)),
-        threshold=source.hold(np.where(leaf, 0.0, trees.threshold)),
-        missing=source.hold(trees.missing_left.astype(int)),
-        compare="<" if trees.strict else "<=",
-        value=source.hold(trees.value[leaf].astype(float)),
-        features=features,
-    )
-    _write_ending(source, scores, trees)
-
-
-def _write_ending(source: CSource, scores: str, trees: Trees) -> None:
-    n_scores = len(trees.start)
-    if trees.ending == "none":
-        _write_loop(source, scores, n_scores, "proba[j] = @to[j];")
-    elif trees.ending == "sigmoid":
-        source.add(
-            "proba[1] = 1.0 / (1.0 + exp(-@to[0]));\nproba[0] = 1.0 - proba[1];",
-            to=scores,
-        )
-    else:
-        _write_softmax(source, scores, n_scores)
-
-
 def write_sort(source: CSource, n_outputs: int) -> None:
     """Sort what was computed, by insertion."""
     source.add(
@@ -327,47 +266,4 @@ def write_refused(
 ) -> None:
     """Make probabilities NaN where an encoder raises."""
     column = write_table(source, inputs, refused)
-    _write_loop(source, column, n_classes, "proba[j] += @to[0];")
-
-
-def _write_features(source: CSource, inputs: Inputs, table: Table) -> str:
-    """Write each column on its own, for a missing value must not reach the others."""
-    found = [table.find_value(k) for k in range(table.width)]
-    alone = [k for k, atom in enumerate(found) if atom is not None]
-    others = [k for k, atom in enumerate(found) if atom is None]
-    result = source.make_name()
-    source.add("double @to[@width] = {0};", to=result, width=max(1, table.width))
-    if others:
-        part = write_table(source, inputs, table.select(np.array(others)))
-        source.add(
-            "for (int i = 0; i < @n; i++) {\n    @to[@places[i]] = @part[i];\n}",
-            to=result,
-            n=len(others),
-            places=source.hold(np.array(others)),
-            part=part,
-        )
-    if alone:
-        atoms = [atom for atom in found if atom is not None]
-        factors = np.array(
-            [table.terms[atom][0, k] for atom, k in zip(atoms, alone, strict=True)]
-        )
-        fills = [np.nan if atom.fill is None else atom.fill for atom in atoms]
-        source.add(
-            """
-for (int i = 0; i < @n; i++) {
-    double x = numbers[@from[i]];
-    if (isnan(x)) {
-        x = @fills[i];
-    }
-    @to[@places[i]] = (x + @offsets[i]) * @factors[i];
-}
-""",
-            **{"from": source.hold(_find_places(inputs, atoms))},
-            to=result,
-            n=len(alone),
-            fills=source.hold(np.array(fills, dtype=float)),
-            places=source.hold(np.array(alone)),
-            offsets=source.hold(table.constant[alone] / factors),
-            factors=source.hold(factors),
-        )
-    return result
+    write_loop(source, column, n_classes, "proba[j] += @to[0];")

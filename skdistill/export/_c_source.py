@@ -27,11 +27,12 @@ class CSource:
         self._n_names += 1
         return f"t{self._n_names}"
 
-    def hold(self, values: Any) -> str:
+    def hold(self, values: Any, single: bool = False) -> str:
         """Store numbers, row by row; return the name of the array."""
         values = np.ravel(values)
         if values.dtype.kind == "f":
-            return self._store("double", map(format_number, values.tolist()))
+            kind = "float" if single else "double"
+            return self._store(kind, map(format_number, values.tolist()))
         most = int(np.abs(values).max())
         kind = next(kind for kind, limit in _WHOLE if most <= limit)
         return self._store(kind, map(str, values.astype(int).tolist()))

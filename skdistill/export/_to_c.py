@@ -12,9 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from .._files import write_file
 from .._nested import find_deployed, find_distilled, split_pipeline
 from ._answers import ask
-from ._c_body import write_dense, write_refused, write_sort, write_trees
+from ._c_body import write_dense, write_refused, write_sort
 from ._c_check import check_source
 from ._c_source import CSource, quote
+from ._c_trees import write_trees
 from .onnx._dense import read_dense
 from .onnx._inputs import Inputs, describe_inputs
 from .onnx._native_categories import read_compared

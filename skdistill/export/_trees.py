@@ -88,6 +88,12 @@ class Trees:
     strict: bool = False
     single: bool = False
 
+    def round_down(self, dtype: Any) -> NDArray[Any]:
+        """Return thresholds with which numbers of a type compare as with these."""
+        rounded = self.threshold.astype(dtype)
+        above = rounded > self.threshold
+        return np.where(above, np.nextafter(rounded, dtype(-np.inf)), rounded)
+
 
 def read_trees(learner: Any) -> Trees | None:
     """Read a tree, a forest or boosted trees; None: the learner is another kind."""

@@ -187,6 +187,35 @@ def test_native_categories_and_missing_numbers(name, compile_c):
         assert_equal(model, serve, rows.assign(**change))
 
 
+MANY_TREES = {
+    "forest": lambda: RandomForestClassifier(11, min_samples_leaf=2),
+    "histograms": lambda: HistGradientBoostingClassifier(max_iter=11),
+    "lightgbm": lambda: make_lightgbm(num_leaves=9).set_params(n_estimators=11),
+    "xgboost": lambda: make_xgboost().set_params(n_estimators=11),
+}
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("name", MANY_TREES)
+def test_trees_of_many_depths_and_what_they_compare_at_the_edge(
+    name, n_classes, compile_c
+):
+    # Missing values go to either side, and some numbers are the thresholds themselves.
+    rows = np.round(X, 1).astype(np.float32)
+    missing = (RNG.random(X.shape) < 0.3) & ((rows > 0) == [True, True, False, False])
+    rows = np.where(missing, np.nan, rows)
+    y = np.unique(make_labels(n_classes), return_inverse=True)[1]
+    model = MANY_TREES[name]().set_params(random_state=0).fit(rows, y)
+    serve = compile_c(to_c(model, rows, check=False), n_classes)
+    halves = np.nextafter(np.round(X, 1) + np.float32(0.05), np.inf)
+    alone = np.where(np.arange(4) == np.arange(N)[:, None] % 4, np.nan, rows)
+    for given in (rows, X, halves, alone, np.where(missing, np.nan, X)):
+        found, expected = serve(given), model.predict_proba(given)
+        # XGBoost adds in single precision.
+        atol = 1e-6 if name == "xgboost" else 1e-14
+        np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
+
+
 def test_timestamps(compile_c):
     rows = np.c_[X[:, 0], 1.7e12 + 1e5 * X[:, 1]]
     for name in ("network", "lightgbm"):

@@ -67,7 +67,7 @@ def _emit_nodes(graph: Graph, features: str, trees: Trees) -> str:
     used[:, 0] |= leaf & ~used.any(axis=1)
     nodes, targets = np.nonzero(used & leaf[:, None])
     floats = {
-        "nodes_values": _round_down(trees, graph.dtype),
+        "nodes_values": trees.round_down(graph.dtype),
         "target_weights": trees.value[nodes, targets],
         "base_values": trees.start,
     }
@@ -90,13 +90,6 @@ def _emit_nodes(graph: Graph, features: str, trees: Trees) -> str:
         post_transform="NONE",
     )
     return result
-
-
-def _round_down(trees: Trees, dtype: Any) -> NDArray[Any]:
-    """Return thresholds that numbers of a type compare with as with the given ones."""
-    rounded = trees.threshold.astype(dtype)
-    above = rounded > trees.threshold
-    return np.where(above, np.nextafter(rounded, dtype(-np.inf)), rounded)
 
 
 def _hold_floats(floats: dict[str, NDArray[Any]], dtype: Any) -> dict[str, Any]:
