@@ -72,11 +72,13 @@ def choose_columns(X: Any, options: Namespace) -> Columns:
         for name, form in dates.items()
     ]
     if left_out:
-        notes.insert(
-            0,
+        words = (
             f"left out, as text with more than {most} different values: "
-            f"{_quote(left_out)} (--keep NAME takes it).",
+            f"{_quote(left_out)} (--keep NAME takes it)."
         )
+        if not taken:
+            raise Refusal(f"no column is left of {options.data} to learn from; {words}")
+        notes.insert(0, words)
     return Columns(taken, dates, notes + _note_identifiers(X[checked], kinds))
 
 

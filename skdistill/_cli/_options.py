@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .._version import __version__
 from ._deployed import explain_no_onnx
@@ -59,10 +59,20 @@ class _Parser(argparse.ArgumentParser):
         return _HELP
 
 
+class _Once(argparse.Action):
+    """Keep a value that is given once."""
+
+    def __call__(self, parser: Any, options: Any, value: Any, flag: Any = None) -> None:
+        first = getattr(options, self.dest)
+        if first is not None:
+            parser.error(f"{flag} is given twice: {first} and {value}")
+        setattr(options, self.dest, value)
+
+
 def _make_parser() -> _Parser:
     parser = _Parser(prog="skdistill", allow_abbrev=False)
     parser.add_argument("data", nargs="?", type=Path)
-    parser.add_argument("--target")
+    parser.add_argument("--target", action=_Once)
     parser.add_argument("--task", choices=["auto", "classification", "regression"])
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--student", choices=[*(STUDENTS | VALUE_STUDENTS), "auto"])

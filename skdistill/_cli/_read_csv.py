@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from .._frames import find_kind, list_columns
 from ._errors import Refusal, one_line
 
 _SEPARATORS = ",", ";", "\t"
@@ -33,6 +34,8 @@ def read_csv(path: Path, target: str, dtype: Any = None) -> tuple[Any, Any]:
         # The whole of a column decides its type, not a chunk of it.
         given: dict[str, Any] = {"sep": sep, "low_memory": False}
         frame = pd.read_csv(open_again(), dtype=dtype, **given)
+        if sep != ",":
+            _read_decimal_commas(frame, dtype or {})
         if not isinstance(frame.index, pd.RangeIndex):
             # pandas takes the first fields for names of rows, and shifts the others.
             raise Refusal(
@@ -49,6 +52,24 @@ def read_csv(path: Path, target: str, dtype: Any = None) -> tuple[Any, Any]:
         given |= {"usecols": [target], "keep_default_na": False}
         labels = pd.read_csv(open_again(), dtype=str, **given)
     return frame, labels[target]
+
+
+def _read_decimal_commas(frame: Any, dtype: Mapping[str, Any]) -> None:
+    """Make numbers of columns such as 1,5, but not of 1,500, which may be 1500."""
+    names, columns = list_columns(frame)
+    strings = [
+        n for n, c in zip(names, columns, strict=True) if find_kind(c) == "string"
+    ]
+    for name in strings:
+        column = frame[name]
+        if name in dtype:
+            continue
+        present = column.dropna().str.strip()
+        if not present.str.fullmatch(r"[-+]?\d+(,\d+)?").all():
+            continue
+        places = present.str.extract(r",(\d+)$")[0].dropna().str.len()
+        if len(places) and (places != 3).any():
+            frame[name] = column.str.replace(",", ".").astype(float)
 
 
 @contextmanager

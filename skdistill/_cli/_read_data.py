@@ -68,6 +68,8 @@ def _split_rows(
             random_state=options.seed,
         )
     except ValueError as error:
+        if task is not VALUES:
+            _check_counts(y, source)
         hint = "" if task is VALUES else _hint(y)
         raise Refusal(f"too few rows to test on{hint}: {one_line(error)}") from error
     return Rows(source, X_train, y_train, X_test, y_test)
@@ -84,7 +86,7 @@ def _check_values(y: NDArray[Any], source: str) -> None:
 
 
 def _check_classes(y: NDArray[Any], source: str) -> None:
-    classes, counts = np.unique(y, return_counts=True)
+    classes = np.unique(y)
     if len(classes) < 2:
         raise Refusal(
             f"every label of {source} is {classes.tolist()[0]!r}; there must be two "
@@ -95,6 +97,17 @@ def _check_classes(y: NDArray[Any], source: str) -> None:
         raise Refusal(
             f"{source} leaves {len(y)} rows to learn from; {len(classes)} classes need "
             f"at least {least}{_hint(y)}."
+        )
+    _check_counts(y, source)
+
+
+def _check_counts(y: NDArray[Any], source: str) -> None:
+    """Refuse classes of one row."""
+    classes, counts = np.unique(y, return_counts=True)
+    if 2 * len(classes) > len(y):
+        raise Refusal(
+            f"the target of {source} holds {len(classes)} different labels in "
+            f"{len(y)} rows, too many to be classes; name another column{_hint(y)}."
         )
     if counts.min() < 2:
         rare = classes.tolist()[counts.argmin()]

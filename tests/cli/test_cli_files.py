@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _command import (
+    N_ROWS,
     make_frame,
     prepare_columns,
     read_rows,
@@ -41,6 +42,25 @@ def test_separators(sep, data):
     make_frame(seed=2).to_csv("test.csv", index=False)
     row = read_rows(data, "--test", "test.csv")
     pd.testing.assert_frame_equal(row, pd.read_csv("test.csv").iloc[:1, :-1])
+
+
+@pytest.mark.parametrize(
+    ("sep", "written", "first"),
+    [
+        (";", ["1,5", "-2", ""], 1.5),
+        (";", ["-2", "1,5", ""], -2.0),
+        ("\t", ["3,125", "1,5"], 3.125),
+        # It may be 1500.
+        (";", ["1,500", "2"], "1,500"),
+        (";", ["1,5", "a"], "1,5"),
+        (",", ["1,5", "2"], "1,5"),
+    ],
+)
+def test_decimal_commas(sep, written, first, data):
+    """Read as numbers where commas separate no columns."""
+    prices = np.resize(written, N_ROWS)
+    make_frame().assign(price=prices).to_csv(data, index=False, sep=sep)
+    assert read_rows(data, "--test", data)["price"].tolist() == [first]
 
 
 @pytest.mark.parametrize("labels", [("007", "012"), ("NA", "None")])
@@ -114,7 +134,17 @@ def write_rows(form, n_rows=40):
         ("a,b,label\n" + "1,2,x\n1,2,y\n" * 30, "constant"),
         (write_rows("{},x"), "every label"),
         ("a,label\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n7,x\n8,y\n", "at least 20."),
-        (write_rows("{0},{0}", 45), "test on (--task regression learns values)"),
+        (
+            write_rows("{0},{0}", 45),
+            "holds 45 different labels in 45 rows, too many to be classes; name "
+            "another column (--task regression learns values)",
+        ),
+        (f"a,label\n{_ROWS}1,once\n", "class 'once' of bad.csv has one row"),
+        (
+            "a,label\n" + "".join(f"name {k},{k % 2}\n" for k in range(200)),
+            "no column is left of bad.csv to learn from; left out, as text with more "
+            "than 100 different values: 'a' (--keep NAME takes it)",
+        ),
         (
             "a,label\n" + "1,1.5\n2,inf\n" * 20,
             "the target 'label' of bad.csv is infinite or beyond 3.4e+38 in 20 rows",

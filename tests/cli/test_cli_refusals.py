@@ -45,6 +45,7 @@ def test_error_in_a_process():
             ["d.csv", "--target", "y", "--test", "t.csv", "--test-size", "0.5"],
             "not both",
         ),
+        (["d.csv", "--target", "y", "--target", "z"], "--target is given twice: y"),
         (["--out", "nowhere/student.joblib"], "no folder nowhere"),
         (["--out", "."], "not a file"),
         (["--json", "student.joblib"], "used twice"),
