@@ -63,8 +63,10 @@ def _draw_means(
     """Weighted means of the columns over rows drawn with replacement, once a seed."""
     n_rows = len(table)
     means = np.empty((len(seeds), table.shape[1]))
+    rng = np.random.RandomState()  # to make one takes longer than the draws of it
     for k, seed in enumerate(seeds):
-        chosen = np.random.RandomState(seed).randint(n_rows, size=n_rows)
+        rng.seed(seed)
+        chosen = rng.randint(n_rows, size=n_rows)
         drawn = np.bincount(chosen, minlength=n_rows) * weight
         means[k] = drawn @ table / drawn.sum()
     return means
