@@ -1,7 +1,12 @@
-"""Fixtures of the tests of chunks, and what the tests of all files share."""
+"""Fixtures of the tests of chunks, and what the tests of all files share.
+
+Nothing of scikit-learn is imported at the top: of several processes, the one that hands
+out the tests runs none.
+"""
 
 import gc
 import os
+import pkgutil
 import tempfile
 
 # Workers of pytest-xdist share the cores: more threads inside each slow them all down.
@@ -13,17 +18,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 gc.disable()
 
 import pytest
-from sklearn.datasets import make_classification
 
-from skdistill._labels import _defaults
-from skdistill._outofcore import _chunks, _spill
-from skdistill.inspection import _costs
-
-#: As a user's report has them.
-_TIMED = _costs._MIN_CALLS, _costs._MIN_BATCHES
-# A report times each model for .7 s and 20 calls, on which few tests depend.
-_costs._SECONDS = _costs._BATCH_SECONDS = 0.01
-_costs._MIN_CALLS, _costs._MIN_BATCHES = 2, 1
+#: What takes long, and few tests depend on: a report times each model for .7 s and 20
+#: calls, and a network makes 20,000 updates over a transfer set.
+_TIMES = {
+    "skdistill.inspection._costs._SECONDS": 0.01,
+    "skdistill.inspection._costs._BATCH_SECONDS": 0.01,
+    "skdistill.inspection._costs._MIN_CALLS": 2,
+    "skdistill.inspection._costs._MIN_BATCHES": 1,
+}
+_UPDATES = {"skdistill._students._mlp.MIN_UPDATES": 1000}
 
 #: Doctests are looked for in every module, and these would be modules of one name.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]
@@ -43,16 +47,47 @@ def pytest_collection_finish():
     gc.enable()
 
 
+def _patch(values):
+    """Set the values for a module; yield the ones that users have."""
+    given = {name: pkgutil.resolve_name(name) for name in values}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setattr(name, value)
+        yield given
+
+
+@pytest.fixture(autouse=True, scope="module")
+def user_times():
+    yield from _patch(_TIMES)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def user_updates(request):
+    # Slow tests are about what a user's fit gives.
+    is_fast = "not slow" in request.config.option.markexpr
+    yield from _patch(_UPDATES if is_fast else {})
+
+
 @pytest.fixture
-def all_timed_calls(monkeypatch):
+def all_timed_calls(monkeypatch, user_times):
     """Let a report call each model as often as a user's does."""
-    for name, count in zip(("_MIN_CALLS", "_MIN_BATCHES"), _TIMED, strict=True):
-        monkeypatch.setattr(_costs, name, count)
+    for name in ("_MIN_CALLS", "_MIN_BATCHES"):
+        name = f"skdistill.inspection._costs.{name}"
+        monkeypatch.setattr(name, user_times[name])
+
+
+@pytest.fixture
+def all_updates(monkeypatch, user_updates):
+    """Let a network make as many updates over a transfer set as a user's does."""
+    for name, count in user_updates.items():
+        monkeypatch.setattr(name, count)
 
 
 @pytest.fixture
 def small_default_teacher(monkeypatch):
     """The members of the default teacher with fewer trees and units."""
+    from skdistill._labels import _defaults
+
     monkeypatch.setitem(_defaults._BOOSTED, "n_estimators", 20)
     monkeypatch.setitem(_defaults._SAMPLED, "n_estimators", 20)
     monkeypatch.setitem(_defaults._NETWORK, "hidden_layer_sizes", (8,))
@@ -60,6 +95,8 @@ def small_default_teacher(monkeypatch):
 
 @pytest.fixture(scope="module")
 def chunk_data():
+    from sklearn.datasets import make_classification
+
     given = {"n_informative": 8, "n_redundant": 0, "n_classes": 3}
     return make_classification(9000, 10, **given, random_state=0)
 
@@ -67,8 +104,8 @@ def chunk_data():
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks and buffers of 500 rows, so that some thousand rows are many."""
-    monkeypatch.setattr(_chunks, "_BOUNDS", (500, 500))
-    monkeypatch.setattr(_spill, "_BOUNDS", (500, 500))
+    monkeypatch.setattr("skdistill._outofcore._chunks._BOUNDS", (500, 500))
+    monkeypatch.setattr("skdistill._outofcore._spill._BOUNDS", (500, 500))
 
 
 @pytest.fixture

@@ -185,6 +185,7 @@ def test_an_interrupt_that_a_network_swallows_ends_the_fit(what):
     np.testing.assert_array_equal(est.predict_proba(X), before)
 
 
+@pytest.mark.usefixtures("all_updates")
 def test_an_interrupt_in_a_pilot_ends_the_fit():
     """Warnings of a pilot are not shown, but this one is no warning."""
     rows, labels = make_classification(600, random_state=0)

@@ -262,6 +262,7 @@ def test_the_end_that_we_set_is_no_failure(max_iter, warns, monkeypatch):
     assert [w.category for w in caught] == warns * [ConvergenceWarning]
 
 
+@pytest.mark.usefixtures("all_updates")
 def test_the_default_student_has_no_end_that_a_user_set():
     data = draw(60, 2)
     with warnings.catch_warnings():
