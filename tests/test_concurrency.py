@@ -130,21 +130,21 @@ def count_state(estimator):
     return {k: joblib.hash(v) for k, v in vars(estimator).items()}
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 @pytest.mark.parametrize(
-    ("what", "number", "sampler"),
+    ("what", "number", "sampler", "error"),
     [
-        ("teacher.fit", 1, "auto"),
-        ("teacher.fit", 2, "auto"),
-        ("teacher.predict_proba", 1, "auto"),
-        ("teacher.predict_proba", 2, Sampler()),
-        ("student.fit", 1, "auto"),
-        ("student.fit", 3, "auto"),
+        ("teacher.fit", 1, "auto", KeyboardInterrupt),
+        ("teacher.fit", 2, "auto", MemoryError),
+        ("teacher.predict_proba", 1, "auto", MemoryError),
+        ("teacher.predict_proba", 2, Sampler(), KeyboardInterrupt),
+        ("student.fit", 1, "auto", KeyboardInterrupt),
+        ("student.fit", 3, "auto", MemoryError),
         # The pilots end, and the last fit does not.
-        ("student.fit", 6, "auto"),
-        ("student.fit", 1, Sampler()),
-        ("sampler.fit", 1, Sampler()),
-        ("sampler.sample", 1, Sampler()),
+        ("student.fit", 6, "auto", KeyboardInterrupt),
+        ("student.fit", 6, "auto", MemoryError),
+        ("student.fit", 1, Sampler(), MemoryError),
+        ("sampler.fit", 1, Sampler(), KeyboardInterrupt),
+        ("sampler.sample", 1, Sampler(), MemoryError),
     ],
 )
 def test_an_interrupted_fit_leaves_the_state_before_or_none(

@@ -84,6 +84,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     assert f"{metadata}/licenses/skdistill/datasets/LICENSE" in names
 
 
+@pytest.mark.slow
 def test_wheel_metadata(wheel):
     with zipfile.ZipFile(wheel) as archive:
         metadata = archive.read(f"skdistill-{VERSION}.dist-info/METADATA").decode()
@@ -95,6 +96,7 @@ def test_wheel_metadata(wheel):
         assert f"Requires-Dist: {requirement}\n" in metadata
 
 
+@pytest.mark.slow
 def test_sdist_holds_what_a_build_needs(build):
     with tarfile.open(build[0] / f"skdistill-{VERSION}.tar.gz") as archive:
         members = archive.getmembers()
@@ -107,6 +109,7 @@ def test_sdist_holds_what_a_build_needs(build):
     assert {member.uname for member in members} == {"root"}
 
 
+@pytest.mark.slow
 def test_build_warns_of_nothing_deprecated(build):
     assert "deprecat" not in build[1].lower()
 

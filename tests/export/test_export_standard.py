@@ -80,8 +80,21 @@ def evaluate(model, rows, output):
     return reference.ReferenceEvaluator(model).run([output], feed)[0]
 
 
-@pytest.mark.parametrize(("encoder", "n_classes"), [("one-hot", 3), ("ordinal", 2)])
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize(
+    ("name", "encoder", "n_classes"),
+    [
+        ("network", "one-hot", 3),
+        ("network", "ordinal", 2),
+        ("linear", "one-hot", 3),
+        ("linear", "ordinal", 2),
+        ("sgd", "one-hot", 2),
+        ("huber", "ordinal", 3),
+        ("tree", "one-hot", 2),
+        ("stump", "ordinal", 3),
+        ("histograms", "one-hot", 3),
+        ("histograms", "ordinal", 2),
+    ],
+)
 def test_probabilities_and_labels(name, encoder, n_classes):
     y = SCORES[:, :n_classes].argmax(axis=1)
     model = make_pipeline(prepare(ENCODERS[encoder]), CLASSIFIERS[name]())

@@ -148,8 +148,17 @@ def prepare_columns(encoder):
     )
 
 
-@pytest.mark.parametrize("name", ["network", "linear", "tree", "forest", "lightgbm"])
-@pytest.mark.parametrize("encoder", ["one-hot", "ordinal"])
+@pytest.mark.parametrize(
+    ("name", "encoder"),
+    [
+        ("network", "one-hot"),
+        ("network", "ordinal"),
+        ("linear", "one-hot"),
+        ("tree", "ordinal"),
+        ("forest", "one-hot"),
+        ("lightgbm", "ordinal"),
+    ],
+)
 def test_tables_with_strings(name, encoder, compile_c):
     encoder = {
         "one-hot": OneHotEncoder(handle_unknown="ignore", sparse_output=False),

@@ -67,18 +67,17 @@ def distil(kind, n_rows, max_labels, student=TREE, **params):
     return distilled, Counting.n_asked
 
 
-@pytest.mark.parametrize(("n_rows", "student"), [(200, TREE), (600, NET)])
 @pytest.mark.parametrize(
-    "kind",
+    ("kind", "n_rows", "student"),
     [
-        "live",
-        "live, cv",
-        "live, validation",
-        "live, cv, validation",
-        "live, unlabelled",
-        "frozen",
-        "frozen, validation, unlabelled",
-        "frozen, validation, chunks",
+        ("live", 600, NET),
+        ("live, cv", 600, TREE),
+        ("live, validation", 200, TREE),
+        ("live, cv, validation", 200, NET),
+        ("live, unlabelled", 200, TREE),
+        ("frozen", 600, NET),
+        ("frozen, validation, unlabelled", 600, NET),
+        ("frozen, validation, chunks", 200, TREE),
     ],
 )
 def test_the_teacher_counts_no_more_and_as_many_as_are_said(
@@ -300,6 +299,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_one_batch(tmp_path):
     asked, script = tmp_path / "asked", tmp_path / "killed.py"
     asked.mkdir()

@@ -96,6 +96,7 @@ class Large(GaussianNB):
         return super().predict_proba(X)
 
 
+@pytest.mark.slow
 def test_large_arrays_of_a_teacher_are_mapped_by_processes_not_copied(tmp_path):
     teacher = Large(tmp_path).fit(MANY[:300], MANY_Y[:300])
     learn(teacher, n_jobs=2)
@@ -311,9 +312,8 @@ with joblib.parallel_config(backend=sys.argv[1]):
 """
 
 
-@pytest.mark.parametrize(
-    "backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_two_tasks_ask_for_half_of_the_cores_each(backend, tmp_path):
     """Of forests, LightGBM, OpenMP and BLAS, each of which would take all."""
     # Two of the cores, as many threads as anything wants.

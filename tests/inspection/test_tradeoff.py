@@ -57,7 +57,7 @@ def test_tradeoff_marks_the_front():
     assert display.ax_.get_xscale() == "log"
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(4))
 def test_front_agrees_with_one_by_hand(seed):
     # Few values, so that there are equal scores and costs.
     rng = np.random.default_rng(seed)
@@ -103,7 +103,7 @@ def test_tradeoff_writes_names_that_hide_nothing(sign):
         assert (box.max <= display.ax_.bbox.max).all()
 
 
-@pytest.mark.parametrize("n_models", range(3, 11))
+@pytest.mark.parametrize("n_models", [3, 5, 8, 10])
 def test_tradeoff_names_never_overlap(n_models):
     rng = np.random.default_rng(n_models)
     costs = np.exp(rng.uniform(3, 6, n_models))

@@ -58,7 +58,7 @@ def draw(n_rows, seed):
 
 @pytest.mark.parametrize("kind", ["live", "frozen"])
 @pytest.mark.parametrize("student", STUDENTS)
-@pytest.mark.parametrize("n_rows", [300, 600])
+@pytest.mark.parametrize("n_rows", [300, pytest.param(600, marks=pytest.mark.slow)])
 def test_the_student_is_no_worse_than_on_hard_labels(n_rows, student, kind):
     losses = []
     for seed in (0, 1):
