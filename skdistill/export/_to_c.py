@@ -84,8 +84,9 @@ def to_c(
     estimator : estimator
         Fitted; a :class:`~skdistill.DistilledClassifier` or a search is written as
         what it serves. A network or linear model of scikit-learn, a tree or a forest,
-        HistGradientBoosting, LightGBM, XGBoost or CatBoost, behind imputation, scaling,
-        encoding, selection or projection.
+        HistGradientBoosting, LightGBM, XGBoost (the booster "gbtree") or CatBoost, or a
+        MultiOutputRegressor of such trees, behind imputation, scaling, encoding,
+        selection or projection.
     X_example : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Rows like those to be served, a few hundred or more: they decide which columns
         are strings, and verify the file.

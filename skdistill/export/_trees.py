@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,10 @@ _VALUE_FORESTS = (RandomForestRegressor, ExtraTreesRegressor)
 
 #: Objectives of LightGBM whose scores are the values.
 _VALUES = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
+#: Those of XGBoost.
+_XGBOOST_VALUES = tuple(
+    f"reg:{name}error" for name in ("squared", "absolute", "quantile", "pseudohuber")
+)
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,29 @@ def join_trees(parts: list[dict[str, Any]], **settings: Any) -> Trees:
         for node, split in part.get("splits", {}).items()
     }
     return Trees(roots=roots, splits=splits, **joined, **settings)
+
+
+def join_outputs(parts: list[Trees]) -> Trees | None:
+    """Put models of one output each together; None: they compare in different ways."""
+    settings = {(part.ending, part.strict, part.single) for part in parts}
+    if settings - {("none", part.strict, part.single) for part in parts[:1]}:
+        return None
+    joined = []
+    for k, part in enumerate(parts):
+        value = np.zeros((len(part.value), len(parts)))
+        value[:, [k]] = part.value
+        # All of its trees are one part, whose roots are counted below.
+        names = "column", "threshold", "missing_left", "left", "right", "splits"
+        joined.append({**{name: getattr(part, name) for name in names}, "value": value})
+    trees = join_trees(
+        joined,
+        start=np.concatenate([part.start for part in parts]),
+        ending="none",
+        strict=parts[0].strict,
+        single=parts[0].single,
+    )
+    roots = [part.roots + first for part, first in zip(parts, trees.roots, strict=True)]
+    return replace(trees, roots=np.concatenate(roots))
 
 
 # scikit-learn ------------------------------------------------------------------------
@@ -281,15 +308,19 @@ def _walk(node: dict[str, Any], below: tuple[str, str]) -> Iterator[dict[str, An
 
 def _read_xgboost(learner: Any) -> Trees | None:
     booster = learner.get_booster()
+    if learner.early_stopping_rounds:
+        booster = booster[: learner.best_iteration + 1]
     model = json.loads(bytes(booster.save_raw("json")))["learner"]
     objective = model["objective"]["name"]
     endings = {"binary:logistic": "sigmoid", "multi:softprob": "softmax"}
-    gradient = model["gradient_booster"]
-    if objective not in endings or gradient["name"] != "gbtree":
+    if is_regressor(learner):
+        endings = dict.fromkeys(_XGBOOST_VALUES, "none")
+    gradient, params = model["gradient_booster"], model["learner_model_param"]
+    known = objective in endings and gradient["name"] == "gbtree"
+    if not known or not np.isnan(learner.missing):
         return None
-    classes = int(model["learner_model_param"]["num_class"])
-    n_scores = max(1, classes)
-    start = np.atleast_1d(json.loads(model["learner_model_param"]["base_score"]))
+    n_scores = max(1, int(params["num_class"]), int(params.get("num_target", 1)))
+    start = np.atleast_1d(json.loads(params["base_score"]))
     start = np.broadcast_to(start, n_scores).astype(np.float64)
     if objective == "binary:logistic":
         start = np.log(start / (1 - start))
@@ -297,6 +328,8 @@ def _read_xgboost(learner: Any) -> Trees | None:
     for tree, target in zip(
         gradient["model"]["trees"], gradient["model"]["tree_info"], strict=True
     ):
+        if int(tree["tree_param"]["size_leaf_vector"]) > 1:
+            return None
         part = _flatten_xgboost(tree)
         leaves = part.pop("leaves")
         part["value"] = np.zeros((len(leaves), n_scores))

@@ -9,6 +9,7 @@ from lightgbm import LGBMRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -75,6 +76,90 @@ def test_values_are_those_of_predict(name, compile_c):
         np.testing.assert_allclose(predict(rows), expected, rtol=1e-6, atol=1e-6)
 
 
+def assert_served(model, y, compile_c, rows=X):
+    """The file answers what `predict` does, inside and outside of the rows."""
+    n_outputs = 1 if y.ndim == 1 else y.shape[1]
+    predict = compile_c(to_c(model, rows, check=False), n_outputs)
+    missing = np.where(RNG.random(rows.shape) < 0.2, np.nan, rows)
+    for given in (rows, 20 * rows, missing):
+        expected = model.predict(given).reshape(len(given), -1)
+        # XGBoost adds in single precision.
+        np.testing.assert_allclose(predict(given), expected, rtol=2e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1),
+        HistGradientBoostingRegressor(max_iter=9),
+        RandomForestRegressor(3, max_depth=4),
+    ],
+    ids=lambda member: type(member).__name__,
+)
+def test_one_model_an_output(member, compile_c):
+    model = MultiOutputRegressor(member).fit(X, PAIR)
+    assert_served(model, PAIR, compile_c)
+
+
+def test_a_boosted_student_of_several_outputs(compile_c):
+    student = MultiOutputRegressor(LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1))
+    given = {"pilot": 0, "augmenter": None, "random_state": 0}
+    est = DistilledRegressor(RandomForestRegressor(5), student, **given).fit(X, PAIR)
+    assert_served(est, PAIR, compile_c)
+
+
+def test_own_categories_of_histograms(compile_c):
+    rows = np.column_stack([RNG.integers(0, 6, 200), X[:, 0]])
+    y = np.isin(rows[:, 0], [1, 4]) + 0.1 * rows[:, 1]
+    model = HistGradientBoostingRegressor(max_iter=9, categorical_features=[0])
+    predict = compile_c(to_c(model.fit(rows, y), rows), 1)
+    np.testing.assert_allclose(predict(rows)[:, 0], model.predict(rows), rtol=1e-12)
+
+
+XGBOOST = {
+    "squared error": {},
+    "absolute error": {"objective": "reg:absoluteerror"},
+    "two outputs": {},
+    "base score": {"base_score": 7.0},
+    "forest": {"num_parallel_tree": 3, "subsample": 0.5},
+    "stopped early": {"early_stopping_rounds": 1},
+}
+
+
+@pytest.mark.parametrize("name", XGBOOST)
+def test_xgboost(name, compile_c):
+    xgboost = pytest.importorskip("xgboost")
+    y = PAIR if name == "two outputs" else Y
+    model = xgboost.XGBRegressor(n_estimators=9, n_jobs=1, **XGBOOST[name])
+    # Numbers that are thresholds of single precision go right.
+    rows, given = np.round(X, 1), {}
+    if name == "stopped early":
+        given = {"eval_set": [(rows, y[::-1])], "verbose": False}
+    model.fit(rows, y, **given)
+    if name == "stopped early":
+        assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
+    assert_served(model, y, compile_c, rows)
+    assert_served(model, y, compile_c, rows.astype(np.float32).astype(float))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"booster": "dart"},
+        {"booster": "gblinear"},
+        {"objective": "count:poisson"},
+        {"missing": -1.0},
+    ],
+    ids=str,
+)
+def test_xgboost_that_is_refused(params):
+    xgboost = pytest.importorskip("xgboost")
+    model = xgboost.XGBRegressor(n_estimators=2, n_jobs=1, **params).fit(X, Y)
+    ((key, value),) = params.items()
+    with pytest.raises(TypeError, match=f"to_c does not take XGBRegr.*{key}={value!r}"):
+        to_c(model, X)
+
+
 def test_quantiles_are_sorted(compile_c):
     crossing = FunctionRegressor(lambda X: X[:, :1] * [4, 0, -4] + [0, 1, 2])
     levels = (0.1, 0.5, 0.9)
@@ -87,6 +172,8 @@ def test_quantiles_are_sorted(compile_c):
 
 
 def test_refused():
+    with pytest.raises(TypeError, match="take MultiOutputRegressor of KNeighborsRegr"):
+        to_c(MultiOutputRegressor(KNeighborsRegressor()).fit(X, PAIR), X)
     with pytest.raises(TypeError, match="to_c does not take KNeighborsRegressor"):
         to_c(KNeighborsRegressor().fit(X, Y), X)
 

@@ -15,10 +15,11 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
+from sklearn.multioutput import MultiOutputRegressor
 
 from ..._typing import FloatArray
 from .._libraries import is_from
-from .._trees import Split, Trees, read_trees
+from .._trees import Split, Trees, join_outputs, read_trees
 from .._trees_catboost import read_catboost
 from ._preprocessing import transform_table
 from ._table import (
@@ -28,6 +29,8 @@ from ._table import (
     UnsupportedError,
     join_tables,
 )
+
+_HISTOGRAMS = HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 
 def read_compared(
@@ -49,23 +52,41 @@ def read_compared(
     UnsupportedError
         The learner is no tree, forest or boosted trees, or compares something else.
     """
-    orders = _list_orders(learner, table, known)
-    if is_from(learner, "catboost"):
-        trees = read_catboost(learner, orders)
-    else:
-        trees = read_trees(learner)
+    several = isinstance(learner, MultiOutputRegressor)
+    members = learner.estimators_ if several else [learner]
+    # All of them were fitted on the same columns.
+    orders = _list_orders(members[0], table, known)
+    parts = [
+        read_catboost(member, orders)
+        if is_from(member, "catboost")
+        else read_trees(member)
+        for member in members
+    ]
+    found = [part for part in parts if part is not None]
+    trees = None
+    if len(found) == len(parts):
+        trees = join_outputs(found) if several else found[0]
     if trees is None:
-        raise UnsupportedError(type(learner).__name__)
-    return _replace_splits(trees, _encode_categories(learner, table, orders))
+        raise UnsupportedError(_describe(learner))
+    return _replace_splits(trees, _encode_categories(members[0], table, orders))
+
+
+def _describe(learner: Any) -> str:
+    name = type(learner).__name__
+    if isinstance(learner, MultiOutputRegressor):
+        return f"{name} of {_describe(learner.estimators_[0])}"
+    if is_from(learner, "xgboost"):
+        names = "booster", "objective", "multi_strategy", "missing"
+        given = (f"{key}={getattr(learner, key)!r}" for key in names)
+        return f"{name} with {', '.join(given)}"
+    return name
 
 
 def _list_orders(
     learner: Any, table: Table, known: Mapping[int, tuple[Any, ...]]
 ) -> dict[int, tuple[Any, ...]]:
     """Return the categories of a learner's columns, as it numbers them."""
-    if isinstance(
-        learner, HistGradientBoostingClassifier | HistGradientBoostingRegressor
-    ):
+    if isinstance(learner, _HISTOGRAMS):
         # It has an encoder of its own.
         return {}
     columns = [k for k, raw in enumerate(table.raw) if raw and raw.column in known]
@@ -85,7 +106,7 @@ def _encode_categories(
     learner: Any, table: Table, orders: Mapping[int, tuple[Any, ...]]
 ) -> Table:
     """Return the columns as a learner numbers their categories."""
-    if isinstance(learner, HistGradientBoostingClassifier):
+    if isinstance(learner, _HISTOGRAMS):
         own = getattr(learner, "_preprocessor", None)
         return table if own is None else transform_table(own, table)
     return join_tables(
