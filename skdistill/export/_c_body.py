@@ -52,9 +52,9 @@ for (int j = 0; j < @width; j++) {
         write_loop(source, hidden, width, "@to[j] = @soft;", soft=_log_sigmoid(hidden))
         write_softmax(source, hidden, width)
     elif dense.ending == "sigmoid":
-        write_loop(source, hidden, width, "proba[j] = 1.0 / (1.0 + exp(-@to[j]));")
+        write_loop(source, hidden, width, "@answers[j] = 1.0 / (1.0 + exp(-@to[j]));")
     elif not dense.ending:
-        write_loop(source, hidden, width, "proba[j] = @to[j];")
+        write_loop(source, hidden, width, "@answers[j] = @to[j];")
     elif dense.ending == "huber":
         clipped = "@to[j] = @to[j] < -1.0 ? 1e-30 : @to[j] > 1.0 ? 2.0 : @to[j] + 1.0;"
         write_loop(source, hidden, width, clipped)
@@ -111,7 +111,7 @@ for (int j = 0; j < @width; j++) {
     @total += @from[j];
 }
 for (int j = 0; j < @width; j++) {
-    proba[j] = @from[j] / @total;
+    @answers[j] = @from[j] / @total;
 }
 """,
         **{"from": name, "total": source.make_name(), "width": width},
@@ -249,12 +249,12 @@ def write_sort(source: CSource, n_outputs: int) -> None:
     source.add(
         """
 for (int i = 1; i < @n; i++) {
-    double value = proba[i];
+    double value = @answers[i];
     int j = i;
-    for (; j > 0 && proba[j - 1] > value; j--) {
-        proba[j] = proba[j - 1];
+    for (; j > 0 && @answers[j - 1] > value; j--) {
+        @answers[j] = @answers[j - 1];
     }
-    proba[j] = value;
+    @answers[j] = value;
 }
 """,
         n=n_outputs,
@@ -266,4 +266,4 @@ def write_refused(
 ) -> None:
     """Make probabilities NaN where an encoder raises."""
     column = write_table(source, inputs, refused)
-    write_loop(source, column, n_classes, "proba[j] += @to[0];")
+    write_loop(source, column, n_classes, "@answers[j] += @to[0];")

@@ -15,9 +15,13 @@ _WHOLE = (("signed char", 127), ("short", 32767), ("int", 2**31 - 1))
 
 
 class CSource:
-    """Tables and statements of a file under construction."""
+    """Tables and statements of a file under construction.
 
-    def __init__(self) -> None:
+    `answers` is the name of what the statements compute, ``@answers`` in them.
+    """
+
+    def __init__(self, answers: str) -> None:
+        self.answers = answers
         self.tables: list[str] = []
         self.body: list[str] = []
         self._n_names = 0
@@ -45,6 +49,7 @@ class CSource:
 
     def add(self, text: str, **names: Any) -> None:
         """Append statements, in which ``@name`` stands for what is passed."""
+        names = {"answers": self.answers, **names}
         for key in sorted(names, key=len, reverse=True):
             text = text.replace(f"@{key}", str(names[key]))
         self.body += text.strip("\n").splitlines()

@@ -222,10 +222,10 @@ for (int i = 0; i < @n_trees; i++) {{
 def _write_ending(source: CSource, scores: str, trees: Trees) -> None:
     n_scores = len(trees.start)
     if trees.ending == "none":
-        write_loop(source, scores, n_scores, "proba[j] = @to[j];")
+        write_loop(source, scores, n_scores, "@answers[j] = @to[j];")
     elif trees.ending == "sigmoid":
         source.add(
-            "proba[1] = 1.0 / (1.0 + exp(-@to[0]));\nproba[0] = 1.0 - proba[1];",
+            "@answers[1] = 1.0 / (1.0 + exp(-@to[0]));\nproba[0] = 1.0 - @answers[1];",
             to=scores,
         )
     else:

@@ -24,30 +24,28 @@ from .onnx._table import UnsupportedError, start_table
 from .onnx._values import ask_values, read_values
 
 _HEAD = """\
-/* Probabilities of a model, made by skdistill.export.to_c.
+/* @Answers of a model, made by skdistill.export.to_c.
 
-   void @name_predict_proba(@parameters);
+   void @name_@method(@parameters);
 
    numbers: the columns of numbers, in the order of @name_numbers; NAN if missing.
-@about_texts   proba: one probability a class, in the order of @name_classes; NAN where
-   the model refuses a category.
+@about_texts   @answers: @about_answers; NAN where the
+   model refuses a category.
 
    C99; needs math.h and string.h alone, and allocates nothing. */
 #include <math.h>
 #include <string.h>
 """
-#: Of values in place of probabilities.
-_VALUE_HEAD = (
-    _HEAD.replace("Probabilities", "Values")
-    .replace("predict_proba", "predict")
-    .replace(
-        """one probability a class, in the order of @name_classes; NAN where
-   the model refuses""",
-        """one value an output, or quantile in ascending order; NAN where the
-   model refuses""",
-    )
-    .replace("proba:", "values:")
-)
+_CLASSES = {
+    "Answers": "Probabilities",
+    "method": "predict_proba",
+    "about_answers": "one probability a class, in the order of @name_classes",
+}
+_VALUES = {
+    "Answers": "Values",
+    "method": "predict",
+    "about_answers": "one value an output, or quantile in ascending order",
+}
 _ABOUT_TEXTS = """\
    texts: the columns of strings, in UTF-8, in the order of @name_texts; NULL if
    missing.
@@ -146,8 +144,9 @@ def to_c(
         raise ValueError(f"check must be a bool or 'auto', received {check!r}.")
     check_is_fitted(estimator)
     inputs = describe_inputs(X_example)
-    served, source = find_deployed(estimator), CSource()
+    served = find_deployed(estimator)
     values = is_regressor(served)
+    source = CSource("values" if values else "proba")
     if values:
         classes, expected = [], ask_values(estimator, X_example)
     else:
@@ -204,15 +203,20 @@ def _write_model(source: CSource, served: Any, inputs: Inputs, n_outputs: int) -
 def _join(source: CSource, inputs: Inputs, classes: list[Any], name: str) -> str:
     numbers = [n for k, n in enumerate(inputs.columns) if k not in inputs.texts]
     texts = [inputs.columns[k] for k in sorted(inputs.texts)]
-    parameters = "const double *numbers, double *proba"
+    parameters = ["const double *numbers", f"double *{source.answers}"]
     if texts:
-        parameters = "const double *numbers, const char *const *texts, double *proba"
-    about = _ABOUT_TEXTS if texts else ""
-    head = (
-        (_HEAD if classes else _VALUE_HEAD)
-        .replace("@about_texts", about)
-        .replace("@parameters", parameters)
-    )
+        parameters.insert(1, "const char *const *texts")
+    words = {
+        **(_CLASSES if classes else _VALUES),
+        "answers": source.answers,
+        "about_texts": _ABOUT_TEXTS if texts else "",
+        "parameters": ", ".join(parameters),
+        # Last, for others hold it.
+        "name": name,
+    }
+    head = _HEAD
+    for key, text in words.items():
+        head = head.replace(f"@{key}", text)
     lists = {"numbers": numbers, "texts": texts, "classes": classes}
     named = [
         f"const char *const {name}_{kind}[{len(entries)}] = {{\n    "
@@ -224,11 +228,6 @@ def _join(source: CSource, inputs: Inputs, classes: list[Any], name: str) -> str
     given = ["numbers", *(["texts"] if texts else [])]
     unused = [f"(void){g};" for g in given if g not in "\n".join(source.body)]
     body = "\n".join(f"    {line}".rstrip() for line in [*unused, *source.body])
-    function = f"void {name}_predict_proba({parameters})\n{{\n{body}\n}}"
-    if not classes:
-        # The statements are those of classes, under another name.
-        function = re.sub(r"\bproba\b", "values", function)
-        function = function.replace(f"{name}_predict_proba(", f"{name}_predict(")
-        head = re.sub(r"\bproba\b", "values", head)
-    head = head.replace("@name", name)
+    declared = f"void {name}_{words['method']}({words['parameters']})"
+    function = f"{declared}\n{{\n{body}\n}}"
     return "\n\n".join([head.rstrip(), *named, *source.tables, function]) + "\n"
