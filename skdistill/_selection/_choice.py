@@ -22,7 +22,14 @@ from .._typing import FloatArray
 from .._warnings import warn_caller
 from ._candidates import Candidate, drop_needless
 from ._hold_outs import Splits
-from ._pilots import Pilot, label_pilots, run_pilots, run_wider
+from ._pilots import (
+    Pilot,
+    PilotLabels,
+    label_pilots,
+    run_longer,
+    run_pilots,
+    run_wider,
+)
 from ._sampling import sample_rows_of
 from ._scores import CERTAIN, Scores, make_scores
 
@@ -110,11 +117,7 @@ def choose(
             first, *candidates = candidates
             known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
         given = (parts, data, splits, candidates, labels, calibration)
-        found = run_pilots(*given, scores.weight)
-        pilots, settings = known + found, (scores.complete, splits.small)
-        direct = _find_direct(pilots)
-        lead = 1 if direct is None else scores.rate_advantage(teacher, direct)
-        chosen = choose_pilot(pilots, parts.student, scores.weight, *settings, lead)
+        pilots, chosen = _decide(known, scores, teacher, *given)
         student, wider = None, []
         if parts.default_student and chosen.finalist:
             wider = run_wider(*given, chosen)
@@ -134,6 +137,37 @@ def choose(
             scores,
             None if any(chosen is p for p in known) else scores.rate(chosen.served),
         )
+
+
+def _decide(
+    known: list[Pilot],
+    scores: Scores,
+    teacher: FloatArray,
+    parts: Parts,
+    data: Dataset,
+    splits: Splits,
+    candidates: list[Candidate],
+    labels: list[PilotLabels],
+    calibration: Calibration | None,
+) -> tuple[list[Pilot], Pilot]:
+    """Return all pilots, and the one that is chosen.
+
+    Before the true labels are taken from a teacher with an advantage, the best transfer
+    set of a network is learned for as long as they could be.
+    """
+    given = (parts, data, splits, candidates, labels, calibration)
+    pilots = known + run_pilots(*given, scores.weight)
+    direct = _find_direct(pilots)
+    lead = 1 if direct is None else scores.rate_advantage(teacher, direct)
+    rule = (parts.student, scores.weight, scores.complete, splits.small, lead)
+    chosen = choose_pilot(pilots, *rule)
+    finalists = [pilot for pilot in pilots if pilot.finalist]
+    if chosen is not direct or lead < 0 or not finalists:
+        return pilots, chosen
+    best = _find_best(finalists, scores.weight)
+    longer = run_longer(*given, best)
+    pilots = [longer if pilot is best else pilot for pilot in pilots]
+    return pilots, choose_pilot(pilots, *rule)
 
 
 def choose_pilot(
@@ -179,17 +213,14 @@ def choose_pilot(
         0: within a standard error, -1: it is not.
     """
 
-    def find_best(some: list[Pilot]) -> Pilot:
-        return min(some, key=lambda pilot: np.average(pilot.losses, weights=weight))
-
     def find_furthest(some: list[Pilot]) -> Pilot:
-        best = find_best(some)
+        best = _find_best(some, weight)
         leads = [paired_difference(p.losses, best.losses, weight) for p in some]
         # Candidates are listed the nearest first.
         tied = (lead <= error for lead, error in leads)
         return list(compress(some, tied))[-1]
 
-    best, direct = find_best(pilots), _find_direct(pilots)
+    best, direct = _find_best(pilots, weight), _find_direct(pilots)
     if small:
         return best
     augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
@@ -200,7 +231,8 @@ def choose_pilot(
             lead, error = paired_difference(direct.losses, stays.losses, weight)
             stays = stays if lead > -advantage * error else direct
     elif refits_leaves(student):
-        stays = find_best(augmented + ([] if direct is None else [direct]) or pilots)
+        rivals = augmented + ([] if direct is None else [direct])
+        stays = _find_best(rivals or pilots, weight)
     else:
         stays = direct or best
     lead, error = paired_difference(stays.losses, best.losses, weight)
@@ -216,6 +248,10 @@ def _choose_width(
     student, pilot = min(rivals, key=lambda p: np.average(p[1].losses, weights=weight))
     lead, error = paired_difference(narrow.losses, pilot.losses, weight)
     return (student, pilot) if lead > error else (None, narrow)
+
+
+def _find_best(pilots: list[Pilot], weight: FloatArray | None) -> Pilot:
+    return min(pilots, key=lambda pilot: np.average(pilot.losses, weights=weight))
 
 
 def _find_direct(pilots: list[Pilot]) -> Pilot | None:

@@ -42,9 +42,13 @@ _FIT_COST = 10
 #: candidates take half of the row visits.
 _FINALISTS = 2
 
-#: Where validation rows choose the length of a training, the pilot's lengths take so
-#: much of the updates of the final fit together.
-_LENGTHS_SHARE = 0.5 / SUM_OF_LENGTHS
+#: Where validation rows choose the length of a training, the pilot's lengths take at
+#: most one final fit together. Certain labels are learned better until then; of noisy
+#: ones only short lengths are tried.
+_LENGTHS_SHARE = 1 / SUM_OF_LENGTHS
+
+#: Of a round, which is half a final fit: a pilot of so many shares has a whole one.
+_LONGEST = 1 / 2
 
 #: Pilots on fewer rows cost next to nothing, and decide nothing.
 _FEWEST = 100
@@ -176,6 +180,28 @@ def run_wider(
     return found
 
 
+def run_longer(
+    parts: Parts,
+    data: Dataset,
+    splits: Splits,
+    candidates: list[Candidate],
+    labels: list[PilotLabels],
+    calibration: Calibration | None,
+    pilot: Pilot,
+) -> Pilot:
+    """Return a finalist's pilot run for as long as the true labels may be learned.
+
+    Parameters
+    ----------
+    pilot : Pilot
+        Of a transfer set.
+    """
+    wanted = [k for k, c in enumerate(candidates) if c.name == pilot.candidate.name]
+    given = (parts, data, splits, candidates, labels, calibration)
+    (longer,) = _run_round(*given, wanted, _LONGEST)
+    return replace(longer, finalist=True)
+
+
 def _run_round(
     parts: Parts,
     data: Dataset,
@@ -184,7 +210,7 @@ def _run_round(
     labels: list[PilotLabels],
     calibration: Calibration | None,
     wanted: list[int],
-    n_shares: int | None = None,
+    n_shares: float | None = None,
 ) -> list[Pilot]:
     """Run the pilots of the candidates at the given positions, in their order.
 
@@ -327,7 +353,7 @@ def _share_out(
     data: Dataset,
     split: Split,
     candidates: list[Candidate],
-    n_shares: int,
+    n_shares: float,
 ) -> tuple[int, float | None]:
     """How many rows each pilot may have, and row visits if it learns in epochs.
 

@@ -189,6 +189,24 @@ def test_a_teacher_without_an_advantage_is_dropped_with_a_warning():
     np.testing.assert_allclose(est.predict(rows), expected.predict(rows))
 
 
+@pytest.mark.slow
+def test_values_without_noise_are_learned_for_long():
+    """A teacher of steps is better at first, a network of true values in the end."""
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(-1, 1, (1640, 4))
+    y = np.sin(4 * rows[:, 0]) * rows[:, 1] + np.cos(3 * rows[:, 2]) * rows[:, 3]
+    given, new = (rows[:640], y[:640]), rows[640:]
+    network = MLPRegressor(hidden_layer_sizes=(32,), max_iter=100, random_state=0)
+    teacher = ExtraTreesRegressor(30, random_state=0)
+    est = DistilledRegressor(teacher, network, n_synthetic=1280, random_state=0)
+    est.fit(*given)
+    assert not est.distilled_
+    # As many updates as over a transfer set.
+    direct = clone(network).set_params(max_iter=300).fit(*given)
+    losses = [((y[640:] - m.predict(new)) ** 2).mean() for m in (est, direct)]
+    assert losses[0] < losses[1]
+
+
 def test_small_tables_compare_on_every_fold():
     est = DistilledRegressor(Ridge(), DecisionTreeRegressor(max_depth=3))
     est.set_params(random_state=0).fit(X, Y)
