@@ -63,8 +63,8 @@ def _distil(options: argparse.Namespace) -> str:
         distilled, candidates = _fit_distilled(options, rows, teacher)
         seconds = _REST * (time.monotonic() - start)
         _print_progress(
-            "Fitting the same student on the true labels, and measuring all three: "
-            f"about {seconds:.0f} s left."
+            "Fitting the student without the teacher, measuring all three: about "
+            f"{seconds:.0f} s left."
         )
         report = rows.task.report(
             distilled,
