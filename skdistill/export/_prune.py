@@ -58,12 +58,12 @@ def prune(
     """Make a copy of a fitted model smaller.
 
     An :class:`~sklearn.neural_network.MLPClassifier` or
-    :class:`~sklearn.neural_network.MLPRegressor`, or a skorch net made of linear
-    layers, loses hidden units: `steps` times, those with the smallest product of
-    incoming and outgoing weights [1]_, after which the rest is trained on the soft
-    targets, a regressor by the squared error. The matrices shrink, so the model is
-    smaller and faster everywhere. Gradient boosting, LightGBM, XGBoost and CatBoost
-    keep their first rounds, forests and bagging their first trees.
+    :class:`~sklearn.neural_network.MLPRegressor`, or a skorch net for classes or values
+    made of linear layers, loses hidden units: `steps` times, those with the smallest
+    product of incoming and outgoing weights [1]_, after which the rest is trained on
+    the soft targets, a regressor by the squared error. The matrices shrink, so the
+    model is smaller and faster everywhere. Gradient boosting, LightGBM, XGBoost and
+    CatBoost keep their first rounds, forests and bagging their first trees.
 
     Parameters
     ----------

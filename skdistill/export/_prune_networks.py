@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import bisect
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 
@@ -227,25 +227,70 @@ def _shrink_pair(first: Any, second: Any, count: int) -> None:
 
 
 def _train_net(net: Any, data: SoftDataset, epochs: int, generator: Any) -> None:
-    """Minimise the soft cross-entropy with Adam, dropout left out."""
+    """Minimise the soft cross-entropy or squared error with Adam, dropout left out."""
     import torch
 
+    layer, center, spread = _find_output(net, data)
+    _scale_output(layer, 1 / spread, -center / spread)
     rows = torch.as_tensor(np.asarray(data.X))
+    soft = torch.as_tensor((data.targets - center) / spread, dtype=rows.dtype)
     weight = np.ones(data.n_samples) if data.weight is None else data.weight
     # Of mean 1, so that the learning rate keeps its meaning.
-    targets = data.targets * (weight / weight.mean())[:, None]
-    soft = torch.as_tensor(targets, dtype=rows.dtype)
+    shares = torch.as_tensor(weight / weight.mean(), dtype=rows.dtype)
+    measure = _measure_squares if is_regressor(net) else _measure_entropy
     nonlinearity = find_nonlinearity(net)
     module = net.module_.eval()
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
     for _ in range(epochs):
         order = torch.randperm(len(rows), generator=generator)
         for batch in order.split(_BATCH):
-            proba = nonlinearity(module(rows[batch]))
-            floor = torch.finfo(proba.dtype).tiny
-            loss = -(soft[batch] * proba.clamp_min(floor).log()).sum(1).mean()
+            losses = measure(nonlinearity(module(rows[batch])), soft[batch])
             optimizer.zero_grad()
-            loss.backward()
+            (shares[batch] * losses).mean().backward()
             optimizer.step()
     for parameter in module.parameters():
         parameter.grad = None
+    _scale_output(layer, spread, center)
+
+
+def _measure_entropy(proba: Any, soft: Any) -> Any:
+    import torch
+
+    floor = torch.finfo(proba.dtype).tiny
+    return -(soft * proba.clamp_min(floor).log()).sum(1)
+
+
+def _measure_squares(served: Any, values: Any) -> Any:
+    return ((served.reshape(values.shape) - values) ** 2).mean(1)
+
+
+def _find_output(net: Any, data: SoftDataset) -> tuple[Any, Any, Any]:
+    """Return the last layer, and by what the values that it serves are standardised.
+
+    Probabilities, and values behind an activation, are left as they are.
+    """
+    from torch import nn
+
+    n_outputs = data.targets.shape[1]
+    center, spread = np.zeros(n_outputs), np.ones(n_outputs)
+    layer = list(net.module_.modules())[-1]
+    if is_regressor(net) and isinstance(layer, nn.Linear):
+        found = data.targets.std(axis=0)
+        spread = np.where(found > 0, found, 1.0)
+        if layer.bias is not None:
+            center = data.targets.mean(axis=0)
+    return layer, center, spread
+
+
+def _scale_output(layer: Any, factor: Any, shift: Any) -> None:
+    """Multiply what a layer serves, and add to it, in place."""
+    import torch
+
+    if (factor == 1).all() and not shift.any():
+        return
+    dtype = layer.weight.dtype
+    with torch.no_grad():
+        layer.weight *= torch.as_tensor(factor[:, None], dtype=dtype)
+        if layer.bias is not None:
+            layer.bias *= torch.as_tensor(factor, dtype=dtype)
+            layer.bias += torch.as_tensor(shift, dtype=dtype)

@@ -119,6 +119,65 @@ def test_the_first_trees_are_kept(model):
     np.testing.assert_allclose(pruned.predict(X), expected.predict(X))
 
 
+@pytest.mark.parametrize("ending", ["linear", "relu", "no intercept"])
+def test_nets_lose_units(ending):
+    torch = pytest.importorskip("torch")
+    skorch = pytest.importorskip("skorch")
+    torch.manual_seed(0)
+    nn = torch.nn
+    layers = [nn.Linear(4, 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 16)]
+    layers += [nn.Tanh(), nn.Linear(16, 1, bias=ending != "no intercept")]
+    layers += [nn.ReLU()] if ending == "relu" else []
+    settings = {"optimizer": torch.optim.Adam, "lr": 0.05, "max_epochs": 30}
+    net = skorch.NeuralNetRegressor(
+        nn.Sequential(*layers), **settings, train_split=None, verbose=0
+    )
+    # An activation serves values of its own range, and no intercept those around 0.
+    y = {"linear": Y, "relu": (Y - 900) / 50, "no intercept": Y - 1e3}[ending]
+    rows, y = X.astype(np.float32), y.astype(np.float32)[:, None]
+    with torch.no_grad():
+        if ending == "linear":
+            layers[-1].bias += 1e3
+    net.fit(rows, y)
+    given = {"sparsity": 0.75, "random_state": 0, "tolerance": np.inf, "steps": 2}
+    pruned = prune(net, rows, y[:, 0], epochs=120, **given)
+    shapes = [tuple(p.shape) for p in pruned.estimator.module_.parameters()]
+    assert shapes[:4] == [(15, 4), (15,), (8, 15), (8,)]
+    assert net.module_[0].weight.shape == (32, 4)
+    for scores, model in ((pruned.before, net), (pruned.after, pruned.estimator)):
+        expected = root_mean_squared_error(y, model.predict(rows))
+        assert scores["rmse"] == pytest.approx(expected, rel=1e-5)
+    bare = prune(net, rows, y[:, 0], epochs=0, **given)
+    assert pruned.after["rmse"] < bare.after["rmse"] / 2
+    # The tolerance is in standard deviations of the values.
+    lost = (bare.after["rmse"] - bare.before["rmse"]) / y.std()
+    with pytest.raises(ValueError, match="of the standard deviation in rmse"):
+        prune(net, rows, y[:, 0], epochs=0, **given | {"tolerance": lost * 0.99})
+    prune(net, rows, y[:, 0], epochs=0, **given | {"tolerance": lost * 1.01})
+
+
+def test_a_distilled_net_loses_units():
+    """The student learns the teacher's values of the rows, by weighted rows too."""
+    torch = pytest.importorskip("torch")
+    skorch = pytest.importorskip("skorch")
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Linear(4, 24), torch.nn.ReLU(), torch.nn.Linear(24, 1)
+    )
+    net = skorch.NeuralNetRegressor(
+        module, optimizer=torch.optim.Adam, max_epochs=5, lr=0.01, verbose=0
+    )
+    rows, teacher = X.astype(np.float32), ExtraTreesRegressor(10, random_state=0)
+    given = {"pilot": 0, "augmenter": None, "random_state": 0}
+    est = DistilledRegressor(teacher, net, **given).fit(rows, X[:, 0] - X[:, 2])
+    settings = {"tolerance": np.inf, "epochs": 40, "steps": 1, "random_state": 0}
+    pruned = prune(est, rows, **settings, sample_weight=np.arange(300.0))
+    assert pruned.estimator.module_[0].weight.shape == (12, 4)
+    said = est.teacher_.predict(rows)
+    off = (np.ravel(pruned.estimator.predict(rows)) - said) ** 2
+    assert off.mean() < ((est.predict(rows) - said) ** 2).mean()
+
+
 def test_refused(distilled):
     with pytest.raises(ValueError, match="of the standard deviation in rmse; on the"):
         prune(distilled, X, Y, sparsity=0.9, epochs=0)
