@@ -144,11 +144,17 @@ def _print_progress(line: str) -> None:
     print("\n".join(wrap_lines([line])), file=sys.stderr, flush=True)
 
 
+def _describe_warning(warning: warnings.WarningMessage) -> str:
+    """Return its text, behind its category where that says more than UserWarning."""
+    kind = "" if warning.category is UserWarning else f"{warning.category.__name__}: "
+    return f"{kind}{one_line(Warning(warning.message))}"
+
+
 def _note_warnings(caught: list[warnings.WarningMessage]) -> None:
     """Print one line for the warnings, without those of future changes."""
     future = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
     texts = {
-        f"{warning.category.__name__}: {one_line(warning.message)}": None
+        _describe_warning(warning): None
         for warning in caught
         if isinstance(warning.message, Warning)
         and not issubclass(warning.category, future)

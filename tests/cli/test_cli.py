@@ -302,3 +302,16 @@ def test_warnings_are_summed_up(capsys, teacher, monkeypatch):
     assert run_quickly() == 0
     notes = [x for x in capsys.readouterr().err.splitlines() if x.startswith("Note")]
     assert notes == ["Note: RuntimeWarning: one (and 1 more)"]
+
+
+def test_a_warning_of_the_package_is_whole(capsys, teacher, monkeypatch):
+    text = "The teacher is no better than a student of many words. " * 3
+
+    def warn_and_fit(self, X, y, sample_weight=None, fit=LogisticRegression.fit):
+        warnings.warn(text, UserWarning, stacklevel=1)
+        return fit(self, X, y, sample_weight)
+
+    monkeypatch.setattr(LogisticRegression, "fit", warn_and_fit)
+    assert run_quickly() == 0
+    err = capsys.readouterr().err
+    assert f"Note: {text.strip()}" in " ".join(err.split())
