@@ -123,7 +123,7 @@ def choose(
             wider = run_wider(*given, chosen)
             student, chosen = _choose_width(chosen, wider, scores.weight)
             pilots += [pilot for _, pilot in wider]
-        harm = _describe_harm(parts, data, chosen, pilots, scores, teacher)
+        harm = _describe_harm(chosen, pilots, scores, teacher)
         # On few rows most teachers are within the error of the student.
         if harm and (not splits.small or chosen.candidate.alpha == 0):
             warn_caller(harm)
@@ -260,12 +260,7 @@ def _find_direct(pilots: list[Pilot]) -> Pilot | None:
 
 
 def _describe_harm(
-    parts: Parts,
-    data: Dataset,
-    chosen: Pilot,
-    pilots: list[Pilot],
-    scores: Scores,
-    teacher: FloatArray,
+    chosen: Pilot, pilots: list[Pilot], scores: Scores, teacher: FloatArray
 ) -> str | None:
     """Compare the teacher's labels with the student of the true labels.
 
@@ -283,9 +278,6 @@ def _describe_harm(
     elif chosen.candidate.alpha == 0:
         finding = "The teacher's labels do not help this student"
         fix = "Consider a larger student."
-        if not parts.refits and data.validation is None:
-            # It may have memorised these labels.
-            fix = "Pass X_val and y_val, or consider a larger student."
     else:
         return None
     return (
