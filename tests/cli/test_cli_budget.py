@@ -292,7 +292,9 @@ def test_a_budget_applies_to_the_file_that_is_written(capsys, frame):
     frame["a"] = np.where(frame["a"] > 0, "high", "low")
     frame.to_csv("data.csv", index=False)
     limits = "--max-latency-us", 10**9, "--max-bytes", 10**9
-    assert run(*limits, "--out", "student.onnx", "--json", "report.json") == 0
+    files = "--out", "student.onnx", "--json", "report.json"
+    # Of so few rows, hard labels may make the better student.
+    assert run(*limits, *files, "--distilled") == 0
     out, _ = capsys.readouterr()
     assert "OnnxClassifier('student.onnx')" in out
     record = read_report()
