@@ -225,7 +225,10 @@ def _write_ending(source: CSource, scores: str, trees: Trees) -> None:
         write_loop(source, scores, n_scores, "@answers[j] = @to[j];")
     elif trees.ending == "sigmoid":
         source.add(
-            "@answers[1] = 1.0 / (1.0 + exp(-@to[0]));\nproba[0] = 1.0 - @answers[1];",
+            """
+@answers[1] = 1.0 / (1.0 + exp(-@to[0]));
+@answers[0] = 1.0 - @answers[1];
+""",
             to=scores,
         )
     else:
