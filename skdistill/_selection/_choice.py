@@ -24,7 +24,7 @@ from ._candidates import Candidate, drop_needless
 from ._hold_outs import Splits
 from ._pilots import (
     Pilot,
-    PilotLabels,
+    PilotInputs,
     label_pilots,
     run_longer,
     run_pilots,
@@ -116,11 +116,11 @@ def choose(
             # near to the teacher as few rows can tell.
             first, *candidates = candidates
             known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
-        given = (parts, data, splits, candidates, labels, calibration)
-        pilots, chosen = _decide(known, scores, teacher, *given)
+        given = PilotInputs(parts, data, splits, candidates, labels, calibration)
+        pilots, chosen = _decide(given, known, scores, teacher)
         student, wider = None, []
         if parts.default_student and chosen.finalist:
-            wider = run_wider(*given, chosen)
+            wider = run_wider(given, chosen)
             student, chosen = _choose_width(chosen, wider, scores.weight)
             pilots += [pilot for _, pilot in wider]
         harm = _describe_harm(chosen, pilots, scores, teacher)
@@ -140,32 +140,24 @@ def choose(
 
 
 def _decide(
-    known: list[Pilot],
-    scores: Scores,
-    teacher: FloatArray,
-    parts: Parts,
-    data: Dataset,
-    splits: Splits,
-    candidates: list[Candidate],
-    labels: list[PilotLabels],
-    calibration: Calibration | None,
+    given: PilotInputs, known: list[Pilot], scores: Scores, teacher: FloatArray
 ) -> tuple[list[Pilot], Pilot]:
     """Return all pilots, and the one that is chosen.
 
     Before the true labels are taken from a teacher with an advantage, the best transfer
     set of a network is learned for as long as they could be.
     """
-    given = (parts, data, splits, candidates, labels, calibration)
-    pilots = known + run_pilots(*given, scores.weight)
+    pilots = known + run_pilots(given, scores.weight)
     direct = _find_direct(pilots)
     lead = 1 if direct is None else scores.rate_advantage(teacher, direct)
-    rule = (parts.student, scores.weight, scores.complete, splits.small, lead)
+    small = given.splits.small
+    rule = (given.parts.student, scores.weight, scores.complete, small, lead)
     chosen = choose_pilot(pilots, *rule)
     finalists = [pilot for pilot in pilots if pilot.finalist]
     if chosen is not direct or lead < 0 or not finalists:
         return pilots, chosen
     best = _find_best(finalists, scores.weight)
-    longer = run_longer(*given, best)
+    longer = run_longer(given, best)
     pilots = [longer if pilot is best else pilot for pilot in pilots]
     return pilots, choose_pilot(pilots, *rule)
 

@@ -96,6 +96,35 @@ class PilotLabels:
     transfer: list[FloatArray]
 
 
+@dataclass(frozen=True)
+class PilotInputs:
+    """What the pilots of a fit are run on.
+
+    Attributes
+    ----------
+    parts, data, splits
+        The fit's.
+    candidates : list of Candidate
+        At least one.
+    labels : list of PilotLabels
+        The teacher's labels, split by split.
+    calibration : Calibration or None
+        Of the labels.
+    """
+
+    parts: Parts
+    data: Dataset
+    splits: Splits
+    candidates: list[Candidate]
+    labels: list[PilotLabels]
+    calibration: Calibration | None
+
+    def find(self, pilot: Pilot) -> list[int]:
+        """Return the position of a pilot's candidate, alone in a list."""
+        name = pilot.candidate.name
+        return [k for k, found in enumerate(self.candidates) if found.name == name]
+
+
 def label_pilots(splits: Splits, oof: OutOfFold) -> list[PilotLabels]:
     """Return what the pilots of each split learn.
 
@@ -112,15 +141,7 @@ def label_pilots(splits: Splits, oof: OutOfFold) -> list[PilotLabels]:
     return found
 
 
-def run_pilots(
-    parts: Parts,
-    data: Dataset,
-    splits: Splits,
-    candidates: list[Candidate],
-    labels: list[PilotLabels],
-    calibration: Calibration | None,
-    weight: FloatArray | None,
-) -> list[Pilot]:
+def run_pilots(given: PilotInputs, weight: FloatArray | None) -> list[Pilot]:
     """Fit one student a candidate and split, and score it on the true labels held out.
 
     The best transfer sets of a network are learned once more, for longer: successive
@@ -129,38 +150,23 @@ def run_pilots(
 
     Parameters
     ----------
-    parts, data, splits
-        The fit's.
-    candidates : list of Candidate
-        At least one.
-    labels : list of PilotLabels
-        The teacher's labels, split by split.
-    calibration : Calibration or None
-        Of the labels.
+    given : PilotInputs
     weight : ndarray of shape (n_rows,) or None
         Weights of the held-out rows.
     """
-    given = (parts, data, splits, candidates, labels, calibration)
-    pilots = _run_round(*given, list(range(len(candidates))))
-    augmented = [k for k, c in enumerate(candidates) if c.augmented]
-    if splits.small or len(augmented) < 2 or not learns_in_epochs(parts.student):
+    pilots = _run_round(given, list(range(len(given.candidates))))
+    augmented = [k for k, c in enumerate(given.candidates) if c.augmented]
+    network = learns_in_epochs(given.parts.student)
+    if given.splits.small or len(augmented) < 2 or not network:
         return pilots
     augmented.sort(key=lambda k: np.average(pilots[k].losses, weights=weight))
     finalists = augmented[:_FINALISTS]
-    for k, pilot in zip(finalists, _run_round(*given, finalists), strict=True):
+    for k, pilot in zip(finalists, _run_round(given, finalists), strict=True):
         pilots[k] = replace(pilot, finalist=True)
     return pilots
 
 
-def run_wider(
-    parts: Parts,
-    data: Dataset,
-    splits: Splits,
-    candidates: list[Candidate],
-    labels: list[PilotLabels],
-    calibration: Calibration | None,
-    chosen: Pilot,
-) -> list[tuple[Any, Pilot]]:
+def run_wider(given: PilotInputs, chosen: Pilot) -> list[tuple[Any, Pilot]]:
     """Return wider default students, unfitted, each with its pilot.
 
     Parameters
@@ -168,27 +174,17 @@ def run_wider(
     chosen : Pilot
         A finalist; they learn what it learned, as long as it did.
     """
-    wanted = [k for k, c in enumerate(candidates) if c.name == chosen.candidate.name]
-    wider = list_wider(parts.student, data.X, data.task.n_columns)
-    found = []
-    for student in wider:
-        given = (replace(parts, student=student), data, splits, candidates, labels)
-        (pilot,) = _run_round(*given, calibration, wanted, _FINALISTS)
+    parts, data, found = given.parts, given.data, []
+    for student in list_wider(parts.student, data.X, data.task.n_columns):
+        wider = replace(given, parts=replace(parts, student=student))
+        (pilot,) = _run_round(wider, given.find(chosen), _FINALISTS)
         units = "-".join(map(str, student[-1].hidden_layer_sizes))
         named = replace(pilot.candidate, name=f"{pilot.candidate.name}, {units} units")
         found.append((student, replace(pilot, candidate=named, finalist=True)))
     return found
 
 
-def run_longer(
-    parts: Parts,
-    data: Dataset,
-    splits: Splits,
-    candidates: list[Candidate],
-    labels: list[PilotLabels],
-    calibration: Calibration | None,
-    pilot: Pilot,
-) -> Pilot:
+def run_longer(given: PilotInputs, pilot: Pilot) -> Pilot:
     """Return a finalist's pilot run for as long as the true labels may be learned.
 
     Parameters
@@ -196,33 +192,26 @@ def run_longer(
     pilot : Pilot
         Of a transfer set.
     """
-    wanted = [k for k, c in enumerate(candidates) if c.name == pilot.candidate.name]
-    given = (parts, data, splits, candidates, labels, calibration)
-    (longer,) = _run_round(*given, wanted, _LONGEST)
+    (longer,) = _run_round(given, given.find(pilot), _LONGEST)
     return replace(longer, finalist=True)
 
 
 def _run_round(
-    parts: Parts,
-    data: Dataset,
-    splits: Splits,
-    candidates: list[Candidate],
-    labels: list[PilotLabels],
-    calibration: Calibration | None,
-    wanted: list[int],
-    n_shares: float | None = None,
+    given: PilotInputs, wanted: list[int], n_shares: float | None = None
 ) -> list[Pilot]:
     """Run the pilots of the candidates at the given positions, in their order.
 
     They are `n_shares` to share the row visits, by default as many as are run; the
     student's own fit on the true labels takes what it takes, on few rows.
     """
+    parts, data, splits = given.parts, given.data, given.splits
+    candidates = given.candidates
     tasks, n_calls = parts.tasks, len(wanted) * len(splits.pilots)
     n_threads = tasks.count_threads(n_calls)
 
     def list_calls() -> Iterator[Any]:
         for number, split in enumerate(splits.pilots):
-            said = labels[number]
+            said = given.labels[number]
             rivals = [candidates[k] for k in wanted]
             n_rows, n_visits = len(split[0]), None
             if not splits.small:
@@ -239,17 +228,17 @@ def _run_round(
                 chosen,
                 said.train,
                 said.held_out,
-                calibration,
+                given.calibration,
                 splits.out_of_fold,
                 n_visits,
                 parts.pilot,
             )
-            given, added = Shared(task), iter(said.transfer)
+            shared, added = Shared(task), iter(said.transfer)
             rows = [c.pilot_rows[number] if c.pilot_rows else None for c in candidates]
             given_labels = [None if some is None else next(added) for some in rows]
             for k in wanted:
                 candidate = replace(candidates[k], rows=rows[k], pilot_rows=())
-                yield given, Shared((candidate, given_labels[k])), n_threads
+                yield shared, Shared((candidate, given_labels[k])), n_threads
 
     with warnings.catch_warnings():
         # A pilot is meant to end before it converges.

@@ -31,7 +31,7 @@ _MIN_ROWS, _MIN_CLASS_ROWS = 200, 10
 _MIN_EPOCHS, _RATIO = 10, 2
 
 #: All lengths up to the longest take so many times its updates together.
-SUM_OF_LENGTHS = 2
+SUM_OF_LENGTHS = 1 / (1 - 1 / _RATIO)
 
 
 def can_choose_length(student: Any, codes: IndexArray) -> bool:
