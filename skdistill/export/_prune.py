@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import is_regressor
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from .._nested import (
     find_distilled,
@@ -19,7 +18,7 @@ from .._nested import (
 from .._students import scale_logits, shift_logits
 from ._answers import ask, refuse_loss, refuse_value_loss
 from ._libraries import is_from
-from ._prune_networks import prune_network
+from ._prune_networks import Network, prune_network
 from ._prune_trees import keep_first_trees
 from ._slim import slim
 from ._soft_data import can_label, label_by_itself, make_soft_data
@@ -141,8 +140,7 @@ def prune(
     score, labels = _make_score(estimator, served, X, y)
     before = score(served)
     learner = split_pipeline(served)[1]
-    dense = isinstance(learner, MLPClassifier | MLPRegressor)
-    if dense or is_from(learner, "skorch"):
+    if isinstance(learner, Network) or is_from(learner, "skorch"):
         if random_state is None:
             random_state = learner.get_params().get("random_state")
         pruned = _retrain_smaller(

@@ -26,6 +26,7 @@ from ._slim import slim
 #: classes of a row would make it as many rows as there are classes.
 _LEAST_TARGET = 1e-4
 
+#: Networks of scikit-learn.
 Network = MLPClassifier | MLPRegressor
 
 #: Rows of a batch, and batches after each step unless `epochs` is given.
@@ -59,8 +60,7 @@ def prune_network(
     """
     if epochs is None:
         epochs = max(5, math.ceil(_UPDATES * _BATCH / data.n_samples))
-    dense = isinstance(network, Network)
-    prune = _prune_mlp if dense else _prune_skorch
+    prune = _prune_mlp if isinstance(network, Network) else _prune_skorch
     rng = check_random_state(random_state)
     prune(network, data, partial(_plan_widths, sparsity, steps), epochs, rng)
     return network
