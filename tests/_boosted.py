@@ -1,11 +1,8 @@
 """Soft targets for boosted students, and what the tests compare."""
 
-from dataclasses import replace
-
 import numpy as np
+from _learners import SoftDataset, cross_entropy
 from scipy.special import softmax
-
-from skdistill._soft_data import SoftDataset, cross_entropy
 
 LABELS = np.array(["a", "b", "c", "d"])
 
@@ -21,12 +18,6 @@ def make_soft(n_classes, n_samples=400, weighted=False, seed=0, labels=LABELS):
     classes = labels[:n_classes]
     weight = rng.uniform(0.5, 2, n_samples) if weighted else None
     return SoftDataset(X, targets, classes, classes[targets.argmax(axis=1)], weight)
-
-
-def harden(data):
-    """The same rows with their true labels as targets."""
-    codes = np.searchsorted(data.classes, data.y)
-    return replace(data, targets=np.eye(len(data.classes))[codes])
 
 
 def training_loss(student, data):

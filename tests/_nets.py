@@ -2,13 +2,11 @@
 
 import numpy as np
 import torch
+from _learners import SoftDataset, fit_student
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import Callback
 from skorch.dataset import ValidSplit
 from torch import nn
-
-from skdistill._soft_data import SoftDataset
-from skdistill._students import fit_student
 
 
 class Net(nn.Module):

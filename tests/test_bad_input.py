@@ -268,6 +268,14 @@ CASES = [
     ),
     # The student
     row(
+        "student is a class",
+        TypeError,
+        "The student must be an estimator",
+        "received the class MLPClassifier",
+        "Pass an instance: MLPClassifier()",
+        student=MLPClassifier,
+    ),
+    row(
         "student without predict_proba",
         TypeError,
         "The student must have predict_proba",

@@ -1,7 +1,5 @@
 """The scikit-learn contract: common checks, meta-estimators, persistence of params."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,8 +11,6 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
     StackingClassifier,
@@ -22,10 +18,9 @@ from sklearn.ensemble import (
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
@@ -229,39 +224,3 @@ def test_refit_forgets_the_names_of_an_earlier_fit(data):
     est.fit(X, y)
     assert not hasattr(est, "feature_names_in_")
     assert est.n_features_in_ == 5
-
-
-STUDENTS = [
-    MLPClassifier((4,), max_iter=5),
-    MLPClassifier((4,), max_iter=5, solver="lbfgs"),
-    MLPClassifier((4,), max_iter=5, early_stopping=True),
-    LogisticRegression(),
-    LogisticRegression(C=np.inf, class_weight="balanced"),
-    SGDClassifier(loss="log_loss"),
-    DecisionTreeClassifier(max_depth=3),
-    RandomForestClassifier(3),
-    ExtraTreesClassifier(3),
-    HistGradientBoostingClassifier(max_iter=3),
-    GradientBoostingClassifier(n_estimators=3),
-    LGBMClassifier(n_estimators=3, n_jobs=1, verbose=-1),
-    GaussianNB(),
-    CalibratedClassifierCV(LogisticRegression(), cv=2),
-    StackingClassifier([("l", LogisticRegression())], LogisticRegression(), cv=2),
-    VotingClassifier([("l", LogisticRegression())], voting="soft"),
-    OneVsRestClassifier(LogisticRegression()),
-    GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2),
-    make_pipeline(StandardScaler(), LogisticRegression()),
-]
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("student", STUDENTS, ids=str)
-def test_no_deprecation_fires_for_any_student(student, data):
-    X, y = data
-    with warnings.catch_warnings():
-        for category in (FutureWarning, DeprecationWarning, PendingDeprecationWarning):
-            warnings.simplefilter("error", category)
-        params = {"augmenter": "munge", "n_synthetic": 50, "cv": 2, "calibrate": False}
-        est = DistilledClassifier(small_vote(), student, random_state=0, **params)
-        est.fit(X, y, sample_weight=np.ones(len(y))).predict_proba(X)
-        est.predict(X)

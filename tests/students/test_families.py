@@ -131,6 +131,9 @@ FAMILIES = {
     ),
     "tree": Family(have(TREE)),
     "random-tree": Family(have(ExtraTreeClassifier(max_depth=4))),
+    "entropy-forest": Family(
+        have(RandomForestClassifier(5, max_depth=3, criterion="entropy"))
+    ),
     "entropy-tree": Family(
         have(DecisionTreeClassifier(max_depth=3, criterion="entropy"))
     ),
@@ -218,6 +221,8 @@ def test_a_student_learns_probabilities(name, n_classes):
     proba = model.predict_proba(X[rows])
     np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
     assert measure(model, rows) < -prior @ np.log(prior) - 0.05
+    likely = model.classes_[proba.argmax(axis=1)]
+    np.testing.assert_array_equal(model.predict(X[rows]), likely)
 
 
 @every
@@ -312,11 +317,16 @@ def test_what_is_fitted_is_stock(name, n_classes):
 @classes
 def test_nothing_deprecated_is_used(name, n_classes):
     X, _, _ = draw(n_classes)
+    given = {"augmenter": "munge", "n_synthetic": 50}
+    given["student_params"] = FAMILIES[name].stopping
+    given["fit_params"] = {"sample_weight": np.ones(150)}
     with warnings.catch_warnings():
         for kind in (FutureWarning, DeprecationWarning, PendingDeprecationWarning):
             warnings.filterwarnings("error", category=kind, module=r"sklearn|skdistill")
             warnings.filterwarnings("error", ".*scikit-learn|.*sklearn", kind)
-        distil(name, n_classes).predict_proba(X)
+        model = distil(name, n_classes, **given)
+        model.predict_proba(X)
+        model.predict(X)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from _learners import SoftDataset, fit_student
 from lightgbm import LGBMClassifier
 from scipy.special import softmax
 from sklearn.datasets import make_classification
@@ -12,8 +13,6 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
 from skdistill import DistilledClassifier
-from skdistill._soft_data import SoftDataset
-from skdistill._students import fit_student
 from skdistill._students._leaves import _RIDGE
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from _learners import SoftDataset, fit_student
 from lightgbm import LGBMClassifier
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
@@ -26,8 +27,6 @@ from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 
 from skdistill import DistilledClassifier
-from skdistill._soft_data import SoftDataset
-from skdistill._students import fit_student
 
 P = {
     3: np.array([[0.7, 0.25, 0.05], [0.1, 0.1, 0.8], [0.3, 0.35, 0.35]]),

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from _learners import SoftDataset, fit_student
 from scipy.special import expit, log_softmax, softmax
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -14,8 +15,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skdistill import DistilledClassifier
-from skdistill._soft_data import SoftDataset
-from skdistill._students import _mlp, fit_student
+from skdistill._students import _mlp
 
 quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 both = pytest.mark.parametrize("n_classes", [2, 4])

@@ -8,30 +8,32 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from _boosted import harden, make_soft, training_loss
-from _core import PLAIN
-from _learners import fine_tune, move_lightgbm
+from _boosted import make_soft, training_loss
+from _core import soften
+from _learners import (
+    SoftDataset,
+    check_student,
+    fine_tune,
+    fit_copies,
+    fit_student,
+    move_lightgbm,
+    validation_fraction,
+)
 from lightgbm import LGBMClassifier
 from scipy.sparse import csr_matrix
 from scipy.special import log_softmax
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from skdistill import DistilledClassifier
-from skdistill._soft_data import SoftDataset, soften
-from skdistill._students import (
-    _boosting,
-    can_scale_logits,
-    check_fine_tuning,
-    check_student,
-    fit_student,
-    validation_fraction,
+from skdistill._students import _boosting
+
+#: LightGBM's names for the rounds that early stopping waits.
+STOPPING = (
+    "early_stopping_round",
+    "early_stopping_rounds",
+    "early_stopping",
+    "n_iter_no_change",
 )
-from skdistill._students._fit_student import find_family
-from skdistill._students._lightgbm import LightGBMLearner
-from skdistill._students._lightgbm_params import STOPPING
-from skdistill._students._weighted_copies import COPIES
 
 
 def light(**params):
@@ -76,7 +78,7 @@ CASES = [(k, p) for k in (2, 4) for p in EVERYWHERE] + [(2, p) for p in TWO_CLAS
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("n_classes", "params"), CASES)
 def test_lightgbm_on_hard_labels_is_the_stock_fit(n_classes, params, weighted):
-    data = harden(make_soft(n_classes, weighted=weighted))
+    data = make_soft(n_classes, weighted=weighted).harden()
     student = light(**params)
     stock = clone(student).fit(data.X, data.y, sample_weight=data.weight)
     ours = fit_student(clone(student), data)
@@ -87,7 +89,7 @@ def test_lightgbm_on_hard_labels_is_the_stock_fit(n_classes, params, weighted):
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_lightgbm_result_is_a_stock_object(n_classes, tmp_path):
-    data = harden(make_soft(n_classes))
+    data = make_soft(n_classes).harden()
     data = data.with_rows(pd.DataFrame(data.X, columns=list("vwxyz")))
     stock = light(importance_type="gain").fit(data.X, data.y)
     ours = fit_student(light(importance_type="gain"), data)
@@ -151,7 +153,7 @@ def test_lightgbm_on_soft_targets_agrees_with_expansion(n_classes, weighted):
     sizes = {"min_child_samples": 1, "min_child_weight": 2.0, "min_data_in_bin": 1}
     student = light(n_estimators=20, **sizes)
     ours = fit_student(clone(student), data)
-    exact = COPIES.fit_rows(student, data, None)
+    exact = fit_copies(student, data)
     assert training_loss(ours, data) == pytest.approx(
         training_loss(exact, data), abs=1e-3
     )
@@ -257,7 +259,7 @@ def test_lightgbm_same_seed_same_bytes():
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("kind", ["category", "routed", "sparse", "polars"])
 def test_lightgbm_takes_every_container(kind, n_classes):
-    data = harden(make_soft(n_classes))
+    data = make_soft(n_classes).harden()
     X, params = data.X, {}
     if kind == "category":
         X = pd.DataFrame(X, columns=list("vwxyz")).astype({"z": "category"})
@@ -279,7 +281,7 @@ def test_lightgbm_takes_every_container(kind, n_classes):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_lightgbm_stops_early_where_the_stock_fit_does(n_classes, weighted):
-    data = harden(make_soft(n_classes, weighted=weighted, n_samples=500))
+    data = make_soft(n_classes, weighted=weighted, n_samples=500).harden()
     train, held_out = data.take(np.arange(350)), data.take(np.arange(350, 500))
     student = light(n_estimators=300, early_stopping_rounds=3)
     stock = clone(student).fit(
@@ -330,12 +332,6 @@ def test_lightgbm_reaches_the_last_round_while_it_improves():
 def test_lightgbm_without_rounds_to_wait_needs_no_validation():
     assert validation_fraction(light(), 100) is None
     assert validation_fraction(light(early_stopping_round=0), 100) is None
-    assert isinstance(find_family(light()), LightGBMLearner)
-
-    class Special(LGBMClassifier):
-        pass
-
-    assert not isinstance(find_family(Special()), LightGBMLearner)
 
 
 REFUSED = [
@@ -385,7 +381,7 @@ def test_metadata_of_hard_labels_is_refused():
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_class_weight_on_hard_labels_is_lightgbm_s(n_classes):
-    data = harden(make_soft(n_classes))
+    data = make_soft(n_classes).harden()
     student = light(class_weight={"a": 3.0})
     stock = clone(student).fit(data.X, data.y)
     ours = fit_student(clone(student), data)
@@ -400,7 +396,7 @@ def test_lightgbm_tuning_is_more_rounds_of_the_stock_fit(n_classes):
     data = make_soft(n_classes, weighted=True)
     student = fit_student(light(num_trees=9), data)
     before = student.booster_.model_to_string()
-    tuned = fine_tune(student, harden(data), 5)
+    tuned = fine_tune(student, data.harden(), 5)
     assert student.booster_.model_to_string() == before
     stock = light(n_estimators=5, learning_rate=0.01)
     stock.fit(data.X, data.y, sample_weight=data.weight, init_model=student)
@@ -417,17 +413,10 @@ def test_lightgbm_tuning_is_more_rounds_of_the_stock_fit(n_classes):
     )
 
 
-def test_a_forest_is_not_tuned():
-    forest = light(boosting_type="rf", subsample=0.5, subsample_freq=1)
-    with pytest.raises(
-        TypeError, match=r"LGBMClassifier with boosting_type='rf'\. Set"
-    ):
-        check_fine_tuning(forest)
-
-
 def test_linear_models_in_leaves_cannot_be_multiplied():
-    assert can_scale_logits(light(), 2)
-    assert not can_scale_logits(light(linear_tree=True), 2)
+    check_student(light(), 2.0, 2, 100)
+    with pytest.raises(ValueError, match="Set temperature=1"):
+        check_student(light(linear_tree=True), 2.0, 2, 100)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
@@ -453,25 +442,10 @@ def test_errors_of_lightgbm_pass():
         fit_student(light(max_bin=1), make_soft(2))
 
 
-def test_distilled_lightgbm_is_deployed_alone():
-    data = make_soft(3)
-    distilled = DistilledClassifier(
-        LogisticRegression(), light(early_stopping_round=5), random_state=0, **PLAIN
-    ).fit(data.X, data.y)
-    assert distilled.temperature_ == 1
-    assert distilled.student_.best_iteration_ > 0
-    np.testing.assert_array_equal(
-        pickle.loads(pickle.dumps(distilled.student_)).predict_proba(data.X),
-        distilled.predict_proba(data.X),
-    )
-
-
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_a_lightgbm_that_moved_its_private_names_learns_copies(monkeypatch, n_classes):
     data = make_soft(n_classes=n_classes)
-    copies = np.repeat(data.X, n_classes, axis=0)
-    labels = np.tile(data.classes, data.n_samples)
-    expected = light().fit(copies, labels, sample_weight=data.targets.ravel())
+    expected = fit_copies(light(), data)
     move_lightgbm(monkeypatch)
     moved = fit_student(light(), data)
     np.testing.assert_allclose(

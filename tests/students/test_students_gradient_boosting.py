@@ -1,22 +1,19 @@
 """GradientBoostingClassifier: its trees are those of weighted copies."""
 
-import pickle
-
 import numpy as np
-import pandas as pd
 import pytest
-from _core import PLAIN
-from _learners import move_private
-from _trees import CASES, make_hard, make_soft
+from _learners import (
+    check_student,
+    cross_entropy,
+    fit_copies,
+    fit_student,
+    move_private,
+)
+from _trees import CASES, make_soft
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier
-
-from skdistill import DistilledClassifier
-from skdistill._soft_data import cross_entropy
-from skdistill._students import check_student, fit_student
-from skdistill._students._weighted_copies import COPIES
 
 BOOSTING = GradientBoostingClassifier(n_estimators=12, random_state=0)
 
@@ -39,7 +36,7 @@ def test_trees_are_those_of_weighted_copies(params, n_classes, weighted):
     data = make_soft(n_classes=n_classes, weighted=weighted)
     student = clone(BOOSTING).set_params(**params)
     ours = fit_student(clone(student), data)
-    copies = COPIES.fit_rows(clone(student), data, None)
+    copies = fit_copies(student, data)
     np.testing.assert_allclose(
         ours.predict_proba(data.X), copies.predict_proba(data.X), atol=1e-6
     )
@@ -56,7 +53,7 @@ def test_trees_are_those_of_weighted_copies(params, n_classes, weighted):
 @pytest.mark.parametrize(("n_classes", "weighted"), CASES)
 @pytest.mark.parametrize("params", [{}, {"subsample": 0.5, "max_features": 2}])
 def test_hard_labels_give_the_stock_fit(params, n_classes, weighted):
-    hard = make_hard(make_soft(n_classes=n_classes, weighted=weighted))
+    hard = make_soft(n_classes=n_classes, weighted=weighted).harden()
     student = clone(BOOSTING).set_params(min_samples_leaf=3, **params)
     ours = fit_student(clone(student), hard)
     stock = clone(student).fit(hard.X, hard.y, sample_weight=hard.weight)
@@ -66,19 +63,6 @@ def test_hard_labels_give_the_stock_fit(params, n_classes, weighted):
     assert vars(ours).keys() == vars(stock).keys()
     if params:
         np.testing.assert_allclose(ours.oob_scores_, stock.oob_scores_)
-
-
-def test_what_is_fitted_is_stock():
-    frame = pd.DataFrame(make_soft().X, columns=list("uvwxyz"))
-    fitted = fit_student(clone(BOOSTING), make_soft().with_rows(frame))
-    assert type(fitted) is GradientBoostingClassifier
-    assert type(fitted.init_) is DummyClassifier
-    assert b"skdistill" not in pickle.dumps(fitted)
-    np.testing.assert_array_equal(fitted.feature_names_in_, list("uvwxyz"))
-    again = pickle.loads(pickle.dumps(fitted))
-    np.testing.assert_array_equal(
-        again.predict_proba(frame), fitted.predict_proba(frame)
-    )
 
 
 def test_sparse_rows():
@@ -127,7 +111,7 @@ def test_other_settings_learn_weighted_copies(params):
     student = clone(BOOSTING).set_params(**params)
     check_student(student, 1, 2, 150)
     ours = fit_student(clone(student), data)
-    copies = COPIES.fit_rows(clone(student), data, None)
+    copies = fit_copies(student, data, rescale=True)
     np.testing.assert_array_equal(
         ours.predict_proba(data.X), copies.predict_proba(data.X)
     )
@@ -150,13 +134,3 @@ def test_where_private_names_moved_copies_are_learned(monkeypatch):
 def test_errors_name_the_student():
     with pytest.raises(ValueError, match="of GradientBoostingClassifier must"):
         fit_student(clone(BOOSTING).set_params(max_depth=0), make_soft())
-
-
-def test_it_serves_what_it_was_taught():
-    data = make_soft(n_samples=300)
-    model = DistilledClassifier(
-        clone(BOOSTING), clone(BOOSTING), temperature=1, random_state=0, **PLAIN
-    ).fit(data.X, data.y)
-    np.testing.assert_array_equal(
-        model.predict_proba(data.X), model.student_.predict_proba(data.X)
-    )

@@ -5,14 +5,18 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from _learners import fine_tune, move_private
-from _trees import BOOSTING, CASES, fit_copies, make_hard, make_soft
+from _learners import (
+    cross_entropy,
+    fine_tune,
+    fit_copies,
+    fit_student,
+    hold_out,
+    move_private,
+    validation_fraction,
+)
+from _trees import BOOSTING, CASES, make_soft
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
-
-from skdistill._dataset import split_rows
-from skdistill._soft_data import cross_entropy
-from skdistill._students import check_fine_tuning, fit_student, validation_fraction
 
 
 @pytest.fixture(params=[True, False], ids=["native", "public"])
@@ -25,7 +29,7 @@ def native(request, monkeypatch):
 
 @pytest.mark.parametrize(("n_classes", "weighted"), CASES)
 def test_boosting_on_hard_labels_is_the_stock_fit(n_classes, weighted):
-    hard = make_hard(make_soft(n_classes=n_classes, weighted=weighted))
+    hard = make_soft(n_classes=n_classes, weighted=weighted).harden()
     fitted = fit_student(clone(BOOSTING), hard)
     stock = clone(BOOSTING).fit(hard.X, hard.y, sample_weight=hard.weight)
     np.testing.assert_array_equal(
@@ -65,8 +69,7 @@ def test_boosting_stops_by_the_soft_loss(n_classes, weighted, native):
     student = clone(BOOSTING).set_params(
         early_stopping=True, max_iter=300, learning_rate=0.3, n_iter_no_change=4
     )
-    train, held_out = split_rows(data.targets.argmax(axis=1), 0.2, 0)
-    inside, outside = data.take(train), data.take(held_out)
+    inside, outside = hold_out(data)
     fitted = fit_student(student, inside, validation=outside)
     assert fitted.n_iter_ < 300
     assert fitted.early_stopping is True
@@ -86,8 +89,8 @@ def test_boosting_by_another_score(native):
     student = clone(BOOSTING).set_params(
         early_stopping=True, scoring="accuracy", max_iter=100, n_iter_no_change=2
     )
-    train, held_out = split_rows(data.targets.argmax(axis=1), 0.2, 0)
-    fitted = fit_student(student, data.take(train), validation=data.take(held_out))
+    train, validation = hold_out(data)
+    fitted = fit_student(student, train, validation=validation)
     assert fitted.n_iter_ < 100
     assert 0 < fitted.validation_score_[-1] < 1
     assert fitted.min_samples_leaf == 8
@@ -138,15 +141,14 @@ def test_boosting_errors_name_the_student():
 
 
 def test_boosting_is_not_fine_tuned_where_private_names_moved(monkeypatch):
-    check_fine_tuning(BOOSTING)
     move_private(monkeypatch, HistGradientBoostingClassifier)
     with pytest.raises(TypeError, match=r"Set fine_tune=0, or use MLPClassifier"):
-        check_fine_tuning(BOOSTING)
+        fine_tune(BOOSTING, make_soft(), 1)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_further_rounds_on_the_same_rows_are_a_warm_start(n_classes):
-    hard = make_hard(make_soft(n_samples=240, n_classes=n_classes))
+    hard = make_soft(n_samples=240, n_classes=n_classes).harden()
     fitted = fit_student(clone(BOOSTING), hard)
     before = fitted.decision_function(hard.X)
     tuned = fine_tune(fitted, hard, 5)
@@ -171,7 +173,7 @@ def test_further_rounds_on_other_rows_start_from_what_is_served(n_classes):
     frame["town"] = pd.Categorical(towns)
     data = data.with_rows(frame)
     fitted = fit_student(clone(BOOSTING).set_params(max_iter=30), data)
-    some = make_hard(data.take(np.flatnonzero(towns != "Bonn")[:100]))
+    some = data.take(np.flatnonzero(towns != "Bonn")[:100]).harden()
     tuned = fine_tune(fitted, some, 20)
     losses = [
         cross_entropy(some.targets, stage)

@@ -6,34 +6,25 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from _learners import move_sgd
+from _core import soften
+from _learners import (
+    SoftDataset,
+    cross_entropy,
+    fit_copies,
+    fit_student,
+    make_soft,
+    move_sgd,
+)
 from scipy.optimize import check_grad
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.neural_network import MLPClassifier
-from test_students import make_soft
 
-from skdistill._soft_data import SoftDataset, cross_entropy, soften
-from skdistill._students import can_scale_logits, fit_student
 from skdistill._students._logistic import _logistic_loss
 from skdistill._students._losses import LogitLoss
-from skdistill._students._sgd import has_native_fit
-from skdistill._students._weighted_copies import (
-    COPIES,
-    expand_rows,
-    keep_best_epoch,
-)
-
-
-def make_hard(**kwargs):
-    """The rows of `make_soft` with one-hot targets, their most likely labels."""
-    data = make_soft(**kwargs)
-    codes = data.targets.argmax(axis=1)
-    targets = np.eye(len(data.classes))[codes]
-    return SoftDataset(data.X, targets, data.classes, data.classes[codes], data.weight)
-
+from skdistill._students._weighted_copies import keep_best_epoch
 
 # Logistic regression
 
@@ -58,17 +49,11 @@ def make_logistic(name):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", SMOOTH)
 def test_logistic_on_one_hot_targets_is_the_stock_fit(name, weighted, n_classes):
-    hard = make_hard(n_classes=n_classes, weighted=weighted)
+    hard = make_soft(n_classes=n_classes, weighted=weighted).harden()
     if name in ("no penalty", "penalty=None"):
         # Classes that lines can separate have no unpenalised optimum.
-        hard.targets[:60] = np.roll(hard.targets[:60], 1, axis=1)
-        hard = SoftDataset(
-            hard.X,
-            hard.targets,
-            hard.classes,
-            hard.classes[hard.targets.argmax(axis=1)],
-            hard.weight,
-        )
+        hard.y[:60] = hard.classes[(hard.codes[:60] + 1) % n_classes]
+        hard = hard.harden()
     ours = fit_student(make_logistic(name), hard)
     stock = make_logistic(name).fit(hard.X, hard.y, sample_weight=hard.weight)
     np.testing.assert_allclose(
@@ -88,7 +73,7 @@ def test_logistic_on_one_hot_targets_is_the_stock_fit(name, weighted, n_classes)
 def test_logistic_equals_weighted_copies(name, weighted, n_classes):
     data = make_soft(n_classes=n_classes, weighted=weighted)
     ours = fit_student(make_logistic(name), data)
-    copies = COPIES.fit_rows(make_logistic(name), data, None)
+    copies = fit_copies(make_logistic(name), data)
     np.testing.assert_allclose(
         ours.predict_proba(data.X), copies.predict_proba(data.X), atol=1e-6
     )
@@ -126,7 +111,7 @@ def test_linear_students_keep_float32(kind, n_classes):
     data = make_soft(n_classes=n_classes)
     student = kind() if kind is LogisticRegression else kind(loss="log_loss")
     narrow = data.with_rows(data.X.astype(np.float32))
-    temperature = 2.0 if can_scale_logits(student, n_classes) else 1.0
+    temperature = 2.0 if kind is LogisticRegression or n_classes == 2 else 1.0
     fitted = fit_student(student, replace(narrow, temperature=temperature))
     stock = clone(student).fit(narrow.X, narrow.y)
     assert fitted.coef_.dtype == stock.coef_.dtype == np.float32
@@ -164,8 +149,7 @@ def test_linear_students_know_the_names_of_columns(student):
 def test_other_logistic_settings_go_through_copies(student):
     data = make_soft(weighted=True)
     ours = fit_student(clone(student), data)
-    X, y, weight, _ = expand_rows(data)
-    copies = clone(student).fit(X, y, sample_weight=weight)
+    copies = fit_copies(student, data, rescale=True)
     np.testing.assert_array_equal(ours.coef_, copies.coef_)
 
 
@@ -175,7 +159,7 @@ def test_other_logistic_settings_go_through_copies(student):
 def test_fewer_rows_than_classes(student):
     data = make_soft(n_samples=4, n_classes=5)
     ours = fit_student(clone(student), data)
-    copies = COPIES.fit_rows(clone(student), data, None)
+    copies = fit_copies(student, data, rescale=True)
     np.testing.assert_array_equal(ours.coef_, copies.coef_)
 
 
@@ -237,7 +221,7 @@ def make_sgd(name, **kwargs):
 @pytest.mark.parametrize("name", SGD)
 def test_sgd_on_one_hot_targets_is_the_stock_fit(name, container, n_classes):
     """Byte for byte: the same updates in the same order."""
-    hard = make_hard(n_classes=n_classes, weighted=True)
+    hard = make_soft(n_classes=n_classes, weighted=True).harden()
     hard = hard.with_rows(container(hard.X))
     ours = fit_student(make_sgd(name), hard)
     stock = make_sgd(name).fit(hard.X, hard.y, sample_weight=hard.weight)
@@ -262,32 +246,23 @@ def test_sgd_comes_to_the_exact_minimum(n_classes):
         pair = np.column_stack([1 - data.targets[:, k], data.targets[:, k]])
         binary = SoftDataset(data.X, pair, np.arange(2), pair.argmax(1), data.weight)
         exact = LogisticRegression(C=1 / (alpha * 120), tol=1e-9, max_iter=1000)
-        exact = COPIES.fit_rows(exact, binary, None)
+        exact = fit_copies(exact, binary)
         np.testing.assert_allclose(sgd.coef_[row], exact.coef_[0], atol=0.02)
 
 
-def test_sgd_where_private_names_moved(monkeypatch):
-    assert has_native_fit()
-    move_sgd(monkeypatch)
-    try:
-        assert not has_native_fit()
-        data = make_soft(weighted=True)
-        sgd = make_sgd("optimal")
-        ours = fit_student(clone(sgd), data)
-        X, y, weight, _ = expand_rows(data)
-        copies = clone(sgd).fit(X, y, sample_weight=weight)
-        np.testing.assert_array_equal(ours.coef_, copies.coef_)
-    finally:
-        monkeypatch.undo()
-        has_native_fit.cache_clear()
+def test_sgd_where_private_names_moved(request, monkeypatch):
+    move_sgd(request, monkeypatch)
+    data = make_soft(weighted=True)
+    ours = fit_student(make_sgd("optimal"), data)
+    copies = fit_copies(make_sgd("optimal"), data, rescale=True)
+    np.testing.assert_array_equal(ours.coef_, copies.coef_)
 
 
 def test_sgd_with_other_losses_goes_through_copies():
     data = make_soft()
     sgd = SGDClassifier(loss="modified_huber", random_state=0)
     ours = fit_student(clone(sgd), data)
-    X, y, weight, _ = expand_rows(data)
-    copies = clone(sgd).fit(X, y, sample_weight=weight)
+    copies = fit_copies(sgd, data, rescale=True)
     np.testing.assert_array_equal(ours.coef_, copies.coef_)
 
 
@@ -394,7 +369,7 @@ NETWORKS = {
 @pytest.mark.parametrize("warm_start", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_solver_on_one_hot_targets_is_the_stock_fit(name, warm_start, n_classes):
-    hard = make_hard(n_classes=n_classes, weighted=True)
+    hard = make_soft(n_classes=n_classes, weighted=True).harden()
     settings = {"max_iter": 12, "learning_rate_init": 0.02, **NETWORKS[name]}
     mlp = MLPClassifier((5,), random_state=0, warm_start=warm_start, **settings)
     ours = fit_student(clone(mlp), hard)
@@ -405,26 +380,6 @@ def test_every_solver_on_one_hot_targets_is_the_stock_fit(name, warm_start, n_cl
     # The positions by which its L-BFGS cuts its own vector.
     own = {"_coef_indptr", "_intercept_indptr"}
     assert set(vars(ours)) == set(vars(stock)) - own
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("name", ["adam", "constant", "invscaling", "adaptive"])
-def test_networks_go_on_learning_hard_labels(name, early_stopping, n_classes):
-    data = make_soft(n_classes=n_classes)
-    mlp = MLPClassifier(
-        (5,), max_iter=12, random_state=0, early_stopping=early_stopping
-    ).set_params(**NETWORKS[name])
-    held_out = data.take(np.arange(100, 120)) if early_stopping else None
-    fitted = fit_student(mlp, data.take(np.arange(100)), validation=held_out)
-    if early_stopping:
-        # Both are scikit-learn's own conditions, after a stock fit as well.
-        fitted.set_params(early_stopping=False).best_loss_ = np.inf
-    before = [c.copy() for c in fitted.coefs_]
-    fitted.partial_fit(data.X, data.y)
-    assert not np.array_equal(before[0], fitted.coefs_[0])
-    assert fitted.predict(data.X).dtype == data.y.dtype
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

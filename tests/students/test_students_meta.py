@@ -7,6 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from _core import PLAIN
+from _learners import (
+    SoftDataset,
+    check_student,
+    cross_entropy,
+    fit_student,
+    make_soft,
+    validation_fraction,
+)
 from _meta_students import STUDENTS, make_logistic, make_scaled
 from _nets import Net
 from joblib import parallel_config
@@ -33,16 +41,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetClassifier
-from test_students import make_soft
 
 from skdistill import DistilledClassifier
-from skdistill._soft_data import SoftDataset, cross_entropy
-from skdistill._students import (
-    check_student,
-    choose_temperature,
-    fit_student,
-    validation_fraction,
-)
 from skdistill._students._fit_student import fit_part
 from skdistill._students._stand_in import StandIn
 
@@ -71,7 +71,6 @@ def test_result_is_stock_and_learned(name, n_classes):
     data = make_soft(n_classes=n_classes, weighted=True)
     student = STUDENTS[name]
     check_student(student, "auto", n_classes, 120)
-    assert choose_temperature(student, n_classes) == 1.0
     assert validation_fraction(student, 120) is None
     fitted = fit_student(clone(student), data)
     stock = clone(student).fit(data.X, data.y)
@@ -106,8 +105,7 @@ UNWEIGHTED = (
 def test_one_hot_targets_give_the_stock_fit(name, n_classes):
     """All but trees, among which a tie may be broken in another way."""
     data = make_soft(n_classes=n_classes, weighted=name not in UNWEIGHTED)
-    targets = np.eye(n_classes)[data.targets.argmax(axis=1)]
-    hard = SoftDataset(data.X, targets, data.classes, data.y, data.weight)
+    hard = data.harden()
     ours = fit_student(clone(STUDENTS[name]), hard)
     weight = {} if name in UNWEIGHTED else {"sample_weight": data.weight}
     stock = clone(STUDENTS[name]).fit(data.X, data.y, **weight)
@@ -187,8 +185,7 @@ def test_a_part_that_stops_early_holds_out_rows_of_its_own(student):
 
 def test_class_weight_of_a_part_counts_soft_targets():
     data = make_soft(n_classes=3, weighted=True)
-    codes = data.targets.argmax(axis=1)
-    hard = SoftDataset(data.X, np.eye(3)[codes], data.classes, data.y, data.weight)
+    hard = data.harden()
     vote = VotingClassifier(
         [("a", make_logistic(class_weight="balanced"))], voting="soft"
     )
@@ -322,12 +319,6 @@ def test_a_net_that_blends_by_itself_is_noticed_inside():
     check_student(bag, "auto", 2, 120)
     with pytest.raises(ValueError, match="DistillationLoss blends"):
         check_student(bag, "auto", 2, 120, alpha=0.5)
-
-
-@pytest.mark.parametrize("name", ["grid", "stack", "path"])
-def test_a_temperature_is_refused(name):
-    with pytest.raises(ValueError, match="Set temperature=1"):
-        check_student(STUDENTS[name], 3.0, 3, 120)
 
 
 def test_rows_of_every_class_are_needed():

@@ -4,13 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from _learners import fine_tune
+from _learners import SoftDataset, fine_tune, fit_student
 from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier
 
 from skdistill._outofcore._spill import SoftStream
-from skdistill._soft_data import SoftDataset
-from skdistill._students import fit_student
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -62,12 +60,6 @@ def test_other_solvers_learn_a_transfer_set_as_they_learn_rows(solver):
     net = make_net(solver=solver)
     stock = clone(net).fit(*join(train, transfer))
     assert_same_weights(fit_student(net, train, transfer), stock, atol=1e-9)
-
-
-def test_without_a_transfer_set_the_learning_rate_stays():
-    train = draw(100)
-    stock = make_net().fit(train.X, train.y)
-    assert_same_weights(fit_student(make_net(), train), stock, atol=1e-12)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])

@@ -7,19 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from _boosted import LABELS, harden, make_soft, training_loss
-from _core import PLAIN
-from _learners import fine_tune
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-
-from skdistill import DistilledClassifier
-from skdistill._students import (
+from _boosted import LABELS, make_soft, training_loss
+from _learners import (
     check_student,
+    fine_tune,
+    fit_copies,
     fit_student,
     validation_fraction,
 )
-from skdistill._students._weighted_copies import COPIES
+from sklearn.base import clone
 
 # The optional libraries ---------------------------------------------------------
 
@@ -54,7 +50,7 @@ OPTIONAL = {"xgboost": (xgb, np.arange(4)), "catboost": (cat, LABELS)}
 )
 def test_hard_labels_give_the_stock_fit(library, params, n_classes, weighted):
     make, labels = OPTIONAL[library]
-    data = harden(make_soft(n_classes, weighted=weighted, labels=labels))
+    data = make_soft(n_classes, weighted=weighted, labels=labels).harden()
     stock = make(**params).fit(data.X, data.y, sample_weight=data.weight)
     ours = fit_student(make(**params), data)
     assert type(ours) is type(stock)
@@ -80,7 +76,7 @@ def test_soft_targets_agree_with_expansion(library, n_classes):
         params = {"bootstrap_type": "No", "random_strength": 0, "eta": 0.2}
         copied = {"l2_leaf_reg": 3.0 * n_classes}
     ours = fit_student(make(**params), data)
-    exact = COPIES.fit_rows(make(**params, **copied), data, None)
+    exact = fit_copies(make(**params, **copied), data)
     assert training_loss(ours, data) == pytest.approx(
         training_loss(exact, data), abs=1e-3
     )
@@ -144,7 +140,7 @@ def test_early_stopping_is_judged_by_the_soft_cross_entropy(library, n_classes):
 @pytest.mark.parametrize("library", OPTIONAL)
 def test_tuning_is_more_rounds_of_the_stock_fit(library, n_classes):
     make, labels = OPTIONAL[library]
-    data = harden(make_soft(n_classes, weighted=True, labels=labels))
+    data = make_soft(n_classes, weighted=True, labels=labels).harden()
     student = make(learning_rate=0.2).fit(data.X, data.y, sample_weight=data.weight)
     before = student.predict_proba(data.X)
     if library == "xgboost":
@@ -190,22 +186,6 @@ def test_catboost_takes_names_of_the_log_loss():
     check_student(cat(objective="MultiClass"), 1.0, 3, 100)
 
 
-@pytest.mark.parametrize("library", OPTIONAL)
-def test_distilled_optional_student_is_deployed_alone(library):
-    make, labels = OPTIONAL[library]
-    data = make_soft(3, labels=labels)
-    student = make(early_stopping_rounds=3)
-    distilled = DistilledClassifier(
-        LogisticRegression(), student, random_state=0, **PLAIN
-    )
-    distilled.fit(data.X, data.y)
-    again = pickle.loads(pickle.dumps(distilled.student_))
-    np.testing.assert_array_equal(
-        again.predict_proba(data.X), distilled.predict_proba(data.X)
-    )
-    assert set(np.ravel(distilled.predict(data.X))) <= set(labels)
-
-
 def test_xgboost_names_no_labels():
     with pytest.raises(ValueError, match=r"labels 0 to 1; received \['a', 'b'\]"):
         fit_student(xgb(), make_soft(2))
@@ -215,7 +195,7 @@ def test_xgboost_names_no_labels():
 
 
 def test_catboost_weighs_positives_and_takes_categories():
-    data = harden(make_soft(2))
+    data = make_soft(2).harden()
     frame = pd.DataFrame(data.X, columns=list("vwxyz")).astype({"z": int})
     stock = cat(scale_pos_weight=3.0, cat_features=["z"]).fit(frame, data.y)
     ours = fit_student(

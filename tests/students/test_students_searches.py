@@ -3,6 +3,13 @@
 import numpy as np
 import pytest
 from _core import PLAIN
+from _learners import (
+    SoftDataset,
+    check_student,
+    cross_entropy,
+    fit_student,
+    make_soft,
+)
 from _meta_students import STUDENTS, make_logistic
 from sklearn import config_context
 from sklearn.base import clone
@@ -15,13 +22,8 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 from sklearn.naive_bayes import GaussianNB
-from test_students import make_soft
 
 from skdistill import DistilledClassifier
-from skdistill._soft_data import SoftDataset, cross_entropy
-from skdistill._students import fit_student
-from skdistill._students._fit_student import find_family
-from skdistill._students._meta import MetaLearner
 
 
 def test_a_search_scores_by_the_soft_cross_entropy_of_held_out_rows():
@@ -127,11 +129,10 @@ def test_groups_are_routed_to_the_folds_of_the_student():
     assert fitted.student_.n_splits_ == 3
 
 
-def test_searches_are_told_by_name_and_home():
+def test_a_search_of_the_user_s_is_another_student():
     class GridSearchCVOfMine(GridSearchCV):
         pass
 
-    assert isinstance(find_family(GridSearchCV(GaussianNB(), {})), MetaLearner)
-    assert not isinstance(
-        find_family(GridSearchCVOfMine(GaussianNB(), {})), MetaLearner
-    )
+    check_student(GridSearchCV(GaussianNB(), {}), 1.0, 2, 100)
+    with pytest.raises(TypeError, match="must not draw folds of its own"):
+        check_student(GridSearchCVOfMine(GaussianNB(), {}), 1.0, 2, 100)

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 import torch
 from _core import PLAIN
-from _learners import fine_tune
+from _learners import (
+    check_student,
+    fine_tune,
+    fit_student,
+    validation_fraction,
+)
 from _nets import STOCK, Net, Several, fit_seeded, make_data, make_net
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -30,26 +35,13 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from skdistill import DistilledClassifier
-from skdistill._soft_data import SoftDataset
-from skdistill._students import (
-    check_student,
-    fit_student,
-    read_labels,
-    seed_torch,
-    validation_fraction,
-)
+from skdistill._students import read_labels, seed_torch
 from skdistill.torch import DistillationLoss
 
 
 class DeafNet(NeuralNetClassifier):
     def get_loss(self, y_pred, y_true, *args, **kwargs):
         return nn.functional.cross_entropy(y_pred, y_true)
-
-
-def harden(data):
-    codes = np.searchsorted(data.classes, data.y)
-    targets = np.eye(len(data.classes))[codes]
-    return SoftDataset(data.X, targets, data.classes, data.y, data.weight)
 
 
 def weights_of(net):
@@ -66,7 +58,7 @@ def test_certain_targets_are_the_stock_fit(name):
     """Same draws, same weights, same history as skorch alone on labels."""
     net = STOCK[name]
     binary = type(net) is NeuralNetBinaryClassifier
-    data = harden(make_data(2 if binary else 3))
+    data = make_data(2 if binary else 3).harden()
     check_student(net, 1.0, len(data.classes), 150)
     ours = fit_seeded(clone(net), data)
     torch.manual_seed(0)
@@ -392,7 +384,7 @@ def test_further_passes_are_skorch_s_own_at_a_tenth_of_the_rate(tmp_path):
     fitted = fit_seeded(net, data)
     before = weights_of(fitted)
     written = (tmp_path / "p.pt").stat().st_mtime_ns
-    tuned = fine_tune(fitted, harden(data), 3)
+    tuned = fine_tune(fitted, data.harden(), 3)
     for mine, kept in zip(weights_of(fitted), before, strict=True):
         np.testing.assert_array_equal(mine, kept)
     assert (tmp_path / "p.pt").stat().st_mtime_ns == written
@@ -417,7 +409,7 @@ def test_further_passes_are_skorch_s_own_at_a_tenth_of_the_rate(tmp_path):
 def test_tuned_net_keeps_the_names_of_the_classes():
     data = make_data(labels=["a", "b", "c"])
     fitted = fit_student(make_net(max_epochs=1), data)
-    tuned = fine_tune(fitted, harden(data), 1)
+    tuned = fine_tune(fitted, data.harden(), 1)
     np.testing.assert_array_equal(tuned.classes_, data.classes)
     assert tuned.predict(data.X).max() <= 2
     labels = read_labels(tuned, tuned.predict(data.X), data.classes)

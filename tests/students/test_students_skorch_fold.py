@@ -5,18 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from _core import soften
+from _learners import check_student, fit_student
 from _nets import STOCK, L1Net, Net, Several, fit_seeded, make_data, make_net
 from sklearn.base import clone
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 
-from skdistill._soft_data import soften
-from skdistill._students import (
-    check_student,
-    choose_temperature,
-    fit_student,
-    scale_logits,
-)
+from skdistill._students import choose_temperature, scale_logits
 from skdistill.torch import DistillationLoss
 
 
