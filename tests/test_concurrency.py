@@ -131,30 +131,36 @@ def count_state(estimator):
 
 
 @pytest.mark.parametrize(
-    ("what", "number", "sampler", "error"),
+    ("what", "number", "params", "error"),
     [
-        ("teacher.fit", 1, "auto", KeyboardInterrupt),
-        ("teacher.fit", 2, "auto", MemoryError),
-        ("teacher.predict_proba", 1, "auto", MemoryError),
-        ("teacher.predict_proba", 2, Sampler(), KeyboardInterrupt),
-        ("student.fit", 1, "auto", KeyboardInterrupt),
-        ("student.fit", 3, "auto", MemoryError),
+        ("teacher.fit", 1, {}, KeyboardInterrupt),
+        ("teacher.fit", 2, {}, MemoryError),
+        # The last of the folds, before the teacher that is kept.
+        ("teacher.fit", 3, {"cv": 3, "augmenter": None}, KeyboardInterrupt),
+        ("teacher.predict_proba", 1, {}, MemoryError),
+        ("teacher.predict_proba", 2, {"augmenter": Sampler()}, KeyboardInterrupt),
+        ("student.fit", 1, {}, KeyboardInterrupt),
+        ("student.fit", 3, {}, MemoryError),
         # The pilots end, and the last fit does not.
-        ("student.fit", 6, "auto", KeyboardInterrupt),
-        ("student.fit", 6, "auto", MemoryError),
-        ("student.fit", 1, Sampler(), MemoryError),
-        ("sampler.fit", 1, Sampler(), KeyboardInterrupt),
-        ("sampler.sample", 1, Sampler(), MemoryError),
+        ("student.fit", 6, {}, KeyboardInterrupt),
+        ("student.fit", 6, {}, MemoryError),
+        ("student.fit", 1, {"augmenter": Sampler()}, MemoryError),
+        (
+            *("student.fit", 1),
+            {"student": make_pipeline(StandardScaler(), Student()), "cv": 2},
+            MemoryError,
+        ),
+        ("sampler.fit", 1, {"augmenter": Sampler()}, KeyboardInterrupt),
+        ("sampler.sample", 1, {"augmenter": Sampler()}, MemoryError),
     ],
 )
 def test_an_interrupted_fit_leaves_the_state_before_or_none(
-    what, number, sampler, error, monkeypatch
+    what, number, params, error, monkeypatch
 ):
     monkeypatch.setattr(Interrupted, "left", {})
     monkeypatch.setattr(Interrupted, "error", error, raising=False)
-    distilled = DistilledClassifier(
-        Teacher(), Student(), augmenter=sampler, n_synthetic=100, random_state=0
-    )
+    given = {"student": Student(), "n_synthetic": 100, "random_state": 0} | params
+    distilled = DistilledClassifier(Teacher(), **given)
     Interrupted.left[what] = number
     with pytest.raises(error):
         distilled.fit(X, Y)
@@ -170,6 +176,7 @@ def test_an_interrupted_fit_leaves_the_state_before_or_none(
     assert count_state(distilled) == before
     np.testing.assert_array_equal(distilled.predict_proba(X), served)
     # Neither the parts that were passed nor the next fit remember it.
-    assert not [name for name in vars(distilled.student) if name.endswith("_")]
+    student = params.get("student", [distilled.student])[-1]
+    assert not [name for name in vars(student) if name.endswith("_")]
     distilled.fit(X, Y)
     np.testing.assert_array_equal(distilled.predict_proba(X), served)

@@ -1,12 +1,10 @@
 """The scikit-learn contract: common checks, meta-estimators, persistence of params."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from _common_checks import parametrize_with_common_checks
 from _core import PLAIN
 from lightgbm import LGBMClassifier
-from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
@@ -19,7 +17,7 @@ from sklearn.ensemble import (
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -174,26 +172,6 @@ def test_as_teacher_of_another(data):
     assert nested.teacher_.student_.coef_.shape == (1, 5)
 
 
-def test_clone_and_params(data):
-    est = distilled()
-    copy = clone(est).set_params(student__C=3.0, teacher__tree__max_depth=1)
-    assert copy.get_params()["student__C"] == 3.0
-    assert est.get_params()["student__C"] == 1.0
-    assert copy.fit(*data).teacher_.named_estimators_["tree"].max_depth == 1
-
-
-def test_parameters_are_left_alone(data):
-    est = distilled()
-    before = repr(est.get_params())
-    est.fit(*data)
-    assert repr(est.get_params()) == before
-    assert not hasattr(est.student, "coef_")
-
-
-def test_cross_val_score_beats_chance(data):
-    assert cross_val_score(distilled(), *data, cv=3).min() > 0.6
-
-
 def test_methods_before_fit_and_delegation(data):
     X, y = data
     est = distilled()
@@ -214,13 +192,3 @@ def test_methods_before_fit_and_delegation(data):
     )
     assert not hasattr(tree.fit(X, y), "decision_function")
     assert np.isneginf(tree.predict_log_proba(X)).any()
-
-
-def test_refit_forgets_the_names_of_an_earlier_fit(data):
-    X, y = data
-    frame = pd.DataFrame(X, columns=list("abcde"))
-    est = distilled().fit(frame, y)
-    assert est.feature_names_in_.tolist() == list("abcde")
-    est.fit(X, y)
-    assert not hasattr(est, "feature_names_in_")
-    assert est.n_features_in_ == 5

@@ -1,19 +1,14 @@
 """What must hold for any data, temperature and alpha."""
 
-import pickle
-
 import numpy as np
-import pytest
 from _core import PLAIN, Table, add_numbers, clip, soften
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 
 from skdistill import DistilledClassifier
 
@@ -86,23 +81,6 @@ def test_an_unconstrained_student_serves_true_probabilities(counts, temperature,
     np.testing.assert_allclose(fitted.predict_proba(X), proba, atol=3e-3)
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_unconstrained_mlp_recovers_the_blend(temperature, n_classes):
-    rng = np.random.RandomState(0)
-    proba = rng.dirichlet(np.ones(n_classes) * 3, size=8)
-    codes = np.arange(8) % n_classes
-    X = indicator_rows(8)
-    teacher = FrozenEstimator(TableTeacher(proba, np.arange(n_classes)))
-    student = MLPClassifier(
-        (16,), "tanh", solver="lbfgs", alpha=0, tol=1e-9, max_iter=20_000
-    )
-    fitted = DistilledClassifier(
-        teacher, student, temperature=temperature, random_state=0, **PLAIN
-    ).fit(X, codes)
-    np.testing.assert_allclose(fitted.predict_proba(X), clip(proba, codes), atol=1e-3)
-
-
 @slow
 @given(proba=probabilities(), alpha=alphas)
 def test_a_student_without_a_limit_serves_the_blend(proba, alpha):
@@ -159,35 +137,6 @@ def test_integer_weights_are_repeated_rows(seed, temperature, alpha):
     weighted = est.fit(X, y, sample_weight=weight).predict_proba(X)
     repeated = est.fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
     np.testing.assert_allclose(weighted, repeated.predict_proba(X), atol=1e-4)
-
-
-@slow
-@given(seed=st.integers(0, 1000), n_classes=st.integers(2, 3))
-def test_rows_sum_to_one_and_labels_agree(seed, n_classes):
-    X, y = make_classification(
-        80, n_informative=5, n_classes=n_classes, random_state=seed
-    )
-    est = DistilledClassifier(
-        RandomForestClassifier(5), LogisticRegression(), random_state=seed, **PLAIN
-    ).fit(X, y)
-    proba = est.predict_proba(X)
-    np.testing.assert_allclose(proba.sum(axis=1), 1)
-    np.testing.assert_array_equal(est.classes_[proba.argmax(axis=1)], est.predict(X))
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize(
-    "student", [MLPClassifier((4,), max_iter=3), RandomForestClassifier(3)]
-)
-def test_seed_decides_every_byte(student):
-    X, y = make_classification(80, random_state=0)
-    est = DistilledClassifier(RandomForestClassifier(5), student, **PLAIN)
-    first, second, other = (
-        pickle.dumps(est.set_params(random_state=seed).fit(X, y).student_)
-        for seed in (0, 0, 1)
-    )
-    assert first == second
-    assert first != other
 
 
 def test_a_changed_teacher_changes_the_student():

@@ -149,8 +149,9 @@ def test_all_load_where_skdistill_is_not_installed(tmp_path):
     for name in FAMILIES:
         if name in LIBRARIES and find_spec(name) is None:
             continue
-        model = slim(distil(name, 3))
-        served[name] = (pickle.dumps(model), model.predict_proba(X[TEST]))
+        distilled = distil(name, 3)
+        for kind, model in (("", distilled.student_), ("slim-", slim(distilled))):
+            served[kind + name] = pickle.dumps(model), model.predict_proba(X[TEST])
     (tmp_path / "models.pkl").write_bytes(pickle.dumps((X[TEST], served)))
     code = (
         "import pickle, sys\n"

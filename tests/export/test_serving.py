@@ -1,11 +1,9 @@
-"""Serving what was exported: the documented session, many threads, and Node.js."""
+"""Serving what was exported: the documented session, and Node.js."""
 
 import json
-import pickle
 import shutil
 import subprocess
 import textwrap
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +20,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill.export import slim, to_onnx
+from skdistill.export import to_onnx
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-N_THREADS = 16
 RNG = np.random.RandomState(0)
 X = RNG.normal(size=(300, 5))
 CODES = (X @ RNG.normal(size=(5, 3)) + RNG.normal(size=(300, 3))).argmax(axis=1)
@@ -88,98 +85,6 @@ def test_the_documented_session_is_equal(
     np.testing.assert_allclose(scope["proba"], proba, rtol=0, atol=1e-5)
     assert scope["label"].tolist() == distilled[name].predict(UNSEEN).tolist()
     assert scope["session"].get_session_options().intra_op_num_threads == 1
-
-
-# --- Many threads --------------------------------------------------------------
-
-
-def answer_in_threads(predict, batches):
-    """Let all threads start at once, each with its own batch, a few times over."""
-    barrier = threading.Barrier(len(batches))
-    answers = [[] for _ in batches]
-    errors = []
-
-    def serve(k):
-        barrier.wait()
-        try:
-            answers[k] += [predict(batches[k]).copy() for _ in range(20)]
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=serve, args=[k]) for k in range(len(batches))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    return answers
-
-
-def assert_safe_in_threads(predict, expect, single=False):
-    """Every answer in a thread is, bit for bit, that of another copy in none."""
-    rows = UNSEEN.astype(np.float32) if single else UNSEEN
-    # Different rows, and different numbers of them.
-    batches = [rows[k : 2 * k + 1] for k in range(N_THREADS)]
-    expected = [expect(batch) for batch in batches]
-    answers = answer_in_threads(predict, batches)
-    for one, many in zip(expected, answers, strict=True):
-        assert len(many) == 20
-        for answer in many:
-            np.testing.assert_array_equal(answer, one)
-
-
-def test_a_shared_buffer_would_be_seen():
-    buffer = np.empty(3)
-    turn = threading.Event()
-
-    def predict(batch):
-        buffer[:] = len(batch)
-        turn.wait(1e-4)  # another thread writes
-        return buffer
-
-    with pytest.raises(AssertionError):
-        assert_safe_in_threads(predict, lambda batch: np.full(3, float(len(batch))))
-
-
-@pytest.mark.parametrize("serve", [lambda d: d, lambda d: d.student_, slim])
-@pytest.mark.parametrize("name", STUDENTS)
-def test_predict_proba_is_safe_in_threads(name, serve, distilled):
-    model = serve(distilled[name])
-    # Fresh from a file: what is made at the first call is made by 16 at once.
-    loaded = pickle.loads(pickle.dumps(model))
-    assert_safe_in_threads(loaded.predict_proba, model.predict_proba)
-
-
-def test_a_net_is_safe_in_threads():
-    torch = pytest.importorskip("torch")
-    skorch = pytest.importorskip("skorch")
-    net = skorch.NeuralNetClassifier(
-        torch.nn.Sequential(torch.nn.Linear(5, 3)),
-        criterion=torch.nn.CrossEntropyLoss,
-        max_epochs=2,
-        verbose=0,
-    )
-    fitted = DistilledClassifier(GaussianNB(), net, random_state=0, **PLAIN).fit(
-        X[TRAIN].astype(np.float32), CODES[TRAIN]
-    )
-    loaded = pickle.loads(pickle.dumps(fitted))
-    assert_safe_in_threads(loaded.predict_proba, fitted.predict_proba, single=True)
-
-
-@pytest.mark.parametrize("quantize", [None, "float16", "int8-weights"])
-def test_a_session_is_safe_in_threads(quantize, distilled):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    model = to_onnx(
-        distilled["network"], X[TRAIN], quantize=quantize, tolerance=1.0
-    ).SerializeToString()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    shared, alone = (onnxruntime.InferenceSession(model, options) for _ in range(2))
-
-    def ask(session):
-        return lambda batch: session.run(["probabilities"], {"X": batch})[0]
-
-    assert_safe_in_threads(ask(shared), ask(alone), single=True)
 
 
 # --- Node.js -------------------------------------------------------------------

@@ -329,11 +329,9 @@ def test_nothing_deprecated_is_used(name, n_classes):
         model.predict(X)
 
 
-@pytest.mark.parametrize(
-    "name", ["mlp", "skorch", "logistic", "lightgbm", "forest", "hist", "stack"]
-)
+@pytest.mark.parametrize("name", ["skorch", "stack"])
 def test_threads_are_served_alike(name):
-    """Many threads ask one fitted object for different rows at once."""
+    """Many threads ask for different rows at once; `test_concurrency` has others."""
     model = distil_once(name, 3)
     X, _, _ = draw(3)
     parts = np.array_split(np.arange(len(X)), 40)

@@ -245,17 +245,6 @@ def test_a_class_without_mass():
     assert proba[:, 2].max() < 1e-12
 
 
-def test_lightgbm_same_seed_same_bytes():
-    data = make_soft(3)
-    params = {"subsample": 0.5, "subsample_freq": 1, "random_state": 0}
-    texts = {
-        fit_student(light(**params), data).booster_.model_to_string() for _ in range(2)
-    }
-    assert len(texts) == 1
-    other = fit_student(light(**params | {"random_state": 1}), data).booster_
-    assert other.model_to_string() not in texts
-
-
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("kind", ["category", "routed", "sparse", "polars"])
 def test_lightgbm_takes_every_container(kind, n_classes):
