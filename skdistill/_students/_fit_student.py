@@ -62,7 +62,8 @@ def fit_student(
         A stock estimator that needs nothing of this package.
     """
     if isinstance(student, Pipeline):
-        return _fit_pipeline(student, train, transfer, validation)
+        learner, *given = fit_head(student, train, transfer, validation)
+        return set_learner(student, fit_student(learner, *given))
     family = find_family(student)
     class_weight = getattr(student, "class_weight", None)
     if class_weight is not None:
@@ -93,16 +94,6 @@ def _weigh_classes(
         mass = mass + transfer.sum_classes()
     factors = weigh_classes(class_weight, train.classes, mass)
     return train.scale_classes(factors), transfer and transfer.scale_classes(factors)
-
-
-def _fit_pipeline(
-    student: Pipeline,
-    train: SoftDataset,
-    transfer: SoftDataset | SoftStream | None,
-    validation: SoftDataset | None,
-) -> Pipeline:
-    learner, *given = fit_head(student, train, transfer, validation)
-    return set_learner(student, fit_student(learner, *given))
 
 
 def set_learner(student: Pipeline, learner: Any) -> Pipeline:

@@ -103,7 +103,9 @@ class _SoftBoosting(GradientBoostingClassifier):
         stock = super()._get_loss(sample_weight)
         if len(self._train.classes) == 2:
             return stock
-        return _make_soft_loss(stock, self._train.targets)
+        # A loss of the stock class, by which leaf values are chosen.
+        kind = type("SoftLoss", (SoftLoss, type(stock)), {})
+        return kind(stock, self._train.targets)
 
     def _init_state(self):
         super()._init_state()
@@ -130,12 +132,6 @@ class _RowNumbers(np.ndarray):
         return self.targets[:, k]
 
     __hash__ = None
-
-
-def _make_soft_loss(stock: Any, targets: NDArray[np.float64]) -> Any:
-    """Return the loss as one of the stock class, by which leaf values are chosen."""
-    kind = type("SoftLoss", (SoftLoss, type(stock)), {})
-    return kind(stock, targets)
 
 
 class _Prior(DummyClassifier):

@@ -77,7 +77,20 @@ class MetaLearner(SoftLearner):
         return hasattr(student, "predict_proba")
 
     def check(self, student: Any, n_classes: int, n_samples: int) -> None:
-        _check_parameters(student)
+        """Raise where the student's own settings don't go with soft targets."""
+        if isinstance(student, StackingClassifier) and student.cv == "prefit":
+            raise ValueError(
+                "A StackingClassifier student is fitted with its members, received "
+                "cv='prefit'. Set cv to a number of folds."
+            )
+        scorers = _find_scorers(student) if _is_search(student) else {}
+        for scorer in scorers.values() if isinstance(scorers, dict) else [scorers]:
+            if not _takes_weights(scorer):
+                raise TypeError(
+                    "A search scores its candidates on soft targets, which reach a "
+                    f"scorer as sample_weight; {scorer} takes none. Use "
+                    "scoring='neg_log_loss', 'accuracy' or another scorer that does."
+                )
 
     def list_parts(self, student: Any) -> list[Any]:
         return _list_parts(student)
@@ -110,25 +123,6 @@ class MetaLearner(SoftLearner):
         # Metadata reaches the stand-ins by the old rules whatever the user has set.
         with config_context(enable_metadata_routing=False):
             return fit(student, rows, self._fit_part)
-
-
-def _check_parameters(student: Any) -> None:
-    """Raise where a student's own settings don't go with soft targets."""
-    if isinstance(student, StackingClassifier) and student.cv == "prefit":
-        raise ValueError(
-            "A StackingClassifier student is fitted with its members, received "
-            "cv='prefit'. Set cv to a number of folds."
-        )
-    if not _is_search(student):
-        return
-    scorers = _find_scorers(student)
-    for scorer in scorers.values() if isinstance(scorers, dict) else [scorers]:
-        if not _takes_weights(scorer):
-            raise TypeError(
-                "A search scores its candidates on soft targets, which reach a scorer "
-                f"as sample_weight; {scorer} takes none. Use scoring='neg_log_loss', "
-                "'accuracy' or another scorer that does."
-            )
 
 
 def _list_parts(student: Any) -> list[Any]:
@@ -304,12 +298,6 @@ def _fit_on_folds(student: Any, data: SoftDataset, pass_rows: bool = False) -> A
     return student
 
 
-def _fit_path(
-    student: LogisticRegressionCV, data: SoftDataset, fit_part: FitPart
-) -> LogisticRegressionCV:
-    return _fit_on_folds(student, data)
-
-
 def _part_groups(data: SoftDataset) -> tuple[SoftDataset, dict[str, Any]]:
     """Take the groups, which are for the splitter, from the metadata of the parts."""
     params = dict(data.params or {})
@@ -323,5 +311,5 @@ _FITS: dict[type, Callable[[Any, SoftDataset, FitPart], Any]] = {
     BaggingClassifier: _fit_bag,
     OneVsRestClassifier: _fit_against_rest,
     CalibratedClassifierCV: _fit_calibration,
-    LogisticRegressionCV: _fit_path,
+    LogisticRegressionCV: lambda student, data, _: _fit_on_folds(student, data),
 }

@@ -234,10 +234,12 @@ def _fit_epochs(
     network, rng = draw_network(student, rows, rows.X.dtype)
     optimizer = OPTIMIZERS[student.solver](student, network.params)
     training = Training(student, network, optimizer, held_out)
-    falls = limit is not None and student.solver == "adam"
-    rate = find_highest_rate(student) if falls else None
+    highest = None
+    if limit is not None and student.solver == "adam":
+        rate = student.learning_rate_init
+        highest = max(rate, min(RATE_RATIO * rate, MAX_RATE))
     with limit_threads(blas=1):
-        training.run(repeat(rng), limit or student.max_iter, rate)
+        training.run(repeat(rng), limit or student.max_iter, highest)
     network.params[:] = training.best_params
     record = {
         "n_iter_": len(training.losses),
@@ -276,9 +278,3 @@ def _fit_lbfgs(student: MLPClassifier, rows: SoftRows) -> FittedNetwork:
     return FittedNetwork(
         network, rng, {"n_iter_": n_iter, "t_": 0, "loss_": result.fun}
     )
-
-
-def find_highest_rate(student: MLPClassifier) -> float:
-    """Return the learning rate from which Adam falls over a transfer set."""
-    given = student.learning_rate_init
-    return max(given, min(RATE_RATIO * given, MAX_RATE))

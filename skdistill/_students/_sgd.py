@@ -67,9 +67,21 @@ class SGDLearner(SoftLearner):
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Train on at a constant rate, a tenth of what the schedule has come to."""
-        rate = RATE_SHARE * _current_rate(student)
-        params = {"learning_rate": "constant", "eta0": rate, "average": False}
-        tuned = _run_epochs(copy.deepcopy(student), rows, epochs, params)
+        # partial_fit refuses early_stopping, and with an integer seed it would shuffle
+        # every epoch alike.
+        changed = {
+            "learning_rate": "constant",
+            "eta0": RATE_SHARE * _current_rate(student),
+            "average": False,
+            "early_stopping": False,
+            "random_state": check_random_state(student.random_state),
+        }
+        kept = {name: getattr(student, name) for name in changed}
+        tuned = copy.deepcopy(student).set_params(**changed)
+        labels = rows.classes[np.argmax(rows.targets, axis=1)]
+        for _ in range(epochs):
+            tuned.partial_fit(rows.X, labels, sample_weight=rows.weight)
+        tuned.set_params(**kept)
         _restart_averages(tuned)
         return tuned
 
@@ -163,24 +175,6 @@ def _sigmoid_loss(sgd: SGDClassifier, data: SoftDataset) -> float:
     targets = data.targets[:, 1:] if raw.shape[1] == 1 else data.targets
     losses = (np.logaddexp(0, raw) - targets * raw).mean(axis=1)
     return float(np.average(losses, weights=data.weight))
-
-
-def _run_epochs(
-    student: Any, rows: SoftDataset, epochs: int, rate: dict[str, Any]
-) -> Any:
-    """Run `partial_fit` over the labels of one-hot targets, in place.
-
-    `rate` has parameters of the learning rate, set for these epochs only.
-    """
-    kept = {n: getattr(student, n) for n in ("early_stopping", "random_state", *rate)}
-    # partial_fit refuses early_stopping, and with an integer seed it would shuffle
-    # every epoch alike.
-    rng = check_random_state(student.random_state)
-    student.set_params(**rate, early_stopping=False, random_state=rng)
-    labels = rows.classes[np.argmax(rows.targets, axis=1)]
-    for _ in range(epochs):
-        student.partial_fit(rows.X, labels, sample_weight=rows.weight)
-    return student.set_params(**kept)
 
 
 def _current_rate(student: SGDClassifier) -> float:

@@ -46,11 +46,39 @@ class SkorchLearner(SoftLearner):
         return net or inherits(student, "torch.nn.", "Module")
 
     def check_kind(self, student: Any) -> None:
-        _refuse_module(student)
+        if inherits(student, "torch.nn.", "Module"):
+            module = student if isinstance(student, type) else type(student)
+            raise TypeError(
+                "A student must have fit and predict_proba; received the module "
+                f"{module.__name__}. Wrap it: skorch.NeuralNetClassifier("
+                f"{module.__name__}, criterion=torch.nn.CrossEntropyLoss), for a "
+                "module that returns logits."
+            )
         super().check_kind(student)
 
     def check(self, student: Any, n_classes: int, n_samples: int) -> None:
-        _check_parameters(student, n_classes)
+        from ._torch_layers import NONLINEARITIES
+
+        kind = _name_kind(student)
+        if kind == "NeuralNetBinaryClassifier" and n_classes != 2:
+            raise ValueError(
+                f"A NeuralNetBinaryClassifier has one output, for two classes; "
+                f"received {n_classes} classes. Use NeuralNetClassifier."
+            )
+        criterion = _check_criterion(student, kind)
+        takes_logits = type(criterion).__name__ not in NONLINEARITIES
+        if student.predict_nonlinearity is None and takes_logits:
+            raise ValueError(
+                f"A module under {type(criterion).__name__} returns logits, which "
+                "predict_nonlinearity=None would serve as if they were probabilities. "
+                'Leave it at "auto".'
+            )
+        if "valid_ds" in getattr(student.train_split, "keywords", ()):
+            raise ValueError(
+                "A net must validate on rows of the training set, which have soft "
+                "targets; received train_split=predefined_split(...). Use "
+                "skorch.dataset.ValidSplit, or train_split=None."
+            )
 
     def check_temperature(
         self, student: Any, temperature: float | str, alpha: float, n_classes: int
@@ -183,44 +211,6 @@ def _seed_torch(seed: int) -> Iterator[None]:
 # Checks -------------------------------------------------------------------------------
 
 
-def _refuse_module(student: Any) -> None:
-    """Raise where a bare torch module, or its class, stands for a student."""
-    if not inherits(student, "torch.nn.", "Module"):
-        return
-    module = student if isinstance(student, type) else type(student)
-    raise TypeError(
-        f"A student must have fit and predict_proba; received the module "
-        f"{module.__name__}. Wrap it: skorch.NeuralNetClassifier({module.__name__}, "
-        "criterion=torch.nn.CrossEntropyLoss), for a module that returns logits."
-    )
-
-
-def _check_parameters(student: Any, n_classes: int) -> None:
-    """Raise where the net can't learn soft targets of that many classes."""
-    from ._torch_layers import NONLINEARITIES
-
-    kind = _name_kind(student)
-    if kind == "NeuralNetBinaryClassifier" and n_classes != 2:
-        raise ValueError(
-            f"A NeuralNetBinaryClassifier has one output, for two classes; received "
-            f"{n_classes} classes. Use NeuralNetClassifier."
-        )
-    criterion = _check_criterion(student, kind)
-    takes_logits = type(criterion).__name__ not in NONLINEARITIES
-    if student.predict_nonlinearity is None and takes_logits:
-        raise ValueError(
-            f"A module under {type(criterion).__name__} returns logits, which "
-            "predict_nonlinearity=None would serve as if they were probabilities. "
-            'Leave it at "auto".'
-        )
-    if "valid_ds" in getattr(student.train_split, "keywords", ()):
-        raise ValueError(
-            "A net must validate on rows of the training set, which have soft targets; "
-            "received train_split=predefined_split(...). Use "
-            "skorch.dataset.ValidSplit, or train_split=None."
-        )
-
-
 def _name_kind(student: Any) -> str:
     for name in ("NeuralNetClassifier", "NeuralNetBinaryClassifier"):
         if inherits(student, "skorch.classifier.", name):
@@ -313,15 +303,10 @@ def _leave_stock(student: Any, classes: Any) -> Any:
     if hasattr(student, "classes") and student.classes is None:
         student.classes_inferred_ = classes
     if _softens_itself(student):
-        _leave_plain_criterion(student)
+        import torch
+
+        for name in [n for n in vars(student) if n.startswith("criterion__")]:
+            delattr(student, name)
+        student.criterion = torch.nn.CrossEntropyLoss
+        student.initialize_criterion()
     return student
-
-
-def _leave_plain_criterion(student: Any) -> None:
-    """Put `CrossEntropyLoss` where the package's own loss was."""
-    import torch
-
-    for name in [n for n in vars(student) if n.startswith("criterion__")]:
-        delattr(student, name)
-    student.criterion = torch.nn.CrossEntropyLoss
-    student.initialize_criterion()

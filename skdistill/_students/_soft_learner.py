@@ -189,11 +189,8 @@ class SoftLearner(ABC):
     # After the fit -------------------------------------------------------------------
 
     def scale_logits(self, student: Any, factor: float) -> None:
-        """Multiply the fitted student's logits."""
-        raise TypeError(
-            "Only logits can be multiplied before serving; received a "
-            f"{type(student).__name__}, which has none to set. Set temperature=1."
-        )
+        """Multiply the logits, where `can_scale_logits` says so."""
+        raise NotImplementedError
 
     def shift_logits(self, student: Any, shift: FloatArray) -> None:
         """Add a number a class to the logits, where `can_shift_logits` says so."""

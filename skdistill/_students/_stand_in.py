@@ -17,19 +17,10 @@ from ._weighted_copies import expand_rows
 class StandIn(BaseEstimator):
     """Takes a student's place in a meta-estimator and fits it on soft targets.
 
-    It receives the numbers of its rows as `rows` or, where the meta-estimator passes on
-    nothing else, as `sample_weight`. Everything but `fit` is the student's own.
-
-    Parameters
-    ----------
-    student : estimator
-        Unfitted.
-    data : SoftDataset
-        Targets and weights of all rows; the rows come with `fit`.
-    fit_part : callable
-        Fits a student on a SoftDataset and returns it.
-    once : bool
-        Whether a row that comes several times, as copies do, is learned once.
+    It holds the targets and weights of all rows. `fit` receives the numbers of its rows
+    as `rows` or, where the meta-estimator passes on nothing else, as `sample_weight`;
+    with `once`, a row that comes several times, as copies do, is learned once.
+    Everything but `fit` is the student's own.
     """
 
     # Where metadata is routed, `rows` comes here.

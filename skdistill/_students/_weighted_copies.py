@@ -137,13 +137,8 @@ def expand_rows(
     return _safe_indexing(data.X, rows), labels, weight, data.take_params(rows)
 
 
-def fit_by_epochs(
-    student: Any, train: SoftDataset, validation: SoftDataset | None = None
-) -> Any:
-    """Fit by `partial_fit` on weighted copies, and keep the best epoch.
-
-    Without validation rows the number of epochs is `max_iter`.
-    """
+def fit_by_epochs(student: Any, train: SoftDataset, validation: SoftDataset) -> Any:
+    """Fit by `partial_fit` on weighted copies, and keep the best epoch."""
     X, y, weight, _ = expand_rows(train)
 
     def run_epoch(student: Any) -> None:
@@ -175,6 +170,8 @@ def keep_best_epoch(
         As it was after its best epoch; `n_iter_` counts the epochs that were run.
     """
     params = student.get_params(deep=False)
+    # SGDClassifier then divides its rate by 5 instead of stopping.
+    is_adaptive = params.get("learning_rate") == "adaptive" and "eta0" in params
     # partial_fit refuses early_stopping, and with an integer seed it would
     # shuffle every epoch alike.
     student.set_params(
@@ -193,14 +190,9 @@ def keep_best_epoch(
             best_loss = loss
             best = student if validation is None else copy.deepcopy(student)
         plateau = waited > params["n_iter_no_change"]
-        if plateau and _is_adaptive_sgd(params) and student.eta0 > 1e-6:
+        if plateau and is_adaptive and student.eta0 > 1e-6:
             student.set_params(eta0=student.eta0 / 5)
             waited = 0
     best.n_iter_ = n_epochs
     names = {"early_stopping", "random_state", "eta0"} & set(params)
     return best.set_params(**{name: params[name] for name in names})
-
-
-def _is_adaptive_sgd(params: dict[str, Any]) -> bool:
-    """Whether SGDClassifier would divide its rate by 5 instead of stopping."""
-    return params.get("learning_rate") == "adaptive" and "eta0" in params
