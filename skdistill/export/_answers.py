@@ -122,11 +122,6 @@ def refuse_value_loss(
     """Raise where the RMSE, or the pinball loss, rose by more than the tolerance.
 
     That is a share of the standard deviation of the true values.
-
-    Raises
-    ------
-    ValueError
-        It did; both losses are named.
     """
     key = "pinball" if "pinball" in before else "rmse"
     if after[key] - before[key] > tolerance * np.std(truth) + 1e-12:
@@ -140,13 +135,7 @@ def refuse_value_loss(
 def refuse_loss(
     what: str, before: dict[str, float], after: dict[str, float], tolerance: float
 ) -> None:
-    """Raise where the accuracy fell by more than the tolerance.
-
-    Raises
-    ------
-    ValueError
-        It did; both scores are named.
-    """
+    """Raise where the accuracy fell by more than the tolerance."""
     lost = before["accuracy"] - after["accuracy"]
     # A tolerance of .002 is meant to allow 2 rows of 1,000.
     if lost > tolerance + 1e-12:

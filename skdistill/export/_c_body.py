@@ -26,7 +26,8 @@ def write_dense(source: CSource, inputs: Inputs, table: Table, dense: Dense) -> 
     hidden = write_table(source, inputs, first)
     width = first.width
     for weights, biases in zip(dense.weights[1:], dense.biases[1:], strict=True):
-        _write_activation(source, hidden, width, dense.activation)
+        if dense.activation:
+            write_loop(source, hidden, width, _ACTIVATIONS[dense.activation])
         width, before, given = weights.shape[1], hidden, weights.shape[0]
         hidden = source.make_name()
         source.add(
@@ -49,7 +50,9 @@ for (int j = 0; j < @width; j++) {
         )
     if dense.ending == "sigmoid" and width > 2:
         # One sigmoid a class, normalised, by their logarithms.
-        write_loop(source, hidden, width, "@to[j] = @soft;", soft=_log_sigmoid(hidden))
+        z = "@to[j]"
+        soft = f"{z} < 0.0 ? {z} - log1p(exp({z})) : -log1p(exp(-{z}))"
+        write_loop(source, hidden, width, f"{z} = {soft};")
         write_softmax(source, hidden, width)
     elif dense.ending == "sigmoid":
         write_loop(source, hidden, width, "@answers[j] = 1.0 / (1.0 + exp(-@to[j]));")
@@ -63,25 +66,9 @@ for (int j = 0; j < @width; j++) {
         write_softmax(source, hidden, width)
 
 
-def _log_sigmoid(name: str) -> str:
-    value = f"{name}[j]"
-    return f"{value} < 0.0 ? {value} - log1p(exp({value})) : -log1p(exp(-{value}))"
-
-
-def write_loop(
-    source: CSource, name: str, width: int, statement: str, **names: Any
-) -> None:
-    source.add(
-        f"for (int j = 0; j < @width; j++) {{\n    {statement}\n}}",
-        to=name,
-        width=width,
-        **names,
-    )
-
-
-def _write_activation(source: CSource, name: str, width: int, activation: str) -> None:
-    if activation:
-        write_loop(source, name, width, _ACTIVATIONS[activation])
+def write_loop(source: CSource, name: str, width: int, statement: str) -> None:
+    loop = f"for (int j = 0; j < @width; j++) {{\n    {statement}\n}}"
+    source.add(loop, to=name, width=width)
 
 
 def write_softmax(source: CSource, name: str, width: int) -> None:

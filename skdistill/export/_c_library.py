@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._c_source import encode_text
+from ._c_source import encode_text, fill_in
 from .onnx._inputs import Inputs
 
 #: Calls the function of a model row by row.
@@ -103,9 +103,7 @@ def load_model(
         "texts": f"texts + i * {n_texts}," if n_texts else "",
         "n_outputs": n_outputs,
     }
-    loop = _LOOP
-    for key, value in names.items():
-        loop = loop.replace(f"@{key}", str(value))
+    loop = fill_in(_LOOP, names)
     answer = compile_library(text + loop, folder)[f"{function}_rows"]
     answer.restype = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,9 +49,7 @@ class CSource:
 
     def add(self, text: str, **names: Any) -> None:
         """Append statements, in which ``@name`` stands for what is passed."""
-        names = {"answers": self.answers, **names}
-        for key in sorted(names, key=len, reverse=True):
-            text = text.replace(f"@{key}", str(names[key]))
+        text = fill_in(text, {"answers": self.answers, **names})
         self.body += text.strip("\n").splitlines()
 
     def _store(self, kind: str, entries: Iterable[str]) -> str:
@@ -73,6 +71,13 @@ class CSource:
         # As numbers: plain char may have a sign or not.
         self.tables.append(f"static const signed char {name}[] = {{{codes}}};")
         return f"(const char *){name}"
+
+
+def fill_in(text: str, names: Mapping[str, Any]) -> str:
+    """Put values in place of ``@name``, those of long names first."""
+    for key in sorted(names, key=len, reverse=True):
+        text = text.replace(f"@{key}", str(names[key]))
+    return text
 
 
 def format_number(value: float) -> str:

@@ -42,21 +42,9 @@ def prune_network(
     epochs: int | None,
     random_state: Any,
 ) -> Any:
-    """Remove hidden units of a fitted network, in place.
+    """Remove hidden units of a fitted network, in place, and train on `data`.
 
-    Parameters
-    ----------
-    network : MLPClassifier, MLPRegressor or skorch net
-        The module of a net is a sequence of linear layers and activations.
-    data : SoftDataset
-        What to train on after each step.
-    sparsity, steps, epochs, random_state
-        As in `prune`.
-
-    Raises
-    ------
-    TypeError
-        A net has other layers.
+    Raise a TypeError for a net of other layers than linear ones and activations.
     """
     if epochs is None:
         epochs = max(5, math.ceil(_UPDATES * _BATCH / data.n_samples))
@@ -154,7 +142,8 @@ def _train_mlp(
         weight = weight * data.weight[rows]
     settings: dict[str, Any] = {
         "early_stopping": False,
-        "batch_size": _count_copies(data.n_samples, len(rows)),
+        # As many copies as stand for a batch of rows.
+        "batch_size": max(1, min(_BATCH, data.n_samples) * len(rows) // data.n_samples),
         # L-BFGS has no partial_fit.
         "solver": "adam" if network.solver == "lbfgs" else network.solver,
     }
@@ -169,11 +158,6 @@ def _train_mlp(
     for _ in range(epochs):
         trained.partial_fit(copies, y, sample_weight=weight)
     network.coefs_, network.intercepts_ = trained.coefs_, trained.intercepts_
-
-
-def _count_copies(n_samples: int, n_copies: int) -> int:
-    """Return how many copies stand for a batch of rows."""
-    return max(1, min(_BATCH, n_samples) * n_copies // n_samples)
 
 
 # skorch ------------------------------------------------------------------------------

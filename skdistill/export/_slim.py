@@ -228,7 +228,7 @@ def _strip_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     if "memory" in state:
         # The folder of a cache says nothing where the model is deployed.
         state["memory"] = None
-    # Meta-estimators keep an unfitted template.
+    # An unfitted template of a meta-estimator has none.
     boosted = HistGradientBoostingClassifier | HistGradientBoostingRegressor
     if isinstance(estimator, boosted) and "_bin_mapper" in state:
         state["_bin_mapper"] = _strip_bins(state["_bin_mapper"])

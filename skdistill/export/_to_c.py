@@ -14,13 +14,13 @@ from .._nested import find_deployed, find_distilled, split_pipeline
 from ._answers import ask
 from ._c_body import write_dense, write_refused, write_sort
 from ._c_check import check_source
-from ._c_source import CSource, quote
+from ._c_source import CSource, fill_in, quote
 from ._c_trees import write_trees
 from .onnx._dense import read_dense
 from .onnx._inputs import Inputs, describe_inputs
 from .onnx._native_categories import read_compared
-from .onnx._preprocessing import transform_table
-from .onnx._table import UnsupportedError, start_table
+from .onnx._preprocessing import transform_inputs
+from .onnx._table import UnsupportedError
 from .onnx._values import ask_values, read_values
 
 _HEAD = """\
@@ -178,12 +178,10 @@ def _check_name(name: Any) -> None:
 def _write_model(source: CSource, served: Any, inputs: Inputs, n_outputs: int) -> None:
     steps, learner = split_pipeline(served)
     try:
-        table = start_table(len(inputs.columns), inputs.texts)
-        for step in steps:
-            table = transform_table(step, table)
+        table = transform_inputs(steps, inputs)
         dense = (read_values if is_regressor(learner) else read_dense)(learner)
         if dense is not None:
-            if any(raw and raw.column in inputs.texts for raw in table.raw):
+            if table.keeps_any(inputs.texts):
                 raise UnsupportedError("strings that are not encoded")
             write_dense(source, inputs, table, dense)
             return
@@ -211,12 +209,9 @@ def _join(source: CSource, inputs: Inputs, classes: list[Any], name: str) -> str
         "answers": source.answers,
         "about_texts": _ABOUT_TEXTS if texts else "",
         "parameters": ", ".join(parameters),
-        # Last, for others hold it.
         "name": name,
     }
-    head = _HEAD
-    for key, text in words.items():
-        head = head.replace(f"@{key}", text)
+    head = fill_in(_HEAD, words)
     lists = {"numbers": numbers, "texts": texts, "classes": classes}
     named = [
         f"const char *const {name}_{kind}[{len(entries)}] = {{\n    "

@@ -29,8 +29,14 @@ from ._libraries import is_from
 
 IntArray = NDArray[np.intp]
 
-_FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
-_VALUE_FORESTS = (RandomForestRegressor, ExtraTreesRegressor)
+_TREES = DecisionTreeClassifier | DecisionTreeRegressor
+_FORESTS = (
+    RandomForestClassifier
+    | ExtraTreesClassifier
+    | RandomForestRegressor
+    | ExtraTreesRegressor
+)
+_HISTOGRAMS = HistGradientBoostingClassifier | HistGradientBoostingRegressor
 
 #: Objectives of LightGBM whose scores are the values.
 _VALUES = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
@@ -101,16 +107,9 @@ class Trees:
 
 def read_trees(learner: Any) -> Trees | None:
     """Read a tree, a forest or boosted trees; None: the learner is another kind."""
-    if isinstance(learner, DecisionTreeRegressor):
-        return _read_forest([learner], learner.n_outputs_)
-    if isinstance(learner, _VALUE_FORESTS):
-        return _read_forest(learner.estimators_, learner.n_outputs_)
-    if isinstance(learner, DecisionTreeClassifier):
-        return _read_forest([learner], len(np.atleast_1d(learner.classes_)))
-    if isinstance(learner, _FORESTS):
-        return _read_forest(learner.estimators_, len(learner.classes_))
-    histograms = HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    if isinstance(learner, histograms):
+    if isinstance(learner, _TREES | _FORESTS):
+        return _read_forest(learner)
+    if isinstance(learner, _HISTOGRAMS):
         return _read_histograms(learner)
     if is_from(learner, "lightgbm"):
         return _read_lightgbm(learner)
@@ -163,8 +162,8 @@ def join_outputs(parts: list[Trees]) -> Trees | None:
 # scikit-learn ------------------------------------------------------------------------
 
 
-def _read_forest(members: list[Any], n_scores: int) -> Trees:
-    parts = []
+def _read_forest(learner: Any) -> Trees:
+    members, parts = getattr(learner, "estimators_", [learner]), []
     for member in members:
         tree = member.tree_
         if is_regressor(member):
@@ -183,7 +182,8 @@ def _read_forest(members: list[Any], n_scores: int) -> Trees:
                 "value": np.where(leaf[:, None], value, 0.0),
             }
         )
-    return join_trees(parts, start=np.zeros(n_scores), ending="none", single=True)
+    start = np.zeros(parts[0]["value"].shape[1])
+    return join_trees(parts, start=start, ending="none", single=True)
 
 
 def _read_histograms(learner: Any) -> Trees | None:

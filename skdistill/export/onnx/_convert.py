@@ -25,9 +25,9 @@ from ._exporters import export_catboost, export_skorch
 from ._graph import Graph
 from ._inputs import TABLE, Inputs
 from ._native_categories import read_compared
-from ._preprocessing import transform_table
+from ._preprocessing import transform_inputs
 from ._skl2onnx import run_skl2onnx
-from ._table import Table, UnsupportedError, start_table
+from ._table import Table, UnsupportedError
 
 #: The number of the type double in ONNX.
 _DOUBLE = 11
@@ -58,28 +58,21 @@ def build_models(
     inputs.check_names()
     steps, learner = split_pipeline(served)
     try:
-        table = start_table(len(inputs.columns), inputs.texts)
-        for step in steps:
-            table = transform_table(step, table)
+        table = transform_inputs(steps, inputs)
     except UnsupportedError:
         yield from _convert_whole(served, inputs, classes)
         return
     dense = read_dense(learner)
-    if dense is not None and _is_encoded(table, inputs.texts):
+    if dense is not None and not table.keeps_any(inputs.texts):
         yield from _build_dense(inputs, table, dense, classes, most_fused)
         return
     failure = None
-    if _is_encoded(table, _list_native(learner, inputs)):
+    if not table.keeps_any(_list_native(learner, inputs)):
         try:
             yield from _convert_learner(inputs, table, learner, classes)
         except TypeError as error:
             failure = error
     yield from _build_trees(inputs, table, learner, classes, failure)
-
-
-def _is_encoded(table: Table, texts: Set[int]) -> bool:
-    """Whether none of the columns is still one of these input columns."""
-    return not any(raw is not None and raw.column in texts for raw in table.raw)
 
 
 def _list_native(learner: Any, inputs: Inputs) -> Set[int]:
@@ -120,7 +113,7 @@ def _build_trees(
     except UnsupportedError as error:
         if failure is not None:
             raise failure from None
-        if _is_encoded(table, inputs.texts):
+        if not table.keeps_any(inputs.texts):
             # Another converter made a model.
             return
         raise TypeError(

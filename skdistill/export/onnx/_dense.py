@@ -86,23 +86,24 @@ def emit_dense(
     A last layer of up to `most_fused` weights is one node with its probabilities and
     its label, by which a row costs less; its weights can't be quantised.
     """
-    n_layers = len(dense.weights)
-    fused = dense.weights[-1].size <= most_fused and _is_plain(dense, classes)
-    for k in range(1, n_layers):
+    small = dense.weights[-1].size <= most_fused
+    if len(dense.weights) > 1 and small and _is_plain(dense, classes):
+        hidden = emit_hidden(graph, hidden, dense, last=-1)
         if dense.activation:
             hidden = graph.add(dense.activation, [hidden])
-        if k == n_layers - 1 and fused:
-            _emit_classifier(graph, hidden, dense, classes)
-            return
-        weights = [graph.hold(dense.weights[k]), graph.hold(dense.biases[k])]
-        hidden = graph.add("Gemm", [hidden, *weights])
+        _emit_classifier(graph, hidden, dense, classes)
+        return
+    hidden = emit_hidden(graph, hidden, dense)
     _emit_probabilities(graph, hidden, dense)
     emit_label(graph, hidden, classes)
 
 
-def emit_hidden(graph: Graph, hidden: str, dense: Dense) -> str:
-    """Append what follows the first layer, up to the outputs of the last one."""
-    for weights, biases in zip(dense.weights[1:], dense.biases[1:], strict=True):
+def emit_hidden(
+    graph: Graph, hidden: str, dense: Dense, last: int | None = None
+) -> str:
+    """Append the products of the layers after the first one, up to `last`."""
+    layers = list(zip(dense.weights, dense.biases, strict=True))
+    for weights, biases in layers[1:last]:
         if dense.activation:
             hidden = graph.add(dense.activation, [hidden])
         hidden = graph.add("Gemm", [hidden, graph.hold(weights), graph.hold(biases)])

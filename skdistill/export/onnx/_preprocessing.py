@@ -27,6 +27,7 @@ from sklearn.preprocessing import (
 
 from ..._frames import is_missing
 from ..._typing import FloatArray
+from ._inputs import Inputs
 from ._table import (
     Atom,
     Category,
@@ -36,7 +37,16 @@ from ._table import (
     UnsupportedError,
     Value,
     join_tables,
+    start_table,
 )
+
+
+def transform_inputs(steps: list[Any], inputs: Inputs) -> Table:
+    """Apply fitted transformers to the input columns; raise as `transform_table`."""
+    table = start_table(len(inputs.columns), inputs.texts)
+    for step in steps:
+        table = transform_table(step, table)
+    return table
 
 
 def transform_table(transformer: Any, table: Table) -> Table:

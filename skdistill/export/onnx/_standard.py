@@ -13,17 +13,6 @@ from ._inputs import Inputs
 from ._table import UnsupportedError
 
 
-def _check_inputs(inputs: Inputs) -> None:
-    """Raise a TypeError where a column holds strings, which no such node compares."""
-    texts = [inputs.columns[k] for k in sorted(inputs.texts)]
-    if texts:
-        raise TypeError(
-            "standard_operators=True takes columns of numbers; columns "
-            f"{texts} hold strings. Replace the strings by integer codes before "
-            "fitting, or leave standard_operators=False."
-        )
-
-
 def keep_standard(
     models: Iterable[Any],
     inputs: Inputs,
@@ -35,9 +24,15 @@ def keep_standard(
     Raises
     ------
     TypeError
-        There are none.
+        There are none, or a column holds strings, which no such node compares.
     """
-    _check_inputs(inputs)
+    texts = [inputs.columns[k] for k in sorted(inputs.texts)]
+    if texts:
+        raise TypeError(
+            "standard_operators=True takes columns of numbers; columns "
+            f"{texts} hold strings. Replace the strings by integer codes before "
+            "fitting, or leave standard_operators=False."
+        )
     refused, n_kept = [], 0
     for model in models:
         try:
@@ -55,22 +50,11 @@ def keep_standard(
 
 
 def _replace_nodes(
-    model: Any, inputs: Inputs, classes: NDArray[Any] | None, n_outputs: int = 0
+    model: Any, inputs: Inputs, classes: NDArray[Any] | None, n_outputs: int
 ) -> Any:
-    """Return a model in which nodes of ``ai.onnx.ml`` are replaced.
+    """Return a model in which nodes of ``ai.onnx.ml`` are replaced; change the given.
 
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        Changed.
-    inputs : Inputs
-    classes, n_outputs
-        As `Graph.to_model` takes them.
-
-    Raises
-    ------
-    UnsupportedError
-        No standard operators stand for a node.
+    Raise an UnsupportedError where no standard operators stand for a node.
     """
     graph = Graph(inputs)
     kept = [entry.name for entry in [*model.graph.input, *model.graph.output]]

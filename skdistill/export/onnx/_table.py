@@ -7,7 +7,7 @@ looked up by category. Such a table times a matrix is a table again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,10 @@ class Table:
     def is_untouched(self) -> bool:
         """Whether all are input columns, filled in or not, without arithmetic."""
         return all(raw is not None for raw in self.raw)
+
+    def keeps_any(self, columns: Set[int]) -> bool:
+        """Whether one of these input columns is still as it was."""
+        return any(raw is not None and raw.column in columns for raw in self.raw)
 
     def select(self, columns: Any) -> Table:
         """Return some of the columns, in the order given."""

@@ -29,12 +29,12 @@ from ._dense import ACTIVATIONS, Dense, emit_folded, emit_hidden
 from ._emit_table import emit_features
 from ._graph import Graph
 from ._inputs import TABLE, Inputs, describe_inputs
-from ._preprocessing import transform_table
+from ._preprocessing import transform_inputs
 from ._probe import MISSING, find_differing, list_outside
 from ._session import open_session, serve_output
 from ._skl2onnx import run_skl2onnx
 from ._standard import keep_standard
-from ._table import UnsupportedError, start_table
+from ._table import UnsupportedError
 
 #: The output of a model.
 VALUES = "values"
@@ -191,11 +191,9 @@ def _build_models(served: Any, inputs: Inputs, n_outputs: int) -> Iterator[Any]:
     """Make the candidates, the fastest first."""
     inputs.check_names()
     steps, learner = split_pipeline(served)
-    table = start_table(len(inputs.columns), inputs.texts)
     try:
-        for step in steps:
-            table = transform_table(step, table)
-        if any(raw is not None and raw.column in inputs.texts for raw in table.raw):
+        table = transform_inputs(steps, inputs)
+        if table.keeps_any(inputs.texts):
             raise UnsupportedError("strings that are not encoded")
     except UnsupportedError as error:
         raise TypeError(
