@@ -26,7 +26,7 @@ DATA = {
     "skdistill/datasets/data/letter.npz",
 }
 HEAVY = ["torch", "lightgbm", "matplotlib", "onnx", "skorch", "polars"]
-HEAVY += ["dask", "distributed", "pyarrow", "ray"]
+HEAVY += ["dask", "distributed", "pyarrow", "ray", "xgboost", "catboost"]
 
 
 def _run(*command, cwd):
@@ -63,6 +63,15 @@ def build(tmp_path_factory):
 @pytest.fixture(scope="module")
 def wheel(build):
     return build[0] / f"skdistill-{VERSION}-py3-none-any.whl"
+
+
+@pytest.fixture(scope="module")
+def site(wheel, tmp_path_factory):
+    """The folder of a package that is installed from the wheel."""
+    folder = tmp_path_factory.mktemp("installed") / "site"
+    install = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-index")
+    _run(*install, "--target", folder, wheel, cwd=folder.parent)
+    return folder
 
 
 def _list_modules():
@@ -114,28 +123,56 @@ def test_build_warns_of_nothing_deprecated(build):
     assert "deprecat" not in build[1].lower()
 
 
+#: What is loaded after each step, in one process: most of its time is scikit-learn's
+#: own import. scikit-learn imports pandas where it is installed; with pandas out of
+#: reach, an import of our own is an ImportError.
+STEPS = """
+import json, sys
+
+sys.path.insert(0, sys.argv[1])
+out_of_reach = ["onnx", "skl2onnx", "onnxruntime", "onnxmltools"]
+heavy = [*json.loads(sys.argv[2]), *out_of_reach]
+loaded = {}
+
+def note(step):
+    loaded[step] = [name for name in heavy if sys.modules.get(name)]
+
+sys.modules["pandas"] = None
+import skdistill
+loaded["file"] = skdistill.__file__
+loaded["exporters"] = "skdistill.export" in sys.modules
+import skdistill.inspection, skdistill.metrics
+note("import")
+sys.modules.update(dict.fromkeys(out_of_reach))
+import skdistill.export
+loaded["names"] = skdistill.export.__all__
+note("export")
+
+del sys.modules["pandas"]  # scikit-learn asks for it by this name in a fit
+from sklearn.linear_model import LogisticRegression
+rows = [[float(number)] for number in range(20)]
+logistic = LogisticRegression()
+skdistill.DistilledClassifier(logistic, logistic).fit(rows, [0] * 10 + [1] * 10)
+note("fit")
+print(json.dumps(loaded))
+"""
+
+
 @pytest.mark.slow
-def test_import_from_the_wheel_is_light(wheel, tmp_path):
-    _run(
-        *("-m", "pip", "install", "--quiet", "--no-deps", "--no-index"),
-        *("--target", tmp_path / "site", wheel),
-        cwd=tmp_path,
-    )
-    # scikit-learn imports pandas where it is installed; with pandas out of reach, an
-    # import of our own is an ImportError.
-    code = (
-        "import json, sys\n"
-        "sys.modules['pandas'] = None\n"
-        f"sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
-        "import skdistill\n"
-        "import skdistill.metrics\n"
-        f"heavy = [name for name in {HEAVY} if name in sys.modules]\n"
-        "print(json.dumps([skdistill.__file__, heavy]))"
-    )
+def test_the_installed_package_loads_no_more_than_it_needs(site, tmp_path):
     # -I: neither PYTHONPATH nor the current folder can supply the package.
-    file, heavy = json.loads(_run("-I", "-c", code, cwd=tmp_path).stdout)
-    assert Path(file).is_relative_to(tmp_path / "site")
-    assert heavy == []
+    steps = ("-I", "-c", STEPS, site, json.dumps(HEAVY))
+    loaded = json.loads(_run(*steps, cwd=tmp_path).stdout)
+    assert Path(loaded.pop("file")).is_relative_to(site)
+    expected = ["OnnxClassifier", "OnnxRegressor", "prune", "register_with_skl2onnx"]
+    expected += ["slim", "to_c", "to_onnx"]
+    assert loaded == {
+        "exporters": False,
+        "import": [],
+        "names": expected,
+        "export": [],
+        "fit": [],
+    }
 
 
 #: What a user's program may rely on, line by line.
@@ -171,13 +208,7 @@ FunctionClassifier("f", [0, 1])  # arg-type
 
 
 @pytest.mark.slow
-def test_the_wheel_type_checks_what_uses_it(wheel, tmp_path):
-    site = tmp_path / "site"
-    _run(
-        *("-m", "pip", "install", "--quiet", "--no-deps", "--no-index"),
-        *("--target", site, wheel),
-        cwd=tmp_path,
-    )
+def test_the_wheel_type_checks_what_uses_it(site, tmp_path):
     (tmp_path / "consumer.py").write_text(CONSUMER)
     (tmp_path / "mistaken.py").write_text(MISTAKEN)
     (tmp_path / "mypy.ini").write_text(
@@ -185,20 +216,20 @@ def test_the_wheel_type_checks_what_uses_it(wheel, tmp_path):
         "[mypy-sklearn.*,scipy.*,lightgbm.*,torch.*,pandas.*,narwhals.*]\n"
         "follow_imports = skip\n"
     )
-    command = [sys.executable, "-m", "mypy", "--no-error-summary"]
-    env = {**os.environ, "MYPYPATH": str(site)}
-    results = [
-        subprocess.run(
-            [*command, name], cwd=tmp_path, env=env, capture_output=True, text=True
-        ).stdout
-        for name in ("consumer.py", "mistaken.py")
-    ]
-    assert results[0] == ""
+    names = ("consumer.py", "mistaken.py")
+    printed = subprocess.run(
+        [sys.executable, "-m", "mypy", "--no-error-summary", *names],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(site)},
+        capture_output=True,
+        text=True,
+    ).stdout
     expected = [
-        (str(number), f"[{line.split('# ')[1]}]")
+        ("mistaken.py", str(number), f"[{line.split('# ')[1]}]")
         for number, line in enumerate(MISTAKEN.split("\n"), 1)
         if "# " in line
     ]
-    errors = [line for line in results[1].splitlines() if ": error: " in line]
-    found = [(line.split(":")[1], line.split()[-1]) for line in errors]
+    assert "consumer.py" not in printed
+    errors = [line for line in printed.splitlines() if ": error: " in line]
+    found = [(*line.split(":")[:2], line.split()[-1]) for line in errors]
     assert found == expected

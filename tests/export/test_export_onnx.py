@@ -5,7 +5,6 @@ Each model is made from some rows and compared on others, in a session of its ow
 
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -374,23 +373,3 @@ def test_a_missing_library_is_named_with_its_extra(library, learner, monkeypatch
     with pytest.raises(ImportError, match=r'pip install "skdistill\[onnx\]"') as error:
         to_onnx(learner, X)
     assert library in str(error.value)
-
-
-@pytest.mark.slow
-def test_import_without_the_libraries():
-    code = (
-        "import sys\n"
-        "import skdistill\n"
-        "assert not {'skdistill.export', 'onnx', 'skl2onnx'} & set(sys.modules)\n"
-        "for name in ['onnx', 'skl2onnx', 'onnxruntime', 'onnxmltools']:\n"
-        "    sys.modules[name] = None\n"
-        "import skdistill.export\n"
-        "assert not {'torch', 'lightgbm', 'xgboost', 'catboost'} & set(sys.modules)\n"
-        "print(skdistill.export.__all__)\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True
-    )
-    expected = ["OnnxClassifier", "OnnxRegressor", "prune", "register_with_skl2onnx"]
-    expected += ["slim", "to_c", "to_onnx"]
-    assert result.stdout == f"{expected}\n", result.stderr

@@ -1,6 +1,5 @@
 """The pictures show the numbers that they should; how they look is for eyes."""
 
-import subprocess
 import sys
 
 import numpy as np
@@ -297,15 +296,3 @@ def test_displays_without_matplotlib_name_the_extra(monkeypatch, distilled):
     for call in calls:
         with pytest.raises(ImportError, match=r'pip install "skdistill\[plot\]"'):
             call()
-
-
-@pytest.mark.slow
-def test_import_leaves_matplotlib_alone():
-    code = (
-        "import sys, skdistill.inspection, skdistill.metrics\n"
-        "print([name for name in ('matplotlib', 'onnx') if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
