@@ -19,13 +19,14 @@ gc.disable()
 
 import pytest
 
-#: What takes long, and few tests depend on: a report times each model for .7 s and 20
+#: What takes long, and few tests depend on: a report times each model for .7 s and 33
 #: calls, and a network makes 20,000 updates over a transfer set.
 _TIMES = {
     "skdistill.inspection._costs._SECONDS": 0.01,
     "skdistill.inspection._costs._BATCH_SECONDS": 0.01,
-    "skdistill.inspection._costs._MIN_CALLS": 2,
+    "skdistill.inspection._costs._MIN_CALLS": 1,
     "skdistill.inspection._costs._MIN_BATCHES": 1,
+    "skdistill.metrics._costs._WARM_UP_CALLS": 0,
 }
 _UPDATES = {"skdistill._students._mlp.MIN_UPDATES": 1000}
 
@@ -81,10 +82,10 @@ def user_updates(request):
 
 @pytest.fixture
 def all_timed_calls(monkeypatch, user_times):
-    """Let a report call each model as often as a user's does."""
-    for name in ("_MIN_CALLS", "_MIN_BATCHES"):
-        name = f"skdistill.inspection._costs.{name}"
-        monkeypatch.setattr(name, user_times[name])
+    """Let reports and scorers call a model as often as a user's do."""
+    for name, value in user_times.items():
+        if not name.endswith("SECONDS"):
+            monkeypatch.setattr(name, value)
 
 
 @pytest.fixture

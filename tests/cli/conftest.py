@@ -9,7 +9,6 @@ from _command import make_frame, write_teacher
 def in_a_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     hurry(monkeypatch)
-    monkeypatch.setattr("skdistill.metrics._costs._WARM_UP_CALLS", 1)
     # How long a network learns, and the folds of small tables, are no subject of the
     # command, whose tables are small.
     monkeypatch.setattr("skdistill._students._mlp.MIN_UPDATES", 500)

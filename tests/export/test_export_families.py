@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -105,6 +106,7 @@ FAMILIES = {
 LIBRARIES = ("xgboost", "catboost", "torch")
 
 
+@cache
 def distil(name, n_classes):
     if name in LIBRARIES and find_spec(name) is None:
         pytest.skip(f"{name} is not installed")

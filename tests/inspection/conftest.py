@@ -11,7 +11,6 @@ from _reports import distil, report_on_groups
 def time_briefly():
     with pytest.MonkeyPatch.context() as patch:
         hurry(patch)
-        patch.setattr("skdistill.metrics._costs._WARM_UP_CALLS", 1)
         yield
 
 

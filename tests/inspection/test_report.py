@@ -416,7 +416,6 @@ class Recorder(FixedClassifier):
 
 @pytest.mark.usefixtures("all_timed_calls")
 def test_times_are_those_of_the_calls(monkeypatch):
-    monkeypatch.setattr("skdistill.metrics._costs._WARM_UP_CALLS", 5)
     # Each reading of the clock is later than the one before by ever more.
     tick(monkeypatch, nanoseconds=10**9, step=10**6)
     model = distil()

@@ -31,7 +31,7 @@ X, Y = make_classification(n_samples=120, n_features=6, random_state=0)
 
 
 @pytest.fixture(autouse=True)
-def _hurry(request, monkeypatch):
+def _hurry(request, monkeypatch, all_timed_calls):
     """The fewest calls that a percentile allows, where times do not matter."""
     if "real_time" not in request.fixturenames:
         hurry(monkeypatch)
