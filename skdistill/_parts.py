@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metadata_routing import process_routing
 
 from ._dataset import Dataset
+from ._frames import check_same_table
 from ._labels._quantiles import stack_quantiles
 from ._labels._teacher import (
     check_fixed_classes,
@@ -25,12 +26,7 @@ from ._students import check_fine_tuning, check_shift, check_student, learns_in_
 from ._tasks import Tasks, read_tasks
 from ._typing import FloatArray
 from ._validation import check_stands_alone
-from .transfer._transfer_set import (
-    check_augmenter,
-    check_unlabeled,
-    choose_ratio,
-    makes_rows,
-)
+from .transfer._transfer_set import check_augmenter, choose_ratio, makes_rows
 
 
 @dataclass(frozen=True)
@@ -217,7 +213,7 @@ def _clone_sampler(
             )
         return None
     if X_unlabeled is not None and not is_chunked(data.X, X_unlabeled):
-        check_unlabeled(data.X, X_unlabeled)
+        check_same_table(X_unlabeled, data.X, "X_unlabeled")
     return sampler
 
 

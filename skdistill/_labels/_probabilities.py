@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from .._sklearn import _num_samples
 from .._soft_data import label_dtype
 from .._typing import FloatArray, IndexArray
+from ._values import read_numbers
 
 #: How far a row may sum from 1: what float32 loses over many classes, and what is lost
 #: where each class is stored with two decimals, but no more than the last.
@@ -26,9 +26,6 @@ _NEGATIVE = -1e-9
 #: Another order of columns that fits the labels better by this share of the
 #: probability and so many standard errors is no accident: a teacher of noise stays.
 _GAIN, _ERRORS = 0.25, 2.0
-
-#: The owner of live labels, in errors.
-TEACHER = "The predict_proba of the teacher"
 
 
 def check_probabilities(
@@ -44,7 +41,8 @@ def check_probabilities(
     they name are put in order. `owner` is who gave the probabilities, as the subject of
     an error. The result may be the array that was given.
     """
-    P = _read_numbers(_order_columns(proba, columns, owner), owner, dtype)
+    ordered = _order_columns(proba, columns, owner)
+    P = read_numbers(ordered, owner, "probabilities", dtype)
     expected = (n_rows, len(columns))
     if P.shape != expected:
         fix = f"Its columns follow the classes {columns.tolist()}."
@@ -74,19 +72,6 @@ def _refuse(P: FloatArray, wrong: Any, rule: str, fix: str) -> None:
     row = int(wrong.argmax())
     values = np.array2string(P[row], precision=4, threshold=8)
     raise ValueError(f"{rule}, received {values} in row {row}. {fix}")
-
-
-def _read_numbers(proba: Any, owner: str, dtype: Any) -> FloatArray:
-    try:
-        values = np.asarray(proba)
-        if values.dtype.kind not in "biuf":
-            raise TypeError(f"dtype {values.dtype}")
-        return values.astype(dtype, copy=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{owner} must be an array of numbers, received {error} in a "
-            f"{type(proba).__name__}. Pass probabilities as numbers."
-        ) from None
 
 
 def _order_columns(proba: Any, columns: NDArray[Any], owner: str) -> Any:
@@ -128,19 +113,6 @@ def align(proba: FloatArray, seen: Any, classes: NDArray[Any]) -> FloatArray:
     aligned = np.zeros((len(proba), len(classes)), proba.dtype)
     aligned[:, columns] = proba
     return aligned
-
-
-def read_answer(
-    proba: Any, X: Any, model: Any, classes: NDArray[Any], role: str = "teacher"
-) -> FloatArray:
-    """Return what `predict_proba` of a fitted model gave for rows, checked and aligned.
-
-    `role` is what errors call the model.
-    """
-    seen = np.asarray(model.classes_)
-    owner = f"The predict_proba of the {role} ({type(model).__name__})"
-    given = (_num_samples(X), seen, owner, label_dtype(len(classes)))
-    return align(check_probabilities(proba, *given), seen, classes)
 
 
 def check_stored(proba: Any, codes: IndexArray, classes: NDArray[Any]) -> FloatArray:

@@ -18,11 +18,10 @@ from .._typing import AnyArray, FloatArray, IndexArray
 from .._value_data import as_columns, make_values
 from ._defaults import default_student, default_teacher
 from ._probabilities import (
-    TEACHER,
     align,
     check_column_order,
+    check_probabilities,
     check_stored,
-    read_answer,
 )
 from ._soft_targets import blend_targets, clip_probabilities, soft_targets
 from ._values import check_values
@@ -31,11 +30,11 @@ from ._values import check_values
 #: labels.
 _ACCURACY, _ENTROPY = 0.999, 0.1
 
-#: Share of the rows below which a class is rare.
-_RARE = 0.02
-
 #: So does one that leaves this share of the variance of its own rows at most.
 _UNEXPLAINED = 1e-3
+
+#: Share of the rows below which a class is rare.
+_RARE = 0.02
 
 
 class Labels(ABC):
@@ -184,7 +183,10 @@ class Classification(Task):
         return np.searchsorted(self.classes, y)
 
     def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
-        return read_answer(answer, X, teacher, self.classes)
+        seen = np.asarray(teacher.classes_)
+        owner = f"The predict_proba of the teacher ({type(teacher).__name__})"
+        given = (answer, _num_samples(X), seen, owner, self.dtype)
+        return align(check_probabilities(*given), seen, self.classes)
 
     def serve(self, student: Any, X: Any) -> FloatArray:
         proba = student.predict_proba(X)
@@ -200,7 +202,8 @@ class Classification(Task):
         asked = is_asked(labels)
         if not asked.all():
             labels, y = labels[asked], y[asked]
-        check_column_order(labels, self.encode(y), self.classes, TEACHER)
+        owner = "The predict_proba of the teacher"
+        check_column_order(labels, self.encode(y), self.classes, owner)
 
     def make_soft(
         self,

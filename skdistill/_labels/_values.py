@@ -12,6 +12,20 @@ import numpy as np
 from .._typing import FloatArray
 
 
+def read_numbers(given: Any, owner: str, what: str, dtype: Any) -> FloatArray:
+    """Return what `owner` gave as an array of numbers, or raise a ValueError."""
+    try:
+        found = np.asarray(given)
+        if found.dtype.kind not in "biuf":
+            raise TypeError(f"dtype {found.dtype}")
+        return found.astype(dtype, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{owner} must be an array of numbers, received {error} in a "
+            f"{type(given).__name__}. Pass {what} as numbers."
+        ) from None
+
+
 def check_values(
     values: Any, n_rows: int, n_outputs: int | None, owner: str
 ) -> FloatArray:
@@ -20,16 +34,7 @@ def check_values(
     With `n_outputs=None` there are as many outputs as there are columns. `owner` is who
     gave the values, as the subject of an error.
     """
-    try:
-        found = np.asarray(values)
-        if found.dtype.kind not in "biuf":
-            raise TypeError(f"dtype {found.dtype}")
-        found = found.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{owner} must be an array of numbers, received {error} in a "
-            f"{type(values).__name__}. Pass values as numbers."
-        ) from None
+    found = read_numbers(values, owner, "values", np.float64)
     table = found[:, None] if found.ndim == 1 else found
     expected = (n_rows, table.shape[-1] if n_outputs is None else n_outputs)
     if table.shape != expected:

@@ -160,6 +160,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
     if data.validation is None:
         shows = shows and parts.refits
         _warn_of_known_rows(parts, pilots)
+    own_vote = estimator.teacher is None and is_vote(parts.teacher)
     return Splits(
         folds,
         cv is not None,
@@ -169,7 +170,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         calibrate,
         compares and bool(pilots),
         shifts and bool(pilots),
-        enough and _has_members(estimator, parts) and bool(folds or data.validation),
+        enough and own_vote and bool(folds or data.validation),
     )
 
 
@@ -207,11 +208,6 @@ def _draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
             "splitter that covers the data, such as StratifiedKFold."
         )
     return folds
-
-
-def _has_members(estimator: Any, parts: Parts) -> bool:
-    """Whether the teacher is a vote of the package's own."""
-    return estimator.teacher is None and is_vote(parts.teacher)
 
 
 def _may_lose(parts: Parts, data: Dataset) -> bool:

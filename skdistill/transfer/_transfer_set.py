@@ -82,11 +82,6 @@ def check_augmenter(augmenter: Any, n_synthetic: Any) -> Any:
     return clone(augmenter)
 
 
-def check_unlabeled(X: Any, X_unlabeled: Any) -> None:
-    """Raise unless the unlabelled rows are rows of the same table."""
-    check_same_table(X_unlabeled, X, "X_unlabeled")
-
-
 def makes_rows(augmenter: Any, pilot: float) -> bool:
     """Whether the parameters of a DistilledClassifier have rows made, or tried."""
     return pilot > 0 if augmenter == "auto" else augmenter is not None
