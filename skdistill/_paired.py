@@ -8,21 +8,9 @@ from ._typing import FloatArray
 
 
 def paired_difference(
-    first: FloatArray, second: FloatArray, weight: FloatArray | None = None
+    first: FloatArray, second: FloatArray, weight: FloatArray | None
 ) -> tuple[float, float]:
-    """Weighted mean of ``first - second``, and its standard error.
-
-    Parameters
-    ----------
-    first, second : ndarrays of shape (n_samples,)
-        One figure a row of each model.
-    weight : ndarray of shape (n_samples,), default=None
-        Weight of each row; None: all rows weigh the same.
-
-    Returns
-    -------
-    mean, standard_error : float
-    """
+    """Weighted mean over rows of ``first - second``, and its standard error."""
     weight = np.ones(len(first)) if weight is None else weight
     share = weight / weight.sum()
     difference = first - second

@@ -265,14 +265,7 @@ def serve(softened: FloatArray, temperature: float) -> FloatArray:
     return soften(softened, 1.0 / temperature)
 
 
-def cross_entropy(
-    targets: FloatArray, proba: FloatArray, weight: FloatArray | None = None
-) -> float:
-    """Mean soft cross-entropy -sum(q log p), in nats; 0 log 0 is 0."""
-    return float(np.average(row_losses(targets, proba), weights=weight))
-
-
 def row_losses(targets: FloatArray, proba: FloatArray) -> FloatArray:
-    """Soft cross-entropy of each row, in nats."""
+    """Soft cross-entropy -sum(q log p) of each row, in nats; 0 log 0 is 0."""
     floor = np.finfo(np.float64).tiny
     return -(targets * np.log(np.maximum(proba, floor))).sum(axis=1)

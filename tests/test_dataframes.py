@@ -145,6 +145,12 @@ def test_rows_reach_teacher_and_student_untouched(name, cv, seen):
         ("student", "predict_proba"),
     }
     assert [what for _, _, what in seen] == [describe(rows)] * len(seen)
+    assert distilled.n_features_in_ == rows.shape[1]
+    columns = list(getattr(rows, "columns", []))
+    named = bool(columns) and all(isinstance(column, str) for column in columns)
+    assert hasattr(distilled, "feature_names_in_") == named
+    if named:
+        assert distilled.feature_names_in_.tolist() == columns
 
 
 @pytest.mark.parametrize(
@@ -182,20 +188,6 @@ def test_sparse_and_dense_rows_teach_the_same(container, student):
     dense = distilled.fit(X, Y).predict_proba(X)
     sparse = distilled.fit(container(X), Y).predict_proba(container(X))
     np.testing.assert_allclose(sparse, dense, atol=1e-3)
-
-
-@pytest.mark.parametrize("name", CONTAINERS)
-def test_names_and_width(name):
-    rows = CONTAINERS[name]
-    distilled = DistilledClassifier(Spy("teacher"), Spy("student"), **PLAIN).fit(
-        rows, Y
-    )
-    assert distilled.n_features_in_ == rows.shape[1]
-    columns = list(getattr(rows, "columns", []))
-    if columns and all(isinstance(column, str) for column in columns):
-        assert distilled.feature_names_in_.tolist() == columns
-    else:
-        assert not hasattr(distilled, "feature_names_in_")
 
 
 def test_names_are_forgotten_by_a_fit_on_rows_without():

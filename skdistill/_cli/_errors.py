@@ -7,7 +7,7 @@ class Refusal(Exception):
     """An error that the user can mend; its text is one line."""
 
 
-def one_line(error: BaseException, length: int = 400) -> str:
-    """Return the text of an error without line breaks, cut to `length`."""
+def one_line(error: BaseException) -> str:
+    """Return the text of an error without line breaks, cut to 400 characters."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= length else f"{text[: length - 3]}..."
+    return text if len(text) <= 400 else f"{text[:397]}..."

@@ -22,11 +22,9 @@ from .._typing import FloatArray, IndexArray
 EPSILON = 1e-3
 
 
-def clip_probabilities(
-    proba: FloatArray, prior: FloatArray, epsilon: float = EPSILON
-) -> FloatArray:
+def clip_probabilities(proba: FloatArray, prior: FloatArray) -> FloatArray:
     """Mix the priors in, so that every class has a finite logarithm."""
-    return (1.0 - epsilon) * proba + epsilon * prior
+    return (1.0 - EPSILON) * proba + EPSILON * prior
 
 
 def blend_targets(

@@ -42,41 +42,81 @@ def put(value):
     return change
 
 
+#: A change of probabilities; the rule, what was received and the fix of the error.
 BAD = {
-    "NaN": (put(np.nan), "must be finite", r"\[nan nan nan\] in row 3"),
-    "infinite": (put(np.inf), "must be finite", r"\[inf inf inf\] in row 3"),
-    "negative": (put([-0.5, 0.5, 1]), "must not be negative", "-0.5.* in row 3"),
-    "sums to 2": (lambda p: 2 * p, "must sum to 1", "sums to 2"),
-    "zero": (lambda p: 0 * p, "must sum to 1", "sums to 0"),
-    "a column less": (lambda p: p[:, :2], r"shape \(\d+, 3\)", r"received \(\d+, 2\)"),
-    "a vector": (lambda p: p[:, 1], r"shape \(\d+, 3\)", r"received \(\d+,\)"),
-    "rows lost": (lambda p: p[1:], r"shape \(\d+, 3\)", "one row a sample"),
-    "text": (lambda p: p.astype(str), "array of numbers", "received dtype"),
-    "permuted": (lambda p: p[:, [1, 2, 0]], "order of the classes", "Reorder"),
+    "NaN": (
+        *(put(np.nan), "must be finite"),
+        *("received [nan nan nan] in row 3", "Mend the teacher, or drop rows"),
+    ),
+    "infinite": (
+        *(put(np.inf), "must be finite"),
+        *("received [inf inf inf] in row 3", "Mend the teacher, or drop rows"),
+    ),
+    "negative": (
+        *(put([-0.5, 0.5, 1]), "must not be negative"),
+        *("received [-0.5", "log-probabilities want np.exp first"),
+    ),
+    "sums to 2": (
+        *(lambda p: 2 * p, "must sum to 1"),
+        *("one sums to 2", "Pass probabilities, not scores or percentages"),
+    ),
+    "zero": (
+        *(lambda p: 0 * p, "must sum to 1"),
+        *("one sums to 0", "Pass probabilities, not scores or percentages"),
+    ),
+    "a column less": (
+        *(lambda p: p[:, :2], "one row a sample and one column a class"),
+        *(", 2)", "Its columns follow the classes [0, 1, 2]"),
+    ),
+    "a vector": (
+        *(lambda p: p[:, 1], "one row a sample and one column a class"),
+        *(",)", "Its columns follow the classes [0, 1, 2]"),
+    ),
+    "rows lost": (
+        *(lambda p: p[1:], "one row a sample and one column a class"),
+        *(", 3)", "Its columns follow the classes [0, 1, 2]"),
+    ),
+    "text": (
+        *(lambda p: p.astype(str), "must be an array of numbers"),
+        *("received dtype", "Pass probabilities as numbers"),
+    ),
+    "permuted": (
+        lambda p: p[:, [1, 2, 0]],
+        "its columns in the order of the classes [0, 1, 2]",
+        "they look ordered as [1, 2, 0]",
+        "Reorder the columns",
+    ),
     "other names": (
         lambda p: pd.DataFrame(p, columns=list("abc")),
-        "name its columns by the classes",
-        "'a', 'b', 'c'",
+        "must name its columns by the classes [0, 1, 2]",
+        "received ['a', 'b', 'c']",
+        "Rename them, or pass an array",
     ),
 }
 
 
 @pytest.mark.parametrize("name", list(BAD))
-@pytest.mark.parametrize("kind", ["live", "frozen", "cross-fitted", "transfer set"])
+@pytest.mark.parametrize(
+    "kind", ["live", "frozen", "stored", "cross-fitted", "transfer set"]
+)
 def test_a_bad_answer_is_named(name, kind):
-    change, rule, received = BAD[name]
-    teacher, params = Teacher(change), dict(PLAIN)
+    change, *words = BAD[name]
+    teacher, params, fit = Teacher(change), dict(PLAIN), {}
     if kind == "frozen":
         teacher = FrozenEstimator(teacher.fit(X, Y))
+    elif kind == "stored":
+        fit["teacher_proba"] = teacher.fit(X, Y).predict_proba(X)
+        teacher = None
     elif kind == "cross-fitted":
         params["cv"] = 3
     elif kind == "transfer set":
         params |= {"augmenter": "munge", "n_synthetic": 50}
     distilled = DistilledClassifier(teacher, LogisticRegression(), **params)
-    with pytest.raises(ValueError, match=rule) as caught:
-        distilled.fit(X, Y)
-    assert caught.match("predict_proba of the teacher|predict_proba of teacher")
-    assert caught.match(received)
+    owner = "teacher_proba" if kind == "stored" else "predict_proba of the teacher"
+    with pytest.raises(ValueError, match=owner) as caught:
+        distilled.fit(X, Y, **fit)
+    for part in words:
+        assert part in str(caught.value)
     assert not hasattr(distilled, "student_")
 
 

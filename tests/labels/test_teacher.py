@@ -84,13 +84,6 @@ def test_a_fold_that_lacks_a_class_is_aligned(data):
     assert targets[30:, 1].max() > 1.01 * clipped
 
 
-def test_rows_without_a_fold_are_refused(data):
-    X, y = data
-    cv = [(np.arange(50, 150), np.arange(50))]
-    with pytest.raises(ValueError, match="100 of 150 rows are in none"):
-        taught(X, y, teacher=GaussianNB(), cv=cv)
-
-
 def test_frozen_teacher_is_not_refitted(data):
     X, y = data
     inner = GaussianNB().fit(add_numbers(X), y)

@@ -200,38 +200,37 @@ def test_latency_refuses_bad_parameters_at_once(params, error, message):
 # --- size ----------------------------------------------------------------------
 
 
-def test_size_is_minus_the_bytes_of_the_pickle():
-    model = LogisticRegression().fit(X, Y)
-    assert size_scorer()(model, X, Y) == -_count_bytes(model)
+#: Models, and what is deployed of each.
+SIZED = {
+    "model": (LogisticRegression(), lambda model: model),
+    "frozen": (
+        FrozenEstimator(LogisticRegression().fit(X, Y)),
+        lambda frozen: frozen,
+    ),
+    "student": (_make_distilled(), lambda distilled: distilled.student_),
+    "student that is a pipeline": (
+        _make_distilled(make_pipeline(StandardScaler(), LogisticRegression())),
+        lambda distilled: distilled.student_,
+    ),
+    "inside a pipeline": (
+        Pipeline([("scale", StandardScaler()), ("model", _make_distilled())]),
+        lambda pipeline: Pipeline(
+            [("scale", pipeline[0]), ("model", pipeline[1].student_)]
+        ),
+    ),
+    "search": (
+        GridSearchCV(_make_distilled(), {"alpha": [0.5, 1.0]}, cv=2),
+        lambda search: search.best_estimator_.student_,
+    ),
+}
 
 
-def test_size_is_that_of_the_student():
-    distilled = _make_distilled().fit(X, Y)
-
-    assert size_scorer()(distilled, X, Y) == -_count_bytes(distilled.student_)
-    assert size_scorer()(distilled) > -_count_bytes(distilled) / 5
-
-
-def test_size_is_that_of_the_student_inside_a_pipeline():
-    steps = [("scale", StandardScaler()), ("model", _make_distilled())]
-    pipeline = Pipeline(steps).fit(X, Y)
-    expected = Pipeline([("scale", pipeline[0]), ("model", pipeline[1].student_)])
-
-    assert size_scorer()(pipeline, X, Y) == -_count_bytes(expected)
-    # The pipeline itself is left alone.
-    assert isinstance(pipeline[-1], DistilledClassifier)
-
-
-def test_size_is_that_of_the_student_that_is_a_pipeline():
-    student = make_pipeline(StandardScaler(), LogisticRegression())
-    distilled = _make_distilled(student).fit(X, Y)
-
-    assert size_scorer()(distilled) == -_count_bytes(distilled.student_)
-
-
-def test_size_of_a_search_is_that_of_its_best():
-    search = GridSearchCV(_make_distilled(), {"alpha": [0.5, 1.0]}, cv=2).fit(X, Y)
-    assert size_scorer()(search) == -_count_bytes(search.best_estimator_.student_)
+@pytest.mark.parametrize("name", SIZED)
+def test_size_is_minus_the_bytes_of_the_pickle_of_what_is_deployed(name):
+    model, find_deployed = SIZED[name]
+    model.fit(X, Y)
+    expected = -_count_bytes(find_deployed(model))
+    assert size_scorer()(model, X, Y) == size_scorer()(model) == expected
 
 
 def test_size_of_what_cant_be_pickled_says_so():
@@ -366,11 +365,6 @@ def test_scorers_are_values(scorer):
     assert pickle.loads(pickle.dumps(scorer)) == scorer
     assert clone(scorer, safe=False) == scorer
     assert eval(repr(scorer)) == scorer
-
-
-def test_a_frozen_model_is_deployed_as_it_is():
-    frozen = FrozenEstimator(LogisticRegression().fit(X, Y))
-    assert size_scorer()(frozen) == -_count_bytes(frozen)
 
 
 def test_a_search_that_kept_no_best_serves_nothing():

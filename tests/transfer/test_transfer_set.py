@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from _core import echo_rows
 from _samplers import Counting, Echo, Spy, forget_fits, number_rows, numbers
 from joblib import parallel_config
 from scipy import sparse
@@ -150,8 +151,7 @@ def test_held_out_rows_are_no_parents(data, student, params, share):
 @pytest.mark.parametrize("cv", [None, KFold(4)])
 def test_validation_rows_of_the_pilots_are_no_parents(data, cv, monkeypatch):
     X, y = data
-    monkeypatch.setattr("skdistill.transfer._transfer_set.Munge", Echo)
-    monkeypatch.setattr("skdistill._selection._candidates.Spunge", lambda **_: Echo())
+    echo_rows(monkeypatch, Munge, Spunge)
     DistilledClassifier(Counting(), Spy(), cv=cv, random_state=0, n_synthetic=1300).fit(
         X, y
     )

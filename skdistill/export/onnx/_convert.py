@@ -35,7 +35,7 @@ _BOOSTERS = "lightgbm", "xgboost", "catboost"
 
 
 def build_models(
-    served: Any, inputs: Inputs, classes: NDArray[Any], *, most_fused: float = np.inf
+    served: Any, inputs: Inputs, classes: NDArray[Any], *, most_fused: float
 ) -> Iterator[Any]:
     """Make the candidates, the fastest first, each an `onnx.ModelProto`.
 
@@ -47,7 +47,7 @@ def build_models(
         What the model is fed.
     classes : ndarray of shape (n_classes,)
         The labels, as `list_labels` gives them.
-    most_fused : float, default=inf
+    most_fused : float
         Up to how many weights a network's last layer and its ending are one node.
 
     Raises
