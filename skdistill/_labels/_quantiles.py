@@ -13,9 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._checks import is_number
 from .._nested import last_step
 from .._sklearn import _num_samples
-from .._soft_data import SoftDataset
 from .._typing import AnyArray, FloatArray
-from .._value_data import as_columns, make_values
+from .._value_data import as_columns
 from ._defaults import default_teacher, make_boosted
 from ._task import Regression
 from ._values import check_values
@@ -67,19 +66,6 @@ class QuantileRegression(Regression):
 
     def serve(self, student: Any, X: Any) -> FloatArray:
         return np.sort(super().serve(student, X), axis=1)
-
-    def make_soft(
-        self,
-        X: Any,
-        labels: FloatArray,
-        y: AnyArray | None,
-        *,
-        alpha: float,
-        temperature: float,
-        calibration: Any,
-        **rest: Any,
-    ) -> SoftDataset:
-        return make_values(X, labels, labels[:, 0] if y is None else y, **rest)
 
     def score(self, served: FloatArray, y: AnyArray) -> FloatArray:
         """Return pinball losses, the mean over the quantiles."""

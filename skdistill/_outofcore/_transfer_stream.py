@@ -19,7 +19,6 @@ from .._frames import concat_rows
 from .._sklearn import _num_samples
 from .._typing import FloatArray
 from ..transfer._transfer_set import (
-    RATIO,
     TransferSet,
     count_rows,
     make_transfer_set,
@@ -51,8 +50,8 @@ class TransferStream:
         chunks: Chunks,
         n_synthetic: int | str,
         seed: Any,
-        ratio: int = RATIO,
-        most: float = np.inf,
+        ratio: int,
+        most: float,
     ) -> None:
         self._blank, self._weight, self._seed = sampler, weight, seed
         self._most = most

@@ -108,7 +108,7 @@ class TreeLearner(SoftLearner):
             return _fit_forest(student, rows, native)
         if native:
             regressor = _fit_regressor(student, rows)
-            return _dress_tree(student, regressor, rows.classes)
+            return _make_classifier(student, regressor, rows.classes)
         X, y, weight, params = expand_rows(rows, least=_LEAST)
         return _fit_on_copies(student, X, y, weight, len(rows.classes), params)
 
@@ -127,7 +127,7 @@ def has_native_fit() -> bool:
     data = SoftDataset(rows, targets, np.arange(3), np.arange(3))
     tree = DecisionTreeClassifier()
     try:
-        _dress_tree(tree, _fit_regressor(tree, data), data.classes)
+        _make_classifier(tree, _fit_regressor(tree, data), data.classes)
         return np.allclose(tree.predict_proba(rows), targets)
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
@@ -192,7 +192,7 @@ def _fit_regressor(student: Any, data: SoftDataset, **overrides: Any) -> Any:
     )
 
 
-def _dress_tree(tree: Any, regressor: Any, classes: NDArray[Any]) -> Any:
+def _make_classifier(tree: Any, regressor: Any, classes: NDArray[Any]) -> Any:
     """Give an unfitted classifier the tree of a regressor."""
     n_classes = len(classes)
     vars(tree).update(_fitted_state(regressor))
@@ -211,7 +211,7 @@ def _fit_forest(forest: Any, data: SoftDataset, native: bool) -> Any:
         trees = regressor.estimators_
         # In place: the regression trees are not held in memory all at once.
         for i, grown in enumerate(trees):
-            trees[i] = _dress_tree(_unfitted_tree(forest, grown), grown, codes)
+            trees[i] = _make_classifier(_unfitted_tree(forest, grown), grown, codes)
     else:
         # One split at most: only the draws and the seeds of the trees are used.
         regressor = _fit_regressor(forest, data, max_depth=1, max_leaf_nodes=None)

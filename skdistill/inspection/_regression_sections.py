@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ._evaluation_rows import BASELINE, STUDENT, TEACHER
+from ._evaluation_rows import STUDENT, TEACHER
 from ._report_sections import (
     IN_SHORT,
     WARNINGS,
     Section,
     compare_models,
-    describe_ratios,
-    describe_share,
+    list_findings,
     show_pilots,
 )
 from ._report_warnings import ALWAYS_RIGHT
@@ -40,7 +39,7 @@ def make_sections(report: Any) -> list[Section]:
     quality = _list_quality(report.quantiles) if report.quantiles else _QUALITY
     sections = [
         Section(WARNINGS, lines=report.warnings),
-        Section(IN_SHORT, lines=[*_list_findings(report)]),
+        Section(IN_SHORT, lines=[*list_findings(report, _NAMES, _describe_gain)]),
         compare_models(report, quality),
         _show_groups(report),
         show_pilots(report, _QUANTILE_PILOTS if report.quantiles else _PILOTS),
@@ -48,21 +47,11 @@ def make_sections(report: Any) -> list[Section]:
     return [section for section in sections if section.table or section.lines]
 
 
-def _list_findings(report: Any) -> Iterator[str]:
-    for kind, words in _NAMES.items():
-        for other in (TEACHER, BASELINE):
-            gain = getattr(report, f"against_{other}").get(kind)
-            if gain:
-                yield (
-                    f"Student's {words} against the {other}'s: "
-                    f"{-gain['gain']:+.4g} (95% interval {-gain['high']:+.4g} to "
-                    f"{-gain['low']:+.4g})."
-                )
-        if kind in report.share_recovered:
-            yield describe_share(words, report.share_recovered[kind])
-    ratios = describe_ratios(report.ratios)
-    if ratios:
-        yield f"Student against teacher: {ratios}."
+def _describe_gain(other: str, words: str, gain: dict[str, float]) -> str:
+    return (
+        f"Student's {words} against the {other}'s: {-gain['gain']:+.4g} "
+        f"(95% interval {-gain['high']:+.4g} to {-gain['low']:+.4g})."
+    )
 
 
 def _show_groups(report: Any) -> Section:

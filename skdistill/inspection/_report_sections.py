@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,8 @@ _RATIOS = (
 )
 #: Unknown where there are too few rows or positives.
 _NEEDS_ROWS = "recall_at_one_percent_fpr", "recall_in_top_half_percent"
+#: What models are compared by.
+NAMES = {"accuracy": "accuracy", "log_loss": "log loss"}
 #: Titles. The pictures follow the table of models.
 WARNINGS, IN_SHORT, SIDE_BY_SIDE = "Warnings", "In short", "Side by side"
 
@@ -80,7 +82,7 @@ def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
     """Return all sections, the warnings first."""
     sections = [
         Section(WARNINGS, lines=report.warnings),
-        Section(IN_SHORT, lines=[*_list_findings(report)]),
+        Section(IN_SHORT, lines=[*list_findings(report, NAMES, _describe_difference)]),
         compare_models(report, _QUALITY),
         _show_parts("class", report.by_class, report, max_parts),
         _show_parts("group", report.by_group, report, max_parts),
@@ -120,13 +122,17 @@ def compare_models(report: Any, quality: Iterable[tuple[str, str, str]]) -> Sect
     return Section(SIDE_BY_SIDE, lines=lines, header=["", *names], table=table)
 
 
-def _list_findings(report: Any) -> Iterator[str]:
-    """Gains, shares and ratios, with 95 % intervals."""
-    for kind, words in (("accuracy", "accuracy"), ("log_loss", "log loss")):
+def list_findings(
+    report: Any,
+    names: Mapping[str, str],
+    describe: Callable[[str, str, dict[str, float]], str],
+) -> Iterator[str]:
+    """Gains, shares and ratios; `describe` takes a model, a name and its gain."""
+    for kind, words in names.items():
         for other in (TEACHER, BASELINE):
-            gains = getattr(report, f"against_{other}")
-            if gains:
-                yield _describe_difference(other, words, gains[kind])
+            gain = getattr(report, f"against_{other}").get(kind)
+            if gain:
+                yield describe(other, words, gain)
         if kind in report.share_recovered:
             yield describe_share(words, report.share_recovered[kind])
     ratios = describe_ratios(report.ratios)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._evaluation_rows import STUDENT, TEACHER, ClassRows
+from ._report_sections import NAMES
 
 _MIN_ROWS = 200
 _MAX_PARTS = 5
@@ -20,7 +21,6 @@ ALWAYS_RIGHT = (
     "The teacher is right on every row. If it was fitted on these rows, the figures do "
     "not hold for new ones: pass rows that no model was fitted on."
 )
-_KINDS = {"accuracy": "accuracy", "log_loss": "log loss"}
 
 
 def list_warnings(report: Any, rows: ClassRows, distilled: Any) -> list[str]:
@@ -53,7 +53,7 @@ def _check_rows(report: Any, rows: ClassRows) -> Iterator[str]:
 
 def _check_baseline(report: Any) -> Iterator[str]:
     shares = report.share_recovered
-    without = [_KINDS[kind] for kind, s in shares.items() if s["advantage"] <= 0]
+    without = [NAMES[kind] for kind, s in shares.items() if s["advantage"] <= 0]
     if without:
         calibrated = report.candidate["calibration"] is not None
         more = (
@@ -66,7 +66,7 @@ def _check_baseline(report: Any) -> Iterator[str]:
             f"{more if calibrated and 'log loss' in without else ''}"
         )
     unsure = [
-        f"{_KINDS[kind]} ({s['advantage']:+.4f}, 95% interval "
+        f"{NAMES[kind]} ({s['advantage']:+.4f}, 95% interval "
         f"{s['advantage_low']:+.4f} to {s['advantage_high']:+.4f})"
         for kind, s in shares.items()
         if s["share"] is None and s["advantage"] > 0
@@ -101,7 +101,7 @@ def _check_student(report: Any) -> Iterator[str]:
 def _list_losses(gains: dict[str, Any]) -> str:
     """The scores whose gain has its whole interval below 0."""
     return " and ".join(
-        f"{_KINDS[kind]} by {-gain['gain']:.4f} (95% interval {-gain['high']:.4f} to "
+        f"{NAMES[kind]} by {-gain['gain']:.4f} (95% interval {-gain['high']:.4f} to "
         f"{-gain['low']:.4f})"
         for kind, gain in gains.items()
         if gain["high"] < 0

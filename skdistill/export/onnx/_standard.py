@@ -63,8 +63,8 @@ def _replace_nodes(
     for node in nodes:
         if node.domain == "":
             graph.nodes.append(node)
-        elif node.op_type in _WAYS:
-            _WAYS[node.op_type](graph, node, _read_attributes(node))
+        elif node.op_type in _REPLACEMENTS:
+            _REPLACEMENTS[node.op_type](graph, node, _read_attributes(node))
         else:
             raise UnsupportedError(node.op_type)
     graph.domains = {}
@@ -195,4 +195,4 @@ class _Nodes:
         return depth
 
 
-_WAYS = {"LabelEncoder": _emit_lookup, "TreeEnsembleRegressor": _emit_walk}
+_REPLACEMENTS = {"LabelEncoder": _emit_lookup, "TreeEnsembleRegressor": _emit_walk}
