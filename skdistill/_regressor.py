@@ -168,7 +168,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skdistill import DistilledRegressor
     >>> X, y = make_friedman1(400, noise=2.0, random_state=0)
-    >>> network = MLPRegressor(hidden_layer_sizes=(16,), max_iter=300)
+    >>> network = MLPRegressor(hidden_layer_sizes=(16,), max_iter=100)
     >>> distilled = DistilledRegressor(
     ...     teacher=ExtraTreesRegressor(30),
     ...     student=make_pipeline(StandardScaler(), network),

@@ -125,6 +125,7 @@ def test_it_is_pickled_where_its_function_is():
     np.testing.assert_array_equal(again.predict_proba(X), teacher.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_workers_and_a_memory(tmp_path):
     ask = Asked()
     given = {"augmenter": None, "memory": str(tmp_path)}

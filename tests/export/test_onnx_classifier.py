@@ -378,6 +378,7 @@ def test_a_fixed_teacher(path):
     assert report.models["teacher"]["accuracy"] == pytest.approx(teacher.score(X, Y))
 
 
+@pytest.mark.slow
 def test_serving_loads_nothing_of_training(path):
     code = f"""if True:
         import sys

@@ -288,7 +288,7 @@ class Witness(VotingClassifier):
     def note(self, what, parts, n_rows):
         pools = [pool["num_threads"] for pool in threadpool_info()]
         jobs = [joblib.effective_n_jobs(part.n_jobs or -1) for part in parts]
-        with open("log", "a") as log:
+        with open(self.backend, "a") as log:
             log.write(json.dumps([what, n_rows, max(jobs), max(pools)]) + "\\n")
 
     def fit(self, X, y):
@@ -301,31 +301,40 @@ class Witness(VotingClassifier):
 
 X, y = make_classification(400, 4, random_state=0)
 parts = RandomForestClassifier(2, n_jobs=-1), LGBMClassifier(n_estimators=2, verbose=-1)
-witness = Witness([("forest", parts[0]), ("boosted", parts[1])], voting="soft")
-witness.note("alone", parts, 0)
+many = np.resize(X, (100_500, 4))
 given = dict(student=GaussianNB(), augmenter=None, calibrate=False, n_jobs=2)
-with joblib.parallel_config(backend=sys.argv[1]):
-    DistilledClassifier(witness, cv=2, **given).fit(X, y)
-    fitted = FrozenEstimator(VotingClassifier.fit(witness, X, y))
-    many = np.resize(X, (100_500, 4))
-    DistilledClassifier(fitted, **given).fit(many, np.arange(len(many)) % 2)
+for backend in sys.argv[1:]:
+    witness = Witness([("forest", parts[0]), ("boosted", parts[1])], voting="soft")
+    Witness.backend = backend  # of the class: a fit clones its parts
+    witness.note("alone", parts, 0)
+    with joblib.parallel_config(backend=backend):
+        DistilledClassifier(witness, cv=2, **given).fit(X, y)
+        fitted = FrozenEstimator(VotingClassifier.fit(witness, X, y))
+        DistilledClassifier(fitted, **given).fit(many, np.arange(len(many)) % 2)
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_two_tasks_ask_for_half_of_the_cores_each(backend, tmp_path):
-    """Of forests, LightGBM, OpenMP and BLAS, each of which would take all."""
+@pytest.fixture(scope="module")
+def nested(tmp_path_factory):
+    """A folder with what each backend noted, in one process."""
+    folder = tmp_path_factory.mktemp("nested")
     # Two of the cores, as many threads as anything wants.
     threads = [name for name in os.environ if name.endswith("_NUM_THREADS")]
     env = {k: v for k, v in os.environ.items() if k not in threads}
     subprocess.run(
-        [sys.executable, "-c", NESTED, backend],
-        cwd=tmp_path,
+        [sys.executable, "-c", NESTED, *BACKENDS],
+        cwd=folder,
         env=env | {"LOKY_MAX_CPU_COUNT": "2"},
         check=True,
     )
-    (_, _, jobs, pools), *tasks = map(json.loads, (tmp_path / "log").open())
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_two_tasks_ask_for_half_of_the_cores_each(backend, nested):
+    """Of forests, LightGBM, OpenMP and BLAS, each of which would take all."""
+    (_, _, jobs, pools), *tasks = map(json.loads, (nested / backend).open())
     if os.cpu_count() > 1:
         assert jobs == 2
         assert pools > 1

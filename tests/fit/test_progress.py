@@ -9,6 +9,7 @@ import time
 import warnings
 from contextlib import contextmanager
 
+import joblib
 import numpy as np
 import pytest
 from _core import PLAIN
@@ -81,12 +82,16 @@ def test_parts_that_know_callbacks_report_too():
         assert "_parent_callback_ctx" not in vars(part)
 
 
-def test_callbacks_change_nothing_that_is_learned(tmp_path):
+@pytest.mark.parametrize(
+    "backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)]
+)
+def test_callbacks_change_nothing_that_is_learned(backend, tmp_path):
     est = DistilledClassifier(LogisticRegression(), LogisticRegression(), cv=2, **PLAIN)
     plain = est.fit(X, y).student_.coef_
     est.set_params(memory=str(tmp_path), n_jobs=2).set_callbacks(Recorder())
-    for _ in range(2):
-        np.testing.assert_array_equal(est.fit(X, y).student_.coef_, plain)
+    with joblib.parallel_config(backend=backend):
+        for _ in range(2):
+            np.testing.assert_array_equal(est.fit(X, y).student_.coef_, plain)
 
 
 def test_progress_bar_nested_in_a_search(capfd):

@@ -325,6 +325,7 @@ def test_scorers_alone(routing, scorer):
     assert (scores["test_score"] < 0).all()
 
 
+@pytest.mark.slow
 def test_scorers_in_a_parallel_search():
     grid = {"student__max_depth": [1, 5]}
     search = GridSearchCV(
