@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import train_test_split
 
+from skdistill._outofcore._spill import SoftStream
 from skdistill._soft_data import SoftDataset
 from skdistill._students import check_student, fit_student, validation_fraction
 from skdistill._students._fit_student import find_family
@@ -20,6 +21,7 @@ from skdistill._students._sgd import has_native_fit
 
 __all__ = [
     "SoftDataset",
+    "SoftStream",
     "check_student",
     "cross_entropy",
     "fine_tune",

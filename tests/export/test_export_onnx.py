@@ -116,25 +116,20 @@ LABELS = {
     "positions": np.array([0, 1, 2]),
     "float": np.array([1.0, 2.0, 4.0]),
     "object": np.array(["ä", "b", "c"], dtype=object),
+    "bool": np.array([False, True]),
 }
 
 
 @pytest.mark.parametrize("names", LABELS.values(), ids=LABELS)
 @pytest.mark.parametrize("name", ["logistic", "mlp"])
 def test_labels_keep_their_type(names, name):
-    learner = LEARNERS[name]().fit(X, make_labels(3, names))
+    learner = LEARNERS[name]().fit(X, make_labels(len(names), names))
     model = to_onnx(learner, X)
     label = run(model, {"X": X})[0]
+    assert (label.dtype == bool) == (names.dtype == bool)
     assert label.tolist() == learner.predict(X).tolist()
     properties = {p.key: json.loads(p.value) for p in model.metadata_props}
     assert properties["classes"] == learner.classes_.tolist()
-
-
-def test_boolean_labels():
-    learner = LogisticRegression().fit(X, SCORES[:, 0] > 0)
-    label = run(to_onnx(learner, X), {"X": X})[0]
-    assert label.dtype == bool
-    assert label.tolist() == learner.predict(X).tolist()
 
 
 def test_a_distilled_classifier_and_a_search_are_converted_as_what_they_serve():

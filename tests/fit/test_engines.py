@@ -1,31 +1,52 @@
-"""On Ray and Spark, through the backends that they register with joblib.
+"""On Dask, Ray and Spark, through the backends that they register with joblib.
 
-Neither is in the test extra: `pip install ray joblibspark pyspark` and Java, then
-`pytest -m engines tests/fit/test_engines.py`.
+Ray and Spark are not in the test extra: `pip install ray joblibspark pyspark` and
+Java, then `pytest -m engines tests/fit/test_engines.py`.
 """
 
 import os
 import pickle
 import signal
 import sys
+import time
+from contextlib import suppress
 
 import joblib
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from _core import Table, add_numbers, clip
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 
 from skdistill import DistilledClassifier
 
-pytestmark = [
-    pytest.mark.engines,
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, y = make_classification(900, n_informative=6, n_classes=3, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip(
+        "distributed", reason='needs the extra "dask": pip install "skdistill[dask]"'
+    )
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def dask(cluster):
+    import distributed
+
+    with distributed.Client(cluster) as client:
+        client.wait_for_workers(2, timeout=60)
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +93,10 @@ def spark(workers_path):
     session.stop()
 
 
-ENGINES = pytest.mark.parametrize("engine", ["ray", "spark"])
+DASK = pytest.param("dask", marks=pytest.mark.slow)
+RAY = pytest.param("ray", marks=pytest.mark.engines)
+SPARK = pytest.param("spark", marks=pytest.mark.engines)
+ENGINES = pytest.mark.parametrize("engine", [DASK, RAY, SPARK])
 
 
 def make(**params):
@@ -104,19 +128,63 @@ def test_a_search_finds_the_same(engine, request):
     np.testing.assert_array_equal(together, alone)
 
 
-class DiesOnce(ClassifierMixin, BaseEstimator):
-    """Kills the worker that is the first to fit it."""
+class Traveller(LogisticRegression):
+    """Counts its journeys: a file for each time that it is unpickled."""
 
-    def __init__(self, flag):
+    def __init__(self, folder=None):
+        super().__init__(max_iter=200)
+        self.folder = folder
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "coef_" in state:
+            self._note("arrived")
+
+    def _note(self, what):
+        (self.folder / f"{what}-{os.getpid()}-{time.monotonic_ns()}").touch()
+
+    def predict_proba(self, X):
+        self._note("labelled")
+        # Long enough that both workers get their share.
+        time.sleep(0.05)
+        return super().predict_proba(X)
+
+
+@pytest.mark.slow
+def test_the_teacher_travels_to_each_worker_once(dask, tmp_path):
+    # A frozen teacher labels them in four calls.
+    rows = add_numbers(np.random.default_rng(0).normal(size=(12_500, 2)))
+    labels = (rows[:, 0] > 0).astype(int)
+    teacher = Traveller(tmp_path).fit(rows[:300], labels[:300])
+    # Dask takes what is small along with each task.
+    teacher.large_ = np.ones(10_000)
+    distilled = DistilledClassifier(FrozenEstimator(teacher), Table(), augmenter=None)
+    with joblib.parallel_config(backend="dask"):
+        found = distilled.fit(rows, labels).student_.mass_
+    done = {"labelled": [], "arrived": []}
+    for path in tmp_path.iterdir():
+        what, worker, _ = path.name.split("-")
+        if worker != str(os.getpid()):
+            done[what].append(worker)
+    workers = set(done["labelled"])
+    assert len(workers) == 2
+    assert sorted(done["arrived"]) == sorted(workers)
+    expected = clip(teacher.predict_proba(rows), labels)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+class DiesOnce(ClassifierMixin, BaseEstimator):
+    """Kills the worker that is the first to fit it, but never the tests."""
+
+    def __init__(self, flag, home):
         self.flag = flag
+        self.home = home
 
     def fit(self, X, y):
-        try:
-            os.close(os.open(self.flag, os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            pass
-        else:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if os.getpid() != self.home:
+            with suppress(FileExistsError):
+                os.close(os.open(self.flag, os.O_CREAT | os.O_EXCL))
+                os.kill(os.getpid(), signal.SIGKILL)
         self.model_ = LogisticRegression(max_iter=200).fit(X, y)
         self.classes_ = self.model_.classes_
         return self
@@ -125,30 +193,34 @@ class DiesOnce(ClassifierMixin, BaseEstimator):
         return self.model_.predict_proba(X)
 
 
-def test_spark_repeats_the_task_of_a_worker_that_died(spark, tmp_path):
+@pytest.mark.parametrize("engine", [DASK, SPARK])
+def test_the_task_of_a_worker_that_died_is_repeated(engine, request, tmp_path):
+    request.getfixturevalue(engine)
     flag = tmp_path / "died"
-    distilled = make(cv=3).set_params(teacher=DiesOnce(str(flag)))
-    with joblib.parallel_config(backend="spark", n_jobs=2):
+    distilled = make(cv=3).set_params(teacher=DiesOnce(str(flag), os.getpid()))
+    with joblib.parallel_config(backend=engine, n_jobs=2):
         together = distilled.fit(X, y)
     assert flag.exists()
-    alone = make(cv=3).set_params(teacher=DiesOnce(str(flag))).fit(X, y)
+    alone = clone(distilled).fit(X, y)
     assert pickle.dumps(together.student_) == pickle.dumps(alone.student_)
 
 
+@pytest.mark.engines
 def test_ray_raises_where_a_worker_died_and_the_fit_leaves_no_state(ray, tmp_path):
     """Ray's pool does not repeat a task."""
     flag = tmp_path / "died"
-    distilled = make(cv=3).set_params(teacher=DiesOnce(str(flag)))
+    distilled = make(cv=3).set_params(teacher=DiesOnce(str(flag), os.getpid()))
     with joblib.parallel_config(backend="ray", n_jobs=2):
         with pytest.raises(ray.exceptions.RayActorError):
             distilled.fit(X, y)
         assert flag.exists()
         assert not hasattr(distilled, "student_")
         together = distilled.fit(X, y)
-    alone = make(cv=3).set_params(teacher=DiesOnce(str(flag))).fit(X, y)
+    alone = clone(distilled).fit(X, y)
     assert pickle.dumps(together.student_) == pickle.dumps(alone.student_)
 
 
+@pytest.mark.engines
 def test_a_column_function_of_spark_serves(spark):
     """`pandas_udf` over a struct of the columns: what the guide shows."""
     import pandas as pd

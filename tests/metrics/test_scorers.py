@@ -63,6 +63,13 @@ class Sleeper(ClassifierMixin, BaseEstimator):
         return np.full((len(X), 2), 0.5)
 
 
+class Noting(Sleeper):
+    """Answers nothing, so that a call takes what the clock says."""
+
+    def predict_proba(self, X):
+        self.calls_.append(X)
+
+
 def _make_distilled(student=None):
     return DistilledClassifier(
         RandomForestClassifier(20, random_state=0),
@@ -102,33 +109,28 @@ def test_latency_takes_the_percentile_of_the_calls():
 def test_latency_equals_the_percentile_of_the_clock(monkeypatch, percentile):
     """One reading is later than the one before by ever more: 1 us, 2 us, ..."""
     tick(monkeypatch, nanoseconds=2_000_000, step=1000)
-    sleeper = Sleeper().fit(X, Y)
-    sleeper.predict_proba = sleeper.calls_.append
-    latency = -latency_scorer(percentile)(sleeper, X[:1])
+    noting = Noting().fit(X, Y)
+    latency = -latency_scorer(percentile)(noting, X[:1])
 
-    n_calls = len(sleeper.calls_) - 5
+    n_calls = len(noting.calls_) - 5
     # The second of the readings around each call.
     times = 2000 + np.arange(3, 2 * n_calls + 3, 2) - 1
     assert latency == pytest.approx(np.percentile(times, percentile))
 
 
-@pytest.mark.parametrize(("percentile", "least"), [(50, 20), (99, 100), (99.5, 200)])
-def test_latency_makes_enough_calls_for_its_percentile(monkeypatch, percentile, least):
-    tick(monkeypatch, nanoseconds=10**9)
-    sleeper = Sleeper().fit(X, Y)
-    sleeper.predict_proba = sleeper.calls_.append
-    latency_scorer(percentile)(sleeper, X)
+@pytest.mark.parametrize(
+    ("percentile", "nanoseconds", "n_calls"),
+    [(50, 10**9, 20), (99, 10**9, 100), (99.5, 10**9, 200), (50, 1, 1000)],
+)
+def test_latency_makes_calls_enough_for_its_percentile_and_not_too_many(
+    monkeypatch, percentile, nanoseconds, n_calls
+):
+    tick(monkeypatch, nanoseconds=nanoseconds)
+    noting = Noting().fit(X, Y)
+    latency_scorer(percentile)(noting, X)
 
     # Five calls to warm up.
-    assert len(sleeper.calls_) == least + 5
-
-
-def test_calls_stop_at_the_most_there_may_be(monkeypatch):
-    tick(monkeypatch, nanoseconds=1)
-    sleeper = Sleeper().fit(X, Y)
-    sleeper.predict_proba = sleeper.calls_.append
-    latency_scorer()(sleeper, X)
-    assert len(sleeper.calls_) == 1005
+    assert len(noting.calls_) == n_calls + 5
 
 
 def test_latency_takes_different_rows_in_turn():
@@ -337,26 +339,15 @@ def test_scorers_in_a_parallel_search():
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_search_with_weights_does_not_warn_of_costs():
+def test_weights_of_a_search_pass_the_costs_without_a_warning(routing):
     weight = np.random.default_rng(0).uniform(0.5, 1.0, size=len(Y))
     tree = DecisionTreeClassifier(random_state=0)
+    if routing:
+        tree.set_fit_request(sample_weight=True)
+    scoring = {"latency": latency_scorer(), "bytes": size_scorer()}
     search = GridSearchCV(
-        tree, {"max_depth": [1, 3]}, scoring=SCORING, refit="bytes", cv=2
+        tree, {"max_depth": [1, 3]}, scoring=scoring, refit="bytes", cv=2
     ).fit(X, Y, sample_weight=weight)
-
-    assert search.best_params_ == {"max_depth": 1}
-
-
-def test_a_search_routes_weights_past_the_costs():
-    weight = np.random.default_rng(0).uniform(0.5, 1.0, size=len(Y))
-    with sklearn.config_context(enable_metadata_routing=True):
-        tree = DecisionTreeClassifier(random_state=0).set_fit_request(
-            sample_weight=True
-        )
-        scoring = {"latency": latency_scorer(), "bytes": size_scorer()}
-        search = GridSearchCV(
-            tree, {"max_depth": [1, 3]}, scoring=scoring, refit="bytes", cv=2
-        ).fit(X, Y, sample_weight=weight)
 
     assert search.best_params_ == {"max_depth": 1}
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from _chunk_fits import cut, distil, distil_both
+from _learners import SoftDataset, SoftStream, fit_student
 from lightgbm import LGBMClassifier
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -17,9 +18,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill._outofcore._spill import SoftStream
-from skdistill._soft_data import SoftDataset
-from skdistill._students import fit_student
 from skdistill.transfer import Munge
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

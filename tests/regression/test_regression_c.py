@@ -63,28 +63,22 @@ def compile_c(tmp_path_factory):
     return compile_source
 
 
+def assert_served(model, y, compile_c, rows=X, rtol=1e-6, atol=1e-6):
+    """The file answers what `predict` does, inside and outside of the rows."""
+    source = to_c(model, rows, check=False)
+    assert "proba" not in source
+    predict = compile_c(source, 1 if y.ndim == 1 else y.shape[1])
+    missing = np.where(RNG.random(rows.shape) < 0.2, np.nan, rows)
+    for given in (rows, 20 * rows, missing):
+        expected = model.predict(given).reshape(len(given), -1)
+        np.testing.assert_allclose(predict(given), expected, rtol=rtol, atol=atol)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_values_are_those_of_predict(name, compile_c):
     learner, y = MODELS[name]
     model = make_pipeline(SimpleImputer(), StandardScaler(), learner).fit(X, y)
-    source = to_c(model, X, check=False)
-    assert "proba" not in source
-    predict = compile_c(source, 1 if y.ndim == 1 else 2)
-    missing = np.where(RNG.random(X.shape) < 0.2, np.nan, X)
-    for rows in (X, 20 * X, missing):
-        expected = model.predict(rows).reshape(len(rows), -1)
-        np.testing.assert_allclose(predict(rows), expected, rtol=1e-6, atol=1e-6)
-
-
-def assert_served(model, y, compile_c, rows=X):
-    """The file answers what `predict` does, inside and outside of the rows."""
-    n_outputs = 1 if y.ndim == 1 else y.shape[1]
-    predict = compile_c(to_c(model, rows, check=False), n_outputs)
-    missing = np.where(RNG.random(rows.shape) < 0.2, np.nan, rows)
-    for given in (rows, 20 * rows, missing):
-        expected = model.predict(given).reshape(len(given), -1)
-        # XGBoost adds in single precision.
-        np.testing.assert_allclose(predict(given), expected, rtol=2e-6, atol=1e-4)
+    assert_served(model, y, compile_c)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +132,9 @@ def test_xgboost(name, compile_c):
     model.fit(rows, y, **given)
     if name == "stopped early":
         assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
-    assert_served(model, y, compile_c, rows)
-    assert_served(model, y, compile_c, rows.astype(np.float32).astype(float))
+    for given in (rows, rows.astype(np.float32).astype(float)):
+        # XGBoost adds in single precision.
+        assert_served(model, y, compile_c, given, rtol=2e-6, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from _learners import SoftDataset, fine_tune, fit_student
+from _learners import SoftDataset, SoftStream, fine_tune, fit_student
 from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier
-
-from skdistill._outofcore._spill import SoftStream
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
