@@ -81,6 +81,9 @@ class Task(Labels):
         The parameter of `fit` that has labels in place of a teacher.
     learns_labels : bool
         Whether true labels may be learned beside, or in place of, those of a teacher.
+    few_choose_length : bool
+        Whether a fifth of a small table tells how long a network should learn true
+        labels: values tell it, which show how near a prediction is.
     quantiles : ndarray of shape (n_quantiles,)
         Their levels; of classes and values there are none.
     priors : ndarray of shape (n_classes,)
@@ -91,6 +94,7 @@ class Task(Labels):
 
     stored_name: ClassVar[str]
     learns_labels: ClassVar[bool] = True
+    few_choose_length: ClassVar[bool] = False
     quantiles: FloatArray = np.empty(0)
     priors: FloatArray
     rare: NDArray[np.bool_]
@@ -290,6 +294,8 @@ class Regression(Task):
     method = "predict"
     stored_name = "teacher_prediction"
     dtype = np.float64
+
+    few_choose_length = True
 
     def __init__(self, y: AnyArray, weight: FloatArray | None) -> None:
         self.classes = self.priors = np.empty(0)

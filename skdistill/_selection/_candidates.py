@@ -137,10 +137,11 @@ def _count_updates(parts: Parts, data: Dataset, splits: Splits) -> int | None:
     """Return the most updates of a network whose length validation rows choose.
 
     They are those that it makes over a transfer set. The longer a network learns noisy
-    labels, the worse it becomes, but it learns certain ones ever better; a fifth of few
-    rows cannot tell when.
+    labels, the worse it becomes, but it learns certain ones ever better. A fifth of few
+    rows cannot tell when by their labels; by their values it can.
     """
-    if splits.small or not can_choose_length(parts.student, data.codes):
+    few = splits.small and not data.task.few_choose_length
+    if few or not can_choose_length(parts.student, data.codes):
         return None
     n_rows = data.n_samples + count_rows(data.n_samples, parts.n_synthetic, parts.ratio)
     n_epochs = count_final_epochs(parts.student, n_rows)

@@ -157,6 +157,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         pilots = judges
     elif (tries or shifts) and estimator.pilot > 0 and shows:
         pilots = judges[:1]
+    lasts = compares and bool(pilots) and data.task.few_choose_length
     if data.validation is None:
         shows = shows and parts.refits
         _warn_of_known_rows(parts, pilots)
@@ -166,7 +167,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         cv is not None,
         pilots,
         judges[0] if shows or data.validation is not None else None,
-        _draw_validation(estimator, parts, data, tries),
+        _draw_validation(estimator, parts, data, tries or lasts),
         calibrate,
         compares and bool(pilots),
         shifts and bool(pilots),

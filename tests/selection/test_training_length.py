@@ -5,16 +5,16 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import log_loss
-from sklearn.neural_network import MLPClassifier
+from sklearn.metrics import log_loss, root_mean_squared_error
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, DistilledRegressor
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:The teacher:UserWarning"
@@ -92,3 +92,22 @@ def test_a_small_budget_of_labels_does_no_harm(validated):
         for model in (distilled, stopped)
     ]
     assert losses[0] < losses[1] + 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("all_updates")
+def test_values_of_a_small_table_are_learned_as_long_as_they_ask():
+    """A smooth function without noise: 200 epochs of 300 rows are a fraction of it."""
+    X = np.random.default_rng(0).uniform(-1, 1, (1300, 4))
+    y = X[:, 0] * X[:, 1] + np.sin(2 * X[:, 2])
+    network = MLPRegressor(hidden_layer_sizes=(32, 16), random_state=0)
+    forest = RandomForestRegressor(20, random_state=0)
+    distilled = DistilledRegressor(forest, network, random_state=0)
+    distilled.fit(X[:300], y[:300])
+    assert not distilled.distilled_
+    own = clone(network).fit(X[:300], y[:300])
+    errors = [
+        root_mean_squared_error(y[300:], model.predict(X[300:]))
+        for model in (distilled, own)
+    ]
+    assert errors[0] < 0.5 * errors[1]
