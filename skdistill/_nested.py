@@ -52,6 +52,13 @@ def last_step(estimator: Any) -> Any:
     return estimator
 
 
+def list_steps(estimator: Any) -> list[Any]:
+    """Return the steps of nested Pipelines, flat; any other estimator alone."""
+    if not isinstance(estimator, Pipeline):
+        return [estimator]
+    return [found for _, step in estimator.steps for found in list_steps(step)]
+
+
 def takes_sample_weight(estimator: Any) -> bool:
     """Whether `fit` takes `sample_weight`, itself or through its last step.
 

@@ -20,8 +20,9 @@ from ._labels._teacher import (
     check_takes_weight,
     check_teacher,
 )
-from ._nested import can_refit, weight_params
+from ._nested import can_refit, list_steps, weight_params
 from ._outofcore import is_chunked, open_chunks
+from ._sklearn import validate_parameters
 from ._students import check_fine_tuning, check_shift, check_student, learns_in_epochs
 from ._tasks import Tasks, read_tasks
 from ._typing import FloatArray
@@ -190,6 +191,9 @@ def _clone_student(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
         alpha,
         data.task.method,
     )
+    # Teachers are fitted before the student: its `fit` would say it after all of them.
+    for step in list_steps(student):
+        validate_parameters(step)
     if len(data.task.quantiles):
         check_shift(student)
     if estimator.fine_tune:

@@ -2,13 +2,23 @@
 
 - `_safe_indexing`: rows of an array, a list, a sparse matrix or a data frame;
 - `_num_samples`: the number of rows of any of them, with scikit-learn's errors;
-- `BaseSearchCV`: the base class of every search.
+- `BaseSearchCV`: the base class of every search;
+- `_validate_params`: what an estimator's `fit` says of its parameters, before it is
+  called; without it, `fit` says it later.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-__all__ = ["BaseSearchCV", "_num_samples", "_safe_indexing"]
+__all__ = ["BaseSearchCV", "_num_samples", "_safe_indexing", "validate_parameters"]
+
+
+def validate_parameters(estimator: Any) -> None:
+    """Raise InvalidParameterError, as `fit` of an estimator of scikit-learn would."""
+    if hasattr(estimator, "_parameter_constraints"):
+        getattr(estimator, "_validate_params", lambda: None)()

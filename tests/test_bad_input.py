@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import GradientBoostingClassifier, VotingClassifier
 from sklearn.exceptions import NotFittedError
-from sklearn.feature_selection import RFECV
+from sklearn.feature_selection import RFECV, SelectKBest
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import (
     LogisticRegression,
@@ -670,6 +670,20 @@ def test_bad_input_is_noticed_before_the_teacher_is_fitted(
     distilled = DistilledClassifier(**good_params() | {"teacher": Costly()} | params)
     with pytest.raises(error, match=parts[0]):
         distilled.fit(X_bad, y_bad, **fit)
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        MLPClassifier(alpha=-1),
+        make_pipeline(StandardScaler(), LogisticRegression(C=-1)),
+        make_pipeline(SelectKBest(k=-1), MLPClassifier()),
+    ],
+)
+def test_a_bad_parameter_of_the_student_is_noticed_before(student):
+    distilled = DistilledClassifier(Costly(), student)
+    with pytest.raises(ValueError, match="parameter of .* Got -1 instead"):
+        distilled.fit(X, Y)
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
