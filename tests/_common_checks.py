@@ -1,4 +1,4 @@
-"""scikit-learn's common checks of named estimators."""
+"""scikit-learn's common checks of named estimators: all of the first in each run."""
 
 import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -15,13 +15,18 @@ def parametrize_with_common_checks(estimators, expected_failures):
         given = [f"{key}={value.keywords[key]}" for key in value.keywords]
         return "-".join([value.func.__name__, *given])
 
-    cases = [
-        case
-        for estimator in estimators.values()
-        for case in estimator_checks_generator(
-            estimator,
-            expected_failed_checks=expected_failures(estimator),
-            mark="xfail",
+    cases, first = [], next(iter(estimators))
+    for estimator_name, estimator in estimators.items():
+        checks = estimator_checks_generator(
+            estimator, expected_failed_checks=expected_failures(estimator), mark="xfail"
         )
-    ]
+        # Other estimators are other parts of one class.
+        others = () if estimator_name == first else [pytest.mark.combined]
+        cases += [_mark(case, others) for case in checks]
     return pytest.mark.parametrize(("estimator", "check"), cases, ids=name)
+
+
+def _mark(case, marks):
+    """Add marks to a pair, or to one that has the mark of an expected failure."""
+    values, given = getattr(case, "values", case), getattr(case, "marks", ())
+    return pytest.param(*values, marks=[*given, *marks])

@@ -27,6 +27,7 @@ _TIMES = {
     "skdistill.inspection._costs._MIN_CALLS": 1,
     "skdistill.inspection._costs._MIN_BATCHES": 1,
     "skdistill.metrics._costs._WARM_UP_CALLS": 0,
+    "skdistill.metrics._costs._N_BATCHES": 2,
 }
 _UPDATES = {"skdistill._students._mlp.MIN_UPDATES": 1000}
 
@@ -34,23 +35,41 @@ _UPDATES = {"skdistill._students._mlp.MIN_UPDATES": 1000}
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 
 
-@pytest.hookimpl(trylast=True)  # when slow tests, or all others, were left out
-def pytest_collection_modifyitems(config, items):
-    """Leave common checks untraced, and cases whose parameters were all traced before.
+#: Markers of tests that plain `pytest` leaves out, whatever their parameters.
+_LEFT_OUT = ("slow", "engines", "node")
 
-    Tracing nearly doubles their time; the coverage is a lower bound of what there is.
+
+@pytest.hookimpl(tryfirst=True)  # before the cases that are not asked for are left out
+def pytest_collection_modifyitems(config, items):
+    """Mark cases that only combine values of other cases, and those not to be traced.
+
+    Tracing nearly doubles the time of scikit-learn's common checks, and covers nothing
+    that other tests do not.
     """
-    if not config.pluginmanager.hasplugin("_cov"):
-        return
-    traced = set()
+    traced = config.pluginmanager.hasplugin("_cov")
+    known = {}
     for item in items:
         test, _, case = item.nodeid.partition("[")
-        # "a-b", whose parts came in "a-c" and "d-b", takes no way through the code that
-        # these did not, as a rule.
-        parts = {(test, part) for part in case.rstrip("]").split("-")}
-        if "common_checks" in test or parts <= traced:
+        if traced and "common_checks" in test:
             item.add_marker("no_cover")
-        traced |= parts
+        if not case or any(map(item.get_closest_marker, _LEFT_OUT)):
+            continue
+        values = set(_list_values(item))
+        if values <= known.setdefault(test, set()):
+            item.add_marker("combined")
+        known[test] |= values
+
+
+def _list_values(item):
+    """Yield what each `parametrize` of a test gives a case: one value, or several."""
+    given = dict(item.callspec.params)
+    for mark in item.iter_markers("parametrize"):
+        names = mark.args[0]
+        names = names.split(",") if isinstance(names, str) else names
+        names = tuple(name.strip() for name in names)
+        yield names, tuple(id(given.pop(name)) for name in names)
+    # A fixture's.
+    yield from ((name, id(value)) for name, value in given.items())
 
 
 def pytest_collection_finish():
@@ -76,7 +95,8 @@ def user_times():
 @pytest.fixture(autouse=True, scope="module")
 def user_updates(request):
     # Slow tests are about what a user's fit gives.
-    is_fast = "not slow" in request.config.option.markexpr
+    asked = request.config.option.markexpr
+    is_fast = "not slow" in asked or asked == "combined"
     yield from _patch(_UPDATES if is_fast else {})
 
 

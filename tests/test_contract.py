@@ -42,10 +42,10 @@ def small_vote():
 
 
 COMBINATIONS = {
-    "defaults": DistilledClassifier(**PLAIN),
     "logistic-logistic": DistilledClassifier(
         LogisticRegression(), LogisticRegression(), **PLAIN
     ),
+    "defaults": DistilledClassifier(**PLAIN),
     "vote-pipeline": DistilledClassifier(
         small_vote(),
         make_pipeline(Normalizer(), small_mlp()),

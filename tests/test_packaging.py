@@ -30,14 +30,10 @@ HEAVY += ["dask", "distributed", "pyarrow", "ray", "xgboost", "catboost"]
 
 
 def _run(*command, cwd):
-    # Coverage would follow into the subprocess and measure the copy.
-    env = {
-        k: v for k, v in os.environ.items() if not k.startswith(("COV_", "COVERAGE"))
-    }
     result = subprocess.run(
         [sys.executable, *command],
         cwd=cwd,
-        env=env | {"PIP_NO_INDEX": "1"},
+        env=os.environ | {"PIP_NO_INDEX": "1"},
         capture_output=True,
         text=True,
     )
