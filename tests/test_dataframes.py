@@ -14,7 +14,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from skdistill import DistilledClassifier
 
@@ -238,8 +238,8 @@ def exact():
 
 
 @cache
-def fit_plainly(cv):
-    return exact().set_params(cv=cv).fit(X, Y)
+def fit_plainly(cv, n_classes):
+    return exact().set_params(cv=cv).fit(X, np.minimum(Y, n_classes - 1))
 
 
 LABELS = {
@@ -252,6 +252,11 @@ LABELS = {
     "permuted": np.array([1, 2, 0]),
     "reversed": np.array([2, 1, 0]),
     "reversed strings": np.array(["zoo", "yak", "ant"]),
+    "booleans": np.array([False, True]),
+    "two strings": np.array(["no", "yes"]),
+    "two reversed strings": np.array(["yes", "no"]),
+    "signs": np.array([-1, 1]),
+    "two reversed": np.array([5, 2]),
 }
 
 
@@ -259,34 +264,21 @@ LABELS = {
 @pytest.mark.parametrize("name", LABELS)
 def test_labels_keep_their_space(name, cv):
     labels = LABELS[name]
-    order = np.argsort(labels)
-    plain = fit_plainly(cv)
-    named = exact().set_params(cv=cv).fit(X, labels[Y])
+    order, y = np.argsort(labels), labels[np.minimum(Y, len(labels) - 1)]
+    plain = fit_plainly(cv, len(labels))
+    named = exact().set_params(cv=cv).fit(X, y)
+    assert named.classes_.dtype == labels.dtype
     assert named.classes_.tolist() == labels[order].tolist()
     assert named.student_.classes_.tolist() == labels[order].tolist()
     proba, expected = named.predict_proba(X), plain.predict_proba(X)[:, order]
     np.testing.assert_allclose(proba, expected, atol=1e-5)
-    if (order == np.arange(3)).all():
+    if (order == np.arange(len(labels))).all():
         np.testing.assert_array_equal(proba, expected)
     np.testing.assert_array_equal(named.predict(X), labels[plain.predict(X)])
-    assert named.score(X, labels[Y]) == plain.score(X, Y) > 0.5
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [[False, True], ["no", "yes"], ["yes", "no"], [-1, 1], [5, 2]],
-    ids=str,
-)
-def test_two_labels_keep_their_space(labels):
-    labels, half = np.array(labels), (Y > 0).astype(int)
-    plain, named = exact().fit(X, half), exact().fit(X, labels[half])
-    order = np.argsort(labels)
-    assert named.classes_.dtype == labels.dtype
-    assert named.classes_.tolist() == labels[order].tolist()
-    np.testing.assert_allclose(
-        named.predict_proba(X), plain.predict_proba(X)[:, order], atol=1e-5
+    assert (
+        named.score(X, y) == (plain.predict(X) == np.minimum(Y, len(labels) - 1)).mean()
     )
-    np.testing.assert_array_equal(named.predict(X), labels[plain.predict(X)])
+    assert named.score(X, y) > 0.5
 
 
 @pytest.mark.parametrize(
@@ -368,41 +360,3 @@ def test_defaults_on_a_mixed_frame(rows):
     np.testing.assert_array_equal(distilled.student_.predict_proba(odd), surprised)
     labels = distilled.predict(rows)
     np.testing.assert_array_equal(distilled.student_.predict(rows), labels)
-
-
-@pytest.mark.parametrize(
-    "dtype", ["string", "string[pyarrow]", object], ids=["string", "arrow", "object"]
-)
-def test_default_student_on_text_with_pandas_na(dtype):
-    town = pd.Series(RNG.choice(["Bern", "Oslo"], N), dtype=dtype)
-    town[HOLES] = pd.NA
-    rows = pd.DataFrame({"number": X[:, 0], "town": town})
-    distilled = DistilledClassifier(LogisticOnNumbers(), random_state=0, **PLAIN).fit(
-        rows, Y
-    )
-    proba = distilled.predict_proba(rows)
-    np.testing.assert_allclose(proba.sum(axis=1), 1)
-    swapped = rows.assign(town=pd.Series([pd.NA] * N, dtype=dtype))
-    assert not np.array_equal(distilled.predict_proba(swapped), proba)
-
-
-class LogisticOnNumbers(ClassifierMixin, BaseEstimator):
-    """Looks at the numbers only, so that the student alone is put to the test."""
-
-    def fit(self, X, y):
-        self.model_ = LogisticRegression().fit(X[["number"]], y)
-        self.classes_ = self.model_.classes_
-        return self
-
-    def predict_proba(self, X):
-        return self.model_.predict_proba(X[["number"]])
-
-
-def test_a_pipeline_student_learns_from_named_columns():
-    rows = mixed_pandas()[["grade", "flag"]]
-    student = make_pipeline(OneHotEncoder(), LogisticRegression())
-    distilled = DistilledClassifier(student, student, **PLAIN).fit(rows, Y)
-    assert distilled.student_[0].feature_names_in_.tolist() == ["grade", "flag"]
-    np.testing.assert_allclose(
-        distilled.predict_proba(rows), distilled.teacher_.predict_proba(rows), atol=0.05
-    )

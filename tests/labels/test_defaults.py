@@ -326,23 +326,6 @@ def test_a_class_with_a_single_row(n_samples):
     assert distilled.score(rows, y) > 0.9
 
 
-@pytest.mark.parametrize("kind", [sp.csr_matrix, sp.csr_array])
-def test_sparse_rows(kind):
-    rows = kind(np.where(np.abs(X) < 0.3, 0, X))
-    distilled = check_fit(rows, Y, **PLAIN)
-    assert distilled.score(rows, Y) > 0.8
-
-
-def test_early_stopping_sets_in_with_enough_rows():
-    rows, y = make_classification(200, 4, class_sep=2, random_state=1)
-    distilled = check_fit(rows, y, teacher=LogisticRegression(), **PLAIN)
-    net = distilled.student_[-1]
-    assert net.early_stopping
-    assert net.n_iter_ < net.max_iter
-    assert len(net.validation_scores_) == net.n_iter_
-    assert distilled.score(rows, y) > 0.8
-
-
 def test_the_default_student_learns_from_any_teacher():
     teacher = make_pipeline(fit_columns(MIXED), LogisticRegression())
     distilled = check_fit(MIXED, Y, teacher=teacher, **PLAIN)

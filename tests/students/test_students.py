@@ -14,6 +14,7 @@ from _learners import (
     make_soft,
     validation_fraction,
 )
+from _samplers import Spy
 from sklearn.base import clone
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.feature_selection import SelectKBest
@@ -24,33 +25,20 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill._dataset import split_rows
-from skdistill._students._weighted_copies import VANISHING, expand_rows
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_expansion_weights_sum_to_the_row(n_classes, weighted):
-    data = make_soft(n_classes=n_classes, weighted=weighted)
-    data.targets[0] = np.eye(n_classes)[0]
-    X, y, weight, params = expand_rows(data)
-    assert params == {}
-    assert len(X) == len(y) == len(weight) == 120 * n_classes - (n_classes - 1)
-    for row in (0, 7):
-        copies = (data.X[row] == X).all(axis=1)
-        expected = 1.0 if data.weight is None else data.weight[row]
-        assert weight[copies].sum() == pytest.approx(expected)
-        mine = dict(zip(y[copies], weight[copies] / expected, strict=True))
-        for label, target in zip(data.classes, data.targets[row], strict=True):
-            assert mine.get(label, 0.0) == pytest.approx(target)
-
-
-def test_expansion_renormalises_what_it_drops():
-    tiny = VANISHING / 4
-    targets = np.array([[0.7, 0.3 - tiny, tiny]])
-    data = SoftDataset(np.ones((1, 1)), targets, np.arange(3), np.array([0]))
-    _, y, weight, _ = expand_rows(data)
-    np.testing.assert_array_equal(y, [0, 1])
-    assert weight.sum() == 1.0
+def test_copies_of_a_row_share_its_weight_and_none_is_of_no_share():
+    """Shares that rounding loses are as 0, and the others make up for them."""
+    tiny = np.finfo(float).eps / 4
+    targets = np.array([[0.7, 0.3 - tiny, tiny], [0, 1, 0], [0.2, 0.3, 0.5]])
+    data = SoftDataset(
+        np.eye(3), targets, np.arange(3), np.array([0, 1, 2]), np.array([1.0, 2, 4])
+    )
+    X, y, weight = fit_student(Spy(), data).given_
+    np.testing.assert_array_equal(X.argmax(axis=1), [0, 0, 1, 2, 2, 2])
+    np.testing.assert_array_equal(y, [0, 1, 1, 0, 1, 2])
+    np.testing.assert_allclose(weight, [0.7, 0.3, 2, 0.8, 1.2, 2])
+    assert weight[:2].sum() == 1
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -15,15 +15,12 @@ from _learners import (
     make_soft,
     move_sgd,
 )
-from scipy.optimize import check_grad
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.neural_network import MLPClassifier
 
-from skdistill._students._logistic import _logistic_loss
-from skdistill._students._losses import LogitLoss
 from skdistill._students._weighted_copies import keep_best_epoch
 
 # Logistic regression
@@ -77,23 +74,6 @@ def test_logistic_equals_weighted_copies(name, weighted, n_classes):
     np.testing.assert_allclose(
         ours.predict_proba(data.X), copies.predict_proba(data.X), atol=1e-6
     )
-
-
-@pytest.mark.parametrize("n_outputs", [1, 3])
-@pytest.mark.parametrize("n_coefs", [4, 5])
-def test_logistic_gradient_is_that_of_the_loss(n_outputs, n_coefs):
-    data = make_soft(n_classes=max(n_outputs, 2), weighted=True)
-    loss = LogitLoss.of(data, n_outputs)
-    args = (data.X, loss, data.weight / data.weight.sum(), 0.3)
-    point = np.random.RandomState(1).normal(size=n_outputs * n_coefs)
-
-    def loss(flat):
-        return _logistic_loss(flat, *args)[0]
-
-    def gradient(flat):
-        return _logistic_loss(flat, *args)[1]
-
-    assert check_grad(loss, gradient, point) < 1e-6
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
