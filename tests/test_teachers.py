@@ -1,10 +1,6 @@
 """A function as a fixed teacher: batches, containers, services, memory."""
 
-import json
 import pickle
-import threading
-import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pandas as pd
@@ -137,47 +133,3 @@ def test_workers_and_a_memory(tmp_path):
     local = FunctionClassifier(lambda X: FOREST.predict_proba(X), [0, 1, 2])
     with pytest.raises(ValueError, match=r"memory recognises.*set memory=None"):
         distil(local, **given).fit(X, Y)
-
-
-class Handler(BaseHTTPRequestHandler):
-    """A service: rows as JSON in, probabilities as JSON out."""
-
-    def do_POST(self):
-        size = int(self.headers["Content-Length"])
-        rows = np.array(json.loads(self.rfile.read(size)))
-        self.server.sizes.append(len(rows))
-        body = json.dumps(FOREST.predict_proba(rows).tolist()).encode()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def server():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.sizes = []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_remote_service_teaches(server):
-    url = f"http://127.0.0.1:{server.server_port}"
-
-    def ask(rows):
-        body = json.dumps(rows.tolist()).encode()
-        with urllib.request.urlopen(url, data=body, timeout=30) as answer:
-            return np.array(json.load(answer))
-
-    teacher = FunctionClassifier(ask, [0, 1, 2], batch_size=100)
-    remote = distil(teacher, augmenter="munge").fit(X, Y)
-    local = distil(FrozenEstimator(FOREST), augmenter="munge").fit(X, Y)
-    np.testing.assert_array_equal(remote.predict_proba(X), local.predict_proba(X))
-    assert max(server.sizes) == 100
-    assert sum(server.sizes) == len(X) + 300

@@ -68,11 +68,6 @@ def test_refused_class_of_one_row(capsys, data):
     assert "class 'rare' of " in line
 
 
-def test_refused_infinity(capsys, data):
-    make_frame().assign(age=np.inf).to_csv(data, index=False)
-    assert "infinity" in refuse(capsys, data, "--target", "label")
-
-
 def test_refused_folder_for_a_file(capsys, tmp_path):
     assert "can't read" in refuse(capsys, tmp_path, "--target", "label")
 

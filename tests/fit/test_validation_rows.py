@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from _core import PLAIN, Columns, Table, add_numbers, clip, fit_calibration
+from _core import PLAIN, Table, add_numbers, clip, fit_calibration
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier
@@ -21,12 +21,11 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier, FunctionClassifier
-from skdistill.inspection import distillation_report
 
 ROWS, LABELS = make_classification(
     900, 6, n_informative=4, n_classes=3, flip_y=0.1, random_state=0
@@ -275,25 +274,3 @@ def test_the_guides_pipeline_transforms_them():
         assert (asked[:, None] == scaled).all(axis=2).any(axis=0).all()
     found = given["pipeline"][-1].memorization_["accuracy_out_of_fold"]
     assert found == given["fitted"].model_.score(scaler.transform(X_VAL), Y_VAL)
-
-
-def test_the_report_shows_the_memorization_of_a_frozen_teacher():
-    pipeline = make_pipeline(StandardScaler(), RandomForestClassifier(20)).fit(X, Y)
-    distilled = distil(FrozenEstimator(pipeline), **PLAIN)
-    report = distillation_report(
-        distilled, ROWS[800:], LABELS[800:], n_bootstrap=20, random_state=0
-    )
-    assert report.memorization["accuracy_out_of_fold"] == pipeline.score(X_VAL, Y_VAL)
-
-
-def test_columns_of_a_teacher_are_calibrated_whatever_it_is_fitted_on():
-    """A fixed teacher that is sharper than the truth by a known power."""
-    rng = np.random.default_rng(0)
-    proba = rng.dirichlet([2, 2], size=1200)
-    labels = (rng.uniform(size=1200) < proba[:, 1]).astype(int)
-    sharp = proba**2 / (proba**2).sum(axis=1, keepdims=True)
-    rows = add_numbers(sharp)
-    teacher = FrozenEstimator(Columns().fit(rows, labels))
-    distilled = DistilledClassifier(teacher, LogisticRegression(), augmenter=None)
-    distilled.fit(rows[:600], labels[:600], X_val=rows[600:], y_val=labels[600:])
-    assert distilled.calibration_ == pytest.approx(2, rel=0.2)

@@ -10,7 +10,6 @@ from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
-    GroupKFold,
     KFold,
     RepeatedKFold,
     StratifiedKFold,
@@ -219,22 +218,6 @@ def test_seed_reaches_what_was_left_open_only(data):
     again = DistilledClassifier(vote, student, random_state=0, **PLAIN)
     again.fit(add_numbers(X), y)
     assert [m.random_state for m in again.teacher_.estimators_] == seeds
-
-
-def test_groups_keep_together(data):
-    X, y = data
-    groups = np.arange(len(y)) // 10
-    cv = list(GroupKFold(3).split(X, y, groups))
-    est = taught(X, y, teacher=GaussianNB(), cv=cv)
-    expected = cross_val_predict(
-        GaussianNB(),
-        add_numbers(X),
-        y,
-        cv=GroupKFold(3),
-        groups=groups,
-        method="predict_proba",
-    )
-    np.testing.assert_allclose(est.student_.mass_, clip(expected, y), atol=1e-12)
 
 
 def test_a_class_is_no_teacher(data):

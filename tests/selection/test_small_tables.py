@@ -49,18 +49,6 @@ def test_synthetic_rows_are_learned_at_temperature_1(student):
     np.testing.assert_array_equal(again.predict_proba(X), distilled.predict_proba(X))
 
 
-def test_twenty_rows_are_made_for_each():
-    class Counting(GaussianNB):
-        counts = []
-
-        def predict_proba(self, X):
-            Counting.counts.append(len(X))
-            return super().predict_proba(X)
-
-    distil(teacher=Counting(), alpha=1.0, calibrate=False)
-    assert Counting.counts == [200, 4000]
-
-
 @pytest.mark.parametrize("pilot", [0, 0.3])
 def test_without_pilots_the_training_rows_are_learned(pilot):
     augmenter = "auto" if pilot == 0 else None
@@ -133,17 +121,6 @@ def test_a_network_then_learns_the_true_labels_as_it_is():
     np.testing.assert_allclose(
         logits * distilled.student_calibration_, expected, rtol=1e-6
     )
-
-
-def test_rows_that_a_sampler_cannot_use():
-    rows = np.ones((60, 2))
-    with pytest.warns(UserWarning, match='augmenter="auto" makes no synthetic rows'):
-        distilled = distil(rows, Y[:60], STUMP, STUMP)
-    assert distilled.augmenter_ is None
-    learned = [pilot["learns from"] for pilot in distilled.pilots_]
-    assert learned == ["training rows", "true labels"]
-    with pytest.raises(ValueError, match="at least two rows that differ"):
-        distil(rows, Y[:60], STUMP, STUMP, augmenter="munge")
 
 
 def test_iris_is_no_worse_than_hard_labels():

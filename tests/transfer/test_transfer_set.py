@@ -39,38 +39,6 @@ def forget():
     forget_fits()
 
 
-class Sampled(Echo):
-    """A sampler that notes how many rows it was asked for."""
-
-    def sample_with_parents(self, n_samples, random_state=None):
-        self.n_samples_ = n_samples
-        return super().sample_with_parents(n_samples)
-
-
-@pytest.mark.parametrize(
-    ("n_rows", "n_synthetic", "n_made"),
-    [
-        (100, "auto", 2000),
-        (1500, "auto", 10_000),
-        (3000, "auto", 12_000),
-        (126_000, "auto", 500_000),
-        (100, 7, 7),
-    ],
-)
-def test_how_many_rows(n_rows, n_synthetic, n_made):
-    X = np.arange(n_rows, dtype=float)[:, None]
-    distilled = DistilledClassifier(
-        GaussianNB(),
-        DecisionTreeClassifier(max_depth=2),
-        augmenter=Sampled(),
-        n_synthetic=n_synthetic,
-        alpha=1.0,
-        calibrate=False,
-        random_state=0,
-    ).fit(X, np.arange(n_rows) % 2)
-    assert distilled.augmenter_.n_samples_ == n_made
-
-
 @pytest.mark.parametrize(
     ("params", "error", "match"),
     [
