@@ -682,7 +682,7 @@ def test_bad_input_is_noticed_before_the_teacher_is_fitted(
 )
 def test_a_bad_parameter_of_the_student_is_noticed_before(student):
     distilled = DistilledClassifier(Costly(), student)
-    with pytest.raises(ValueError, match="parameter of .* Got -1 instead"):
+    with pytest.raises(ValueError, match=r"parameter of .* Got -1 instead"):
         distilled.fit(X, Y)
 
 

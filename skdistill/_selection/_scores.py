@@ -90,10 +90,10 @@ class Scores(ABC):
     # Teacher and student --------------------------------------------------------------
 
     def read_teacher(
-        self, said: FloatArray, calibration: Calibration | None
+        self, labels: FloatArray, calibration: Calibration | None
     ) -> FloatArray:
         """Return the teacher's labels as the student is to serve them."""
-        return said
+        return labels
 
     def has_advantage(self, teacher: FloatArray, direct: Pilot) -> bool:
         """Whether the teacher is better than a student of the true labels.
@@ -201,9 +201,9 @@ class ClassScores(Scores):
         return super().rate(self._clip(served))
 
     def read_teacher(
-        self, said: FloatArray, calibration: Calibration | None
+        self, labels: FloatArray, calibration: Calibration | None
     ) -> FloatArray:
-        proba = clip_probabilities(said, self._priors)
+        proba = clip_probabilities(labels, self._priors)
         return self._weigh(proba if calibration is None else calibration.apply(proba))
 
     def has_advantage(self, teacher: FloatArray, direct: Pilot) -> bool:

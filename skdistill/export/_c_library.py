@@ -67,8 +67,8 @@ def compile_library(text: str, folder: Any) -> ctypes.CDLL:
             _compile(compiler, _LEAST, folder)
         except (subprocess.CalledProcessError, OSError):
             raise NoCompilerError(f"{compiler[0]} makes none that load") from error
-        said = getattr(error, "stderr", None) or str(error)
-        lines = said.strip().splitlines()[:_MOST_LINES]
+        message = getattr(error, "stderr", None) or str(error)
+        lines = message.strip().splitlines()[:_MOST_LINES]
         raise ValueError(f"{compiler[0]} refuses it: {' '.join(lines)}") from error
 
 

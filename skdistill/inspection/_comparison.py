@@ -33,14 +33,14 @@ def find_student(estimator: Any, *, values: bool) -> Any:
     )
 
 
-def find_teacher(estimator: Any, distilled: Any, said: Any, name: str) -> Any:
+def find_teacher(estimator: Any, distilled: Any, stored: Any, name: str) -> Any:
     """Return the teacher as it would be deployed; None where it is not kept.
 
-    `said` is what the caller gave in its place, by the parameter `name`.
+    `stored` are the answers given in its place, by the parameter `name`.
     """
     if distilled.teacher_ is not None:
         return replace_distilled(estimator, distilled.teacher_)
-    if said is None:
+    if stored is None:
         raise ValueError(
             "A report compares a student with its teacher; this one learned from "
             f"stored answers, so teacher_ is None, and {name} was not given. Pass "

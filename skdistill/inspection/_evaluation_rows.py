@@ -93,12 +93,12 @@ class ValueRows(Rows):
         """Return the figures of one model, on some of the rows."""
         y, served = self.y[members], self.served[name][members]
         weighted = {"sample_weight": self.weight[members]}
-        said = self.served[TEACHER][members]
+        taught = self.served[TEACHER][members]
         return {
             "r2": r2_score(y, served, **weighted) if len(y) > 1 else float("nan"),
             "rmse": root_mean_squared_error(y, served, **weighted),
             "mae": mean_absolute_error(y, served, **weighted),
-            "rmse_to_teacher": root_mean_squared_error(said, served, **weighted),
+            "rmse_to_teacher": root_mean_squared_error(taught, served, **weighted),
         }
 
 
@@ -117,7 +117,7 @@ class QuantileRows(ValueRows):
 
     def measure(self, name: str, members: Any = slice(None)) -> dict[str, float]:
         y, served = self.y[members, None], self.served[name][members]
-        weight, said = self.weight[members], self.served[TEACHER][members]
+        weight, taught = self.weight[members], self.served[TEACHER][members]
 
         def average(values: FloatArray) -> float:
             return float(np.average(values, weights=weight))
@@ -131,7 +131,7 @@ class QuantileRows(ValueRows):
         if len(self.quantiles) > 1:
             figures["inside"] = average(below[:, -1] - below[:, 0])
             figures["width"] = average(served[:, -1] - served[:, 0])
-        squares = ((served - said) ** 2).mean(axis=1)
+        squares = ((served - taught) ** 2).mean(axis=1)
         return figures | {"rmse_to_teacher": average(squares) ** 0.5}
 
 

@@ -186,7 +186,7 @@ def regression_report(
         estimator, distilled, teacher_prediction, "teacher_prediction"
     )
     given = (X, read_values(y), sample_weight, teacher_prediction, groups)
-    X, y, weight, said, groups = check_rows(*given)
+    X, y, weight, stored, groups = check_rows(*given)
     if levels is not None and isinstance(baseline, str):
         raise ValueError(
             "A student of true values has no quantiles; received baseline='fit' with "
@@ -196,8 +196,8 @@ def regression_report(
     base, _ = make_baseline(baseline, estimator, distilled, train, rng)
     models = list_models(teacher, base, estimator)
     served = {
-        name: _read(said, len(y), levels, "teacher_prediction")
-        if name == TEACHER and said is not None
+        name: _read(stored, len(y), levels, "teacher_prediction")
+        if name == TEACHER and stored is not None
         else _read(model.predict(X), len(y), levels, f"The predict of the {name}")
         for name, model in models.items()
     }

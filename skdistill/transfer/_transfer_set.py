@@ -98,7 +98,7 @@ def choose_ratio(in_epochs: bool, n_classes: int) -> int:
     return max(RATIO, min(_MOST_RATIO, _MOST_LABELS // n_classes))
 
 
-def count_rows(n_real: int, n_synthetic: int | str, ratio: int = RATIO) -> int:
+def count_rows(n_real: int, n_synthetic: int | str, ratio: int) -> int:
     """How many synthetic rows are built on so many real ones."""
     if n_synthetic != "auto":
         return int(n_synthetic)

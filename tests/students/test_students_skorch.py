@@ -12,7 +12,7 @@ from _learners import (
     fit_student,
     validation_fraction,
 )
-from _nets import STOCK, Net, Several, fit_seeded, make_data, make_net
+from _nets import STOCK, Net, Several, SizeSetter, fit_seeded, make_data, make_net
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -214,7 +214,9 @@ def test_callbacks_see_labels_and_a_stock_net(tmp_path):
     net = make_net(
         max_epochs=40,
         train_split=ValidSplit(3),
+        module__n_classes=5,
         callbacks=[
+            SizeSetter(),
             watcher,
             EarlyStopping(monitor="valid_loss", patience=2, threshold=0.1),
             LRScheduler("StepLR", step_size=1, gamma=0.5),
