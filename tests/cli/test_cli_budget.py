@@ -258,19 +258,6 @@ def test_says_when_the_refitted_student_outgrew_the_budget(capsys, frame, monkey
     assert f"over the budget: {size:,} bytes instead of {limit:,}" in out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--max-bytes", "0"], "must be a whole number in [1, inf)"),
-        (["--max-latency-us", "-3"], "must be a number in (0, inf)"),
-        (["--max-bytes", "100", "--student", "tree"], "leave out --student"),
-    ],
-)
-def test_refused_options(arguments, said, capsys, frame):
-    assert run(*arguments) == 2
-    assert said in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("make", CANDIDATES.values(), ids=CANDIDATES)
 def test_candidates_can_be_distilled_and_scale_alone(make, frame):
     X, y = frame.drop(columns="label").to_numpy(), frame["label"].to_numpy()

@@ -46,6 +46,8 @@ def test_error_in_a_process():
             "not both",
         ),
         (["d.csv", "--target", "y", "--target", "z"], "--target is given twice: y"),
+        (["--max-bytes", "0"], "must be a whole number in [1, inf)"),
+        (["--max-bytes", "100", "--student", "tree"], "leave out --student"),
         (["--out", "nowhere/student.joblib"], "no folder nowhere"),
         (["--out", "."], "not a file"),
         (["--json", "student.joblib"], "used twice"),
