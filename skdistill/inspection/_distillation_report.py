@@ -252,9 +252,9 @@ def distillation_report(
     A baseline that is a network of scikit-learn (adam or sgd, at least 200 rows and 10
     of each class) trains as the distilled student did, at a falling learning rate, and
     at most for as many updates. How many is chosen on a fifth of the training rows: the
-    number doubles from ten epochs on until their log loss falls by less than 2%, and
-    the baseline is fitted on all rows by the best. Other baselines train as they are
-    set.
+    number doubles from ten epochs on until two in a row lower the log loss by less than
+    2%, and the baseline is fitted on all rows by the best. Other baselines train as
+    they are set.
 
     References
     ----------
