@@ -210,7 +210,7 @@ def test_fit_fits_the_same_student_on_the_true_labels(given):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("noise", [0.5, 0.0])
+@pytest.mark.parametrize("noise", [0.5, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_a_network_trains_as_long_as_validation_rows_ask_for(noise):
     """Long training memorises noise; early stopping ends while clean labels help.
 

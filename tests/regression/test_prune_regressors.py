@@ -119,7 +119,13 @@ def test_the_first_trees_are_kept(model):
     np.testing.assert_allclose(pruned.predict(X), expected.predict(X))
 
 
-@pytest.mark.parametrize("ending", ["linear", "relu", "no intercept"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "linear",
+        *(pytest.param(e, marks=pytest.mark.slow) for e in ("relu", "no intercept")),
+    ],
+)
 def test_nets_lose_units(ending):
     torch = pytest.importorskip("torch")
     skorch = pytest.importorskip("skorch")
