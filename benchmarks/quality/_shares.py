@@ -11,6 +11,8 @@ from ._models import STUDENTS, TEACHERS
 
 #: Figures in which an advantage is shared, and the sign that makes more of it better.
 SIGNS = {"log_loss": -1, "accuracy": 1}
+#: An advantage that is no larger is too small to be shared.
+LEAST = {"log_loss": 0.002, "accuracy": 0.003}
 #: Metric and reference of each share.
 SHARES = {
     "log loss": ("log_loss", "uncalibrated"),
@@ -73,7 +75,7 @@ def measure_leads(records: list[dict], share: str, model: str) -> dict:
     return {
         "advantage": advantage,
         "gain": gain,
-        "has_advantage": advantage > noise,
+        "has_advantage": advantage > max(noise, LEAST[metric]),
         "result": name_result(gain, error),
     }
 

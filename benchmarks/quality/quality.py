@@ -20,9 +20,9 @@ split, teacher and student.
 - "calibrated" is the teacher with the scalar of the fitted object (`calibration_`,
   from out-of-fold rows) on its clipped probabilities: p^(1/t), normalised.
 - The share of the advantage is a ratio of sums over the data sets where the teacher
-  beats "hard" by more than a standard error over the seeds, with a bootstrap
-  interval over those sets. Wins and losses are by more than a standard error of
-  the paired difference, over all sets.
+  beats "hard" by more than a standard error over the seeds, and by more than .002 in
+  log loss or .003 in accuracy, with a bootstrap interval over those sets. Wins and
+  losses are by more than a standard error of the paired difference, over all sets.
 - Times are CPU seconds of one thread. A student's fit is timed on an empty cache
   (whose writing counts) if it is the first of its group; for the others the time
   spent on teachers is reported apart. The time ratio, of the first only, is the whole
