@@ -52,6 +52,18 @@ def last_step(estimator: Any) -> Any:
     return estimator
 
 
+def has_probabilities(classifier: Any) -> bool:
+    """Whether `predict_proba` is there, or will be once the classifier is fitted."""
+    last = last_step(classifier)
+    if isinstance(last, BaseSearchCV) and not hasattr(last, "best_estimator_"):
+        return has_probabilities(last.estimator)
+    if isinstance(last, StackingClassifier) and not hasattr(last, "final_estimator_"):
+        # Without a final estimator, which is then a LogisticRegression, it has none
+        # until it is fitted.
+        return last.final_estimator is None or has_probabilities(last.final_estimator)
+    return hasattr(classifier, "predict_proba")
+
+
 def list_steps(estimator: Any) -> list[Any]:
     """Return the steps of nested Pipelines, flat; any other estimator alone."""
     if not isinstance(estimator, Pipeline):

@@ -244,6 +244,8 @@ def label_dtype(n_classes: int) -> type[np.floating]:
 
 def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
     """Yield the rows of a table in blocks, so that its copies stay small."""
+    if not n_rows:
+        return iter(())
     return gen_batches(n_rows, max(1, _CELLS // max(1, n_columns)))
 
 

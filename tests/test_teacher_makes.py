@@ -85,6 +85,13 @@ def make_stacking():
     return StackingClassifier(members, LogisticRegression(), cv=3), X, names[Y], TREE
 
 
+def make_default_stacking():
+    """It has `predict_proba` only once it is fitted, and a search around it too."""
+    members = [("bayes", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=4))]
+    search = GridSearchCV(StackingClassifier(members, cv=3), {"passthrough": [False]})
+    return search, X, Y, TREE
+
+
 def make_search():
     logistic = make_pipeline(StandardScaler(), LogisticRegression())
     grid = {"logisticregression__C": [0.1, 1.0]}
@@ -102,6 +109,7 @@ MAKES = {
     "a predictor behind a function": make_predictor,
     "text": make_text,
     "stacking": make_stacking,
+    "stacking by default": make_default_stacking,
     "a search": make_search,
     "threads": make_threads,
 }

@@ -15,7 +15,13 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from .._frames import take_chunk
-from .._nested import can_refit, last_step, takes_outputs, takes_sample_weight
+from .._nested import (
+    can_refit,
+    has_probabilities,
+    last_step,
+    takes_outputs,
+    takes_sample_weight,
+)
 from .._progress import propagate
 from .._sklearn import _num_samples
 from .._tasks import Shared, Tasks, share_cores
@@ -49,7 +55,7 @@ def check_teacher(teacher: Any, task: Task) -> None:
             "The teacher must give probabilities, received a VotingClassifier with "
             'voting="hard". Set voting="soft".'
         )
-    elif not hasattr(teacher, "fit") or not hasattr(teacher, "predict_proba"):
+    elif not hasattr(teacher, "fit") or not has_probabilities(teacher):
         raise TypeError(
             "The teacher must be a classifier with predict_proba, received "
             f"{type(last).__name__}. Wrap it in CalibratedClassifierCV, or switch "

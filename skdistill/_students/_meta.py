@@ -70,12 +70,6 @@ class MetaLearner(SoftLearner):
     def accepts(self, student: Any) -> bool:
         return type(student) in _FITS or _is_search(student)
 
-    def has_probabilities(self, student: Any) -> bool:
-        if type(student) is StackingClassifier:
-            # Without a final estimator it has none until it is fitted.
-            student = _final_of(student)
-        return hasattr(student, "predict_proba")
-
     def check(self, student: Any, n_classes: int, n_samples: int) -> None:
         """Raise where the student's own settings don't go with soft targets."""
         if isinstance(student, StackingClassifier) and student.cv == "prefit":

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, NoReturn
 
+from .._nested import has_probabilities
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
@@ -66,16 +67,12 @@ class SoftLearner(ABC):
                 "The student must be an estimator, received the class "
                 f"{student.__name__}. Pass an instance: {student.__name__}()."
             )
-        if not self.has_probabilities(student):
+        if not has_probabilities(student):
             raise TypeError(
                 f"The student must have predict_proba, which {type(student).__name__} "
                 "has not as it is configured. Use a classifier with probabilities, "
                 "such as MLPClassifier."
             )
-
-    def has_probabilities(self, student: Any) -> bool:
-        """Whether the fitted student has `predict_proba`."""
-        return hasattr(student, "predict_proba")
 
     def check(  # noqa: B027
         self, student: Any, n_classes: int, n_samples: int

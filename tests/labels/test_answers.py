@@ -136,6 +136,32 @@ def test_named_columns_are_put_in_order(order, names):
     np.testing.assert_array_equal(*served)
 
 
+@pytest.mark.filterwarnings("ignore:The teacher:UserWarning")
+@pytest.mark.parametrize("stored", [True, False])
+def test_answers_that_are_read_only_are_read(stored):
+    """As those of a data frame, or of an array in a file."""
+    X, y = make_classification(600, 5, random_state=0)
+
+    def freeze(proba):
+        proba.flags.writeable = False
+        return proba
+
+    def fit(change):
+        teacher = Teacher(change).fit(X[:300], y[:300])
+        student = DecisionTreeClassifier(max_depth=3, random_state=0)
+        if not stored:
+            est = DistilledClassifier(FrozenEstimator(teacher), student, random_state=0)
+            return est.fit(X, y).predict_proba(X)
+        est = DistilledClassifier(None, student, random_state=0)
+        proba = teacher.predict_proba(X)
+        kept = proba.copy()
+        served = est.fit(X, y, teacher_proba=proba).predict_proba(X)
+        np.testing.assert_array_equal(proba, kept)
+        return served
+
+    np.testing.assert_array_equal(fit(freeze), fit(np.asarray))
+
+
 @pytest.mark.parametrize("decimals", [2, 3, 4])
 def test_rounded_probabilities_are_taken(decimals):
     proba = GaussianNB().fit(X, Y).predict_proba(X).round(decimals)

@@ -34,6 +34,19 @@ def test_a_student_of_balanced_classes_learns_from_a_better_teacher(seed):
     assert est.distilled_
 
 
+def test_class_weights_count_where_no_training_row_is_learned():
+    """The far transfer set goes without the training rows."""
+    X, y = make_classification(600, 5, weights=[0.7], random_state=0)
+    student = DecisionTreeClassifier(max_depth=3, class_weight="balanced")
+    est = DistilledClassifier(GaussianNB(), student, n_synthetic=300, random_state=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The teacher")
+        est.fit(X, y)
+    # Both classes weigh the same.
+    found = {pilot["learns from"]: pilot["log_loss"] for pilot in est.pilots_}
+    assert 0 < found["far transfer set"] < np.log(2)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     "wrap",
