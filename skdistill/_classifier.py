@@ -149,7 +149,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     labels are certain, and worst where they are noisy. The candidates with synthetic
     rows further away (MUNGE among ten neighbours at p=.5; SPUNGE at p=.5) therefore use
     out-of-fold labels of real rows alone. A student whose pilots are as long as its fit
-    takes the true labels unless another candidate is better by two standard errors; an
+    takes the true labels unless another candidate is better by a standard error; an
     LGBMClassifier, whose trees are much the same with and without a transfer set, the
     better of the two. A network learns the two best transfer sets in longer pilots; it
     takes the furthest within a standard error, or true labels that are better by one;

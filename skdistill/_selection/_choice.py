@@ -172,8 +172,7 @@ def choose_pilot(
 ) -> Pilot:
     """Return the pilot that the held-out rows prefer, in their loss.
 
-    One candidate stays unless another is better by two standard errors: of several
-    that are no better, the best seems so by one.
+    One candidate stays unless another is better by a standard error.
 
     - A network keeps a transfer set: of those within a standard error of the best, the
       furthest from the training rows, which repeats least of what the teacher has
@@ -181,12 +180,14 @@ def choose_pilot(
       lead of the true labels where the teacher's over them is not certain. They stay
       where it has none: a student that gains with more rows and time passes it.
     - A student of which only the leaves are refitted, so that the trees are nearly the
-      same, keeps the better of transfer set and true labels.
+      same, keeps the better of transfer set and true labels. Another candidate must be
+      better by two standard errors.
     - Other students, whose pilots are as long as their fit, keep the true labels, with
-      which distillation does no harm.
+      which distillation does no harm. Two standard errors would be too much: of trees
+      a few rows of probability 0 make both the lead and its error.
 
-    On a small table the best is taken: two standard errors of few rows are more than
-    either may lose.
+    On a small table the best is taken: the error of few rows is more than either may
+    lose.
 
     Parameters
     ----------
@@ -215,20 +216,20 @@ def choose_pilot(
     best, direct = _find_best(pilots, weight), _find_direct(pilots)
     if small:
         return best
-    augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
+    augmented, certain = [p for p in pilots if p.candidate.augmented], 1
     if learns_in_epochs(student):
         finalists = [pilot for pilot in augmented if pilot.finalist]
         stays = find_furthest(finalists or augmented or pilots[:1])
         if decides and finalists and direct is not None:
             lead, error = paired_difference(direct.losses, stays.losses, weight)
             stays = stays if lead > -advantage * error else direct
+        certain = 1 if stays.finalist else CERTAIN
     elif refits_leaves(student):
         rivals = augmented + ([] if direct is None else [direct])
-        stays = _find_best(rivals or pilots, weight)
+        stays, certain = _find_best(rivals or pilots, weight), CERTAIN
     else:
         stays = direct or best
     lead, error = paired_difference(stays.losses, best.losses, weight)
-    certain = 1 if stays.finalist else CERTAIN
     return best if decides and lead > certain * error else stays
 
 
@@ -269,6 +270,8 @@ def _describe_harm(
         fix = "Consider a better teacher, or the student alone."
     elif chosen.candidate.alpha == 0:
         finding = "The teacher's labels do not help this student"
+        if _find_best(pilots, scores.weight) is not direct:
+            finding += " beyond chance"
         fix = "Consider a larger student."
     else:
         return None
