@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import RFECV, SelectKBest
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import (
+    LinearRegression,
     LogisticRegression,
     SGDClassifier,
 )
@@ -157,6 +158,14 @@ CASES = [
         "received LinearSVC",
         "Wrap it in CalibratedClassifierCV",
         teacher=LinearSVC(),
+    ),
+    row(
+        "teacher of values",
+        TypeError,
+        "The teacher must be a classifier with predict_proba",
+        "received LinearRegression",
+        "Pass a classifier, or use DistilledRegressor for values",
+        teacher=LinearRegression(),
     ),
     row(
         "teacher is a string",

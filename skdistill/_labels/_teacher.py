@@ -56,10 +56,12 @@ def check_teacher(teacher: Any, task: Task) -> None:
             'voting="hard". Set voting="soft".'
         )
     elif not hasattr(teacher, "fit") or not has_probabilities(teacher):
+        fix = "Wrap it in CalibratedClassifierCV, or switch its probabilities on."
+        if hasattr(last, "__sklearn_tags__") and is_regressor(last):
+            fix = "Pass a classifier, or use DistilledRegressor for values."
         raise TypeError(
             "The teacher must be a classifier with predict_proba, received "
-            f"{type(last).__name__}. Wrap it in CalibratedClassifierCV, or switch "
-            "its probabilities on."
+            f"{type(last).__name__}. {fix}"
         )
     if frozen:
         check_is_fitted(teacher)

@@ -267,7 +267,7 @@ def _describe_harm(
         finding = "The teacher is no better than the student trained directly"
         if advantage == 0:
             finding += " beyond chance (its lead is within a standard error)"
-        fix = "Consider a better teacher, or the student alone."
+        fix = f"Consider a better teacher, or {scores.alone}."
     elif chosen.candidate.alpha == 0:
         finding = "The teacher's labels do not help this student"
         if _find_best(pilots, scores.weight) is not direct:

@@ -54,11 +54,14 @@ class Scores(ABC):
         What the loss is called.
     worse_fix : str
         What a fit may need that is far worse than its pilot.
+    alone : str
+        How to train the student directly, as its pilot is.
     """
 
     complete = True
     loss_name: str
     worse_fix: str
+    alone: str = "the student alone"
     _least_worse: float
 
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
@@ -137,6 +140,10 @@ class ValueScores(Scores):
 
     loss_name = "squared error"
     worse_fix = "Lower its learning rate or number of rounds."
+    alone = (
+        "the student alone (a network in a TransformedTargetRegressor with a "
+        "StandardScaler, as it is trained here)"
+    )
 
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
         super().__init__(data, rows, student)

@@ -229,6 +229,23 @@ def test_outputs_count_in_units_of_their_variance():
     np.testing.assert_allclose(*found, rtol=1e-6)
 
 
+def test_the_advice_names_how_the_student_was_trained_directly():
+    """A network alone does not learn values with an offset."""
+    rows, y = make_values(700)
+    y = y + 1e6
+    network = MLPRegressor(hidden_layer_sizes=(8,), max_iter=200, random_state=0)
+    with pytest.warns(UserWarning, match="The teacher is no better") as caught:
+        DistilledRegressor(
+            KNeighborsRegressor(100), network, n_synthetic=100, random_state=0
+        ).fit(rows[:600], y[:600])
+    said = " ".join(str(w.message) for w in caught)
+    assert "a network in a TransformedTargetRegressor with a StandardScaler" in said
+    alone = clone(network).fit(rows[:600], y[:600])
+    advised = TransformedTargetRegressor(network, transformer=StandardScaler())
+    advised.fit(rows[:600], y[:600])
+    assert alone.score(rows[600:], y[600:]) < 0 < advised.score(rows[600:], y[600:])
+
+
 # Teachers, students and tables -------------------------------------------------------
 
 
