@@ -136,13 +136,13 @@ def test_verbose_prints_a_line_a_step(capsys, teacher, given, steps):
 def test_verbose_tells_of_a_teacher_that_is_dropped(capsys):
     X, y = make_classification(600, 5, random_state=0)
     stump = FrozenEstimator(DecisionTreeClassifier(max_depth=1).fit(X, 1 - y))
-    student = DecisionTreeClassifier(max_depth=5, random_state=0)
+    student = DecisionTreeClassifier(max_depth=1, random_state=0)
     est = DistilledClassifier(stump, student, verbose=True, random_state=0)
-    with pytest.warns(UserWarning, match="labels do not help") as caught:
+    with pytest.warns(UserWarning, match="The teacher is no better") as caught:
         est.fit(X, 1 - y)
     assert not est.distilled_
-    said = next(str(w.message) for w in caught if "do not help" in str(w.message))
-    assert said.endswith(" Consider a larger student.")
+    said = next(str(w.message) for w in caught if "no better" in str(w.message))
+    assert said.endswith(" Consider a better teacher, or the student alone.")
     assert f"[DistilledClassifier] {said}" in capsys.readouterr().out.splitlines()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
