@@ -15,6 +15,9 @@ MARKS = {
     "calibrated": ("s", "0.75", "teacher, calibrated"),
 }
 
+#: Where hard labels leave next to no loss, ratios beyond it would flatten all others.
+MOST = 2.0
+
 
 def draw_plot(records: list[dict], path: Path) -> None:
     if not records or find_spec("matplotlib") is None:
@@ -36,7 +39,7 @@ def draw_plot(records: list[dict], path: Path) -> None:
         ax.set_title(f"{teacher} → {student}", fontsize=9)
         ax.tick_params(labelleft=number % columns == 0)
         if number + columns >= len(groups):
-            ax.set_xlabel("log loss / hard labels'", fontsize=8)
+            ax.set_xlabel("log loss / hard labels' (edge: 2 or more)", fontsize=8)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
     figure.set_layout_engine("constrained")
@@ -53,13 +56,15 @@ def draw_panel(ax, by_data: ByData, names: list[str]) -> None:
     # The student on top, where marks fall together.
     for model, (marker, fill, label) in reversed(MARKS.items()):
         ratios = [
-            read_values(records, model, "log_loss").mean() / hard[data]
+            min(read_values(records, model, "log_loss").mean() / hard[data], MOST)
             for data, records in by_data.items()
         ]
         style = {"markerfacecolor": fill, "markeredgecolor": "black", "markersize": 6}
+        style["clip_on"] = False  # at the edge a mark is whole
         rows = [heights[data] for data in by_data]
         ax.plot(ratios, rows, marker, label=label, **style)
     ax.set_yticks(list(heights.values()), list(heights))
+    ax.set_xlim(0, MOST)
     ax.set_ylim(-0.6, len(names) - 0.4)
     ax.tick_params(labelsize=8)
     for side in ("top", "right"):
