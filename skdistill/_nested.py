@@ -56,7 +56,7 @@ def has_probabilities(classifier: Any) -> bool:
     """Whether `predict_proba` is there, or will be once the classifier is fitted."""
     last = last_step(classifier)
     if isinstance(last, BaseSearchCV) and not hasattr(last, "best_estimator_"):
-        return has_probabilities(last.estimator)
+        return bool(last.refit) and has_probabilities(last.estimator)
     if isinstance(last, StackingClassifier) and not hasattr(last, "final_estimator_"):
         # Without a final estimator, which is then a LogisticRegression, it has none
         # until it is fitted.

@@ -18,7 +18,7 @@ from sklearn.linear_model import (
     LogisticRegression,
     SGDClassifier,
 )
-from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -158,6 +158,14 @@ CASES = [
         "received LinearSVC",
         "Wrap it in CalibratedClassifierCV",
         teacher=LinearSVC(),
+    ),
+    row(
+        "teacher is a search that fits nothing in the end",
+        TypeError,
+        "The teacher must be a classifier with predict_proba",
+        "received GridSearchCV",
+        "Wrap it in CalibratedClassifierCV",
+        teacher=GridSearchCV(LogisticRegression(), {}, refit=False),
     ),
     row(
         "teacher of values",
