@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def find_compiler() -> list[str] | None:
     return None if found is None else [found, *named[1:]]
 
 
-def compile_library(text: str, folder: Any) -> ctypes.CDLL:
+def compile_library(text: str, folder: Any, flags: Sequence[str] = ()) -> ctypes.CDLL:
     """Compile a source as C99 in a folder, and load it.
 
     Raises
@@ -60,11 +60,11 @@ def compile_library(text: str, folder: Any) -> ctypes.CDLL:
     if compiler is None:
         raise NoCompilerError("CC, cc, gcc and clang name none")
     try:
-        return _compile(compiler, text, folder)
+        return _compile(compiler, text, folder, flags)
     except (subprocess.CalledProcessError, OSError) as error:
         # A compiler without headers, or for another machine, fails on any source.
         try:
-            _compile(compiler, _LEAST, folder)
+            _compile(compiler, _LEAST, folder, ())
         except (subprocess.CalledProcessError, OSError):
             raise NoCompilerError(f"{compiler[0]} makes none that load") from error
         message = getattr(error, "stderr", None) or str(error)
@@ -72,14 +72,16 @@ def compile_library(text: str, folder: Any) -> ctypes.CDLL:
         raise ValueError(f"{compiler[0]} refuses it: {' '.join(lines)}") from error
 
 
-def _compile(compiler: list[str], text: str, folder: Any) -> ctypes.CDLL:
+def _compile(
+    compiler: list[str], text: str, folder: Any, flags: Sequence[str]
+) -> ctypes.CDLL:
     n_files = len(os.listdir(folder))
     # Another name for each, for a name that is loaded is not loaded again.
     source = Path(folder, f"model_{n_files}.c")
     library = source.with_suffix(".so")
     source.write_text(text, encoding="ascii")
     made = ["-fPIC", "-shared", str(source), "-o", str(library), "-lm"]
-    command = [*compiler, "-std=c99", *made]
+    command = [*compiler, "-std=c99", *flags, *made]
     subprocess.run(command, capture_output=True, text=True, check=True)
     return ctypes.CDLL(str(library))
 
