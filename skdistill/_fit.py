@@ -285,8 +285,8 @@ def _label_rows(
     wanted = ~is_asked(labels[oof.rows])
     if splits.out_of_fold or not candidate.in_sample:
         wanted[:] = True
-    if parts.stored is not None or not labels.flags.writeable:
-        # Stored labels are the user's, and an answer may be a view of a data frame.
+    if labels is parts.stored or not labels.flags.writeable:
+        # Stored labels are the user's, and a memory may map its files for reading.
         labels = labels.copy()
     labels[oof.rows[wanted]] = oof.labels[wanted]
     return labels

@@ -20,5 +20,7 @@ __all__ = ["BaseSearchCV", "_num_samples", "_safe_indexing", "validate_parameter
 
 def validate_parameters(estimator: Any) -> None:
     """Raise InvalidParameterError, as `fit` of an estimator of scikit-learn would."""
-    if hasattr(estimator, "_parameter_constraints"):
-        getattr(estimator, "_validate_params", lambda: None)()
+    if hasattr(estimator, "_parameter_constraints") and hasattr(
+        estimator, "_validate_params"
+    ):
+        estimator._validate_params()

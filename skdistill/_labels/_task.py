@@ -294,7 +294,6 @@ class Regression(Task):
     method = "predict"
     stored_name = "teacher_prediction"
     dtype = np.float64
-
     few_choose_length = True
 
     def __init__(self, y: AnyArray, weight: FloatArray | None) -> None:

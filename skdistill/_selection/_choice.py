@@ -216,7 +216,7 @@ def choose_pilot(
     best, direct = _find_best(pilots, weight), _find_direct(pilots)
     if small:
         return best
-    augmented, certain = [p for p in pilots if p.candidate.augmented], 1
+    augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
     if learns_in_epochs(student):
         finalists = [pilot for pilot in augmented if pilot.finalist]
         stays = find_furthest(finalists or augmented or pilots[:1])
@@ -228,7 +228,7 @@ def choose_pilot(
         rivals = augmented + ([] if direct is None else [direct])
         stays, certain = _find_best(rivals or pilots, weight), CERTAIN
     else:
-        stays = direct or best
+        stays, certain = direct or best, 1
     lead, error = paired_difference(stays.losses, best.losses, weight)
     return best if decides and lead > certain * error else stays
 

@@ -157,7 +157,8 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         pilots = judges
     elif (tries or shifts) and estimator.pilot > 0 and shows:
         pilots = judges[:1]
-    lasts = compares and bool(pilots) and data.task.few_choose_length
+    small = compares and bool(pilots)
+    lengths = tries or (small and data.task.few_choose_length)
     if data.validation is None:
         shows = shows and parts.refits
         _warn_of_known_rows(parts, pilots)
@@ -167,9 +168,9 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         cv is not None,
         pilots,
         judges[0] if shows or data.validation is not None else None,
-        _draw_validation(estimator, parts, data, tries or lasts),
+        _draw_validation(estimator, parts, data, lengths),
         calibrate,
-        compares and bool(pilots),
+        small,
         shifts and bool(pilots),
         enough and own_vote and bool(folds or data.validation),
     )
@@ -275,16 +276,16 @@ def _decides(split: Split, data: Dataset) -> bool:
 
 
 def _draw_validation(
-    estimator: Any, parts: Parts, data: Dataset, tries: bool
+    estimator: Any, parts: Parts, data: Dataset, lengths: bool
 ) -> Split | None:
     """Hold rows out for a student that stops early, or is tuned; validation rows serve.
 
-    And for a network that may turn out to learn the true labels, for as many epochs as
-    they ask.
+    And with `lengths` for a network that may turn out to learn the true labels, for as
+    many epochs as they ask.
     """
     fraction = validation_fraction(parts.student, data.n_samples)
     if fraction is None:
-        chooses = tries or estimator.max_labels is not None
+        chooses = lengths or estimator.max_labels is not None
         chooses = chooses and can_choose_length(parts.student, data.codes)
         if not (estimator.fine_tune or chooses):
             return None

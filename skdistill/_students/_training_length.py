@@ -115,8 +115,8 @@ def _choose_epochs(
             chosen, lowest, n_failed = n_epochs, loss, 0
         else:
             n_failed += 1
-        if n_failed == _PATIENCE:
-            break
+            if n_failed == _PATIENCE:
+                break
     return chosen
 
 
