@@ -63,6 +63,7 @@ def make_net(n_classes):
     import torch
     from skorch import NeuralNetClassifier
 
+    torch.manual_seed(0)
     layers = [torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, n_classes)]
     return NeuralNetClassifier(
         torch.nn.Sequential(*layers),

@@ -300,6 +300,7 @@ def test_skops_loads_the_default_student_of_a_mixed_table():
 def test_a_net_keeps_its_softmax_and_drops_its_optimizer(criterion):
     torch = pytest.importorskip("torch")
     skorch = pytest.importorskip("skorch")
+    torch.manual_seed(0)
     layers = [torch.nn.Linear(4, 3)]
     if criterion == "NLLLoss":
         layers.append(torch.nn.Softmax(dim=1))
