@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from .._paired import paired_difference
 from .._soft_data import label_dtype
 from .._typing import FloatArray, IndexArray
 from ._values import read_numbers
@@ -23,9 +24,9 @@ _SUM_ERROR, _ROUNDING, _MOST_ROUNDING = 1e-3, 0.005, 0.1
 #: What arithmetic leaves of a probability of 0.
 _NEGATIVE = -1e-9
 
-#: Another order of columns that fits the labels better by this share of the
-#: probability and so many standard errors is no accident: a teacher of noise stays.
-_GAIN, _ERRORS = 0.25, 2.0
+#: So many standard errors must lie between the labels, their classes' shares, and the
+#: labels in another order, and no row counts for more than this probability says.
+_CERTAIN, _LEAST_PROBABILITY = 3, 1e-3
 
 
 def check_probabilities(
@@ -126,14 +127,29 @@ def check_stored(proba: Any, codes: IndexArray, classes: NDArray[Any]) -> FloatA
 def check_column_order(
     P: FloatArray, codes: IndexArray, classes: NDArray[Any], owner: str
 ) -> None:
-    """Raise where another order of columns fits the labels far better."""
+    """Raise where another order of columns fits the labels far better.
+
+    As given, the moved columns tell less than the shares of their classes, and in the
+    other order they tell more. A teacher of noise does neither, and stays.
+    """
     mass = np.zeros((P.shape[1], P.shape[1]))
     np.add.at(mass, codes, P)
     rows, best = linear_sum_assignment(mass, maximize=True)
     moved = rows[best != rows]
-    n_moved = int(np.isin(codes, moved).sum())
-    gain = mass[moved, best[moved]].sum() - mass[moved, moved].sum()
-    if gain > _GAIN * n_moved + _ERRORS * np.sqrt(n_moved):
+    some = np.isin(codes, moved)
+    if not some.any():
+        return
+    kept = np.maximum(P[np.ix_(some, moved)], _LEAST_PROBABILITY)
+    kept /= kept.sum(axis=1, keepdims=True)
+    own, at = np.searchsorted(moved, codes[some]), np.arange(len(kept))
+    given = -np.log(kept[at, own])
+    other = -np.log(kept[at, np.searchsorted(moved, best[moved])[own]])
+    shares = -np.log((np.bincount(own, minlength=len(moved)) / len(own))[own])
+    leads = (
+        paired_difference(given, shares, None),
+        paired_difference(shares, other, None),
+    )
+    if all(lead > _CERTAIN * error for lead, error in leads):
         raise ValueError(
             f"{owner} must have its columns in the order of the classes "
             f"{classes.tolist()}; judged by y they look ordered as "

@@ -22,6 +22,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdistill import DistilledClassifier
+from skdistill._labels._probabilities import check_column_order
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +135,23 @@ def test_stored_columns_in_another_order_are_noticed(data):
     # A teacher that is merely bad is no other order.
     flat = np.full((150, 3), 1 / 3)
     np.testing.assert_allclose(learn(flat), clip(flat, y), atol=1e-12)
-    with pytest.raises(ValueError, match=r"look ordered as \[2, 0, 1\]"):
-        learn(good[:, [2, 0, 1]])
+    rng = np.random.RandomState(0)
+    learn(rng.dirichlet(np.ones(3), 150))
+    # A soft teacher, right in three rows of five.
+    known = np.where(rng.rand(150) < 0.6, y, rng.randint(3, size=150))
+    soft = 0.2 * np.eye(3)[known] + 0.8 / 3
+    learn(soft)
+    for stored in (good, soft):
+        with pytest.raises(ValueError, match=r"look ordered as \[2, 0, 1\]"):
+            learn(stored[:, [2, 0, 1]])
+
+
+def test_two_rare_columns_in_each_others_place_are_noticed():
+    y = np.repeat([0, 1, 2], [900, 80, 20])
+    stored = 0.7 * np.eye(3)[y] + 0.3 * np.array([0.9, 0.08, 0.02])
+    check_column_order(stored, y, np.arange(3), "it")
+    with pytest.raises(ValueError, match=r"look ordered as \[0, 2, 1\]"):
+        check_column_order(stored[:, [0, 2, 1]], y, np.arange(3), "it")
 
 
 def test_weights_reach_teacher_and_student(data):
