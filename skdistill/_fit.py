@@ -52,7 +52,7 @@ _PARTS_EACH = 4
 
 def asks_early(parts: Parts, data: Dataset, splits: Splits) -> bool:
     """Whether the teacher that is kept labels rows before anything is chosen."""
-    return data.validation is not None or (splits.chooses and not parts.refits)
+    return data.validation is not None or (bool(splits.pilots) and not parts.refits)
 
 
 def list_steps(parts: Parts, data: Dataset, splits: Splits) -> tuple[str, ...]:

@@ -49,6 +49,8 @@ class Candidate:
     n_updates : int or None
         The most updates of a network for which validation rows choose the epochs. None:
         they do not.
+    rival : bool
+        Whether it may be chosen; else its pilot only judges the teacher.
     rows : TransferSet, TransferStream or None
         Rows beyond the training rows that the student learns.
     pilot_rows : tuple of TransferSet
@@ -62,6 +64,7 @@ class Candidate:
     in_sample: bool = True
     stops_early: bool = False
     n_updates: int | None = None
+    rival: bool = True
     rows: TransferSet | TransferStream | None = None
     pilot_rows: tuple[TransferSet, ...] = ()
 
@@ -117,8 +120,8 @@ def list_candidates(
         Candidate(name, sampler, alpha, synthetic, own, stops, limit if own else None)
         for name, sampler, own in _list_samplers(estimator, parts, splits)
     ]
-    blends = splits.chooses and estimator.alpha == "auto" and data.task.learns_labels
-    blends = blends and blends_labels(student)
+    judged = data.task.learns_labels and blends_labels(student)
+    blends = judged and splits.chooses and estimator.alpha == "auto"
     # Of the short pilots of a network each costs the others part of their length, and
     # of many candidates on few rows one seems best by chance.
     network = learns_in_epochs(student)
@@ -127,8 +130,8 @@ def list_candidates(
         candidates.append(Candidate("training rows", None, alpha, plain, True, stops))
     if blends and not few:
         candidates.append(Candidate("half true labels", None, 0.5, mixed, True, stops))
-    if blends:
-        true = Candidate("true labels", None, 0.0, 1.0, True, stops, n_updates)
+    if blends or splits.rates or (judged and splits.chooses and alpha > 0):
+        true = Candidate("true labels", None, 0.0, 1.0, True, stops, n_updates, blends)
         candidates.append(true)
     return candidates
 

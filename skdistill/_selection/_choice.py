@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any
 
@@ -111,9 +111,11 @@ def choose(
         candidates = drop_needless(candidates, data, memorization)
         known = []
         network = learns_in_epochs(parts.student) and candidates[0].augmented
-        if splits.small and network:
+        said_alone = splits.rates and not splits.shifts
+        if (splits.small and network) or said_alone:
             # Its pilot would cost as much as the fit, in each fold. A network comes as
-            # near to the teacher as few rows can tell.
+            # near to the teacher as few rows can tell. And what parameters say needs
+            # no pilot.
             first, *candidates = candidates
             known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
         given = PilotInputs(parts, data, splits, candidates, labels, calibration)
@@ -123,20 +125,31 @@ def choose(
             wider = run_wider(given, chosen)
             student, chosen = _choose_width(chosen, wider, scores.weight)
             pilots += [pilot for _, pilot in wider]
-        harm = _describe_harm(chosen, pilots, scores, teacher)
-        # On few rows most teachers are within the error of the student.
-        if harm and (not splits.small or chosen.candidate.alpha == 0):
+        shown = pilots[len(known) :] if said_alone else pilots
+        harm = _describe_harm(chosen, pilots, scores, teacher, splits.small)
+        if harm:
             warn_caller(harm)
             progress.say(harm)
         return Choice(
-            sample_rows_of(chosen.candidate, parts, data, splits),
+            _sample_chosen(chosen.candidate, parts, data, splits),
             memorization,
             scores.calibrate(chosen, teacher) if splits.calibrate else Calibration(1.0),
-            [{**scores.report(p), "chosen": p is chosen} for p in pilots],
+            [{**scores.report(p), "chosen": p is chosen} for p in shown],
             student,
             scores,
             None if any(chosen is p for p in known) else scores.rate(chosen.served),
         )
+
+
+def _sample_chosen(
+    candidate: Candidate, parts: Parts, data: Dataset, splits: Splits
+) -> Candidate:
+    """Return the candidate with its rows; true labels are learned alone."""
+    if candidate.rows is not None:
+        return candidate
+    if candidate.direct:
+        parts = replace(parts, X_unlabeled=None)
+    return sample_rows_of(candidate, parts, data, splits)
 
 
 def _decide(
@@ -148,13 +161,14 @@ def _decide(
     set of a network is learned for as long as they could be.
     """
     pilots = known + run_pilots(given, scores.weight)
-    direct = _find_direct(pilots)
+    rivals = [pilot for pilot in pilots if pilot.candidate.rival]
+    direct = _find_direct(rivals)
     lead = 1 if direct is None else scores.rate_advantage(teacher, direct)
     small = given.splits.small
     rule = (given.parts.student, scores.weight, scores.complete, small, lead)
-    chosen = choose_pilot(pilots, *rule)
+    chosen = choose_pilot(rivals, *rule)
     finalists = [pilot for pilot in pilots if pilot.finalist]
-    if chosen is not direct or lead < 0 or not finalists:
+    if direct is None or chosen is not direct or lead < 0 or not finalists:
         return pilots, chosen
     best = _find_best(finalists, scores.weight)
     longer = run_longer(given, best)
@@ -253,17 +267,27 @@ def _find_direct(pilots: list[Pilot]) -> Pilot | None:
 
 
 def _describe_harm(
-    chosen: Pilot, pilots: list[Pilot], scores: Scores, teacher: FloatArray
+    chosen: Pilot,
+    pilots: list[Pilot],
+    scores: Scores,
+    teacher: FloatArray,
+    small: bool,
 ) -> str | None:
     """Compare the teacher's labels with the student of the true labels.
 
-    None where the teacher has an advantage that the student takes.
+    None where the teacher has an advantage that the student takes; on few rows, where
+    most are within the error, where it is not certainly worse.
     """
     direct = _find_direct(pilots)
     if direct is None:
         return None
     advantage = scores.rate_advantage(teacher, direct)
-    if advantage < 1:
+    if small and chosen.candidate.alpha > 0 and not scores.is_worse(teacher, direct):
+        return None
+    if advantage == 1 and scores.is_less_accurate(teacher, direct):
+        finding = "The teacher is less accurate than the student trained directly"
+        fix = f"Consider a better teacher, or {scores.alone}."
+    elif advantage < 1:
         finding = "The teacher is no better than the student trained directly"
         if advantage == 0:
             finding += " beyond chance (its lead is within a standard error)"

@@ -13,6 +13,7 @@ from .._dataset import Dataset, draw_folds, split_rows
 from .._labels._members import is_vote
 from .._parts import Parts
 from .._students import (
+    blends_labels,
     can_choose_length,
     can_shift_logits,
     validation_fraction,
@@ -27,10 +28,9 @@ _PILOT_SHARE = 0.2
 _VALIDATION_SHARE = 0.1
 #: Share of those that choose its length: it learns them afterwards.
 LENGTH_SHARE = 0.2
-#: Folds of a small table, and how many rows, and rows of each class, they are worth it
-#: for: with fewer they decide nothing, and a fold lacks a class; rows of X_val as well.
+#: Folds of a small table, of which each is to have a row of a class that judges, and
+#: how many rows of such classes they are worth it for; rows of X_val as well.
 _N_FOLDS, _FEWEST_ROWS = 5, 50
-
 
 #: Share of `max_labels` that the rows which judge and calibrate take at most.
 _HELD_OUT_LABELS = 1 / 4
@@ -93,6 +93,9 @@ class Splits:
         Whether the labels are to be calibrated on rows with out-of-fold labels.
     small : bool
         Whether the pilots are those of a small table.
+    rates : bool
+        Whether parameters say what is learned, and the pilot of the true labels only
+        shows whether the teacher has an advantage over them.
     shifts : bool
         Whether the pilot of an only candidate shows what the student loses of a class.
     weighs : bool
@@ -106,6 +109,7 @@ class Splits:
     validation: Split | None
     calibrate: bool
     small: bool
+    rates: bool = False
     shifts: bool = False
     weighs: bool = False
     plan: LabelPlan = LabelPlan()
@@ -113,7 +117,7 @@ class Splits:
     @property
     def chooses(self) -> bool:
         """Whether pilots decide what is learned."""
-        return bool(self.pilots) and not self.shifts
+        return bool(self.pilots) and not (self.rates or self.shifts)
 
     def has_pilots(self, candidates: list[Any]) -> bool:
         """Whether any of the candidates is learned by a pilot."""
@@ -132,36 +136,34 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
     cv = _draw_cv(estimator, parts, data)
     few = data.n_samples < PILOT_ROWS
     enough = _has_rows(data, few)
-    if data.validation is not None and not enough:
-        _warn_of_few_rows(data.validation)
+    opens = _leaves_open(estimator, data, few)
+    if not enough and (opens or data.validation is not None):
+        _warn_of_few_rows(data)
     enough = enough and _has_labels(estimator, data)
     calibrate = _decide_calibration(estimator, parts, data, enough)
     if estimator.max_labels is not None:
         # No label is spent on rows that a fixed teacher may know.
         enough = enough and (parts.refits or data.validation is not None)
-    tries = estimator.augmenter == "auto" and not few and enough
-    compares = few and _compares(estimator, data) and enough
-    folds, seed = cv or [], parts.seeds.pilots
-    if cv is None and data.validation is None:
-        if few and (calibrate or compares):
-            folds = draw_folds(data.codes, _N_FOLDS, seed)
-        elif not few and (calibrate or tries):
-            folds = [split_rows(data.codes, _PILOT_SHARE, seed)]
-            folds = folds if _decides(folds[0], data) else []
-    judges = folds if data.validation is None else [data.whole_split]
+    opens = enough and opens
+    rates = enough and not opens and _may_harm(estimator, parts, data, calibrate)
+    judges, used = cv or [], calibrate or opens or rates
+    if data.validation is not None:
+        judges = [data.whole_split]
+    elif cv is None and used:
+        judges = _draw_judges(estimator, data, few, parts.seeds.pilots)
     usable = [_decides(split, data) for split in judges]
-    shows = (calibrate or tries or compares) and any(usable[:1])
-    shifts = calibrate and not (tries or few) and _may_lose(parts, data)
-    pilots = []
-    if compares and all(usable):
-        pilots = judges
-    elif (tries or shifts) and estimator.pilot > 0 and shows:
-        pilots = judges[:1]
-    small = compares and bool(pilots)
-    lengths = tries or (small and data.task.few_choose_length)
+    shows = used and any(usable[:1])
+    shifts = calibrate and not (opens or few) and _may_lose(parts, data)
+    pilots = judges if few else judges[:1]
+    wanted = estimator.pilot > 0 and (opens or rates or shifts)
+    if not (wanted and all(usable[: len(pilots)])):
+        pilots = []
+    small = few and bool(pilots)
+    lengths = small and data.task.few_choose_length if few else opens
     if data.validation is None:
         shows = shows and parts.refits
         _warn_of_known_rows(parts, pilots)
+    folds = (cv or []) if data.validation is not None else judges
     own_vote = estimator.teacher is None and is_vote(parts.teacher)
     return Splits(
         folds,
@@ -171,17 +173,36 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         _draw_validation(estimator, parts, data, lengths),
         calibrate,
         small,
+        rates and bool(pilots),
         shifts and bool(pilots),
         enough and own_vote and bool(folds or data.validation),
     )
 
 
-def _warn_of_few_rows(rows: Dataset) -> None:
-    """Say that the validation rows are too few to choose or to calibrate."""
+def _draw_judges(estimator: Any, data: Dataset, few: bool, seed: Any) -> list[Split]:
+    """Draw the rows that judge where neither `cv` nor X_val says them."""
+    if not few:
+        split = split_rows(data.codes, _PILOT_SHARE, seed)
+        return [split] if _decides(split, data) else []
+    folds = draw_folds(data.codes, _N_FOLDS, seed)
+    judged = _judges(data)[data.codes]
+    if judged.all() or estimator.calibrate is True:
+        return folds
+    # Too few rows of a class for the folds are learned in each of them.
+    rows = np.arange(data.n_samples)
+    held_out = [test[judged[test]] for _, test in folds]
+    return [(np.setdiff1d(rows, test), test) for test in held_out]
+
+
+def _warn_of_few_rows(data: Dataset) -> None:
+    """Say that there are too few rows to judge the teacher."""
+    rows, name = (data, "X") if data.validation is None else (data.validation, "X_val")
+    need = f"Pass at least {_FEWEST_ROWS}"
+    if data.n_samples < PILOT_ROWS and len(data.classes):
+        need += f", with {_N_FOLDS} or more of two classes"
     warn_caller(
-        f"X_val has {rows.n_samples} rows, too few to choose what the student learns "
-        f"or to calibrate. Pass at least {_FEWEST_ROWS}, and with fewer than "
-        f"{PILOT_ROWS} rows of X at least {_N_FOLDS} of each class."
+        f"{name} has {rows.n_samples} rows, too few to judge the teacher: what the "
+        f"student learns is not chosen, and labels are not calibrated. {need}."
     )
 
 
@@ -219,21 +240,42 @@ def _may_lose(parts: Parts, data: Dataset) -> bool:
     return rare and augmented and can_shift_logits(parts.student)
 
 
-def _compares(estimator: Any, data: Dataset) -> bool:
-    """Whether the parameters leave open whose labels are learned."""
+def _leaves_open(estimator: Any, data: Dataset, few: bool) -> bool:
+    """Whether the parameters leave open whose labels, or which rows, are learned."""
+    if not few:
+        return estimator.augmenter == "auto"
     auto = estimator.augmenter == estimator.alpha == "auto"
     return auto and estimator.pilot > 0 and data.task.learns_labels
 
 
+def _may_harm(estimator: Any, parts: Parts, data: Dataset, calibrate: bool) -> bool:
+    """Whether parameters say that labels are learned, and a pilot may judge them.
+
+    No further teacher is fitted for it, but of values, which are never calibrated.
+    """
+    adds = parts.sampler is not None or parts.X_unlabeled is not None
+    learns = adds or estimator.alpha != 0
+    known = calibrate or data.validation is not None or parts.stored is not None
+    known = known or (parts.refits and not is_classifier(estimator))
+    compared = data.task.learns_labels and blends_labels(parts.student)
+    return bool(learns and known and compared and estimator.pilot > 0)
+
+
 def _has_rows(data: Dataset, few: bool) -> bool:
     """Whether the rows that are held out, or all rows in folds, decide anything."""
+    rows = data if data.validation is None else data.validation
     if data.validation is None and not few:
         return True
-    rows = data if data.validation is None else data.validation
-    if rows.n_samples < _FEWEST_ROWS:
-        return False
-    counts = np.bincount(rows.codes, minlength=len(data.classes))
-    return not few or bool(counts.min() >= _N_FOLDS)
+    if not few or not len(data.classes):
+        return rows.n_samples >= _FEWEST_ROWS
+    judged = _judges(rows)
+    return judged.sum() > 1 and judged[rows.codes].sum() >= _FEWEST_ROWS
+
+
+def _judges(data: Dataset) -> Any:
+    """Whether each class has a row for every fold; values are of one class."""
+    counts = np.bincount(data.codes, minlength=len(data.classes))
+    return counts >= _N_FOLDS
 
 
 def limit_held_out(max_labels: int | None, n_rows: int) -> float:

@@ -62,6 +62,7 @@ def limit_labels(estimator: Any, parts: Parts, data: Dataset, splits: Splits) ->
         pilots=judges[: len(pilots)],
         first=judges[0] if splits.first is not None else None,
         small=splits.small and bool(pilots),
+        rates=splits.rates and bool(pilots),
         shifts=splits.shifts and bool(pilots),
         plan=plan,
     )
@@ -82,6 +83,7 @@ def _check_mixes(estimator: Any, parts: Parts) -> None:
 def _needs_rows(parts: Parts, splits: Splits) -> bool:
     """Whether pilots learn rows beyond the training rows."""
     needless = splits.small and learns_in_epochs(parts.student)
+    needless = needless or (splits.rates and not splits.shifts)
     return bool(splits.pilots) and parts.sampler is not None and not needless
 
 

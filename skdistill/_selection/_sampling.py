@@ -52,6 +52,10 @@ def sample_candidates(
 def _sample_rows(
     parts: Parts, data: Dataset, splits: Splits, candidates: list[Candidate]
 ) -> list[Candidate]:
+    if splits.rates and not splits.shifts:
+        # What is learned needs no pilot.
+        first, *others = candidates
+        return [sample_rows_of(first, parts, data, splits), *others]
     if splits.has_pilots(candidates):
         n_tables = len(splits.pilots) * sum(c.augmented for c in candidates)
         most = splits.plan.pilots / max(1, n_tables)

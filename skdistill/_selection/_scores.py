@@ -114,6 +114,16 @@ class Scores(ABC):
         losses = self._data.task.score(teacher, self.y)
         return 0 if self.compare(direct.losses, losses)[0] > 0 else -1
 
+    def is_worse(self, teacher: FloatArray, direct: Pilot) -> bool:
+        """Whether the teacher is certainly worse than a student of the true labels."""
+        losses = self._data.task.score(teacher, self.y)
+        lead, error = self.compare(losses, direct.losses)
+        return lead > CERTAIN * error or self.is_less_accurate(teacher, direct)
+
+    def is_less_accurate(self, teacher: FloatArray, direct: Pilot) -> bool:
+        """Whether it is so in accuracy, whatever its loss is."""
+        return False
+
     def calibrate(self, pilot: Pilot, teacher: FloatArray) -> Calibration:
         """Return what calibrates the student, as its pilot shows."""
         return Calibration(1.0)
@@ -217,6 +227,11 @@ class ClassScores(Scores):
         """In log loss or accuracy."""
         gain, noise = self.compare(self._hit(teacher), self._hit(direct.served))
         return super().has_advantage(teacher, direct) or gain > noise
+
+    def is_less_accurate(self, teacher: FloatArray, direct: Pilot) -> bool:
+        """A tree's rows of probability 0 make any teacher better in log loss."""
+        lost, noise = self.compare(self._hit(direct.served), self._hit(teacher))
+        return lost > CERTAIN * noise
 
     def calibrate(self, pilot: Pilot, teacher: FloatArray) -> Calibration:
         """Return a scalar and a shift.

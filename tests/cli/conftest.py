@@ -12,7 +12,9 @@ def in_a_folder(monkeypatch, tmp_path):
     # How long a network learns, and the folds of small tables, are no subject of the
     # command, whose tables are small.
     monkeypatch.setattr("skdistill._students._mlp.MIN_UPDATES", 500)
-    monkeypatch.setattr("skdistill._selection._hold_outs._FEWEST_ROWS", 1000)
+    hold_outs = "skdistill._selection._hold_outs"
+    monkeypatch.setattr(f"{hold_outs}._FEWEST_ROWS", 1000)
+    monkeypatch.setattr(f"{hold_outs}._warn_of_few_rows", lambda data: None)
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ def test_progress_bar_alone(capfd):
     [
         (LogisticRegression(), {}, ["teacher", "label", "student"]),
         (FrozenEstimator(LogisticRegression().fit(X, y)), {}, ["label", "student"]),
-        (None, {"teacher_proba": np.eye(2)[y]}, ["student"]),
+        (None, {"teacher_proba": np.eye(2)[y]}, ["validation", "pilots", "student"]),
     ],
 )
 def test_verbose_prints_a_line_a_step(capsys, teacher, given, steps):

@@ -234,6 +234,7 @@ def test_raw_validation_rows_beside_standardised_ones_are_named():
     assert 'transform_input=["X_val"]' in str(caught[0].message)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "The teacher is no better")
         fit = {"X_val": scaler.transform(raw), "y_val": Y_VAL}
         distil(teacher, X=rows, fit=fit, **PLAIN)
 

@@ -571,7 +571,7 @@ def test_the_candidate_is_what_the_student_learned(augmenter):
 
 def test_pilots_and_calibration_are_shown():
     model = distil(X, Y, alpha=1.0, augmenter="auto", calibrate="auto")
-    assert len(model.pilots_) == 3
+    assert len(model.pilots_) == 4
     text = " ".join(str(report_on(model)).split())
     for pilot in model.pilots_:
         assert f"{pilot['log_loss']:.4f}" in text

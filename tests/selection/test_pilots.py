@@ -338,11 +338,17 @@ def test_what_is_not_refitted_is_tried_all_the_same(data, kind):
     ("params", "ways", "temperatures"),
     [
         ({}, NET_WAYS, [1, 1, 1, 1]),
-        ({"alpha": 0.7}, [*NET_WAYS[:3], "training rows"], [1, 1, 1, 3]),
+        (
+            {"alpha": 0.7},
+            [*NET_WAYS[:3], "training rows", "true labels"],
+            [1, 1, 1, 3, 1],
+        ),
         ({"alpha": 0.0}, [*NET_WAYS[:3], "training rows"], [1, 1, 1, 1]),
         ({"temperature": 2.0}, NET_WAYS, [2, 2, 2, 1]),
-        ({"augmenter": None}, [], []),
-        ({"augmenter": "munge"}, [], []),
+        # The true labels only judge the teacher.
+        ({"augmenter": None}, ["true labels"], [1]),
+        ({"augmenter": "munge"}, ["true labels"], [1]),
+        ({"augmenter": "munge", "pilot": 0}, [], []),
     ],
 )
 def test_what_parameters_leave_open_is_tried(data, params, ways, temperatures):

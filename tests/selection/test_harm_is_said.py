@@ -1,0 +1,109 @@
+"""A teacher without an advantage is named, whatever the parameters leave open."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification, make_regression
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from skdistill import DistilledClassifier, DistilledRegressor
+
+#: A linear student knows these labels, a stump does not.
+X = np.random.RandomState(0).normal(size=(1500, 4))
+Y = (X.sum(axis=1) + np.random.RandomState(1).normal(size=1500) > 0).astype(int)
+STUMP = DecisionTreeClassifier(max_depth=1, random_state=0)
+NO_BETTER = "no better than the student trained directly"
+
+
+def distil(n_rows=600, fit=None, x=X, y=Y, teacher=STUMP, **params):
+    student = LogisticRegression()
+    distilled = DistilledClassifier(teacher, student, random_state=0, **params)
+    return distilled.fit(x[:n_rows], y[:n_rows], **(fit or {}))
+
+
+@pytest.mark.parametrize("n_rows", [200, 600])
+@pytest.mark.parametrize(
+    ("params", "learned"),
+    [
+        ({"augmenter": None}, "training rows"),
+        ({"augmenter": "munge"}, "transfer set"),
+        ({"alpha": 1.0}, "transfer set"),
+        ({"augmenter": None, "cv": 3}, "training rows"),
+    ],
+)
+def test_labels_that_are_asked_for_are_learned_and_judged(params, learned, n_rows):
+    with pytest.warns(UserWarning, match=NO_BETTER) as caught:
+        distilled = distil(n_rows, **params)
+    said = str(caught[-1].message)
+    assert "The student learns from: " in said
+    assert "true labels" not in said.split("learns from:")[1]
+    assert learned in said or n_rows == 600
+    assert distilled.distilled_
+    judges = [p for p in distilled.pilots_ if p["learns from"] == "true labels"]
+    assert [pilot["chosen"] for pilot in judges] == [False]
+
+
+def test_stored_probabilities_and_validation_rows_judge_as_well():
+    stored = STUMP.fit(X, Y).predict_proba(X)
+    with pytest.warns(UserWarning, match=NO_BETTER):
+        distil(fit={"teacher_proba": stored[:600]}, teacher=None, augmenter=None)
+    given = {"X_val": X[600:900], "y_val": Y[600:900]}
+    with pytest.warns(UserWarning, match="on 300 rows"):
+        distil(fit=given, augmenter=None, calibrate=False)
+
+
+def test_values_are_judged_though_none_are_calibrated():
+    rows, y = make_regression(400, 4, noise=1, random_state=0)
+    teacher = DecisionTreeRegressor(max_depth=1)
+    distilled = DistilledRegressor(teacher, Ridge(), augmenter=None, random_state=0)
+    with pytest.warns(UserWarning, match=NO_BETTER):
+        distilled.fit(rows, y)
+    assert distilled.distilled_
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_pilot_and_no_word_where_none_is_asked_for():
+    assert distil(augmenter=None, pilot=0).pilots_ == []
+
+
+def test_unlabelled_rows_of_a_teacher_that_is_dropped_are_not_learned():
+    with pytest.warns(UserWarning, match="learns from: true labels") as caught:
+        distilled = distil(fit={"X_unlabeled": X[600:]})
+    assert len(caught) == 1
+    assert not distilled.distilled_
+    assert "transfer" not in distilled.labels_asked_
+    direct = LogisticRegression().fit(X[:600], Y[:600])
+    np.testing.assert_allclose(
+        distilled.decision_function(X),
+        direct.decision_function(X) / distilled.student_calibration_,
+        atol=0.01,
+    )
+
+
+def test_a_class_of_few_rows_leaves_the_others_to_judge():
+    y = Y.copy()
+    y[:4] = 2
+    with pytest.warns(UserWarning, match="no row of the class") as caught:
+        distilled = distil(200, y=y)
+    said = [str(warning.message) for warning in caught]
+    assert any("not calibrated" in text and "[2]" in text for text in said)
+    assert any(NO_BETTER in text and "on 196 rows" in text for text in said)
+    assert not distilled.distilled_
+
+
+@pytest.mark.parametrize("rare", [False, True])
+def test_too_few_rows_to_judge_are_named(rare):
+    y = np.arange(len(Y)) < 4 if rare else Y
+    with pytest.warns(UserWarning, match="too few to judge the teacher"):
+        distilled = distil(200 if rare else 49, y=y)
+    assert distilled.pilots_ == []
+
+
+def test_a_teacher_that_is_less_accurate_is_named_whatever_its_log_loss_is():
+    """Pure leaves have rows of probability 0, beside which any teacher seems good."""
+    rows, y = make_classification(1000, 10, n_informative=6, flip_y=0.1, random_state=0)
+    stored = np.random.default_rng(0).dirichlet([5, 5], 1000)
+    tree = DecisionTreeClassifier(max_depth=8, random_state=0)
+    distilled = DistilledClassifier(None, tree, random_state=0)
+    with pytest.warns(UserWarning, match="less accurate than the student trained"):
+        distilled.fit(rows, y, teacher_proba=stored)
