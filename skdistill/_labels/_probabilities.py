@@ -135,16 +135,21 @@ def check_column_order(
     mass = np.zeros((P.shape[1], P.shape[1]))
     np.add.at(mass, codes, P)
     rows, best = linear_sum_assignment(mass, maximize=True)
-    moved = rows[best != rows]
-    some = np.isin(codes, moved)
-    if not some.any():
+    moved = best != rows
+    some = np.flatnonzero(moved[codes])
+    if not some.size:
         return
-    kept = np.maximum(P[np.ix_(some, moved)], _LEAST_PROBABILITY)
-    kept /= kept.sum(axis=1, keepdims=True)
-    own, at = np.searchsorted(moved, codes[some]), np.arange(len(kept))
-    given = -np.log(kept[at, own])
-    other = -np.log(kept[at, np.searchsorted(moved, best[moved])[own]])
-    shares = -np.log((np.bincount(own, minlength=len(moved)) / len(own))[own])
+    # No copy of the table: of many classes it is large.
+    total = (P @ moved.astype(P.dtype))[some]
+    own = codes[some]
+
+    def lose(columns: IndexArray) -> FloatArray:
+        said = P[some, columns] / np.maximum(total, _LEAST_PROBABILITY)
+        return -np.log(np.maximum(said, _LEAST_PROBABILITY))
+
+    given, other = lose(own), lose(best[own])
+    counts = np.bincount(own, minlength=len(moved))
+    shares = np.log(len(own) / counts[own])
     leads = (
         paired_difference(given, shares, None),
         paired_difference(shares, other, None),

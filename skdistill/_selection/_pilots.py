@@ -125,17 +125,27 @@ class PilotInputs:
         return [k for k, found in enumerate(self.candidates) if found.name == name]
 
 
-def label_pilots(splits: Splits, oof: OutOfFold) -> list[PilotLabels]:
+def label_pilots(splits: Splits, oof: OutOfFold, learned: bool) -> list[PilotLabels]:
     """Return what the pilots of each split learn.
 
     Out-of-fold labels of `cv` are what the student will learn, so pilots learn them;
     without `cv`, pilots learn in-sample labels as the student will.
+
+    Parameters
+    ----------
+    learned : bool
+        Whether any pilot learns labels of training rows.
     """
     found = []
     for number, (train, held_out) in enumerate(splits.pilots):
         # Without tables only the first of the fold teachers has labelled its own rows.
         seen = number < len(oof.in_sample) and not splits.out_of_fold
-        own = oof.in_sample[number] if seen else oof.take(train)
+        if learned:
+            own = oof.in_sample[number] if seen else oof.take(train)
+        else:
+            # One row's labels stand for all, which take no memory.
+            own = oof.take(held_out[:1])
+            own = np.broadcast_to(own, (len(train), own.shape[1]))
         added = oof.transfer[number] if number < len(oof.transfer) else []
         found.append(PilotLabels(own, oof.take(held_out), added))
     return found

@@ -64,7 +64,11 @@ def test_at_most_two_tables_of_labels_are_held(student):
     # Two tables, and some blocks of rows; the given table is not copied.
     assert measure_peak(FrozenEstimator(teacher), student) < 3
     assert measure_peak(teacher, student) < 3
-    assert measure_peak(None, student, {"teacher_proba": stored}) < 3
+    given = {"teacher_proba": stored}
+    assert measure_peak(None, student, given, pilot=0) < 3
+    # What the judging pilot serves, and what is said of its fifth, is in double
+    # precision; a network has its own table of one-hot labels.
+    assert measure_peak(None, student, given) < 4.5
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
