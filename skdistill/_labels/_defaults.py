@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import numpy as np
 from scipy.sparse import csr_matrix, issparse, sparray
 from sklearn import get_config
 from sklearn.base import clone
@@ -27,11 +28,14 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from .._frames import find_kind, list_columns
+from .._frames import find_kind, is_missing, is_pandas, list_columns
 from .._sklearn import _safe_indexing
 
 #: Categories of one column that get a column of their own; the rest share one.
 _MAX_CATEGORIES = 32
+
+#: What stands for a missing category between two imputers; no string of a table is it.
+_STAND_IN = "\0missing"
 
 #: Hidden layers that the default student may have, and its most weights: a row takes
 #: about the same time whatever the layers are, and a file 100 KB at most.
@@ -119,7 +123,10 @@ def _make_mean(n_outputs: int) -> Any:
     # The loss of standardised values is some ten times smaller than a log loss.
     network = _request_weights(MLPRegressor(**_NETWORK, tol=5e-4), True)
     scaler = _request_weights(StandardScaler(), False)
-    scaled = TransformedTargetRegressor(network, transformer=scaler)
+    # The check takes rounding of a heavy tail for a fault.
+    scaled = TransformedTargetRegressor(
+        network, transformer=scaler, check_inverse=False
+    )
     members = [("lightgbm", boosted), ("mlp", scaled), ("mlp2", clone(scaled))]
     return VotingRegressor(members)
 
@@ -173,32 +180,71 @@ def prepare_columns(X: Any, *, scales: bool = True) -> Any:
     """
     if issparse(X):
         return MaxAbsScaler()
-    numeric, categories, texts = _split_columns(X)
+    numeric, categories = _split_columns(X)
     impute: Any = SimpleImputer(
         strategy="median", add_indicator=True, keep_empty_features=True
     )
     if scales:
         impute = make_pipeline(impute, _request_weights(StandardScaler(), False))
-    if not categories and not texts:
+    if not categories:
         return impute
     encode = OneHotEncoder(
         handle_unknown="infrequent_if_exist",
         max_categories=_MAX_CATEGORIES,
         sparse_output=False,
     )
-    parts = [("numbers", impute, numeric), ("levels", encode, categories)]
-    if texts:
+    steps = _unify_missing(X, [column for _, column in categories])
+    levels = make_pipeline(*steps, encode) if steps else encode
+    parts = [
+        ("numbers", impute, numeric),
+        ("levels", levels, [key for key, _ in categories]),
+    ]
+    return ColumnTransformer(parts, sparse_threshold=0)
+
+
+def _unify_missing(X: Any, columns: list[Any]) -> list[Any]:
+    """Return unfitted steps that make each missing value of categories NaN.
+
+    OneHotEncoder takes None and NaN for two categories, and libraries differ in which
+    one they hand over; pandas itself does, by the types of the other rows.
+    """
+    if all(find_kind(c) == "boolean" and _is_complete(c) for c in columns):
+        # Any missing value is unknown to the encoder then, and has no indicator.
+        return []
+    steps: list[Any] = []
+    if not any(map(_holds_objects, columns)):
+        # SimpleImputer refuses booleans, and has no NaN for integers.
+        steps.append(FunctionTransformer(np.asarray, kw_args={"dtype": object}))
+    if is_pandas(X) or any(map(_holds_na, columns)):
         import pandas as pd
 
-        # OneHotEncoder sorts the categories, and pandas.NA has no order among strings.
-        fill = SimpleImputer(
-            missing_values=pd.NA,
-            strategy="constant",
-            fill_value="missing",
-            keep_empty_features=True,
-        )
-        parts.append(("texts", make_pipeline(fill, encode), texts))
-    return ColumnTransformer(parts, sparse_threshold=0)
+        # This one stands for all of them, but the fitted model asks for pandas.
+        return [*steps, _replace(pd.NA, np.nan)]
+    # NaN is replaced first, because an imputer of another value refuses it.
+    pairs = (np.nan, _STAND_IN), (None, _STAND_IN), (_STAND_IN, np.nan)
+    return steps + [_replace(*pair) for pair in pairs]
+
+
+def _replace(missing: Any, value: Any) -> SimpleImputer:
+    return SimpleImputer(
+        missing_values=missing,
+        strategy="constant",
+        fill_value=value,
+        keep_empty_features=True,
+    )
+
+
+def _holds_objects(column: Any) -> bool:
+    """Whether scikit-learn reads the column as an array of objects."""
+    if isinstance(column, nw.Series):
+        return column.dtype in (nw.String, nw.Object)
+    return bool(column.dtype.kind == "O")
+
+
+def _is_complete(column: Any) -> bool:
+    if isinstance(column, nw.Series) and column.dtype != nw.Object:
+        return not column.is_null().any()
+    return not any(map(is_missing, column))
 
 
 def _request_weights(part: Any, wanted: bool) -> Any:
@@ -208,34 +254,31 @@ def _request_weights(part: Any, wanted: bool) -> Any:
     return part
 
 
-def _split_columns(X: Any) -> tuple[list[Any], list[Any], list[Any]]:
-    """Names (or positions) of numbers, of categories, and of strings that hold NA."""
+def _split_columns(X: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:
+    """Names (or positions) of numbers, and those of categories with the columns."""
     names, columns = list_columns(X)
     # ColumnTransformer reads integers as positions, whatever the names are.
     keys = names if all(isinstance(n, str) for n in names) else list(range(len(names)))
-    kinds: dict[Any, list[Any]] = {
-        kind: [] for kind in ("number", "category", "text", "other")
-    }
-    for key, column in zip(keys, columns, strict=True):
-        kinds[_find_part(column)].append(key)
-    if kinds["other"]:
+    kinds = [find_kind(column) for column in columns]
+    if "other" in kinds:
+        other = [key for key, kind in zip(keys, kinds, strict=True) if kind == "other"]
         raise TypeError(
             "The default teacher and student take numbers, booleans, strings and "
-            f"categories; columns {kinds['other']} hold something else. Convert them "
+            f"categories; columns {other} hold something else. Convert them "
             "(dates to numbers, say), or pass a teacher and a student that take them."
         )
-    return kinds["number"], kinds["category"], kinds["text"]
+    numeric: list[Any] = []
+    categories: list[tuple[Any, Any]] = []
+    for key, column, kind in zip(keys, columns, kinds, strict=True):
+        if kind == "number":
+            numeric.append(key)
+        else:
+            categories.append((key, column))
+    return numeric, categories
 
 
-def _find_part(column: Any) -> str:
-    """Name the part of the preprocessing that takes the column."""
-    kind = find_kind(column)
-    objects = nw.Object if isinstance(column, nw.Series) else object
-    if (kind == "string" or column.dtype == objects) and _holds_na(column):
-        return "text" if kind == "string" else "other"
-    return kind if kind in ("number", "other") else "category"
-
-
-def _holds_na(values: Any) -> bool:
-    """Whether pandas.NA marks missing values, which has no order among strings."""
-    return any(type(value).__name__ == "NAType" for value in values)
+def _holds_na(column: Any) -> bool:
+    """Whether pandas.NA marks missing values of an array, which is equal to nothing."""
+    if isinstance(column, nw.Series) or column.dtype.kind != "O":
+        return False
+    return any(type(value).__name__ == "NAType" for value in column)

@@ -103,8 +103,9 @@ def slim(estimator: Any) -> Any:
     ``sklearn.tree._tree.Tree`` for trees and forests, ``TreePredictor`` of histogram
     boosting, and ``collections.OrderedDict``, ``lightgbm.basic.Booster`` and
     ``lightgbm.sklearn.LGBMClassifier`` for LightGBM. It can't load ``pandas.NA``,
-    which the default student holds where a column of strings has one: replace it by
-    None before `fit`, or use pickle, joblib or ONNX.
+    which the default student holds where it learned strings or categories of a pandas
+    data frame, and which stands for every kind of missing value: fit on polars or on
+    an array of objects, or use pickle, joblib or ONNX.
 
     Meta-estimators keep the unfitted estimator that they clone. Where that is a
     :class:`~skdistill.DistilledClassifier`, its student stands there afterwards: a

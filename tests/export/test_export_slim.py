@@ -281,15 +281,17 @@ def test_skops_loads_it(name, untrusted, fitted):
 
 def test_skops_loads_the_default_student_of_a_mixed_table():
     skops = pytest.importorskip("skops.io")
-    pd = pytest.importorskip("pandas")
-    frame = pd.DataFrame(X, columns=list("abcd"))
-    frame["b"] = np.where(frame["b"] > 1, np.nan, frame["b"])
-    frame["kind"] = np.where(frame["a"] > 0, "up", "down")
-    frame["known"] = frame["c"] > 0
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame(X, schema=list("abcd")).with_columns(
+        b=pl.when(pl.col("b") <= 1).then("b"),
+        kind=pl.when(pl.col("a") > 0).then(pl.lit("up")).otherwise(pl.lit("down")),
+        known=pl.col("c") > 0,
+    )
     proba = np.full((300, 3), 1 / 3)
     distilled = DistilledClassifier(**PLAIN).fit(frame, Y, teacher_proba=proba)
     data = skops.dumps(slim(distilled))
     assert skops.get_untrusted_types(data=data) == ["numpy.dtype"]
+    assert b"pandas" not in pickle.dumps(slim(distilled))
     loaded = skops.loads(data, trusted=["numpy.dtype"])
     np.testing.assert_array_equal(
         loaded.predict_proba(frame), distilled.predict_proba(frame)

@@ -108,25 +108,36 @@ def _refuse_weights(weights: Any) -> None:
 
 
 def _apply_imputer(imputer: SimpleImputer, table: Table) -> Table:
-    if not is_missing(imputer.missing_values):
-        raise UnsupportedError("SimpleImputer of another value than NaN")
-    if any(raw is None or raw.fill is not None for raw in table.raw):
+    if any(raw is None for raw in table.raw):
         raise UnsupportedError("imputation after arithmetic")
     filled = [
-        _fill_column(raw, fill)
-        for raw, fill in zip(table.raw, imputer.statistics_, strict=True)
+        _fill_column(table, k, imputer.missing_values, fill)
+        for k, fill in enumerate(imputer.statistics_)
         # Columns that were all missing are left out.
-        if not is_missing(fill)
+        if imputer.keep_empty_features or not is_missing(fill)
     ]
     if imputer.indicator_ is not None:
+        if any(raw.fill is not None for raw in table.raw if raw is not None):
+            raise UnsupportedError("indicators after imputation")
         filled += [_flag_column(table.raw[k]) for k in imputer.indicator_.features_]
     return join_tables(filled)
 
 
-def _fill_column(raw: Any, fill: Any) -> Table:
+def _fill_column(table: Table, k: int, missing: Any, fill: Any) -> Table:
+    """Fill one column; all kinds of missing values, None and NaN say, are one here."""
+    raw: Any = table.raw[k]
+    if not is_missing(missing):
+        if raw.fill is None or raw.fill != missing:
+            raise UnsupportedError("SimpleImputer of another value than NaN")
+    elif raw.fill is not None:
+        # Nothing is missing any more.
+        return table.select([k])
     terms: dict[Atom, FloatArray] = {}
-    if not isinstance(fill, str):
-        terms[Value(raw.column, float(fill))] = np.ones((1, 1))
+    if is_missing(fill):
+        fill = None
+    if table.is_number(k) and not isinstance(fill, str):
+        value = None if fill is None else float(fill)
+        terms[Value(raw.column, value)] = np.ones((1, 1))
     return Table([Raw(raw.column, fill)], terms, np.zeros(1))
 
 
@@ -238,7 +249,7 @@ def _apply_function(transformer: FunctionTransformer, table: Table) -> Table:
     transformer = copy.copy(transformer)
     vars(transformer).pop("feature_names_in_", None)
     try:
-        result = np.asarray(transformer.transform(probe))
+        result = np.asarray(transformer.transform(probe), dtype=float)
     except Exception as error:
         raise UnsupportedError(f"FunctionTransformer: {error}") from error
     if result.shape != probe.shape or not np.allclose(result, probe, 1e-6, 0):
