@@ -301,3 +301,43 @@ def test_what_float32_can_not_tell_apart_is_compared_in_double():
     y = np.repeat(["a", "b"], 50)
     model = HistGradientBoostingClassifier(max_iter=2).fit(rows, y)
     assert_equal(model, OnnxClassifier(to_onnx(model, rows)), rows)
+
+
+# Missing values among objects --------------------------------------------------------
+
+FLAGS = [[True, False, None][code % 3] for code in CODES]
+FLAG_COLUMNS = {
+    "None": pd.Series(FLAGS, dtype=object),
+    "NaN": pd.Series([np.nan if f is None else f for f in FLAGS], dtype=object),
+    "nullable": pd.Series(FLAGS, dtype="boolean"),
+    "categories": pd.Series(FLAGS, dtype="category"),
+}
+
+
+def make_flags(kind):
+    if kind == "polars":
+        pl = pytest.importorskip("polars")
+        return pl.DataFrame({"a": WIDE["a"].to_numpy(), "flag": FLAGS})
+    if kind == "array":
+        return np.array([WIDE["a"].tolist(), FLAGS], dtype=object).T
+    return WIDE[["a"]].assign(flag=FLAG_COLUMNS[kind])
+
+
+@pytest.mark.parametrize("student", ["own encoder", "default"])
+@pytest.mark.parametrize("kind", [*FLAG_COLUMNS, "polars", "array"])
+def test_booleans_with_blanks(kind, student):
+    rows = make_flags(kind)
+    if student == "default":
+        model = default_student(rows)
+    else:
+        encode = make_column_transformer(
+            (OneHotEncoder(handle_unknown="ignore"), [1]), remainder="passthrough"
+        )
+        model = make_pipeline(encode, LogisticRegression())
+    y = (WIDE["a"] + 2 * np.array([flag is True for flag in FLAGS]) > 1).to_numpy()
+    model.fit(rows, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        served = OnnxClassifier(to_onnx(model, rows[:50]))
+    proba = model.predict_proba(rows)
+    np.testing.assert_allclose(served.predict_proba(rows), proba, atol=1e-5)

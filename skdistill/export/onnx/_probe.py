@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from ..._frames import concat_rows, is_pandas, list_columns
+from ..._frames import concat_rows, is_missing, is_pandas, list_columns
 from ..._sklearn import _safe_indexing
 from .._answers import TOLERANCE
 from ._inputs import Inputs
@@ -68,18 +68,24 @@ def list_outside(
     rows = _safe_indexing(X.tocsr() if issparse(X) else X, slice(0, n_rows))
     if issparse(rows):
         rows = rows.toarray()
+    columns = list_columns(rows if issparse(X) else X)[1]
+    kinds = list(map(_find_missing, columns))
+
+    def replace(table: Any, k: int, value: Any) -> Any:
+        return _replace_column(table, k, value, inputs, kinds[k])
+
     changed: list[tuple[str, int, Any]] = []
     for k in range(n_columns):
-        changed.append((MISSING, k, replace_column(rows, k, None, inputs)))
+        changed.append((MISSING, k, replace(rows, k, None)))
         if k in inputs.texts and k not in inputs.categories:
-            changed.append((UNSEEN, k, replace_column(rows, k, _UNSEEN, inputs)))
+            changed.append((UNSEEN, k, replace(rows, k, _UNSEEN)))
         elif k not in inputs.texts:
-            wide = _widen(inputs.read_numbers(X, k), len(list_columns(rows)[1][0]))
-            changed.append((WIDE, k, replace_column(rows, k, wide, inputs)))
+            wide = _widen(inputs.read_numbers(X, k), len(rows))
+            changed.append((WIDE, k, replace(rows, k, wide)))
     numbers = [k for k in range(n_columns) if k not in inputs.texts]
     infinite = rows
     for k in numbers:
-        infinite = replace_column(infinite, k, np.inf, inputs)
+        infinite = replace(infinite, k, np.inf)
     if numbers:
         changed.append((INFINITE, -1, infinite))
     answers = _ask(predict, [table for _, _, table in changed])
@@ -154,29 +160,48 @@ def describe_differing(differing: dict[Outside, float], inputs: Inputs) -> str:
     )
 
 
-def replace_column(X: Any, k: int, value: Any, inputs: Inputs) -> Any:
-    """Return a copy of a table with other values in a column; None: missing ones."""
-    is_text = k in inputs.texts
-    n_rows = len(X)
-    missing = None if is_text else np.nan
-    values = np.full(n_rows, missing if value is None else value, dtype=None)
+def _find_missing(column: Any) -> Any:
+    """Return what stands for a missing value in a column of objects, else None."""
+    objects = nw.Object if isinstance(column, nw.Series) else object
+    if column.dtype != objects:
+        return None
+    return next((value for value in column if is_missing(value)), None)
+
+
+def _replace_column(X: Any, k: int, value: Any, inputs: Inputs, missing: Any) -> Any:
+    """Return a copy of a table with other values in a column; None: missing ones.
+
+    Missing ones come as the container has them in columns of this type, `missing` among
+    objects: an encoder of objects may refuse NaN among floats.
+    """
+    values = np.full(len(X), value).tolist()
     if is_pandas(X):
-        copied = X.copy()
-        if is_text:
-            dtype = X.dtypes.iloc[k]
-            series = sys.modules["pandas"].Series
-            copied.isetitem(k, series([value] * n_rows, index=X.index, dtype=dtype))
-        else:
-            copied.isetitem(k, values)
-        return copied
+        return _replace_in_pandas(X, k, value, missing)
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
         name = frame.columns[k]
-        given = [None if v is None or v != v else v for v in values.tolist()]
-        dtype = frame.schema[name] if is_text else nw.Float64
+        keeps = value is None or k in inputs.texts
+        dtype = frame.schema[name] if keeps else nw.Float64
+        given = [None if is_missing(v) else v for v in values]
         column = nw.new_series(name, given, dtype, backend=frame.implementation)
         return frame.with_columns(column).to_native()
     array = np.array(X)
-    array = array.astype(object if is_text or array.dtype.kind in "OUST" else float)
+    holds_objects = k in inputs.texts or array.dtype.kind in "OUST"
+    array = array.astype(object if holds_objects else float)
+    if holds_objects:
+        values = [missing if is_missing(v) else v for v in values]
     array[:, k] = values
     return array
+
+
+def _replace_in_pandas(X: Any, k: int, value: Any, missing: Any) -> Any:
+    dtype, values = X.dtypes.iloc[k], np.full(len(X), value).tolist()
+    if dtype.kind == "O" and isinstance(dtype, np.dtype):
+        values = [missing if is_missing(v) else v for v in values]
+    elif isinstance(dtype, np.dtype) or not (value is None or isinstance(value, str)):
+        # No integer or boolean is missing or out of its range.
+        dtype, values = None, np.full(len(X), value, dtype=float).tolist()
+    copied = X.copy()
+    series = sys.modules["pandas"].Series
+    copied.isetitem(k, series(values, index=X.index, dtype=dtype))
+    return copied
