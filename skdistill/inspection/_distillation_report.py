@@ -61,14 +61,14 @@ class DistillationReport(Report):
         The class of each model.
     against_teacher, against_baseline : dict of str to dict
         For "accuracy" and "log_loss" what the student gains on the other (`gain`,
-        above 0 when it is better) with a 95 % interval (`low`, `high`). Empty
-        without a baseline.
+        above 0 when it is better) with a 95 % interval (`low`, `high`), infinite with
+        fewer than 30 rows. Empty without a baseline.
     share_recovered : dict of str to dict
         For "accuracy" and "log_loss" the `share` of the teacher's advantage over the
         baseline that the student recovers, its interval (`low`, `high`), and the
         advantage with its own (`advantage`, `advantage_low`, `advantage_high`). Share
         and interval are None where the advantage is within chance (its interval
-        reaches 0). Empty without a baseline.
+        reaches 0, as with fewer than 30 rows). Empty without a baseline.
     ratios : dict of str to float
         `smaller`, `faster_one_row` and `faster_batch`: the student against the
         teacher.

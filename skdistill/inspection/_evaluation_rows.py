@@ -21,12 +21,22 @@ from .._typing import FloatArray
 #: The models, in the order in which they stand side by side.
 TEACHER, BASELINE, STUDENT = "teacher", "baseline", "student"
 
+#: With fewer rows nothing is said to be beyond chance: the percentile bootstrap draws
+#: from the rows themselves, so that the interval of one row has no width, and that of
+#: ten misses the mean of skewed losses about three times as often as it says.
+FEWEST_ROWS = 30
+
 #: A column of more values is a measurement rather than a grouping.
 _MAX_GROUPS = 100
 _NOT_GIVEN = "(missing)"
 
 #: The sign of better, the figure of each row, and what its mean becomes.
 Kind = tuple[float, Callable[[str], FloatArray], Callable[[Any], Any]]
+
+
+def count_equal(weight: FloatArray) -> float:
+    """Return the number of rows of one weight that tell as much."""
+    return round(float(weight.sum() ** 2 / (weight**2).sum()), 6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +55,11 @@ class Rows:
     weight: FloatArray
     served: dict[str, FloatArray]
     groups: tuple[NDArray[np.intp], list[str]] | None
+
+    @property
+    def are_few(self) -> bool:
+        """Whether rows are too few for a statement about chance."""
+        return count_equal(self.weight) < FEWEST_ROWS
 
     def kinds(self) -> dict[str, Kind]:
         """Return the scores that models are compared by."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import binom, norm
 from sklearn.metrics import (
     average_precision_score,
     brier_score_loss,
@@ -20,7 +20,7 @@ from sklearn.metrics import (
 from .._paired import paired_difference
 from .._typing import FloatArray
 from ..metrics import agreement_score, expected_calibration_error, kl_divergence
-from ._evaluation_rows import STUDENT, TEACHER, ClassRows
+from ._evaluation_rows import FEWEST_ROWS, STUDENT, TEACHER, ClassRows, count_equal
 
 #: Of the calibration error.
 N_BINS = 15
@@ -190,9 +190,12 @@ def _test_loss(rows: ClassRows, members: NDArray[np.intp]) -> float:
         return 1.0
     student, teacher = rows.hits(STUDENT)[members], rows.hits(TEACHER)[members]
     gain, error = paired_difference(student, teacher, rows.weight[members])
-    if error == 0:
-        return float(gain >= 0)
-    return float(norm.cdf(gain / error))
+    chance = float(norm.cdf(gain / error)) if error > 0 else float(gain >= 0)
+    if count_equal(rows.weight[members]) < FEWEST_ROWS:
+        # Of few rows no error is known, and each that differs is a coin.
+        lost, won = (student < teacher).sum(), (student > teacher).sum()
+        chance = max(chance, float(binom.sf(lost - 1, lost + won, 0.5)))
+    return chance
 
 
 def _measure_part(rows: ClassRows, members: NDArray[np.intp]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What the student gains on the other models, and the share of the advantage.
 
 All intervals are of 95 %, by the paired percentile bootstrap: every draw of rows
-serves all models.
+serves all models. Of few rows they are infinite, and there are no shares.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def measure_gains(
         columns = range(k * len(names), (k + 1) * len(names))
         pairs = list(zip(names, columns, strict=True))
         scores = {n: float(finish(means[j])) for n, j in pairs}
-        draws = {n: finish(drawn[:, j]) for n, j in pairs}
+        draws = None if rows.are_few else {n: finish(drawn[:, j]) for n, j in pairs}
         for other in names[:-1]:
             against[other][kind] = _describe_gain(scores, draws, STUDENT, other, sign)
         if BASELINE in names:
@@ -74,14 +74,16 @@ def _draw_means(
 
 def _describe_gain(
     scores: dict[str, float],
-    drawn: dict[str, NDArray[Any]],
+    drawn: dict[str, NDArray[Any]] | None,
     first: str,
     second: str,
     sign: float,
 ) -> dict[str, float]:
     """The amount by which the first is better, in units of the score."""
-    gains = sign * (drawn[first] - drawn[second])
-    low, high = np.quantile(gains, [_TAIL, 1 - _TAIL])
+    low, high = -np.inf, np.inf
+    if drawn is not None:
+        gains = sign * (drawn[first] - drawn[second])
+        low, high = np.quantile(gains, [_TAIL, 1 - _TAIL])
     return {
         "gain": sign * (scores[first] - scores[second]),
         "low": float(low),
@@ -90,7 +92,7 @@ def _describe_gain(
 
 
 def _measure_share(
-    scores: dict[str, float], drawn: dict[str, NDArray[Any]], sign: float
+    scores: dict[str, float], drawn: dict[str, NDArray[Any]] | None, sign: float
 ) -> dict[str, float | None]:
     """The share and its interval; None where the advantage is within chance."""
     advantage = _describe_gain(scores, drawn, TEACHER, BASELINE, sign)
@@ -107,7 +109,9 @@ def _measure_share(
             greater_is_better=sign > 0,
         )
     known = not np.isnan(share)
-    low, high = _find_interval(drawn, sign) if known else (None, None)
+    low, high = (
+        _find_interval(drawn, sign) if known and drawn is not None else (None, None)
+    )
     return {
         "share": share if known else None,
         "low": low,

@@ -44,8 +44,8 @@ class RegressionReport(Report):
         The class of each model.
     against_teacher, against_baseline : dict of str to dict
         For "rmse" and "mae", or "pinball", what the student gains on the other (`gain`,
-        above 0 when its error is lower) with a 95 % interval (`low`, `high`). Empty
-        without a baseline.
+        above 0 when its error is lower) with a 95 % interval (`low`, `high`), infinite
+        with fewer than 30 rows. Empty without a baseline.
     share_recovered : dict of str to dict
         For "rmse" and "mae", or "pinball", the `share` of the teacher's advantage over
         the baseline that the student recovers, as in :class:`DistillationReport`.

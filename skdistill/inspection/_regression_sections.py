@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ._evaluation_rows import STUDENT, TEACHER
+from ._evaluation_rows import STUDENT, TEACHER, count_equal
 from ._report_sections import (
     IN_SHORT,
     WARNINGS,
     Section,
     compare_models,
+    describe_interval,
     list_findings,
     show_pilots,
 )
-from ._report_warnings import ALWAYS_RIGHT
+from ._report_warnings import ALWAYS_RIGHT, describe_few
 
 #: Quality in the table: key, words, format.
 _QUALITY = (
@@ -50,7 +51,7 @@ def make_sections(report: Any) -> list[Section]:
 def _describe_gain(other: str, words: str, gain: dict[str, float]) -> str:
     return (
         f"Student's {words} against the {other}'s: {-gain['gain']:+.4g} "
-        f"(95% interval {-gain['high']:+.4g} to {-gain['low']:+.4g})."
+        f"{describe_interval(-gain['high'], -gain['low'], '+.4g')}."
     )
 
 
@@ -71,6 +72,9 @@ def _show_groups(report: Any) -> Section:
 
 def list_warnings(report: Any) -> Iterator[str]:
     """Name what the figures alone do not show."""
+    if report._rows.are_few:
+        yield describe_few(report.n_rows)
+        return
     for kind, share in report.share_recovered.items():
         if share["advantage"] <= 0:
             yield (
@@ -114,7 +118,7 @@ def _list_quality(quantiles: list[float]) -> list[tuple[str, str, str]]:
 def _list_off(rows: Any, models: dict[str, Any]) -> Iterator[str]:
     """Name the quantiles of the student that cover other rows than they say."""
     weight = rows.weight
-    n_rows = weight.sum() ** 2 / (weight**2).sum()
+    n_rows = count_equal(weight)
     for level in rows.quantiles.tolist():
         found = models[STUDENT][f"below_{level:g}"]
         off = abs(found - level)

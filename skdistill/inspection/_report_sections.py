@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._progress import name_shares
-from ._evaluation_rows import BASELINE, STUDENT, TEACHER
+from ._evaluation_rows import BASELINE, FEWEST_ROWS, STUDENT, TEACHER
 
 #: Key, words, format; in the order of the table.
 _QUALITY = (
@@ -146,8 +147,15 @@ def _describe_difference(other: str, words: str, gain: dict[str, float]) -> str:
     low, high = sorted((sign * gain["low"], sign * gain["high"]))
     return (
         f"Student minus {other}, {words}: {sign * gain['gain']:+.4f} "
-        f"(95% interval {low:+.4f} to {high:+.4f})."
+        f"{describe_interval(low, high, '+.4f')}."
     )
+
+
+def describe_interval(low: float, high: float, spec: str) -> str:
+    """Return the interval in brackets; an infinite one is unknown."""
+    if math.isinf(low):
+        return f"(fewer than {FEWEST_ROWS} rows give no interval)"
+    return f"(95% interval {low:{spec}} to {high:{spec}})"
 
 
 def describe_ratios(ratios: dict[str, float | None]) -> str:
@@ -164,6 +172,8 @@ def describe_share(words: str, share: dict[str, Any]) -> str:
     text, advantage = "Share of the teacher's advantage recovered", share["advantage"]
     if share["share"] is None:
         reason = "the advantage is within chance" if advantage > 0 else "there is none"
+        if math.isinf(share["advantage_low"]):
+            reason = f"fewer than {FEWEST_ROWS} rows tell nothing of the advantage"
         return f"{text}, {words}: undefined, {reason} ({advantage:+.4f})."
     # An end is infinite where some draws of the rows leave no advantage.
     low, high = (f"{share[end]:.0%}".replace("inf%", "∞") for end in ("low", "high"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._evaluation_rows import STUDENT, TEACHER, ClassRows
+from ._evaluation_rows import FEWEST_ROWS, STUDENT, TEACHER, ClassRows
 from ._report_sections import NAMES
 
 _MIN_ROWS = 200
@@ -23,8 +23,22 @@ ALWAYS_RIGHT = (
 )
 
 
+def describe_few(n_rows: int) -> str:
+    """Say that rows are too few, as their number or as their weights have it."""
+    only = "is only 1 row" if n_rows == 1 else f"are only {n_rows} rows"
+    if n_rows >= FEWEST_ROWS:
+        only = f"are {n_rows:,} rows, of which few have nearly all of the weight"
+    return (
+        f"There {only}: with fewer than {FEWEST_ROWS} any difference may be chance, "
+        "and this report says of none that it is not."
+    )
+
+
 def list_warnings(report: Any, rows: ClassRows, distilled: Any) -> list[str]:
     """Return the warnings; first those about the comparison itself."""
+    if rows.are_few:
+        # What the figures show may be chance, all of it.
+        return [*_check_rows(report, rows), *_check_memorization(report, distilled)]
     return [
         *_check_rows(report, rows),
         *_check_baseline(report),
@@ -37,7 +51,9 @@ def list_warnings(report: Any, rows: ClassRows, distilled: Any) -> list[str]:
 
 
 def _check_rows(report: Any, rows: ClassRows) -> Iterator[str]:
-    if report.n_rows < _MIN_ROWS:
+    if rows.are_few:
+        yield describe_few(report.n_rows)
+    elif report.n_rows < _MIN_ROWS:
         yield (
             f"There are only {report.n_rows} rows: one row is "
             f"{1 / report.n_rows:.1%} of the accuracy, and calibration errors are "
@@ -47,7 +63,7 @@ def _check_rows(report: Any, rows: ClassRows) -> Iterator[str]:
     if len(absent):
         names = _join([repr(label) for label in rows.classes[absent].tolist()])
         yield f"No row is of class {names}, so it is not evaluated."
-    if report.models[TEACHER]["accuracy"] == 1.0:
+    if report.models[TEACHER]["accuracy"] == 1.0 and not rows.are_few:
         yield ALWAYS_RIGHT
 
 

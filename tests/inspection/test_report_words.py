@@ -249,3 +249,44 @@ def test_no_advantage_after_calibration_says_what_was_measured():
     found = distillation_report(model, rows, y, baseline=FixedClassifier(baseline))
     assert any("measured without calibration" in line for line in found.warnings)
     assert "underconfident" in str(found)
+
+
+# --- few rows ------------------------------------------------------------------
+
+
+def lose(n_rows, weight=None):
+    """A report where the student loses each row, to the teacher and the baseline."""
+    y = np.full(n_rows, "low")
+    right, wrong = make_proba(y), make_proba(np.full(n_rows, "mid"))
+    return stage(wrong, right, y, baseline=right, sample_weight=weight)
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, 29, 30])
+def test_few_rows_say_nothing_beyond_chance(n_rows):
+    found = lose(n_rows)
+    claims = [w for w in found.warnings if "beyond chance" in w or "harmed" in w]
+    assert bool(claims) == (n_rows == 30)
+    gain = found.against_baseline["accuracy"]
+    assert gain["gain"] == pytest.approx(-1)
+    assert np.isinf([gain["low"], gain["high"]]).all() == (n_rows < 30)
+    only = "is only 1 row" if n_rows == 1 else f"are only {n_rows} rows"
+    text = " ".join(str(found).split())
+    assert f"There {only}:" in text
+    assert ("fewer than 30 rows give no interval" in text) == (n_rows < 30)
+    assert "inf" not in text.replace("information", "")
+
+
+def test_few_rows_are_those_that_have_the_weight():
+    found = lose(400, weight=np.r_[np.full(3, 1e4), np.ones(397)])
+    assert "400 rows, of which few have nearly all of the weight" in found.warnings[0]
+    assert not any("beyond chance" in w for w in found.warnings)
+
+
+@pytest.mark.parametrize(("n_rows", "behind"), [(2, False), (5, False), (6, True)])
+def test_few_rows_of_a_group_are_coins(n_rows, behind):
+    """All are lost by chance once in 2^n; Holm's procedure asks two for 2.5%."""
+    y = np.full(100, "low")
+    few = np.arange(100) < n_rows
+    groups = np.where(few, "few", "many")
+    found = stage(make_proba(np.where(few, "mid", y)), make_proba(y), y, groups=groups)
+    assert [part["behind"] for part in found.by_group] == [behind, False]
