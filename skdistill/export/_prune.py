@@ -86,8 +86,8 @@ def prune(
     steps : int, default=4
         In how many steps units are removed.
     epochs : int or None, default=None
-        Epochs after each step. None: as many as make 1,000 batches of 200 rows, and
-        at least 5.
+        Epochs after each step. None: as many as make 1,000 batches of up to 200 rows,
+        and at least 5.
     random_state : int, RandomState instance or None, default=None
         Draws synthetic rows and shuffles rows between epochs. None: the network's own
         `random_state`.

@@ -47,7 +47,8 @@ def prune_network(
     Raise a TypeError for a net of other layers than linear ones and activations.
     """
     if epochs is None:
-        epochs = max(5, math.ceil(_UPDATES * _BATCH / data.n_samples))
+        n_batches = math.ceil(data.n_samples / _BATCH)
+        epochs = max(5, math.ceil(_UPDATES / n_batches))
     prune = _prune_mlp if isinstance(network, Network) else _prune_skorch
     rng = check_random_state(random_state)
     prune(network, data, partial(_plan_widths, sparsity, steps), epochs, rng)

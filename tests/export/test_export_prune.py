@@ -412,6 +412,23 @@ def test_small_tables_get_more_epochs():
         assert pickle.dumps(chosen) == pickle.dumps(given)
 
 
+@pytest.mark.parametrize("n_rows", [1, 150, 201])
+def test_few_rows_get_no_more_batches(n_rows, monkeypatch):
+    """A batch is of the rows that there are, and there are 1,000 of them or so."""
+    network = MLPClassifier((2,), max_iter=3, random_state=0).fit(X, Y)
+    called = []
+    update = MLPClassifier.partial_fit
+
+    def count(self, *args, **kwargs):
+        called.append(self)
+        return self if len(called) > 1 else update(self, *args, **kwargs)
+
+    monkeypatch.setattr(MLPClassifier, "partial_fit", count)
+    prune(network, X[:n_rows], tolerance=1, steps=1, random_state=0)
+    # One prepares the network; of 201 rows there are two batches an epoch.
+    assert len(called) == 1 + (500 if n_rows == 201 else 1000)
+
+
 def test_units_are_chosen_by_both_sides():
     network = MLPClassifier((4,), max_iter=1).fit(X[:, :1], Y == "ant")
     network.coefs_ = [
