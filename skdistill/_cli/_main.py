@@ -17,7 +17,7 @@ from .._progress import show_progress
 from ..inspection._report import encode_json
 from ._budget_search import Candidate, search_students, strip_names
 from ._deployed import choose_deployed, write_contents
-from ._errors import Refusal, one_line
+from ._errors import Refusal, drop_parameters, one_line
 from ._example import STUDENT as EXAMPLE_STUDENT
 from ._example import make_teacher
 from ._options import check_outputs, parse_options
@@ -147,7 +147,7 @@ def _print_progress(line: str) -> None:
 def _describe_warning(warning: warnings.WarningMessage) -> str:
     """Return its text, behind its category where that says more than UserWarning."""
     kind = "" if warning.category is UserWarning else f"{warning.category.__name__}: "
-    return f"{kind}{one_line(Warning(warning.message))}"
+    return kind + drop_parameters(one_line(Warning(warning.message)))
 
 
 def _note_warnings(caught: list[warnings.WarningMessage]) -> None:

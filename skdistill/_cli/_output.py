@@ -25,6 +25,7 @@ from ..inspection._report_sections import (
 from ..inspection._report_text import format_table
 from ._budget_search import Candidate, format_candidates
 from ._deployed import Deployed
+from ._errors import drop_parameters
 from ._read_data import Rows
 from ._task import Task
 
@@ -39,7 +40,8 @@ _LIBRARIES = "LightGBM", "XGBoost", "CatBoost"
 _MAX_WARNINGS = 2
 _OPTIMISTIC = (
     "The teacher came already fitted. If it was fitted on the test rows, its scores "
-    "are optimistic: pass rows that it was not fitted on with --test."
+    "are optimistic: pass rows that it was not fitted on with --test. So is the "
+    "choice of what the student learns, where it was fitted on the data."
 )
 _PACKAGES = "scikit-learn", "numpy", "scipy", "joblib", "lightgbm", "pandas"
 
@@ -54,7 +56,8 @@ def format_screen(
     missing: list[str],
 ) -> str:
     """Return what is printed: the warnings, the comparison, and what was written."""
-    lines = ["", *wrap_lines(_shorten(options, report.warnings))]
+    told = [drop_parameters(text) for text in report.warnings]
+    lines = ["", *wrap_lines(_shorten(options, told))]
     if options.teacher is not None:
         lines += wrap_lines([_OPTIMISTIC])
     lines += [

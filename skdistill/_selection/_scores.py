@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import r2_score
+from sklearn.neural_network import MLPRegressor
 
 from .._dataset import Dataset
 from .._labels._calibration import Calibration, fit_calibration, fit_shift
 from .._labels._quantiles import QuantileRegression
 from .._labels._soft_targets import clip_probabilities
 from .._labels._task import Classification, Regression
+from .._nested import last_step
 from .._paired import paired_difference
 from .._students import can_shift_logits, is_calibrated, weigh_served
 from .._typing import FloatArray, IndexArray
@@ -150,13 +152,14 @@ class ValueScores(Scores):
 
     loss_name = "squared error"
     worse_fix = "Lower its learning rate or number of rounds."
-    alone = (
-        "the student alone (a network in a TransformedTargetRegressor with a "
-        "StandardScaler, as it is trained here)"
-    )
 
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
         super().__init__(data, rows, student)
+        if isinstance(last_step(student), MLPRegressor):
+            self.alone = (
+                "the student alone, in a TransformedTargetRegressor with a "
+                "StandardScaler, as it is trained here"
+            )
         mean = np.average(as_columns(self.y), axis=0, weights=self.weight)
         constant = np.broadcast_to(mean, as_columns(self.y).shape)
         self._least_worse = _WORSE_VARIANCE * self.average(self.rate(constant))

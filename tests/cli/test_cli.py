@@ -277,6 +277,35 @@ def test_the_better_student_is_written(keep, capsys):
     assert size == pytest.approx(figures["bytes"], rel=0.02)
 
 
+@pytest.mark.parametrize("n_rows", [1, 29])
+@pytest.mark.usefixtures("better_on_hard_labels")
+def test_few_test_rows_do_not_choose(n_rows, capsys):
+    make_frame(seed=2, n_rows=n_rows).to_csv("test.csv", index=False)
+    options = "--json", "report.json", "--student", "tree", "--test", "test.csv"
+    assert run_quickly(*options) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert read_report()["written"] == "student"
+    assert "with fewer than 30 any difference may be chance" in words
+    assert "harmed" not in words
+    assert "has the lower log loss" not in words
+
+
+def test_advice_is_of_the_command(capsys, teacher, monkeypatch):
+    """Parameters of the estimators are none of its options."""
+    fit = LogisticRegression.fit
+
+    def warn_and_fit(self, X, y, sample_weight=None):
+        text = "The labels may be known. Pass X_val and y_val, say. Set cv=5, or none."
+        warnings.warn(text, UserWarning, stacklevel=1)
+        return fit(self, X, y, sample_weight)
+
+    monkeypatch.setattr(LogisticRegression, "fit", warn_and_fit)
+    assert run_quickly() == 0
+    out, err = capsys.readouterr()
+    assert "Note: The labels may be known.\n" in err
+    assert "So is the choice of what the student learns" in " ".join(out.split())
+
+
 def test_lines_without_rich(capsys, teacher, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich", None)
     assert run_quickly() == 0

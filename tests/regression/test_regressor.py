@@ -239,11 +239,29 @@ def test_the_advice_names_how_the_student_was_trained_directly():
             KNeighborsRegressor(100), network, n_synthetic=100, random_state=0
         ).fit(rows[:600], y[:600])
     said = " ".join(str(w.message) for w in caught)
-    assert "a network in a TransformedTargetRegressor with a StandardScaler" in said
+    assert "alone, in a TransformedTargetRegressor with a StandardScaler" in said
     alone = clone(network).fit(rows[:600], y[:600])
     advised = TransformedTargetRegressor(network, transformer=StandardScaler())
     advised.fit(rows[:600], y[:600])
     assert alone.score(rows[600:], y[600:]) < 0 < advised.score(rows[600:], y[600:])
+
+
+def test_the_default_teacher_takes_heavy_tails_as_they_are():
+    """The check of its scaler's inverse takes rounding for a fault."""
+    rng = np.random.RandomState(0)
+    rows = rng.normal(size=(120, 3))
+    y = np.exp(12 * rows[:, 0] + rng.normal(size=120))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*strictly inverse")
+        DistilledRegressor(None, Ridge(), augmenter=None, random_state=0).fit(rows, y)
+
+
+def test_a_student_that_scales_nothing_is_advised_as_it_is():
+    rows, y = make_values(700)
+    with pytest.warns(UserWarning, match="or the student alone.$"):
+        DistilledRegressor(
+            KNeighborsRegressor(100), Ridge(), n_synthetic=100, random_state=0
+        ).fit(rows[:600], y[:600])
 
 
 # Teachers, students and tables -------------------------------------------------------
