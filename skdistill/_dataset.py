@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ class Dataset:
     validation : Dataset or None
         Rows that neither teacher nor student learns. Their row numbers follow those
         of the training rows: they begin at `n_samples`.
+    groups : ndarray of int of shape (n_samples,) or None
+        Of rows that are copies of each other the same number. None: there are none.
     """
 
     X: Any
@@ -45,10 +48,16 @@ class Dataset:
     codes: IndexArray
     weight: FloatArray | None
     validation: Dataset | None = None
+    groups: IndexArray | None = None
 
     @property
     def n_samples(self) -> int:
         return len(self.y)
+
+    @property
+    def distinct_codes(self) -> IndexArray:
+        """Codes of the rows that decide anything: one of those that are copies."""
+        return self.codes[find_firsts(self.groups, self.n_samples)]
 
     @property
     def classes(self) -> NDArray[Any]:
@@ -71,7 +80,15 @@ class Dataset:
             return replace(source, validation=None)
         X = _safe_indexing(source.X, rows)
         y, codes, weight = source.take_labels(rows)
-        return replace(source, X=X, y=y, codes=codes, weight=weight, validation=None)
+        return replace(
+            source,
+            X=X,
+            y=y,
+            codes=codes,
+            weight=weight,
+            validation=None,
+            groups=source.take_groups(rows),
+        )
 
     def take_labels(
         self, rows: IndexArray
@@ -80,6 +97,11 @@ class Dataset:
         source, rows = self.locate(rows)
         weight = None if source.weight is None else source.weight[rows]
         return source.y[rows], source.codes[rows], weight
+
+    def take_groups(self, rows: IndexArray) -> IndexArray | None:
+        """Return the groups of the rows that `take` would return."""
+        source, rows = self.locate(rows)
+        return None if source.groups is None else source.groups[rows]
 
     def locate(self, rows: IndexArray) -> tuple[Dataset, IndexArray]:
         """Return the dataset that holds the rows, and their numbers there."""
@@ -96,8 +118,61 @@ def draw_rows(codes: IndexArray, n_rows: float, seed: Any) -> IndexArray:
     return np.sort(order[: int(min(n_rows, len(order)))])
 
 
-def draw_folds(codes: IndexArray, n_folds: int, seed: Any) -> list[Split]:
-    """Draw folds of rows, stratified where a class has enough of them."""
+def find_firsts(groups: IndexArray | None, n_rows: int) -> IndexArray:
+    """Return the first row of each group, ascending; without groups all rows."""
+    if groups is None:
+        return np.arange(n_rows)
+    return np.sort(np.unique(groups, return_index=True)[1])
+
+
+def keep_together(
+    draw: Callable[[IndexArray], Sequence[Any]], n_rows: int, groups: IndexArray | None
+) -> list[Split]:
+    """Draw splits that have each group of rows on one side.
+
+    Parameters
+    ----------
+    draw : callable
+        Is given row numbers, and returns splits of their positions.
+    n_rows : int
+        Number of rows.
+    groups : ndarray of int of shape (n_rows,) or None
+        None: each row is a group, and what is drawn is returned as it is.
+
+    Returns
+    -------
+    splits : list of pairs of ndarrays
+        Row numbers. With groups the first row of each is drawn, the others follow.
+    """
+    firsts = find_firsts(groups, n_rows)
+    splits = draw(firsts)
+    if groups is None:
+        return list(splits)
+    drawn = groups[firsts]
+    return [
+        (
+            np.flatnonzero(np.isin(groups, drawn[train])),
+            np.flatnonzero(np.isin(groups, drawn[test])),
+        )
+        for train, test in splits
+    ]
+
+
+def draw_folds(
+    codes: IndexArray, n_folds: int, seed: Any, groups: IndexArray | None = None
+) -> list[Split]:
+    """Draw folds of rows, stratified where a class has enough of them.
+
+    Rows of a group are in the same fold.
+    """
+
+    def draw(rows: IndexArray) -> list[Split]:
+        return _draw_folds(codes[rows], n_folds, seed)
+
+    return keep_together(draw, len(codes), groups)
+
+
+def _draw_folds(codes: IndexArray, n_folds: int, seed: Any) -> list[Split]:
     n_folds = min(n_folds, len(codes))
     stratified = np.bincount(codes).max() >= n_folds
     kind = StratifiedKFold if stratified else KFold
@@ -116,7 +191,9 @@ def class_priors(
     return counts / counts.sum()
 
 
-def split_rows(codes: IndexArray, fraction: float, seed: Any) -> Split:
+def split_rows(
+    codes: IndexArray, fraction: float, seed: Any, groups: IndexArray | None = None
+) -> Split:
     """Split row numbers into training and validation rows, stratified where possible.
 
     The only row of a class is a training row.
@@ -129,6 +206,8 @@ def split_rows(codes: IndexArray, fraction: float, seed: Any) -> Split:
         Share of validation rows.
     seed : int or RandomState
         Draws the rows.
+    groups : ndarray of int of shape (n_samples,) or None
+        Rows of a group are on the same side.
 
     Returns
     -------
@@ -140,6 +219,14 @@ def split_rows(codes: IndexArray, fraction: float, seed: Any) -> Split:
     ValueError
         There are too few rows to validate on.
     """
+
+    def draw(rows: IndexArray) -> list[Split]:
+        return [_split_rows(codes[rows], fraction, seed)]
+
+    return keep_together(draw, len(codes), groups)[0]
+
+
+def _split_rows(codes: IndexArray, fraction: float, seed: Any) -> Split:
     n_validation = int(np.ceil(fraction * len(codes)))
     if n_validation < 2 or len(codes) - n_validation < 1:
         raise ValueError(

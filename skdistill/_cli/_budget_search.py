@@ -15,6 +15,8 @@ from sklearn.base import clone
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV
 
+from .._copies import find_copies
+from .._dataset import keep_together
 from ..metrics import latency_scorer, within_budget
 from ..metrics._costs import dump_deployed, open_deployed
 from ._bounds import explain_left_out
@@ -74,7 +76,12 @@ def search_students(
     if not tried:
         raise Refusal(_describe_hopeless(reasons, options))
     splitter = task.splitter(_N_SPLITS, shuffle=True, random_state=options.seed)
-    splits, searched = list(splitter.split(rows.X, rows.y)), clone(distilled)
+    splits = keep_together(
+        lambda drawn: list(splitter.split(drawn, rows.y[drawn])),
+        len(rows.y),
+        find_copies(rows.X),
+    )
+    searched = clone(distilled)
     if len(rows.y) >= _MANY_ROWS:
         splits = splits[:1]
         searched.set_params(pilot=0, augmenter="munge")

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from .._copies import count_copies, find_copies
+from .._dataset import keep_together
 from .._frames import find_kind, list_columns
+from .._sklearn import _safe_indexing
+from .._typing import IndexArray
 from ._columns import LARGEST, Columns, choose_columns, take_columns
 from ._errors import Refusal, one_line
 from ._example import SOURCE, split_example
@@ -48,31 +52,58 @@ def read_rows(options: Namespace) -> Rows:
     if all(X[name].nunique(dropna=False) <= 1 for name in X.columns):
         raise Refusal(f"every column of {options.data} is constant: nothing to learn.")
     if options.test is None:
-        rows = _split_rows(options, str(options.data), X, y, task)
+        rows, found = _split_rows(options, str(options.data), X, y, task)
     else:
         X_test, y_test = _read_test(options, columns, y, task)
         rows = Rows(str(options.data), X, y, X_test, y_test)
+        found = _find_known(options, X, X_test)
     (_check_values if task is VALUES else _check_classes)(rows.y, rows.source)
-    notes += columns.notes
+    notes += columns.notes + found
     return replace(rows, task=task, notes=notes, dates=tuple(columns.dates))
 
 
 def _split_rows(
     options: Namespace, source: str, X: Any, y: NDArray[Any], task: Task
-) -> Rows:
-    try:
-        X_train, X_test, y_train, y_test = train_test_split(
-            *(X, y),
+) -> tuple[Rows, list[str]]:
+    """Return rows to learn from and to test on, and a note where some are copies."""
+    groups = find_copies(X)
+
+    def draw(rows: IndexArray) -> list[Any]:
+        split = train_test_split(
+            np.arange(len(rows)),
             test_size=options.test_size,
-            stratify=None if task is VALUES else y,
+            stratify=None if task is VALUES else y[rows],
             random_state=options.seed,
         )
+        return [split]
+
+    try:
+        ((train, test),) = keep_together(draw, len(y), groups)
     except ValueError as error:
         if task is not VALUES:
             _check_counts(y, source)
         hint = "" if task is VALUES else _hint(y)
         raise Refusal(f"too few rows to test on{hint}: {one_line(error)}") from error
-    return Rows(source, X_train, y_train, X_test, y_test)
+    parts = (_safe_indexing(X, train), y[train], _safe_indexing(X, test), y[test])
+    notes = []
+    if groups is not None:
+        n_more = len(y) - int(groups.max()) - 1
+        notes = [
+            f"{n_more} of {len(y)} rows of {source} repeat others in every column but "
+            "the target; the rows to test on repeat none to learn from."
+        ]
+    return Rows(source, *parts), notes
+
+
+def _find_known(options: Namespace, X: Any, X_test: Any) -> list[str]:
+    """Return a note where rows of `--test` are rows to learn from."""
+    n_known = count_copies(X, X_test)
+    if not n_known:
+        return []
+    return [
+        f"{n_known} of {len(X_test)} rows of {options.test} are also in "
+        f"{options.data}, so that the figures are too good; leave them out of one."
+    ]
 
 
 def _check_values(y: NDArray[Any], source: str) -> None:

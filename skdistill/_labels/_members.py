@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 
-from .._dataset import Dataset, draw_folds
+from .._dataset import Dataset, draw_folds, find_firsts
 from .._nested import last_step, replace_distilled
 from .._typing import AnyArray, FloatArray
 from ._cross_fit import OutOfFold
@@ -100,14 +100,16 @@ def weigh_labels(data: Dataset, oof: OutOfFold, seed: Any) -> OutOfFold:
     members = np.stack(np.split(oof.labels, n_members, axis=1))
     at = oof.find_judges(data)
     y, codes, weight = data.take_labels(oof.rows[at])
+    groups = data.take_groups(oof.rows[at])
     counted = is_asked(oof.labels[at])
     if weight is not None:
         counted &= weight > 0
     equal = _average(members, None)
-    if counted.sum() < _N_PARTS:
-        return replace(oof, labels=equal)
     at, y, codes = at[counted], y[counted], codes[counted]
     weight = None if weight is None else weight[counted]
+    groups = None if groups is None else groups[counted]
+    if len(find_firsts(groups, len(at))) < _N_PARTS:
+        return replace(oof, labels=equal)
 
     def choose(rows: Any) -> FloatArray:
         own = None if weight is None else weight[rows]
@@ -115,7 +117,7 @@ def weigh_labels(data: Dataset, oof: OutOfFold, seed: Any) -> OutOfFold:
 
     weights = choose(slice(None))
     labels = _average(members, weights)
-    for others, part in draw_folds(codes, _N_PARTS, seed):
+    for others, part in draw_folds(codes, _N_PARTS, seed, groups):
         labels[at[part]] = _average(members[:, at[part]], choose(others))
     before, after = (
         np.average(data.task.score(data.task.clip(some[at]), y), weights=weight)

@@ -144,7 +144,7 @@ def _count_updates(parts: Parts, data: Dataset, splits: Splits) -> int | None:
     rows cannot tell when by their labels; by their values it can.
     """
     few = splits.small and not data.task.few_choose_length
-    if few or not can_choose_length(parts.student, data.codes):
+    if few or not can_choose_length(parts.student, data.distinct_codes):
         return None
     n_rows = data.n_samples + count_rows(data.n_samples, parts.n_synthetic, parts.ratio)
     n_epochs = count_final_epochs(parts.student, n_rows)

@@ -13,7 +13,6 @@ from .._labels._calibration import Calibration
 from .._labels._cross_fit import OutOfFold
 from .._labels._memorization import measure_memorization
 from .._nested import last_step
-from .._paired import paired_difference
 from .._parts import Parts
 from .._progress import Progress
 from .._students import learns_in_epochs, refits_leaves
@@ -123,7 +122,7 @@ def choose(
         student, wider = None, []
         if parts.default_student and chosen.finalist:
             wider = run_wider(given, chosen)
-            student, chosen = _choose_width(chosen, wider, scores.weight)
+            student, chosen = _choose_width(chosen, wider, scores)
             pilots += [pilot for _, pilot in wider]
         shown = pilots[len(known) :] if alone else pilots
         harm = _describe_harm(chosen, pilots, scores, teacher, splits.small)
@@ -165,12 +164,12 @@ def _decide(
     direct = _find_direct(rivals)
     lead = 1 if direct is None else scores.rate_advantage(teacher, direct)
     small = given.splits.small
-    rule = (given.parts.student, scores.weight, scores.complete, small, lead)
+    rule = (given.parts.student, scores, small, lead)
     chosen = choose_pilot(rivals, *rule)
     finalists = [pilot for pilot in pilots if pilot.finalist]
     if direct is None or chosen is not direct or lead < 0 or not finalists:
         return pilots, chosen
-    best = _find_best(finalists, scores.weight)
+    best = _find_best(finalists, scores)
     longer = run_longer(given, best)
     pilots = [longer if pilot is best else pilot for pilot in pilots]
     return pilots, choose_pilot(pilots, *rule)
@@ -179,8 +178,7 @@ def _decide(
 def choose_pilot(
     pilots: list[Pilot],
     student: Any,
-    weight: FloatArray | None = None,
-    decides: bool = True,
+    scores: Scores,
     small: bool = False,
     advantage: int = 1,
 ) -> Pilot:
@@ -209,10 +207,8 @@ def choose_pilot(
         At least one.
     student : estimator
         What the pilots are short fits of.
-    weight : ndarray of shape (n_rows,) or None
-        Weights of the held-out rows.
-    decides : bool, default=True
-        Whether the held-out rows may overrule what stays: they have every class.
+    scores : Scores
+        The held-out rows. Those that lack a class do not overrule what stays.
     small : bool, default=False
         Whether they are the pilots of a small table.
     advantage : {-1, 0, 1}, default=1
@@ -221,44 +217,44 @@ def choose_pilot(
     """
 
     def find_furthest(some: list[Pilot]) -> Pilot:
-        best = _find_best(some, weight)
-        leads = [paired_difference(p.losses, best.losses, weight) for p in some]
+        best = _find_best(some, scores)
+        leads = [scores.compare(p.losses, best.losses) for p in some]
         # Candidates are listed the nearest first.
         tied = (lead <= error for lead, error in leads)
         return list(compress(some, tied))[-1]
 
-    best, direct = _find_best(pilots, weight), _find_direct(pilots)
+    best, direct = _find_best(pilots, scores), _find_direct(pilots)
     if small:
         return best
     augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
     if learns_in_epochs(student):
         finalists = [pilot for pilot in augmented if pilot.finalist]
         stays = find_furthest(finalists or augmented or pilots[:1])
-        if decides and finalists and direct is not None:
-            lead, error = paired_difference(direct.losses, stays.losses, weight)
+        if scores.complete and finalists and direct is not None:
+            lead, error = scores.compare(direct.losses, stays.losses)
             stays = stays if lead > -advantage * error else direct
         certain = 1 if stays.finalist else CERTAIN
     elif refits_leaves(student):
         rivals = augmented + ([] if direct is None else [direct])
-        stays, certain = _find_best(rivals or pilots, weight), CERTAIN
+        stays, certain = _find_best(rivals or pilots, scores), CERTAIN
     else:
         stays, certain = direct or best, 1
-    lead, error = paired_difference(stays.losses, best.losses, weight)
-    return best if decides and lead > certain * error else stays
+    lead, error = scores.compare(stays.losses, best.losses)
+    return best if scores.complete and lead > certain * error else stays
 
 
 def _choose_width(
-    narrow: Pilot, wider: list[tuple[Any, Pilot]], weight: FloatArray | None
+    narrow: Pilot, wider: list[tuple[Any, Pilot]], scores: Scores
 ) -> tuple[Any, Pilot]:
     """Return the best wider student if it is better by a standard error, else None."""
     rivals = [(None, narrow), *wider]
-    student, pilot = min(rivals, key=lambda p: np.average(p[1].losses, weights=weight))
-    lead, error = paired_difference(narrow.losses, pilot.losses, weight)
+    student, pilot = min(rivals, key=lambda p: scores.average(p[1].losses))
+    lead, error = scores.compare(narrow.losses, pilot.losses)
     return (student, pilot) if lead > error else (None, narrow)
 
 
-def _find_best(pilots: list[Pilot], weight: FloatArray | None) -> Pilot:
-    return min(pilots, key=lambda pilot: np.average(pilot.losses, weights=weight))
+def _find_best(pilots: list[Pilot], scores: Scores) -> Pilot:
+    return min(pilots, key=lambda pilot: scores.average(pilot.losses))
 
 
 def _find_direct(pilots: list[Pilot]) -> Pilot | None:
@@ -294,7 +290,7 @@ def _describe_harm(
         fix = f"Consider a better teacher, or {scores.alone}."
     elif chosen.candidate.alpha == 0:
         finding = "The teacher's labels do not help this student"
-        if _find_best(pilots, scores.weight) is not direct:
+        if _find_best(pilots, scores) is not direct:
             finding += " beyond chance"
         fix = "Consider a larger student."
     else:

@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 
-from .._dataset import Dataset, draw_folds, split_rows
+from .._checks import is_whole
+from .._dataset import Dataset, draw_folds, keep_together, split_rows
 from .._labels._members import is_vote
 from .._parts import Parts
 from .._students import (
@@ -18,7 +19,7 @@ from .._students import (
     can_shift_logits,
     validation_fraction,
 )
-from .._typing import Split
+from .._typing import IndexArray, Split
 from .._warnings import warn_caller
 from ..transfer._transfer_set import PILOT_ROWS
 
@@ -134,7 +135,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         calibrated, or too few rows.
     """
     cv = _draw_cv(estimator, parts, data)
-    few = data.n_samples < PILOT_ROWS
+    few = len(data.distinct_codes) < PILOT_ROWS
     enough = _has_rows(data, few)
     opens = _leaves_open(estimator, data, few)
     if not enough and (opens or data.validation is not None):
@@ -182,10 +183,12 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
 def _draw_judges(estimator: Any, data: Dataset, few: bool, seed: Any) -> list[Split]:
     """Draw the rows that judge where neither `cv` nor X_val says them."""
     if not few:
-        split = split_rows(data.codes, _PILOT_SHARE, seed)
+        split = split_rows(data.codes, _PILOT_SHARE, seed, data.groups)
         return [split] if _decides(split, data) else []
-    folds = draw_folds(data.codes, _N_FOLDS, seed)
+    folds = draw_folds(data.codes, _N_FOLDS, seed, data.groups)
     judged = _judges(data)[data.codes]
+    if data.groups is not None:
+        judged = (np.bincount(data.groups, ~judged) == 0)[data.groups]
     if judged.all() or estimator.calibrate is True:
         return folds
     # Too few rows of a class for the folds are learned in each of them.
@@ -197,12 +200,14 @@ def _draw_judges(estimator: Any, data: Dataset, few: bool, seed: Any) -> list[Sp
 def _warn_of_few_rows(data: Dataset) -> None:
     """Say that there are too few rows to judge the teacher."""
     rows, name = (data, "X") if data.validation is None else (data.validation, "X_val")
+    kind = "rows" if rows.groups is None else "rows that are no copies of others"
     need = f"Pass at least {_FEWEST_ROWS}"
-    if data.n_samples < PILOT_ROWS and len(data.classes):
+    if len(data.distinct_codes) < PILOT_ROWS and len(data.classes):
         need += f", with {_N_FOLDS} or more of two classes"
     warn_caller(
-        f"{name} has {rows.n_samples} rows, too few to judge the teacher: what the "
-        f"student learns is not chosen, and labels are not calibrated. {need}."
+        f"{name} has {len(rows.distinct_codes)} {kind}, too few to judge the teacher: "
+        "what the student learns is not chosen, and labels are not calibrated. "
+        f"{need}."
     )
 
 
@@ -220,7 +225,15 @@ def _draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
     if estimator.cv is None:
         return None
     cv = check_cv(estimator.cv, data.y, classifier=is_classifier(estimator))
-    folds = list(cv.split(data.X, data.y, **parts.splitter_params))
+
+    def draw(rows: IndexArray) -> list[Split]:
+        return list(cv.split(rows, data.y[rows]))
+
+    if is_whole(estimator.cv):
+        folds = keep_together(draw, data.n_samples, data.groups)
+    else:
+        folds = list(cv.split(data.X, data.y, **parts.splitter_params))
+        _warn_of_split_copies(folds, data)
     tested = np.zeros(data.n_samples, dtype=bool)
     for _, test in folds:
         tested[test] = True
@@ -231,6 +244,21 @@ def _draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
             "splitter that covers the data, such as StratifiedKFold."
         )
     return folds
+
+
+def _warn_of_split_copies(folds: list[Split], data: Dataset) -> None:
+    """Say that a splitter of the user's puts copies of a row on both sides."""
+    if data.groups is None:
+        return
+    groups = data.groups
+    n_known = max(np.isin(groups[test], groups[train]).sum() for train, test in folds)
+    if n_known:
+        warn_caller(
+            "cv must keep copies of a row on one side of each fold; up to "
+            f"{n_known} rows of a test fold equal training rows in every column, and "
+            "are labelled by a teacher that knows them. Pass cv=5, which keeps "
+            "copies together, or cv=list(GroupKFold(5).split(X, y, groups))."
+        )
 
 
 def _may_lose(parts: Parts, data: Dataset) -> bool:
@@ -266,15 +294,16 @@ def _has_rows(data: Dataset, few: bool) -> bool:
     rows = data if data.validation is None else data.validation
     if data.validation is None and not few:
         return True
+    codes = rows.distinct_codes
     if not few or not len(data.classes):
-        return rows.n_samples >= _FEWEST_ROWS
+        return len(codes) >= _FEWEST_ROWS
     judged = _judges(rows)
-    return judged.sum() > 1 and judged[rows.codes].sum() >= _FEWEST_ROWS
+    return judged.sum() > 1 and judged[codes].sum() >= _FEWEST_ROWS
 
 
 def _judges(data: Dataset) -> Any:
     """Whether each class has a row for every fold; values are of one class."""
-    counts = np.bincount(data.codes, minlength=len(data.classes))
+    counts = np.bincount(data.distinct_codes, minlength=len(data.classes))
     return counts >= _N_FOLDS
 
 
@@ -328,10 +357,10 @@ def _draw_validation(
     fraction = validation_fraction(parts.student, data.n_samples)
     if fraction is None:
         chooses = lengths or estimator.max_labels is not None
-        chooses = chooses and can_choose_length(parts.student, data.codes)
+        chooses = chooses and can_choose_length(parts.student, data.distinct_codes)
         if not (estimator.fine_tune or chooses):
             return None
         fraction = _VALIDATION_SHARE if estimator.fine_tune else LENGTH_SHARE
     if data.validation is not None:
         return data.whole_split
-    return split_rows(data.codes, fraction, parts.seeds.split)
+    return split_rows(data.codes, fraction, parts.seeds.split, data.groups)

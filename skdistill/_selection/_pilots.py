@@ -340,7 +340,8 @@ def _soften_pilot(task: _PilotTask, candidate: Candidate) -> tuple[Any, Any]:
     elif candidate.validated:
         # Rows that end a student's fit would score it too well.
         share = 0.1 if candidate.n_updates is None else LENGTH_SHARE
-        split = split_rows(data.codes[rows], share, task.split_seed)
+        groups = data.take_groups(rows)
+        split = split_rows(data.codes[rows], share, task.split_seed, groups)
         train, validation = (train.take(part) for part in split)
     if not candidate.in_sample and not task.out_of_fold:
         train = replace(train, labelled=np.arange(0))

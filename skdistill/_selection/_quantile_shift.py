@@ -82,7 +82,7 @@ def hold_out_shift(
     if stored is not None:
         stored = data.task.check_stored(stored, data.y)
     rng = check_random_state(estimator.random_state)
-    learned, held_out = split_rows(data.codes, _SHARE, rng)
+    learned, held_out = split_rows(data.codes, _SHARE, rng, data.groups)
     metadata = {k: take_rows(v, learned, data.n_samples) for k, v in metadata.items()}
     stored = None if stored is None else stored[learned]
     return data.take(learned), data.take(held_out), stored, metadata

@@ -69,6 +69,7 @@ class Scores(ABC):
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
         self._data, self._rows, self._student = data, rows, student
         self.y, self._codes, self.weight = data.take_labels(rows)
+        self._groups = data.take_groups(rows)
 
     # Losses of rows -------------------------------------------------------------------
 
@@ -84,7 +85,8 @@ class Scores(ABC):
         return float(np.average(values, weights=self.weight))
 
     def compare(self, first: FloatArray, second: FloatArray) -> tuple[float, float]:
-        return paired_difference(first, second, self.weight)
+        """Return the mean difference and its standard error."""
+        return paired_difference(first, second, self.weight, self._groups)
 
     def is_far_worse(self, losses: FloatArray, pilot_losses: FloatArray) -> bool:
         """Whether a student is far worse than its pilot."""

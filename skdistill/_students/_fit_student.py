@@ -11,6 +11,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from .._copies import find_copies
 from .._dataset import split_rows
 from .._nested import last_step
 from .._outofcore._spill import SoftStream, spill_rows
@@ -159,7 +160,7 @@ def fit_part(student: Any, data: SoftDataset) -> Any:
     if fraction is None:
         return fit_student(student, data)
     seed = getattr(last_step(student), "random_state", None)
-    train, held_out = split_rows(data.codes, fraction, seed)
+    train, held_out = split_rows(data.codes, fraction, seed, find_copies(data.X))
     return fit_student(student, data.take(train), validation=data.take(held_out))
 
 

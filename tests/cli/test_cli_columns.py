@@ -15,6 +15,7 @@ from _command import (
     read_rows,
     refuse,
     run,
+    run_quickly,
     shrink_default_teacher,
 )
 
@@ -217,3 +218,32 @@ def test_refused_dates(capsys):
     )
     write(when=when, **{"when.year": 1})
     assert "makes a second 'when.year'" in refuse(capsys, *arguments[:3])
+
+
+def test_copies_of_rows_are_counted(capsys):
+    frame = make_frame().assign(weight=np.random.RandomState(1).normal(size=N_ROWS))
+    pd.concat([frame] * 3).to_csv("data.csv", index=False)
+    notes = list_notes(capsys)
+    assert "320 of 480 rows of data.csv repeat others in every column but" in notes
+    frame[:40].to_csv("data.csv", index=False)
+    frame[30:].to_csv("test.csv", index=False)
+    notes = list_notes(capsys, "--test", "test.csv")
+    assert "10 of 130 rows of test.csv are also in data.csv" in notes
+    frame[40:].to_csv("test.csv", index=False)
+    assert "also in" not in list_notes(capsys, "--test", "test.csv")
+
+
+@pytest.mark.usefixtures("teacher")
+def test_a_test_row_is_no_copy_of_one_that_was_learned():
+    """A tree that has memorised labels drawn at random is right on half of the rows."""
+    rng = np.random.RandomState(1)
+    frame = make_frame().assign(weight=rng.normal(size=N_ROWS))
+    teacher = joblib.load("teacher.joblib").fit(
+        frame.drop(columns="label"), frame["label"]
+    )
+    joblib.dump(teacher, "teacher.joblib")
+    frame["label"] = rng.choice(["bad", "good"], N_ROWS)
+    pd.concat([frame] * 8).to_csv("data.csv", index=False)
+    assert run_quickly("--student", "tree", "--json", "report.json") == 0
+    models = read_report()["report"]["models"]
+    assert 0.2 < models["baseline"]["accuracy"] < 0.8

@@ -237,7 +237,9 @@ def test_a_fold_without_a_class_names_it():
 
 def test_the_only_row_of_a_class_does_not_end_stratification():
     """Held-out rows hold each other class by its share."""
-    rows, y = np.tile(X, (3, 1)), np.r_[np.tile(Y, 3)[:-1], 3]
+    # Rows that are no copies, which would be held out together.
+    rows = np.vstack([X, X + 0.01, X + 0.02])
+    y = np.r_[np.tile(Y, 3)[:-1], 3]
     held_out = []
 
     class Spy(Teacher):
