@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_regressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
     RandomForestClassifier,
@@ -36,6 +39,7 @@ _FORESTS = (
     | RandomForestRegressor
     | ExtraTreesRegressor
 )
+_BOOSTED = GradientBoostingClassifier | GradientBoostingRegressor
 _HISTOGRAMS = HistGradientBoostingClassifier | HistGradientBoostingRegressor
 
 #: Objectives of LightGBM whose scores are the values.
@@ -104,11 +108,25 @@ class Trees:
         above = rounded > self.threshold
         return np.where(above, np.nextafter(rounded, dtype(-np.inf)), rounded)
 
+    def center(self) -> Trees:
+        """Return the same scores as small sums: the start holds each tree's middle."""
+        leaf = (self.column < 0)[:, None]
+        low, high = (
+            reduce.reduceat(np.where(leaf, self.value, fill), self.roots, axis=0)
+            for reduce, fill in ((np.minimum, np.inf), (np.maximum, -np.inf))
+        )
+        middle = (low + high) / 2
+        sizes = np.diff([*self.roots, len(self.column)])
+        value = np.where(leaf, self.value - np.repeat(middle, sizes, axis=0), 0.0)
+        return replace(self, value=value, start=self.start + middle.sum(axis=0))
+
 
 def read_trees(learner: Any) -> Trees | None:
     """Read a tree, a forest or boosted trees; None: the learner is another kind."""
     if isinstance(learner, _TREES | _FORESTS):
         return _read_forest(learner)
+    if isinstance(learner, _BOOSTED):
+        return _read_boosted(learner)
     if isinstance(learner, _HISTOGRAMS):
         return _read_histograms(learner)
     if is_from(learner, "lightgbm"):
@@ -165,25 +183,46 @@ def join_outputs(parts: list[Trees]) -> Trees | None:
 def _read_forest(learner: Any) -> Trees:
     members, parts = getattr(learner, "estimators_", [learner]), []
     for member in members:
-        tree = member.tree_
+        value = member.tree_.value
         if is_regressor(member):
-            value = tree.value[:, :, 0] / len(members)
+            value = value[:, :, 0]
         else:
-            value = tree.value[:, 0, :]
-            value = value / value.sum(axis=1, keepdims=True) / len(members)
-        leaf = tree.children_left < 0
-        parts.append(
-            {
-                "column": np.where(leaf, -1, tree.feature),
-                "threshold": tree.threshold,
-                "missing_left": np.asarray(tree.missing_go_to_left, dtype=bool),
-                "left": tree.children_left,
-                "right": tree.children_right,
-                "value": np.where(leaf[:, None], value, 0.0),
-            }
-        )
+            value = value[:, 0, :]
+            value = value / value.sum(axis=1, keepdims=True)
+        parts.append(_flatten_tree(member.tree_, value / len(members)))
     start = np.zeros(parts[0]["value"].shape[1])
     return join_trees(parts, start=start, ending="none", single=True)
+
+
+def _flatten_tree(tree: Any, value: FloatArray) -> dict[str, Any]:
+    leaf = tree.children_left < 0
+    return {
+        "column": np.where(leaf, -1, tree.feature),
+        "threshold": tree.threshold,
+        "missing_left": np.asarray(tree.missing_go_to_left, dtype=bool),
+        "left": tree.children_left,
+        "right": tree.children_right,
+        "value": np.where(leaf[:, None], value, 0.0),
+    }
+
+
+def _read_boosted(learner: Any) -> Trees | None:
+    if not isinstance(learner.init_, str | DummyClassifier | DummyRegressor):
+        # It starts from what another model predicts.
+        return None
+    (start,) = learner._raw_predict_init(np.zeros((1, learner.n_features_in_)))
+    # The exponential loss is of half the logarithm of the odds.
+    factor = 2.0 if learner.loss == "exponential" else 1.0
+    parts = []
+    for trees in learner.estimators_:
+        for k, member in enumerate(trees):
+            value = np.zeros((member.tree_.node_count, len(start)))
+            value[:, k] = member.tree_.value[:, 0, 0] * learner.learning_rate * factor
+            parts.append(_flatten_tree(member.tree_, value))
+    ending = "sigmoid" if len(start) == 1 else "softmax"
+    if is_regressor(learner):
+        ending = "none"
+    return join_trees(parts, start=start * factor, ending=ending, single=True)
 
 
 def _read_histograms(learner: Any) -> Trees | None:

@@ -11,6 +11,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     ExtraTreesClassifier,
+    GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
@@ -85,6 +86,7 @@ LEARNERS = {
     "stump": lambda: DecisionTreeClassifier(min_samples_leaf=N),
     "forest": lambda: RandomForestClassifier(3),
     "extra trees": lambda: ExtraTreesClassifier(3, max_depth=5),
+    "gradient boosting": lambda: GradientBoostingClassifier(n_estimators=3),
     "histograms": lambda: HistGradientBoostingClassifier(max_iter=3),
     "lightgbm": make_lightgbm,
     "xgboost": make_xgboost,
