@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sklearn.base import is_regressor
+
+from ..export._answers import ask
 from ..export._libraries import import_for_onnx
+from ..export.onnx._values import ask_values, score_values
 from ..inspection._costs import compare_costs, export_measured
 from ..inspection._evaluation_rows import BASELINE, STUDENT
 from ..inspection._report_html import format_page
-from ..metrics._costs import dump_deployed
+from ..metrics._costs import dump_deployed, open_deployed
 from ._errors import Refusal, one_line
 from ._read_data import Rows
 
@@ -24,7 +28,7 @@ class Deployed:
     """The model that is written.
 
     `name` is "student", or "baseline" where true labels gave the better student;
-    `figures` are the report's with those as ONNX; `onnx` is that file, or None, and
+    `figures` are the report's with those of the ONNX file; `onnx` is that, or None, and
     `no_onnx` why.
     """
 
@@ -63,11 +67,27 @@ def choose_deployed(
     if name == BASELINE:
         content, costs = export_measured(model, rows.X_test)
         found |= costs
+    if content:
+        found |= _score_onnx(model, content, rows)
     # A converter's own; or the file is not equal to the model, and not written.
     reason = "" if content else one_line(found["onnx_error"])
     if reason and options.deployment == "onnx":
         raise Refusal(reason)
     return Deployed(name, model, found, content, reason)
+
+
+def _score_onnx(model: Any, content: bytes, rows: Rows) -> dict[str, float]:
+    """Return the quality of what the file itself answers on the test rows."""
+    served = open_deployed(model, "onnx", rows.X_test, content)
+    try:
+        if is_regressor(model):
+            scores = score_values(ask_values(served, rows.X_test), rows.y_test)
+        else:
+            scores = ask(served, rows.X_test).score(rows.y_test)
+    except ValueError:
+        # The file refuses rows on which it may differ from the model.
+        return {}
+    return {f"onnx_{key}": score for key, score in scores.items()}
 
 
 def write_contents(

@@ -98,17 +98,14 @@ def _compare(report: Any, deployed: Deployed, task: Task) -> Section:
     """Return the table of the models, and of the written one as ONNX."""
     header = ["", *(_name(name, task) for name in report.models)]
     with_onnx = deployed.onnx is not None
+    if with_onnx:
+        header.append(f"{_name(deployed.name, task)}\nas ONNX")
     table = []
     for key, words, spec in (*task.figures, *_COSTS):
         row = [words, *(format_figure(m[key], spec) for m in report.models.values())]
         if with_onnx:
             row.append(format_figure(deployed.figures.get(f"onnx_{key}"), spec))
         table.append(row)
-    if with_onnx:
-        # Verified to be those of the pickle before the file is written.
-        for row, (key, _, spec) in zip(table, task.figures, strict=False):
-            row[-1] = format_figure(deployed.figures[key], spec)
-        header.append(f"{_name(deployed.name, task)}\nas ONNX")
     return Section(SIDE_BY_SIDE, header=header, table=table)
 
 

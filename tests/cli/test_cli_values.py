@@ -1,5 +1,6 @@
 """The command line on a target of values."""
 
+import copy
 import os
 
 import joblib
@@ -16,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from skdistill import DistilledRegressor
-from skdistill.export import OnnxRegressor
+from skdistill.export import OnnxRegressor, to_onnx
 
 N_ROWS = 160
 
@@ -84,6 +85,30 @@ def test_files_and_screen(capsys, table):
             assert format(model[key], spec) in out.split()
     with open("report.html") as file:
         assert file.read().count("<figure>") == 4
+
+
+@pytest.mark.usefixtures("forest")
+def test_figures_of_the_onnx_file_are_its_own(capsys, table, monkeypatch):
+    """A file that differs from the pickle shows in its column."""
+
+    def export(model, X, **settings):
+        worse = copy.deepcopy(model)
+        worse[-1].intercept_ += 20
+        return to_onnx(worse, X, **settings)
+
+    monkeypatch.setattr("skdistill.metrics._costs.to_onnx", export)
+    arguments = "--teacher", "forest.joblib", "--student", "linear", "--no-report"
+    assert run_values(*arguments, "--distilled") == 0
+    _, test = train_test_split(table, test_size=0.25, random_state=0)
+    X, y = test.drop(columns="price"), test["price"]
+    rmse = [
+        format(root_mean_squared_error(y, model.predict(X)), ".5g")
+        for model in (joblib.load("student.joblib"), OnnxRegressor("student.onnx"))
+    ]
+    assert rmse[0] != rmse[1]
+    lines = capsys.readouterr().out.splitlines()
+    (figures,) = [line.split() for line in lines if line.startswith("RMSE")]
+    assert figures[-2:] == rmse
 
 
 @pytest.mark.usefixtures("forest")
