@@ -5,8 +5,6 @@ from __future__ import annotations
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from .._typing import FloatArray
 from .._warnings import warn_caller
 from ._answers import TOLERANCE, describe_difference
@@ -19,7 +17,7 @@ from .onnx._probe import (
     find_differing,
     list_outside,
 )
-from .onnx._values import ask_values, find_bound
+from .onnx._values import ask_values, bound_values, find_bound
 
 
 def check_source(
@@ -51,15 +49,13 @@ def check_source(
         except NoCompilerError as error:
             _tell_no_compiler(error, method, required)
             return
-    limit = find_bound(expected) if values else TOLERANCE
+    limit: Any = find_bound(expected) if values else TOLERANCE
 
     def predict(rows: Any) -> Any:
         return ask_values(estimator, rows) if values else estimator.predict_proba(rows)
 
     def bound(part: Outside) -> Any:
-        if not values:
-            return bound_probabilities(part)
-        return np.maximum(limit, find_bound(part.expected))
+        return bound_values(limit, part) if values else bound_probabilities(part)
 
     compared = (serve(X), expected, limit, "the C file", method)
     difference = describe_difference(*compared)

@@ -16,12 +16,13 @@ from ._c_body import write_dense, write_refused, write_sort
 from ._c_check import check_source
 from ._c_source import CSource, fill_in, quote
 from ._c_trees import write_trees
+from .onnx._build_values import read_values
 from .onnx._dense import read_dense
 from .onnx._inputs import Inputs, describe_inputs
 from .onnx._native_categories import read_compared
 from .onnx._preprocessing import transform_inputs
 from .onnx._table import UnsupportedError
-from .onnx._values import ask_values, read_values
+from .onnx._values import ask_values
 
 _HEAD = """\
 /* @Answers of a model, made by skdistill.export.to_c.
@@ -82,9 +83,9 @@ def to_c(
     estimator : estimator
         Fitted; a :class:`~skdistill.DistilledClassifier` or a search is written as
         what it serves. A network or linear model of scikit-learn, a tree or a forest,
-        HistGradientBoosting, LightGBM, XGBoost (the booster "gbtree") or CatBoost, or a
-        MultiOutputRegressor of such trees, behind imputation, scaling, encoding,
-        selection or projection.
+        GradientBoosting, HistGradientBoosting, LightGBM, XGBoost (the booster "gbtree")
+        or CatBoost, or a MultiOutputRegressor of such trees, behind imputation,
+        scaling, encoding, selection or projection.
     X_example : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Rows like those to be served, a few hundred or more: they decide which columns
         are strings, and verify the file.

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from _c import compile_strictly
 from lightgbm import LGBMRegressor
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import (
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestRegressor,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.multioutput import MultiOutputRegressor
@@ -33,6 +37,11 @@ MODELS = {
     "tree": (DecisionTreeRegressor(max_depth=5), Y),
     "tree of two": (DecisionTreeRegressor(max_depth=5), PAIR),
     "forest": (RandomForestRegressor(3, max_depth=4), PAIR),
+    "gradient boosting": (GradientBoostingRegressor(n_estimators=5), Y),
+    "gradient boosting from 0": (
+        GradientBoostingRegressor(loss="huber", n_estimators=5, init="zero"),
+        Y,
+    ),
     "histograms": (HistGradientBoostingRegressor(max_iter=5), Y),
     "LightGBM": (LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1), Y),
     "LightGBM of a quantile": (
@@ -171,6 +180,9 @@ def test_refused():
         to_c(MultiOutputRegressor(KNeighborsRegressor()).fit(X, PAIR), X)
     with pytest.raises(TypeError, match="to_c does not take KNeighborsRegressor"):
         to_c(KNeighborsRegressor().fit(X, Y), X)
+    boosted = GradientBoostingRegressor(n_estimators=2, init=Ridge())
+    with pytest.raises(TypeError, match=r"GradientBoostingRegressor with init=Ridge\("):
+        to_c(boosted.fit(X, Y), X)
 
 
 class Clipped(Ridge):

@@ -13,18 +13,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ..._nested import split_pipeline
 from .._libraries import import_for_onnx, is_from
 from .._trees import read_trees
 from ._dense import Dense, emit_dense, emit_folded, emit_label, read_dense
 from ._emit_table import emit_features, emit_refused
-from ._emit_trees import emit_trees
+from ._emit_trees import emit_trees, make_graphs
 from ._exporters import export_catboost, export_skorch
 from ._graph import Graph
 from ._inputs import TABLE, Inputs
-from ._native_categories import read_compared
+from ._native_categories import HISTOGRAMS, read_compared
 from ._preprocessing import transform_inputs
 from ._skl2onnx import run_skl2onnx
 from ._table import Table, UnsupportedError
@@ -77,7 +76,7 @@ def build_models(
 
 def _list_native(learner: Any, inputs: Inputs) -> Set[int]:
     """Return the input columns that a learner may take as categories."""
-    boosted = isinstance(learner, HistGradientBoostingClassifier)
+    boosted = isinstance(learner, HISTOGRAMS)
     boosted = boosted or any(map(partial(is_from, learner), _BOOSTERS))
     return inputs.texts | (inputs.categories.keys() if boosted else set())
 
@@ -113,21 +112,25 @@ def _build_trees(
     except UnsupportedError as error:
         if failure is not None:
             raise failure from None
-        if not table.keeps_any(inputs.texts):
-            # Another converter made a model.
-            return
+        refuse_categories(inputs, table, learner, error)
+        # Another converter made a model.
+        return
+    for graph in make_graphs(inputs, trees):
+        refused = emit_refused(graph, table)
+        emit_trees(graph, compared, trees, classes, refused)
+        yield graph.to_model(classes)
+
+
+def refuse_categories(
+    inputs: Inputs, table: Table, learner: Any, error: UnsupportedError
+) -> None:
+    """Raise where a learner takes columns of categories that no converter takes."""
+    if table.keeps_any(_list_native(learner, inputs)):
         raise TypeError(
             f"No converter takes columns of categories as they are ({error}). Encode "
             "them, with OneHotEncoder or OrdinalEncoder, say, or give the columns a "
             "categorical type."
         ) from None
-    # A threshold may lie between two numbers that only double tells apart.
-    exact = bool(inputs.offsets) and not trees.single
-    for dtype in (np.float64,) if exact else (np.float32, np.float64):
-        graph = Graph(inputs, dtype)
-        refused = emit_refused(graph, table)
-        emit_trees(graph, compared, trees, classes, refused)
-        yield graph.to_model(classes)
 
 
 def list_labels(classes: NDArray[Any]) -> NDArray[Any]:

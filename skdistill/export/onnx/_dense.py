@@ -69,10 +69,13 @@ def fold_first(table: Table, dense: Dense) -> Table:
     return table.multiply(dense.weights[0], np.asarray(dense.biases[0]))
 
 
-def emit_folded(graph: Graph, table: Table, dense: Dense) -> str:
-    """Append a first layer that has taken the preprocessing in; go on in float32."""
+def emit_folded(graph: Graph, table: Table, dense: Dense, double: bool = False) -> str:
+    """Append a first layer that has taken the preprocessing in.
+
+    What follows is done in float32, or `double` as the layer itself may be.
+    """
     hidden = emit_table(graph, fold_first(table, dense))
-    if graph.dtype is not np.float32:
+    if graph.dtype is not np.float32 and not double:
         hidden = graph.cast(hidden, np.float32)
         graph.dtype = np.float32
     return hidden

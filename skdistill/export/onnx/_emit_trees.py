@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,25 @@ from .._trees import Trees
 from ._dense import emit_label
 from ._emit_table import emit_features
 from ._graph import Graph
+from ._inputs import Inputs
 from ._table import Table
+from ._verify import VALUES
 
 _ENDINGS: dict[str, tuple[str, dict[str, int]]] = {
     "none": ("Identity", {}),
     "sigmoid": ("Sigmoid", {}),
     "softmax": ("Softmax", {"axis": 1}),
 }
+
+
+def make_graphs(inputs: Inputs, trees: Trees) -> Iterator[Graph]:
+    """Return an empty graph of each type that trees can compare in, the fastest first.
+
+    A threshold may lie between two numbers that only double tells apart.
+    """
+    exact = bool(inputs.offsets) and not trees.single
+    for dtype in (np.float64,) if exact else (np.float32, np.float64):
+        yield Graph(inputs, dtype)
 
 
 def emit_trees(
@@ -32,12 +46,7 @@ def emit_trees(
     refused : str
         What `emit_refused` returns.
     """
-    # Trees that are leaves compare none.
-    features = emit_features(graph, table) if table.width else graph.take_any()
-    if trees.single and graph.dtype is not np.float32:
-        features = graph.cast(features, np.float32)
-        graph.dtype = np.float32
-    scores = _emit_nodes(graph, features, trees)
+    scores = _emit_scores(graph, table, trees)
     if trees.ending == "sigmoid":
         signs = graph.hold_as(np.array([-1, 1], dtype=np.float32))
         scores = graph.add("Mul", [scores, signs])
@@ -49,7 +58,36 @@ def emit_trees(
     emit_label(graph, scores, classes)
 
 
-def _emit_nodes(graph: Graph, features: str, trees: Trees) -> str:
+def emit_value_trees(
+    graph: Graph, table: Table, trees: Trees, refused: str, dtype: Any
+) -> None:
+    """Append trees on a table, up to values of a type, double or float32.
+
+    Values in double are far from 0 beside their spread: trees add up what differs among
+    rows, in float32, and the rest is added at the end.
+    """
+    if dtype is np.float32:
+        scores = _emit_scores(graph, table, trees, "" if refused else VALUES)
+        if refused:
+            graph.add("Sum", [scores, refused], VALUES)
+        return
+    centered = trees.center()
+    small = replace(centered, start=np.zeros_like(centered.start))
+    parts = [_emit_scores(graph, table, small), *([refused] if refused else [])]
+    operands = [graph.cast(part, dtype) for part in parts]
+    graph.add("Sum", [*operands, graph.hold_as(centered.start)], VALUES)
+
+
+def _emit_scores(graph: Graph, table: Table, trees: Trees, output: str = "") -> str:
+    # Trees that are leaves compare none.
+    features = emit_features(graph, table) if table.width else graph.take_any()
+    if trees.single and graph.dtype is not np.float32:
+        features = graph.cast(features, np.float32)
+        graph.dtype = np.float32
+    return _emit_nodes(graph, features, trees, output)
+
+
+def _emit_nodes(graph: Graph, features: str, trees: Trees, output: str) -> str:
     n_nodes = len(trees.column)
     leaf = trees.column < 0
     tree = np.searchsorted(trees.roots, np.arange(n_nodes), side="right") - 1
@@ -71,7 +109,7 @@ def _emit_nodes(graph: Graph, features: str, trees: Trees) -> str:
         "target_weights": trees.value[nodes, targets],
         "base_values": trees.start,
     }
-    result = graph.make_name()
+    result = output or graph.make_name()
     graph.add_outputs(
         "TreeEnsembleRegressor",
         [features],

@@ -110,10 +110,12 @@ class Graph:
         added = {(entry.domain or "") for entry in model.opset_import} - set(OPSET)
         self.domains |= dict.fromkeys(added, 1)
 
-    def to_model(self, classes: NDArray[Any] | None, n_outputs: int = 0) -> Any:
+    def to_model(
+        self, classes: NDArray[Any] | None, n_outputs: int = 0, dtype: Any = np.float32
+    ) -> Any:
         """Make the model, whose outputs are ``label`` and ``probabilities``.
 
-        Without classes it is ``values``, of so many columns.
+        Without classes it is ``values``, of so many columns and of this type.
         """
         from onnx import TensorProto, checker, helper
 
@@ -129,7 +131,7 @@ class Graph:
         ]
         label = {"O": kinds.STRING, "f": kinds.DOUBLE, "b": kinds.BOOL}
         if classes is None:
-            outputs = [describe("values", kinds.FLOAT, ["n", n_outputs])]
+            outputs = [describe("values", types[dtype], ["n", n_outputs])]
         else:
             outputs = [
                 describe("label", label.get(classes.dtype.kind, kinds.INT64), ["n"]),

@@ -156,7 +156,6 @@ def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Input
     numbers = {
         k: _as_numbers(columns[k]) for k, kind in enumerate(kinds) if kind != "string"
     }
-    most = 0.0 if exact else _MOST_ROUNDING
     categories = {
         k: tuple(list_categories(column.to_native().dtype) or ())
         for k, column in enumerate(series)
@@ -171,21 +170,24 @@ def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Input
         offsets={
             k: float(np.median(values[np.isfinite(values)]))
             for k, values in numbers.items()
-            if _measure_rounding(values) > most
+            if lacks_digits(values, exact)
         },
         categories={k: known for k, known in categories.items() if known},
     )
 
 
-def _measure_rounding(values: NDArray[np.float64]) -> float:
-    """Return the usual error of float32 as a share of a column's spread."""
+def lacks_digits(values: NDArray[np.float64], exact: bool = False) -> bool:
+    """Whether float32 can't hold numbers beside their spread; `exact`: can't hold any.
+
+    The usual error decides; without a spread there is none to lose.
+    """
     values = values[np.isfinite(values)]
-    spread = float(np.std(values)) if len(values) else 0.0
     with np.errstate(over="ignore"):
         lost = np.abs(values.astype(np.float32) - values)
-    if not len(values) or not lost.any():
-        return 0.0
-    return float(np.median(lost)) / spread if spread else 0.0
+    if exact or not lost.any():
+        return bool(lost.any())
+    spread = float(np.std(values))
+    return bool(spread) and float(np.median(lost)) > _MOST_ROUNDING * spread
 
 
 def _list_arrays(X: Any) -> tuple[list[Any], list[NDArray[Any]]]:

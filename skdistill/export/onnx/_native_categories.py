@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -30,7 +31,7 @@ from ._table import (
     join_tables,
 )
 
-_HISTOGRAMS = HistGradientBoostingClassifier, HistGradientBoostingRegressor
+HISTOGRAMS = HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 
 def read_compared(
@@ -75,6 +76,8 @@ def _describe(learner: Any) -> str:
     name = type(learner).__name__
     if isinstance(learner, MultiOutputRegressor):
         return f"{name} of {_describe(learner.estimators_[0])}"
+    if isinstance(getattr(learner, "init_", None), BaseEstimator):
+        return f"{name} with init={learner.init_!r}"
     if is_from(learner, "xgboost"):
         names = "booster", "objective", "multi_strategy", "missing"
         given = (f"{key}={getattr(learner, key)!r}" for key in names)
@@ -86,7 +89,7 @@ def _list_orders(
     learner: Any, table: Table, known: Mapping[int, tuple[Any, ...]]
 ) -> dict[int, tuple[Any, ...]]:
     """Return the categories of a learner's columns, as it numbers them."""
-    if isinstance(learner, _HISTOGRAMS):
+    if isinstance(learner, HISTOGRAMS):
         # It has an encoder of its own.
         return {}
     columns = [k for k, raw in enumerate(table.raw) if raw and raw.column in known]
@@ -106,7 +109,7 @@ def _encode_categories(
     learner: Any, table: Table, orders: Mapping[int, tuple[Any, ...]]
 ) -> Table:
     """Return the columns as a learner numbers their categories."""
-    if isinstance(learner, _HISTOGRAMS):
+    if isinstance(learner, HISTOGRAMS):
         own = getattr(learner, "_preprocessor", None)
         return table if own is None else transform_table(own, table)
     return join_tables(

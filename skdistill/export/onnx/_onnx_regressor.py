@@ -8,7 +8,7 @@ from sklearn.base import RegressorMixin
 
 from ..._typing import AnyArray
 from ._onnx_model import OnnxModel
-from ._values import VALUES
+from ._verify import VALUES
 
 
 class OnnxRegressor(RegressorMixin, OnnxModel):
@@ -65,8 +65,9 @@ class OnnxRegressor(RegressorMixin, OnnxModel):
 
         Returns
         -------
-        values : ndarray of shape (n_samples,) or (n_samples, n_outputs), float32
-            Quantiles are sorted.
+        values : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Float32, or double where that can't hold them beside their spread. Quantiles
+            are sorted.
 
         Raises
         ------

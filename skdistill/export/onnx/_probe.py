@@ -20,9 +20,11 @@ from ._inputs import Inputs
 
 #: Rows of each change, and of all changes together.
 _N_ROWS, _MOST_ROWS = 10, 2000
-#: How many times the range of a column is tried, and how far probabilities may differ
-#: there: rounding grows with the numbers.
-_TIMES, _WIDE_TOLERANCE = 10, 1e-3
+#: How many times the range of a column is tried, about: by an irrational factor no
+#: number stands where a threshold does, and its last digits decide nothing.
+_TIMES, _FACTOR = 10, np.pi**2
+#: How far probabilities may differ there: rounding grows with the numbers.
+_WIDE_TOLERANCE = 1e-3
 #: Changes of rows that an error names.
 _MOST_SHOWN = 5
 _UNSEEN = "a category that no row has"
@@ -99,7 +101,7 @@ def list_outside(
 def _widen(values: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore"):
         center = np.nanmedian(values) if np.isfinite(values).any() else 0.0
-        return center + _TIMES * (values[:n_rows] - center)
+        return center + _FACTOR * (values[:n_rows] - center)
 
 
 def _ask(predict: Callable[[Any], Any], tables: list[Any]) -> list[NDArray[Any] | None]:

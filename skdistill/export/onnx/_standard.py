@@ -12,6 +12,9 @@ from ._graph import Graph
 from ._inputs import Inputs
 from ._table import UnsupportedError
 
+#: The number of the type float32 in ONNX.
+_FLOAT = 1
+
 
 def keep_standard(
     models: Iterable[Any],
@@ -56,6 +59,8 @@ def _replace_nodes(
 
     Raise an UnsupportedError where no standard operators stand for a node.
     """
+    from onnx import helper
+
     graph = Graph(inputs)
     kept = [entry.name for entry in [*model.graph.input, *model.graph.output]]
     graph.append(model, {name: name for name in kept})
@@ -68,7 +73,9 @@ def _replace_nodes(
         else:
             raise UnsupportedError(node.op_type)
     graph.domains = {}
-    return graph.to_model(classes, n_outputs)
+    kind = model.graph.output[-1].type.tensor_type.elem_type
+    dtype = helper.tensor_dtype_to_np_dtype(kind).type
+    return graph.to_model(classes, n_outputs, dtype)
 
 
 def _read_attributes(node: Any) -> dict[str, Any]:
@@ -128,7 +135,11 @@ def _emit_walk(graph: Graph, node: Any, given: dict[str, Any]) -> None:
         leaves = graph.add("Gather", [graph.hold_as(trees.value), at])
         axes = graph.hold_as(np.array([1]))
         total = graph.add("ReduceSum", [leaves, axes], keepdims=0)
-    graph.add("Add", [total, start], output)
+    if trees.value.dtype == np.float32:
+        graph.add("Add", [total, start], output)
+        return
+    # The operator answers in single precision, whatever it computes in.
+    graph.add("Cast", [graph.add("Add", [total, start])], output, to=_FLOAT)
 
 
 def _emit_level(graph: Graph, features: str, trees: _Nodes, at: str) -> str:

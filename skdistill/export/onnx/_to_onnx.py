@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,21 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from ..._files import list_versions, write_file
 from ..._labels._probabilities import align
 from ..._nested import find_deployed, find_distilled, transform_before
-from ..._warnings import warn_caller
 from .._answers import Answers, ask, refuse_loss
 from .._libraries import import_for_onnx
 from ._convert import build_models, list_labels
+from ._equal import Comparison, list_ways, take_equal
 from ._graph import OPSET
-from ._inputs import Inputs, describe_inputs
-from ._probe import (
-    INFINITE,
-    MISSING,
-    Outside,
-    describe_differing,
-    find_differing,
-    list_outside,
-)
-from ._session import serve_output
+from ._inputs import Inputs
+from ._probe import INFINITE, MISSING, bound_probabilities, list_outside
 from ._standard import keep_standard
 from ._values import export_values
 from ._verify import ask_model, find_difference
@@ -37,6 +28,12 @@ _QUANTIZE = ("float16", "int8-weights")
 #: Number of weights up to which the last layer is one node with its probabilities,
 #: where weights are to be quantised: that node holds float32 alone.
 _MOST_FUSED = 256
+_ADVICE = (
+    "ONNX computes in float32. Where a tree's threshold falls between two numbers that "
+    "float32 can't tell apart, leave out the scaling in front of the trees, which they "
+    "do not need, and fit on X.astype('float32'); in front of other models, scale "
+    "columns of very different sizes."
+)
 _PACKAGES = ("skdistill", "scikit-learn", "onnx", "skl2onnx", "onnxruntime")
 _WRITTEN = {
     *("classes", "classes_dtype", "feature_names", "n_features", "inputs"),
@@ -61,7 +58,8 @@ def to_onnx(
     The model is run on the example rows and compared with `predict_proba` (every
     probability within 1e-5) and `predict` before it is returned or written, and on
     rows outside of them: with missing values, categories that no row has, and 10 times
-    the range (there within 1e-3).
+    the range (there within 1e-3). Values of a regressor may be off by a thousandth of
+    their standard deviation, and by a hundredth at 10 times the range.
 
     Parameters
     ----------
@@ -97,7 +95,8 @@ def to_onnx(
     Returns
     -------
     model : onnx.ModelProto
-        Of a regressor with the output ``values``, of shape (n, n_outputs), float32.
+        Of a regressor with the output ``values``, of shape (n, n_outputs), float32, or
+        double where values lie too far from 0 for float32 to hold their spread.
         Otherwise with the outputs ``label``, of shape (n,), and ``probabilities``, of
         shape (n, n_classes). Both have JSON in their `metadata_props`: classes, feature
         names, which numbers may be missing, opset, versions, the scores of student and
@@ -116,8 +115,8 @@ def to_onnx(
     Warns
     -----
     UserWarning
-        The model differs where a number is missing; :class:`OnnxClassifier` refuses
-        such rows.
+        The model differs where a number is missing; :class:`OnnxClassifier` and
+        :class:`OnnxRegressor` refuse such rows.
 
     Notes
     -----
@@ -133,9 +132,10 @@ def to_onnx(
 
     Imputation, scaling, encoding, selection and projection in front of a network or
     linear model are folded into its first layer. Trees with categories of a categorical
-    column (HistGradientBoosting, LightGBM, XGBoost, CatBoost), and trees that the
-    converters make otherwise, are written directly. Everything else goes through
-    skl2onnx [1]_, LightGBM and XGBoost through onnxmltools, skorch nets through torch.
+    column (HistGradientBoosting, LightGBM, XGBoost, CatBoost), trees of regressors, and
+    trees that the converters make otherwise, are written directly. Everything else goes
+    through skl2onnx [1]_, LightGBM and XGBoost through onnxmltools, skorch nets through
+    torch.
 
     Serve it in four lines::
 
@@ -186,24 +186,27 @@ def _export_classes(
     standard: bool,
 ) -> tuple[Any, Any, Inputs, dict[str, Any]]:
     """Return the model, its classes and inputs, and what is written of it."""
-    inputs = describe_inputs(X, grouped)
-    answers = ask(estimator, X)
+    ways, answers = list_ways(X, grouped), ask(estimator, X)
     most_fused = np.inf if quantize is None else _MOST_FUSED
     most_fused = -1 if standard else most_fused
     labels = list_labels(answers.classes)
-    outside = list_outside(estimator.predict_proba, X, inputs)
+    outside = list_outside(estimator.predict_proba, X, ways[0])
+    compared = Comparison(
+        method="predict_proba",
+        output="probabilities",
+        served="OnnxClassifier",
+        difference=lambda model, feed: find_difference(model, feed, answers),
+        bound=bound_probabilities,
+        advice=_ADVICE,
+    )
 
     def build(inputs: Inputs) -> Any:
         models = build_models(served, inputs, labels, most_fused=most_fused)
         return keep_standard(models, inputs, labels) if standard else models
 
-    exact = describe_inputs(X, grouped, exact=True)
-    ways = (inputs, exact) if exact.offsets != inputs.offsets else (inputs,)
-    model, inputs, differing = _take_equal(ways, build, X, answers, outside)
-    _tell_differing(differing, inputs)
+    model, inputs, equal = take_equal(ways, build, X, compared, outside)
     feed = inputs.feed(X)
     entries: dict[str, Any] = {}
-    equal = [part for part in outside if part not in differing]
     entries["accepts"] = {
         "missing": [part.column for part in equal if part.kind == MISSING],
         "infinite": any(part.kind == INFINITE for part in equal),
@@ -222,62 +225,6 @@ def _export_classes(
         refuse_loss(f"quantize={quantize!r}", before, after, tolerance)
         entries["quantization"] = {"kind": quantize, "scores": [before, after]}
     return model, answers.classes, inputs, entries
-
-
-def _take_equal(
-    ways: Sequence[Inputs],
-    build: Callable[[Inputs], Iterator[Any]],
-    X: Any,
-    expected: Answers,
-    outside: list[Outside],
-) -> tuple[Any, Inputs, dict[Outside, float]]:
-    """Return the first model that answers as the estimator does, and its inputs.
-
-    Where none does so on rows outside of the example, it is the one that differs
-    there the least, with the rows on which it does.
-    """
-    difference: str | None = ""
-    found = []
-    for inputs in ways:
-        feed = inputs.feed(X)
-        for model in build(inputs):
-            difference = find_difference(model, feed, expected)
-            if difference is not None:
-                continue
-            serve = serve_output(model, inputs, "probabilities")
-            differing = find_differing(serve, outside)
-            if not differing:
-                return model, inputs, differing
-            found.append((model, inputs, differing))
-        if found:
-            return min(found, key=lambda entry: len(entry[-1]))
-    raise ValueError(
-        f"The ONNX model must equal predict_proba; {difference}. Nothing was written. "
-        "ONNX computes in float32. Where a tree's threshold falls between two numbers "
-        "that float32 can't tell apart, leave out the scaling in front of the trees, "
-        "which they do not need, and fit on X.astype('float32'); in front of other "
-        "models, scale columns of very different sizes."
-    )
-
-
-def _tell_differing(differing: dict[Outside, float], inputs: Inputs) -> None:
-    """Refuse a model that differs outside of the example; warn of missing values.
-
-    These are what few services send, and OnnxClassifier refuses them.
-    """
-    told = {part: most for part, most in differing.items() if part.kind != INFINITE}
-    shown = describe_differing(told, inputs)
-    if any(part.kind != MISSING for part in told):
-        raise ValueError(
-            "The ONNX model must equal predict_proba outside of the example too; it "
-            f"differs {shown}. Nothing was written. Use another preprocessing or "
-            "student."
-        )
-    if told:
-        warn_caller(
-            f"The ONNX model differs from predict_proba {shown}. OnnxClassifier "
-            "refuses such rows; another runtime must not be given any."
-        )
 
 
 def _score_teacher(estimator: Any, X: Any, y: Any) -> dict[str, float] | None:

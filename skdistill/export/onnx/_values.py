@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import (
-    BayesianRidge,
-    ElasticNet,
-    HuberRegressor,
-    Lasso,
-    LinearRegression,
-    Ridge,
-    RidgeCV,
-    SGDRegressor,
-)
 from sklearn.metrics import r2_score, root_mean_squared_error
-from sklearn.neural_network import MLPRegressor
 
 from ..._labels._quantiles import rate_quantiles
-from ..._nested import find_distilled, split_pipeline, transform_before
+from ..._nested import find_distilled, transform_before
 from ..._typing import FloatArray
 from ..._value_data import as_columns
-from .._answers import describe_difference, refuse_value_loss
-from .._libraries import import_for_onnx
-from ._dense import ACTIVATIONS, Dense, emit_folded, emit_hidden
-from ._emit_table import emit_features
-from ._graph import Graph
-from ._inputs import TABLE, Inputs, describe_inputs
-from ._preprocessing import transform_inputs
-from ._probe import MISSING, find_differing, list_outside
-from ._session import open_session, serve_output
-from ._skl2onnx import run_skl2onnx
+from .._answers import refuse_value_loss
+from ._build_values import build_values
+from ._equal import Comparison, list_ways, take_equal
+from ._inputs import Inputs, lacks_digits
+from ._probe import INFINITE, MISSING, WIDE, Outside, list_outside
+from ._session import serve_output
 from ._standard import keep_standard
-from ._table import UnsupportedError
+from ._verify import VALUES, find_value_difference
 
-#: The output of a model.
-VALUES = "values"
+#: How far values may be off, as shares of the spread of each output and of the largest
+#: value: what rounding to float32 explains. Of the latter no more counts than a share
+#: of the spread at which no score changes.
+_SPREAD, _ROUNDING, _MOST = 1e-4, 1e-6, 1e-3
+#: Of the largest value, what is no spread but the rounding of sums in double.
+_NO_SPREAD = 1e-12
+#: How many times as far values may be off at 10 times the range of a column.
+_WIDE = 10
 
-#: How far values may be off, as a share of the largest one and of the spread of each
-#: output: what rounding to float32 explains.
-_ROUNDING, _SPREAD = 1e-6, 1e-4
-
-_LINEAR = (
-    *(LinearRegression, Ridge, RidgeCV, Lasso, ElasticNet, BayesianRidge),
-    *(HuberRegressor, SGDRegressor),
+_ADVICE = (
+    "ONNX computes in float32. Where a tree's threshold falls between two numbers that "
+    "float32 can't tell apart, leave out the scaling in front of the trees, which they "
+    "do not need; in front of other models, scale columns of very different sizes."
+)
+_ADVICE_FAR = (
+    "The values lie far from 0 beside their spread, which float32 can't hold. Networks "
+    "and linear models of scikit-learn that were fitted on float64, and trees that "
+    "predict in double (not XGBoost), are written with an offset in double: use one of "
+    "those, or fit on y less its mean, and add that to the answers."
 )
 
 
@@ -60,28 +54,36 @@ def export_values(
     standard: bool,
 ) -> tuple[Any, Any, Inputs, dict[str, Any]]:
     """Return the model of a regressor, no classes, and what is written of it."""
-    inputs, expected = describe_inputs(X, grouped), ask_values(estimator, X)
+    ways, expected = list_ways(X, grouped), ask_values(estimator, X)
     distilled, teacher = find_distilled(estimator), None
     levels = getattr(distilled, "quantiles", None)
-    model = find_equal(served, inputs, X, expected, standard, levels is not None)
+    offsets = find_offsets(expected)
+    build = _make_builder(served, expected, offsets, standard, levels is not None)
+    outside = [
+        part
+        for part in list_outside(lambda rows: ask_values(estimator, rows), X, ways[0])
+        if part.kind != INFINITE
+    ]
+    model, inputs, equal = take_equal(
+        ways, build, X, _compare_values(expected), outside
+    )
+    found = serve_output(model, inputs, VALUES)(X)
     entries: dict[str, Any] = {"scores": None}
-    missing = _list_missing(estimator, model, inputs, X, expected)
+    missing = [part.column for part in equal if part.kind == MISSING]
     entries["accepts"] = {"missing": missing, "infinite": False}
     if y is not None:
         if distilled is not None and distilled.teacher_ is not None:
             rows = transform_before(estimator, X)
             teacher = score_values(ask_values(distilled.teacher_, rows), y, levels)
-        student = score_values(expected, y, levels)
+        student = score_values(found, y, levels)
         entries["scores"] = {"student": student, "teacher": teacher}
     if quantize is not None:
         from ._quantize import quantize_model
 
         model = quantize_model(model, quantize, inputs.feed(X))
-        (found,) = open_session(model).run([VALUES], inputs.feed(X))
+        halved = serve_output(model, inputs, VALUES)(X)
         truth, scored = (expected, None) if y is None else (np.asarray(y), levels)
-        before, after = (
-            score_values(part, truth, scored) for part in (expected, found)
-        )
+        before, after = (score_values(part, truth, scored) for part in (found, halved))
         refuse_value_loss(f"quantize={quantize!r}", before, after, tolerance, truth)
         entries["quantization"] = {"kind": quantize, "scores": [before, after]}
     return model, np.empty(0), inputs, entries
@@ -95,6 +97,7 @@ def ask_values(estimator: Any, X: Any) -> FloatArray:
 def score_values(values: FloatArray, y: Any, quantiles: Any = None) -> dict[str, float]:
     """Return RMSE and R² against true values, of quantiles the mean pinball loss."""
     y = as_columns(np.asarray(y, dtype=np.float64))
+    values = np.asarray(values, dtype=np.float64)
     if quantiles is not None:
         losses = rate_quantiles(values, y, np.asarray(quantiles))
         return {"pinball": float(losses.mean())}
@@ -104,68 +107,80 @@ def score_values(values: FloatArray, y: Any, quantiles: Any = None) -> dict[str,
     }
 
 
-def find_equal(
-    served: Any,
-    inputs: Inputs,
-    X: Any,
-    expected: FloatArray,
-    standard: bool,
-    ordered: bool,
-) -> Any:
-    """Return the first model whose values are those of the regressor.
-
-    `standard` asks for standard operators alone; `ordered` values are sorted along the
-    row.
-
-    Raises
-    ------
-    TypeError
-        No converter takes the model.
-    ValueError
-        None of them is within rounding.
-    """
-    difference: str | None = ""
-    bound = find_bound(expected)
-    models = _build_models(served, inputs, expected.shape[1])
-    if standard:
-        models = keep_standard(models, inputs, None, expected.shape[1])
-    for model in models:
-        if ordered:
-            _sort_values(model, expected.shape[1])
-        found = serve_output(model, inputs, VALUES)(X)
-        compared = (found, expected, bound, "the ONNX model", "predict")
-        difference = describe_difference(*compared)
-        if difference is None:
-            return model
-    raise ValueError(
-        f"The ONNX model must equal predict; {difference}. Nothing was written. ONNX "
-        "computes in float32. Where a tree's threshold falls between two numbers that "
-        "float32 can't tell apart, fit on X.astype('float32'); in front of other "
-        "models, scale columns of very different sizes."
-    )
-
-
 def find_bound(expected: FloatArray) -> FloatArray:
     """Return how far each output may be off; rows with an infinite one don't count."""
+    spread, largest = _measure(expected)
+    rounding = _ROUNDING * largest
+    # Without a spread nothing tells how much of it is lost.
+    most = np.where(spread > 0, _MOST * spread, rounding)
+    return _SPREAD * spread + np.minimum(rounding, most)
+
+
+def bound_values(limit: FloatArray, part: Outside) -> FloatArray:
+    """Return how far values of changed rows may be off, `limit` on the example."""
+    bound = np.maximum(limit, find_bound(part.expected))
+    return _WIDE * bound if part.kind == WIDE else bound
+
+
+def find_offsets(expected: FloatArray) -> FloatArray | None:
+    """Return a number in the middle of each output; None: float32 holds them all."""
+    finite = expected[np.isfinite(expected).all(axis=1)]
+    spread, _ = _measure(expected)
+    lost = [
+        # Without a spread nothing tells how many digits count.
+        lacks_digits(values, exact=not has_spread)
+        for values, has_spread in zip(finite.T, spread > 0, strict=True)
+    ]
+    return np.median(finite, axis=0) if any(lost) else None
+
+
+def _measure(expected: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the spread and the largest value of each output."""
     finite = expected[np.isfinite(expected).all(axis=1)]
     largest = np.abs(finite).max(axis=0, initial=0)
     spread = finite.std(axis=0) if len(finite) else largest
-    return _SPREAD * spread + _ROUNDING * largest
+    return np.where(spread > _NO_SPREAD * largest, spread, 0.0), largest
 
 
-def _list_missing(
-    estimator: Any, model: Any, inputs: Inputs, X: Any, expected: FloatArray
-) -> list[int]:
-    """Return the columns whose missing values a model takes as the estimator does."""
+def _compare_values(expected: FloatArray) -> Comparison:
+    limit, (spread, largest) = find_bound(expected), _measure(expected)
+    is_far = bool((_ROUNDING * largest > _MOST * spread).any())
+    return Comparison(
+        method="predict",
+        output=VALUES,
+        served="OnnxRegressor",
+        difference=lambda model, feed: find_value_difference(
+            model, feed, expected, limit
+        ),
+        bound=lambda part: bound_values(limit, part),
+        advice=_ADVICE_FAR if is_far else _ADVICE,
+    )
 
-    def predict(rows: Any) -> FloatArray:
-        return ask_values(estimator, rows)
 
-    outside = [o for o in list_outside(predict, X, inputs) if o.kind == MISSING]
-    bound = find_bound(expected)
-    serve = serve_output(model, inputs, VALUES)
-    differing = find_differing(serve, outside, lambda part: bound)
-    return [part.column for part in outside if part not in differing]
+def _make_builder(
+    served: Any,
+    expected: FloatArray,
+    offsets: FloatArray | None,
+    standard: bool,
+    ordered: bool,
+) -> Callable[[Inputs], Iterable[Any]]:
+    """Return what makes the candidates for inputs.
+
+    `standard` asks for standard operators alone; `ordered` values are sorted along the
+    row.
+    """
+    n_outputs = expected.shape[1]
+
+    def build(inputs: Inputs) -> Iterable[Any]:
+        models: Iterable[Any] = build_values(served, inputs, n_outputs, offsets)
+        if standard:
+            models = keep_standard(models, inputs, None, n_outputs)
+        for model in models:
+            if ordered:
+                _sort_values(model, n_outputs)
+            yield model
+
+    return build
 
 
 def _sort_values(model: Any, n_outputs: int) -> None:
@@ -185,46 +200,3 @@ def _sort_values(model: Any, n_outputs: int) -> None:
     outputs, ascending = [VALUES, order], {"axis": 1, "largest": 0, "sorted": 1}
     node = helper.make_node("TopK", [unsorted, count], outputs, **ascending)
     graph.node.append(node)
-
-
-def _build_models(served: Any, inputs: Inputs, n_outputs: int) -> Iterator[Any]:
-    """Make the candidates, the fastest first."""
-    inputs.check_names()
-    steps, learner = split_pipeline(served)
-    try:
-        table = transform_inputs(steps, inputs)
-        if table.keeps_any(inputs.texts):
-            raise UnsupportedError("strings that are not encoded")
-    except UnsupportedError as error:
-        raise TypeError(
-            f"No converter takes the preprocessing of this regressor ({error}). Use "
-            "imputation, scaling and one-hot encoding of scikit-learn."
-        ) from error
-    dense = read_values(learner)
-    if dense is not None:
-        for dtype in (np.float32, np.float64):
-            graph = Graph(inputs, dtype)
-            hidden = emit_hidden(graph, emit_folded(graph, table, dense), dense)
-            graph.add("Identity", [hidden], VALUES)
-            yield graph.to_model(None, n_outputs)
-        return
-    types = import_for_onnx("skl2onnx.common.data_types")
-    graph = Graph(inputs, np.float32 if table.is_untouched else np.float64)
-    features = emit_features(graph, table)
-    if graph.dtype is not np.float32:
-        features = graph.cast(features, np.float32)
-    model = run_skl2onnx(learner, [(TABLE, types.FloatTensorType([None, table.width]))])
-    (output,) = model.graph.output
-    graph.append(model, {model.graph.input[0].name: features, output.name: VALUES})
-    yield graph.to_model(None, n_outputs)
-
-
-def read_values(learner: Any) -> Dense | None:
-    """Read a network or linear model; None: it is another kind."""
-    if isinstance(learner, MLPRegressor) and learner.out_activation_ == "identity":
-        weights, biases = list(learner.coefs_), list(learner.intercepts_)
-        return Dense(weights, biases, ACTIVATIONS[learner.activation], "")
-    if not isinstance(learner, _LINEAR):
-        return None
-    coef = np.atleast_2d(learner.coef_).T
-    return Dense([coef], [np.broadcast_to(learner.intercept_, coef.shape[1])], "", "")

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from .._answers import TOLERANCE, Answers, describe_difference
 from ._session import open_session
 
+#: The output of a regressor's model.
+VALUES = "values"
+
 
 def ask_model(model: Any, feed: dict[str, Any], classes: NDArray[Any]) -> Answers:
     """Return what a model answers on the fed rows."""
@@ -18,33 +21,58 @@ def ask_model(model: Any, feed: dict[str, Any], classes: NDArray[Any]) -> Answer
 
 
 def find_difference(model: Any, feed: dict[str, Any], expected: Answers) -> str | None:
-    """Describe where a model differs from the estimator; None: nowhere.
-
-    The rows are run together and the first one also alone: a model that fixed the
-    number of rows would show.
-    """
-    first = {name: array[:1] for name, array in feed.items()}
-    try:
-        answers = ask_model(model, feed, expected.classes)
-        alone = ask_model(model, first, expected.classes).proba
-    except Exception as error:
-        # ONNX Runtime has exceptions of its own, without a common base.
-        return f"ONNX Runtime can't run the converter's graph: {str(error)[:300]}"
-    proba = answers.proba
-    for found in (proba, np.vstack([alone, proba[1:]])):
-        compared = (found, expected.proba, TOLERANCE, "the ONNX model")
+    """Describe where a model differs from the estimator; None: nowhere."""
+    found = _run_twice(model, ["label", "probabilities"], feed)
+    if isinstance(found, str):
+        return found
+    label, *probas = found
+    for proba in probas:
+        compared = (proba, expected.proba, TOLERANCE, "the ONNX model")
         difference = describe_difference(*compared)
         if difference is not None:
             return difference
-    wrong = np.flatnonzero(~_same_labels(answers.label, expected.label))
+    wrong = np.flatnonzero(~_same_labels(label, expected.label))
     if len(wrong):
         row = wrong[0]
         return (
-            f"the label of {len(wrong)} of {len(proba)} rows differs, first in row "
+            f"the label of {len(wrong)} of {len(label)} rows differs, first in row "
             f"{row}: predict gives {expected.label[row]!r}, the ONNX model "
-            f"{answers.label[row]!r}, with probabilities {proba[row].tolist()}"
+            f"{label[row]!r}, with probabilities {probas[0][row].tolist()}"
         )
     return None
+
+
+def find_value_difference(
+    model: Any, feed: dict[str, Any], expected: NDArray[Any], bound: Any
+) -> str | None:
+    """Describe where a model's values differ from the estimator's; None: nowhere."""
+    found = _run_twice(model, [VALUES], feed)
+    if isinstance(found, str):
+        return found
+    for values in found:
+        compared = (values, expected, bound, "the ONNX model", "predict")
+        difference = describe_difference(*compared)
+        if difference is not None:
+            return difference
+    return None
+
+
+def _run_twice(
+    model: Any, outputs: list[str], feed: dict[str, Any]
+) -> list[NDArray[Any]] | str:
+    """Return the outputs on all rows, and the last one with the first row run alone.
+
+    A model that fixed the number of rows would show. Where it can't be run, return why.
+    """
+    first = {name: array[:1] for name, array in feed.items()}
+    try:
+        run = open_session(model).run
+        answers = run(outputs, feed)
+        (alone,) = run(outputs[-1:], first)
+    except Exception as error:
+        # ONNX Runtime has exceptions of its own, without a common base.
+        return f"ONNX Runtime can't run the converter's graph: {str(error)[:300]}"
+    return [*answers, np.vstack([alone, answers[-1][1:]])]
 
 
 def _same_labels(label: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.bool_]:

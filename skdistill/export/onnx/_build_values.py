@@ -1,0 +1,143 @@
+"""Which converter makes a graph of which regressor.
+
+Networks, linear models and trees are written directly, and the rest goes through
+skl2onnx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import (
+    BayesianRidge,
+    ElasticNet,
+    HuberRegressor,
+    Lasso,
+    LinearRegression,
+    Ridge,
+    RidgeCV,
+    SGDRegressor,
+)
+from sklearn.neural_network import MLPRegressor
+
+from ..._nested import split_pipeline
+from ..._typing import FloatArray
+from .._libraries import import_for_onnx
+from ._convert import refuse_categories
+from ._dense import ACTIVATIONS, Dense, emit_folded, emit_hidden
+from ._emit_table import emit_features, emit_refused
+from ._emit_trees import emit_value_trees, make_graphs
+from ._graph import Graph
+from ._inputs import TABLE, Inputs
+from ._native_categories import read_compared
+from ._preprocessing import transform_inputs
+from ._skl2onnx import run_skl2onnx
+from ._table import Table, UnsupportedError
+from ._verify import VALUES
+
+_LINEAR = (
+    *(LinearRegression, Ridge, RidgeCV, Lasso, ElasticNet, BayesianRidge),
+    *(HuberRegressor, SGDRegressor),
+)
+
+
+def build_values(
+    served: Any, inputs: Inputs, n_outputs: int, offsets: FloatArray | None
+) -> Iterator[Any]:
+    """Make the candidates, the fastest first, each an `onnx.ModelProto`.
+
+    Parameters
+    ----------
+    served : estimator
+        Fitted, without anything of this package.
+    inputs : Inputs
+        What the model is fed.
+    n_outputs : int
+    offsets : ndarray of shape (n_outputs,) or None
+        Numbers in the middle of values that float32 can't hold, which are double.
+
+    Raises
+    ------
+    TypeError
+        No converter takes the model.
+    """
+    inputs.check_names()
+    steps, learner = split_pipeline(served)
+    try:
+        table = transform_inputs(steps, inputs)
+    except UnsupportedError as error:
+        raise TypeError(
+            f"No converter takes the preprocessing of this regressor ({error}). Use "
+            "imputation, scaling and one-hot encoding of scikit-learn."
+        ) from error
+    dense = read_values(learner)
+    if dense is not None and not table.keeps_any(inputs.texts):
+        yield from _build_dense(inputs, table, dense, n_outputs, offsets)
+        return
+    try:
+        trees, compared = read_compared(learner, table, inputs.categories)
+    except UnsupportedError as error:
+        refuse_categories(inputs, table, learner, error)
+        yield _convert_learner(inputs, table, learner, n_outputs)
+        return
+    dtype = np.float32 if offsets is None else np.float64
+    for graph in make_graphs(inputs, trees):
+        refused = emit_refused(graph, table)
+        emit_value_trees(graph, compared, trees, refused, dtype)
+        yield graph.to_model(None, n_outputs, dtype)
+
+
+def read_values(learner: Any) -> Dense | None:
+    """Read a network or linear model; None: it is another kind."""
+    if isinstance(learner, MLPRegressor) and learner.out_activation_ == "identity":
+        weights, biases = list(learner.coefs_), list(learner.intercepts_)
+        return Dense(weights, biases, ACTIVATIONS[learner.activation], "")
+    if not isinstance(learner, _LINEAR):
+        return None
+    coef = np.atleast_2d(learner.coef_).T
+    return Dense([coef], [np.broadcast_to(learner.intercept_, coef.shape[1])], "", "")
+
+
+def _build_dense(
+    inputs: Inputs,
+    table: Table,
+    dense: Dense,
+    n_outputs: int,
+    offsets: FloatArray | None,
+) -> Iterator[Any]:
+    if offsets is None:
+        for dtype in (np.float32, np.float64):
+            graph = Graph(inputs, dtype)
+            hidden = emit_hidden(graph, emit_folded(graph, table, dense), dense)
+            graph.add("Identity", [hidden], VALUES)
+            yield graph.to_model(None, n_outputs)
+        return
+    # The layers compute what differs among rows, and the offset is added at the end.
+    *first, last = dense.biases
+    small = replace(dense, biases=[*first, np.asarray(last, dtype=float) - offsets])
+    for dtype, double in ((np.float32, False), (np.float64, False), (np.float64, True)):
+        graph = Graph(inputs, dtype)
+        hidden = emit_hidden(graph, emit_folded(graph, table, small, double), small)
+        if not double:
+            hidden = graph.cast(hidden, np.float64)
+        graph.add("Add", [hidden, graph.hold_as(offsets)], VALUES)
+        yield graph.to_model(None, n_outputs, np.float64)
+
+
+def _convert_learner(inputs: Inputs, table: Table, learner: Any, n_outputs: int) -> Any:
+    types = import_for_onnx("skl2onnx.common.data_types")
+    graph = Graph(inputs, np.float32 if table.is_untouched else np.float64)
+    features = emit_features(graph, table)
+    if graph.dtype is not np.float32:
+        features = graph.cast(features, np.float32)
+    refused = emit_refused(graph, table)
+    model = run_skl2onnx(learner, [(TABLE, types.FloatTensorType([None, table.width]))])
+    (output,) = model.graph.output
+    result = graph.make_name() if refused else VALUES
+    graph.append(model, {model.graph.input[0].name: features, output.name: result})
+    if refused:
+        graph.add("Sum", [result, refused], VALUES)
+    return graph.to_model(None, n_outputs)
