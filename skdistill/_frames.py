@@ -177,7 +177,12 @@ def refuse_empty(where: str) -> ValueError:
     return ValueError(f"{where} must hold rows, received none. Leave it out.")
 
 
-def check_names(received: list[Any], expected: list[Any], where: str) -> None:
+def check_names(
+    received: list[Any],
+    expected: list[Any],
+    where: str,
+    rule: str = "the columns of X, in their order",
+) -> None:
     """Raise unless the columns are the expected ones, in their order."""
     missing = [name for name in expected if name not in received]
     extra = [name for name in received if name not in expected]
@@ -194,10 +199,7 @@ def check_names(received: list[Any], expected: list[Any], where: str) -> None:
         if not moved:
             return
         fault = "received column {!r} in the place of {!r}".format(*moved[0])
-    raise ValueError(
-        f"{where} must have the columns of X, in their order; {fault}. Pass exactly "
-        "those columns."
-    )
+    raise ValueError(f"{where} must have {rule}; {fault}. Pass exactly those columns.")
 
 
 def _check_dtype(received: Any, expected: Any, name: Any, where: str) -> None:

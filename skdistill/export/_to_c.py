@@ -16,6 +16,7 @@ from ._c_body import write_dense, write_refused, write_sort
 from ._c_check import check_source
 from ._c_source import CSource, fill_in, quote
 from ._c_trees import write_trees
+from ._example import arrange_example
 from .onnx._build_values import read_values
 from .onnx._dense import read_dense
 from .onnx._inputs import Inputs, describe_inputs
@@ -144,6 +145,7 @@ def to_c(
     if check not in (True, False, "auto"):
         raise ValueError(f"check must be a bool or 'auto', received {check!r}.")
     check_is_fitted(estimator)
+    X_example = arrange_example(estimator, X_example)
     inputs = describe_inputs(X_example)
     served = find_deployed(estimator)
     values = is_regressor(served)

@@ -13,6 +13,7 @@ from ..._files import list_versions, write_file
 from ..._labels._probabilities import align
 from ..._nested import find_deployed, find_distilled, transform_before
 from .._answers import Answers, ask, refuse_loss
+from .._example import arrange_example, check_labels
 from .._libraries import import_for_onnx
 from ._convert import build_models, list_labels
 from ._equal import Comparison, list_ways, take_equal
@@ -68,7 +69,7 @@ def to_onnx(
         as what it serves, see :func:`slim`.
     X_example : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Rows like those to be served, a few hundred or more: they decide the inputs
-        and verify the model.
+        and verify the model. Columns with names may come in any order.
     y_example : array-like of shape (n_samples,), default=None
         True labels, against which the estimator, its teacher and a quantised model
         are scored; best of rows that were held out. None: a quantised model is scored
@@ -110,7 +111,8 @@ def to_onnx(
         No converter takes a part of the model, or a column is of no known type.
     ValueError
         The model differs from the estimator (the message says in which row, or where
-        outside of the rows), or lost more accuracy than `tolerance`.
+        outside of the rows), or lost more accuracy than `tolerance`. `X_example` has
+        other columns than those fitted on, or `y_example` another length.
 
     Warns
     -----
@@ -165,6 +167,8 @@ def to_onnx(
     for library in ("onnx", "onnxruntime"):
         import_for_onnx(library)
     check_is_fitted(estimator)
+    check_labels(y_example, X_example)
+    X_example = arrange_example(estimator, X_example)
     served = find_deployed(estimator)
     export = export_values if is_regressor(served) else _export_classes
     given = (estimator, served, X_example, y_example, quantize, tolerance, grouped)
