@@ -19,6 +19,8 @@ _IDENTIFIER_SHARE = 0.99
 _MAX_STRINGS = 100
 #: Beyond it a number is infinite in float32, in which several models compute.
 LARGEST = float(np.finfo(np.float32).max)
+#: A number with a currency, separators of thousands or a sign of percent.
+_WRITTEN = r"[-+(]?\s*[$€£]?\s*\d{1,3}([,. ']?\d{3})*([.,]\d+)?\s*[%€$£)]?"
 #: Names of a date's numbers, and pandas' own; the last are counted.
 _DATE_PARTS = {
     "year": "year",
@@ -75,7 +77,7 @@ def choose_columns(X: Any, options: Namespace) -> Columns:
         words = (
             f"left out, as text with more than {most} different values: "
             f"{_quote(left_out)} (--keep NAME takes it)."
-        )
+        ) + _note_numbers(X[left_out])
         if not taken:
             raise Refusal(f"no column is left of {options.data} to learn from; {words}")
         notes.insert(0, words)
@@ -117,6 +119,16 @@ def _check_numbers(column: Any, source: Any) -> None:
             f"{large[0] + 1}; infinity and numbers beyond {LARGEST:.2g} can't be "
             "learned."
         )
+
+
+def _note_numbers(X: Any) -> str:
+    """Say which columns of strings look like numbers that are written for people."""
+    found = [
+        f"{name!r} looks like numbers, such as {present.iloc[0]!r}"
+        for name in X.columns
+        if (present := X[name].dropna().str.strip()).str.fullmatch(_WRITTEN).all()
+    ]
+    return f" {' and '.join(found)}: write them as 1234.5." if found else ""
 
 
 # Dates -------------------------------------------------------------------------------

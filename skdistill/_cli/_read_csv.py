@@ -13,7 +13,7 @@ from typing import Any
 from .._frames import find_kind, list_columns
 from ._errors import Refusal, one_line
 
-_SEPARATORS = ",", ";", "\t"
+_SEPARATORS = ",", ";", "\t", "|"
 
 
 def read_csv(path: Path, target: str, dtype: Any = None) -> tuple[Any, Any]:

@@ -87,6 +87,19 @@ def test_few_rows_of_different_strings_are_noted(capsys):
     assert "differs in almost all: 'x'" in list_notes(capsys)
 
 
+def test_numbers_written_for_people_are_named(capsys):
+    values = np.arange(N_ROWS)
+    write(
+        price=[f"{1000 + k:,}.50" for k in values],
+        share=[f"{k}%" for k in values],
+        text=[f"{k} a" for k in values],
+    )
+    assert list_notes(capsys).endswith(
+        "(--keep NAME takes it). 'price' looks like numbers, such as '1,000.50' and "
+        "'share' looks like numbers, such as '0%': write them as 1234.5."
+    )
+
+
 def test_strings_of_many_values_are_left_out(capsys):
     values = np.arange(N_ROWS)
     write(

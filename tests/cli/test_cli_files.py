@@ -35,7 +35,7 @@ def write_labels(labels):
 # What is read ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sep", [";", "\t"])
+@pytest.mark.parametrize("sep", [";", "\t", "|"])
 def test_separators(sep, data):
     make_frame().to_csv(data, index=False, sep=sep)
     # A test file may have a separator of its own.
@@ -50,6 +50,7 @@ def test_separators(sep, data):
         (";", ["1,5", "-2", ""], 1.5),
         (";", ["-2", "1,5", ""], -2.0),
         ("\t", ["3,125", "1,5"], 3.125),
+        ("|", ["3,125", "1,5"], 3.125),
         # It may be 1500.
         (";", ["1,500", "2"], "1,500"),
         (";", ["1,5", "a"], "1,5"),
