@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone, is_regressor
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -59,7 +59,14 @@ def make_baseline(
             "baseline must be 'fit', a fitted classifier with predict_proba, or None; "
             f"got {baseline!r}. {_TRAIN}"
         )
-    check_is_fitted(baseline)
+    try:
+        check_is_fitted(baseline)
+    except NotFittedError as error:
+        raise NotFittedError(
+            "baseline must be fitted, on the rows that the estimator was fitted on; "
+            f"got {type(baseline).__name__}(...), which is not fitted. Fit it, or set "
+            "baseline='fit' and train=(X_train, y_train)."
+        ) from error
     if is_regressor(distilled):
         return baseline, None
     if not hasattr(baseline, "predict_proba"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,10 @@ class Rows:
     served: dict[str, FloatArray]
     groups: tuple[NDArray[np.intp], list[str]] | None
 
+    #: Share of the baseline's score below which an advantage is none, whatever the
+    #: intervals say: of errors, a ratio to what rounding may explain has no meaning.
+    least_advantage: ClassVar[float] = 0.0
+
     @property
     def are_few(self) -> bool:
         """Whether rows are too few for a statement about chance."""
@@ -92,6 +96,8 @@ class ClassRows(Rows):
 @dataclass(frozen=True, kw_only=True)
 class ValueRows(Rows):
     """Rows with true values."""
+
+    least_advantage: ClassVar[float] = 0.01
 
     y: FloatArray
 

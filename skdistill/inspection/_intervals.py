@@ -53,7 +53,7 @@ def measure_gains(
         for other in names[:-1]:
             against[other][kind] = _describe_gain(scores, draws, STUDENT, other, sign)
         if BASELINE in names:
-            shares[kind] = _measure_share(scores, draws, sign)
+            shares[kind] = _measure_share(scores, draws, sign, rows.least_advantage)
     return against[TEACHER], against[BASELINE], shares
 
 
@@ -92,12 +92,20 @@ def _describe_gain(
 
 
 def _measure_share(
-    scores: dict[str, float], drawn: dict[str, NDArray[Any]] | None, sign: float
+    scores: dict[str, float],
+    drawn: dict[str, NDArray[Any]] | None,
+    sign: float,
+    least: float,
 ) -> dict[str, float | None]:
-    """The share and its interval; None where the advantage is within chance."""
+    """The share and its interval; None where the advantage is within chance.
+
+    Or below the share `least` of the baseline's score.
+    """
     advantage = _describe_gain(scores, drawn, TEACHER, BASELINE, sign)
     # A ratio to an advantage within chance has no meaning.
-    noise = 0.0 if advantage["low"] > 0 else np.finfo(np.float64).max
+    noise = least * abs(scores[BASELINE])
+    if advantage["low"] <= 0:
+        noise = float(np.finfo(np.float64).max)
     with warnings.catch_warnings():
         # It warns where there is no advantage; so does the report.
         warnings.simplefilter("ignore", UserWarning)

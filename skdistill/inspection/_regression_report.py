@@ -48,7 +48,8 @@ class RegressionReport(Report):
         with fewer than 30 rows. Empty without a baseline.
     share_recovered : dict of str to dict
         For "rmse" and "mae", or "pinball", the `share` of the teacher's advantage over
-        the baseline that the student recovers, as in :class:`DistillationReport`.
+        the baseline that the student recovers, as in :class:`DistillationReport`; None
+        also where the advantage is below 1% of the baseline's error.
     ratios : dict of str to float
         `smaller`, `faster_one_row` and `faster_batch`: the student against the teacher.
     by_group : list of dict

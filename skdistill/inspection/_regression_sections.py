@@ -82,9 +82,11 @@ def list_warnings(report: Any) -> Iterator[str]:
                 f"baseline) in {_NAMES[kind]}: there is no advantage to hand on."
             )
         elif share["share"] is None:
+            small = share["advantage_low"] > 0
+            reason = "below 1% of the baseline's" if small else "within chance"
             yield (
                 f"The teacher's advantage over the baseline in {_NAMES[kind]} is "
-                "within chance: no share of it can be given."
+                f"{reason}: no share of it can be given."
             )
     for kind, gain in report.against_baseline.items():
         if gain["high"] < 0:

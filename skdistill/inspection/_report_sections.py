@@ -172,9 +172,11 @@ def describe_share(words: str, share: dict[str, Any]) -> str:
     text, advantage = "Share of the teacher's advantage recovered", share["advantage"]
     if share["share"] is None:
         reason = "the advantage is within chance" if advantage > 0 else "there is none"
+        if share["advantage_low"] > 0:
+            reason = "the advantage is below 1% of the baseline's error"
         if math.isinf(share["advantage_low"]):
             reason = f"fewer than {FEWEST_ROWS} rows tell nothing of the advantage"
-        return f"{text}, {words}: undefined, {reason} ({advantage:+.4f})."
+        return f"{text}, {words}: undefined, {reason} ({advantage:+.4g})."
     # An end is infinite where some draws of the rows leave no advantage.
     low, high = (f"{share[end]:.0%}".replace("inf%", "∞") for end in ("low", "high"))
     return f"{text}, {words}: {share['share']:.0%} (95% interval {low} to {high})."

@@ -295,7 +295,7 @@ def test_a_fitted_baseline_may_have_missed_a_class(distilled):
         ({"train": TRAIN}, ValueError, "train is for baseline='fit'"),
         ({"baseline": "hard"}, ValueError, "baseline must be 'fit'"),
         ({"baseline": GaussianNB}, ValueError, "baseline must be 'fit'"),
-        ({"baseline": GaussianNB()}, NotFittedError, "not fitted"),
+        ({"baseline": GaussianNB()}, NotFittedError, "baseline must be fitted"),
         (
             {"baseline": GaussianNB().fit(X_TRAIN, CODES[:200])},
             ValueError,

@@ -227,3 +227,39 @@ def test_figures_of_quantiles(of_quantiles):
 def test_baseline_of_quantiles_is_never_fitted(of_quantiles):
     with pytest.raises(ValueError, match="A student of true values has no quantiles"):
         regression_report(of_quantiles, *TEST, baseline="fit", train=TRAIN)
+
+
+def recall(rows, values):
+    """A regressor that has an answer for each of these rows."""
+    known = {row.tobytes(): value for row, value in zip(rows, values, strict=True)}
+    return FunctionRegressor(
+        lambda X: np.array([known[row.tobytes()] for row in np.ascontiguousarray(X)])
+    )
+
+
+@pytest.mark.parametrize("behind", [1.005, 1.05])
+def test_a_share_of_a_tiny_advantage_is_none(distilled, behind):
+    """Beyond chance, for each row is worse; but half a percent is no advantage."""
+    rows, y = TEST
+    error = np.random.default_rng(0).normal(size=len(y)) * y.std()
+    baseline = recall(rows, y + behind * error)
+    found = regression_report(
+        distilled, rows, y, teacher_prediction=y + error, baseline=baseline
+    )
+    share = found.share_recovered["rmse"]
+    assert share["advantage_low"] > 0
+    assert (share["share"] is None) == (behind == 1.005)
+    said = "within chance" in str(found), "below 1% of the baseline's" in str(found)
+    assert said == (False, behind == 1.005)
+
+
+@pytest.mark.parametrize("n_rows", [2, 29])
+def test_few_rows_of_values_harm_nothing(distilled, n_rows):
+    rows, y = TEST[0][:n_rows], TEST[1][:n_rows]
+    found = regression_report(distilled, rows, y, baseline=recall(rows, y))
+    assert found.against_baseline["rmse"]["gain"] < 0
+    (warning,) = found.warnings
+    assert warning.startswith(f"There are only {n_rows} rows: with fewer than 30 any")
+    text = " ".join(str(found).split())
+    assert "fewer than 30 rows tell nothing of the advantage" in text
+    assert "inf" not in text
