@@ -33,9 +33,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
         regressor a quantile, fitted ones to be used as they are, others to be cloned
         and fitted.
     student : regressor, default=None
-        Any regressor, or a Pipeline that ends in one. None: an MLP behind the same
-        preprocessing, of 64 and 32 units or more, as pilots find and its weights allow
-        (25,000).
+        Any regressor, or a Pipeline that ends in one, without a quantile loss: the
+        levels stand in `quantiles`. None: an MLP behind the same preprocessing, of 64
+        and 32 units or more, as pilots find and its weights allow (25,000).
     alpha : float in [0, 1] or "auto", default="auto"
         Weight of the teacher's values against the true ones, on rows that have one.
         "auto": 1, unless pilots choose less.

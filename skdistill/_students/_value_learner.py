@@ -20,6 +20,7 @@ from .._sklearn import BaseSearchCV
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
 from ._boosting import change_leaves, is_stock
+from ._quantile_loss import refuse_quantile_loss
 from ._skorch import inherits
 from ._soft_learner import SoftLearner
 
@@ -52,6 +53,7 @@ class ValueLearner(SoftLearner):
         )
 
     def check(self, student: Any, n_classes: int, n_samples: int) -> None:
+        refuse_quantile_loss(student)
         if n_classes > 1 and not takes_outputs(student):
             raise ValueError(
                 f"With {n_classes} outputs the student must learn "
