@@ -6,9 +6,14 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
+from numpy.random import RandomState
+from sklearn.utils import check_array, check_random_state
 
 from ._typing import FloatArray
+
+#: The largest weight that squares and sums of weights are safe for, and its inverse the
+#: smallest: LightGBM and some networks keep them in single precision.
+_MOST = 1e15
 
 
 def is_number(value: Any, low: float = -np.inf, high: float = np.inf) -> bool:
@@ -37,23 +42,61 @@ def check_count(name: str, value: Any, fix: str) -> None:
         )
 
 
+def read_seed(random_state: Any) -> RandomState:
+    """Return what is drawn from; raise where scikit-learn has no meaning for it."""
+    try:
+        return check_random_state(random_state)
+    except ValueError:
+        raise ValueError(
+            "random_state must be None, an integer from 0 to 2**32 - 1 or a "
+            f"numpy.random.RandomState, received {random_state!r}. An integer gives "
+            "the same result every time."
+        ) from None
+
+
 def check_weight(
     sample_weight: Any, n_samples: int, name: str = "sample_weight"
 ) -> FloatArray:
     """Return one weight a row, ones for None."""
     if sample_weight is None:
         return np.ones(n_samples)
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name=name
-    )
+    weight = _read_numbers(sample_weight, name)
     if weight.shape != (n_samples,):
         raise ValueError(
             f"{name} must have shape ({n_samples},), one weight a row; received "
             f"{name}.shape == {weight.shape}. Pass a vector."
+        )
+    missing = np.flatnonzero(~np.isfinite(weight))
+    if len(missing):
+        raise ValueError(
+            f"{name} must hold a finite number for every row; {len(missing)} are NaN "
+            f"or infinite, the first in row {missing[0]}. Leave those rows out, or "
+            "weigh them 0."
         )
     if weight.min() < 0 or not weight.any():
         raise ValueError(
             f"{name} must not be negative, nor zero everywhere; received weights "
             f"from {weight.min():g} to {weight.max():g}. Leave rows out instead."
         )
+    if not 1 / _MOST <= weight.max() <= _MOST:
+        raise ValueError(
+            f"{name} must have its largest weight within {1 / _MOST:g} and {_MOST:g}, "
+            "or squares of weights over- or underflow in the single precision of some "
+            f"models; received {weight.max():g}. Divide the weights by the largest."
+        )
     return weight
+
+
+def _read_numbers(values: Any, name: str) -> FloatArray:
+    """Return an array of any shape, of numbers finite or not."""
+    options: dict[str, Any] = {"ensure_2d": False, "ensure_all_finite": False}
+    try:
+        if np.asarray(values).ndim:
+            return check_array(values, dtype=np.float64, input_name=name, **options)
+        received = repr(values)
+    except (TypeError, ValueError) as error:
+        received = str(error).rstrip(".")
+    raise ValueError(
+        f"{name} must be a vector of numbers, one weight a row; received {received}. "
+        "Pass a vector, or None to weigh every row alike."
+    )

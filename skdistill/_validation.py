@@ -13,7 +13,7 @@ from sklearn.utils import check_array, column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from ._checks import check_weight, is_number, is_whole
+from ._checks import check_weight, is_number, is_whole, read_seed
 from ._copies import count_copies, find_copies
 from ._dataset import Dataset, class_priors
 from ._frames import check_same_table, find_kind, is_missing, list_columns
@@ -65,6 +65,7 @@ def check_parameters(estimator: Any) -> None:
         f"n_jobs must be None or an integer other than 0, received {n_jobs!r}. -1 uses "
         "every core.",
     )
+    read_seed(estimator.random_state)
 
 
 def _check(holds: bool, text: str) -> None:
@@ -89,7 +90,8 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
     X = _check_rows(X, y)
     groups = find_copies(X)
     if learns_values:
-        weight = None if sample_weight is None else check_weight(sample_weight, len(y))
+        weight = _read_weight(sample_weight, y)
+        _warn_of_one_value(y, weight)
         codes, task = np.zeros(len(y), dtype=np.intp), Regression(y, weight)
         if estimator.quantiles is not None:
             task = QuantileRegression(y, weight, check_quantiles(estimator, y))
@@ -100,7 +102,7 @@ def check_training_data(estimator: Any, X: Any, y: Any, sample_weight: Any) -> D
             f"{owner} needs at least two classes in y, received one class: "
             f"{classes.tolist()}. Pass rows of every class."
         )
-    weight = None if sample_weight is None else check_weight(sample_weight, len(y))
+    weight = _read_weight(sample_weight, y)
     priors = class_priors(codes, len(classes), weight)
     empty = classes[priors == 0].tolist()
     if empty:
@@ -245,17 +247,42 @@ def read_values(y: Any, name: str = "y") -> FloatArray:
     return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
-def _read_labels(y: Any) -> NDArray[Any]:
-    shape = np.asarray(y).shape
-    if len(shape) == 2 and shape[1] > 1:
-        raise ValueError(
-            f"y must hold one true label a row; received an array of shape {shape}. "
-            "Pass the probabilities of a teacher as teacher_proba, and the true "
-            "labels as y."
+def _warn_of_one_value(y: FloatArray, weight: FloatArray | None) -> None:
+    """Warn where every row that counts has the same values."""
+    counted = y if weight is None else y[weight > 0]
+    if (counted == counted[0]).all():
+        warn_caller(
+            f"y holds one value, {counted[0].tolist()}, in all rows that count, "
+            f"{len(counted)}: there is nothing to distil. Serve that value."
         )
+
+
+def _read_labels(y: Any) -> NDArray[Any]:
+    _refuse_columns(y)
     y = column_or_1d(y, warn=True)
     _check_labels(y)
     return y
+
+
+def _refuse_columns(y: Any) -> None:
+    """Raise where y has several columns, and say what they are."""
+    table = y.toarray() if sparse.issparse(y) else np.asarray(y)
+    if table.ndim != 2 or table.shape[1] < 2:
+        return
+    fix = (
+        "Rows of several labels are not learned: fit one DistilledClassifier a column."
+    )
+    if table.dtype.kind in "biuf" and np.allclose(table.sum(axis=1), 1):
+        fix = (
+            "Pass the probabilities of a teacher as teacher_proba, and the true labels "
+            "as y."
+        )
+        if np.isin(table, (0, 1)).all():
+            fix = "One-hot columns become labels by np.asarray(y).argmax(axis=1)."
+    raise ValueError(
+        "y must hold one true label a row; received an array of shape "
+        f"{table.shape}. {fix}"
+    )
 
 
 def _check_labels(y: NDArray[Any]) -> None:
@@ -274,6 +301,26 @@ def _check_labels(y: NDArray[Any]) -> None:
         raise ValueError(f"{error} DistilledRegressor learns values.") from None
 
 
+#: Sum of weights below which models with the usual settings learn nothing; weights that
+#: sum to 1 are common.
+_LEAST = 0.1
+
+
+def _read_weight(sample_weight: Any, y: NDArray[Any]) -> FloatArray | None:
+    """Return the row weights, checked; None stands for equal ones."""
+    if sample_weight is None:
+        return None
+    weight = check_weight(sample_weight, len(y))
+    if weight.sum() < _LEAST:
+        warn_caller(
+            f"sample_weight sums to {weight.sum():.2g} over {len(weight)} rows. Models "
+            "that count weight, such as boosted trees by the least weight of a leaf "
+            "and linear ones by a penalty, learn next to nothing from so little. "
+            "Divide the weights by their mean."
+        )
+    return weight
+
+
 #: Weights are said to move the rate of a class where they do so by this factor, and by
 #: so many standard errors more than weights that do not depend on y would.
 _MOVED, _ERRORS = 2.0, 3.0
@@ -290,7 +337,7 @@ def warn_of_costs(data: Dataset, priors: FloatArray) -> None:
     spread = (sums[1] - counts * means**2).sum() / len(data.y)
     errors = np.sqrt(max(spread, 0.0) * (1 / counts + 1 / (len(data.y) - counts)))
     moved = means / data.weight.mean()
-    factor = np.maximum(moved, 1 / moved)
+    factor = np.maximum(moved, 1 / np.maximum(moved, np.finfo(np.float64).tiny))
     factor[np.abs(means - others) <= _ERRORS * errors] = 1
     worst = int(factor.argmax())
     if factor[worst] > _MOVED:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _core import PLAIN
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import GradientBoostingClassifier, VotingClassifier
@@ -36,8 +37,10 @@ X, Y = make_classification(
 TWO = Y < 2
 ONES = np.ones(N)
 PROBA = LogisticRegression().fit(X, Y).predict_proba(X)
+GENERATOR = np.random.default_rng(0)
 FROZEN = FrozenEstimator(LogisticRegression().fit(X, Y))
 HARD = VotingClassifier([("lr", LogisticRegression())], voting="hard")
+LABELS = np.column_stack([Y == 0, Y >= 0, Y == 1]).astype(int)
 TABLE = pd.DataFrame(X[:, :2], columns=["a", "b"])
 DATES = pd.DataFrame({"n": X[:, 0], "day": pd.date_range("2024-01-01", periods=N)})
 
@@ -89,20 +92,49 @@ def at(name, value, error=ValueError):
     )
 
 
+def columns_of_y(name, fix, y):
+    rule = "y must hold one true label a row"
+    received = f"received an array of shape ({N}, 3)"
+    return row(f"y has columns, {name}", ValueError, rule, received, fix, y=y)
+
+
+def several_labels(name, **params):
+    return row(
+        f"several labels, {name}",
+        TypeError,
+        f"The {next(iter(params))} must give the probabilities of one label a row",
+        "which has several",
+        "Pass a classifier of one label, and fit one DistilledClassifier a label",
+        **params,
+    )
+
+
+def without_groups(cv):
+    name = type(cv).__name__
+    return row(
+        f"cv {name} without groups",
+        ValueError,
+        "A splitter of groups needs the group of each row",
+        f"received cv={name} without groups",
+        f"cv=list({name}(...).split(X, y, groups)), or enable metadata routing",
+        cv=cv,
+    )
+
+
 def missing_label(name, y, received="1 are missing or NaN, the first in row 3"):
     rule = "y must hold a label for every row"
     return row(name, ValueError, rule, received, "Leave those rows out", y=y)
 
 
 def bad_weight(
-    name, weight, received, rule="must not be negative, nor zero everywhere"
+    name, weight, received, rule="must not be negative, nor zero everywhere", fix=None
 ):
     return row(
         f"weight {name}",
         ValueError,
         f"sample_weight {rule}",
         received,
-        "Leave rows out instead" if "negative" in rule else "Pass a vector",
+        fix or ("Leave rows out instead" if "negative" in rule else "Pass a vector"),
         fit={"sample_weight": weight},
     )
 
@@ -370,10 +402,18 @@ CASES = [
     row(
         "random_state is a string",
         ValueError,
-        "cannot be used to seed",
-        "'dice'",
-        "numpy.random.RandomState",
+        "random_state must be None, an integer from 0 to 2**32 - 1 or a",
+        "received 'dice'",
+        "An integer gives the same result every time",
         random_state="dice",
+    ),
+    row(
+        "random_state is a generator",
+        ValueError,
+        "random_state must be None, an integer from 0 to 2**32 - 1 or a",
+        "received Generator(PCG64)",
+        "An integer gives the same result every time",
+        random_state=GENERATOR,
     ),
     # The labels
     row(
@@ -406,14 +446,11 @@ CASES = [
         "classifier, which expects discrete classes",
         y=X[:, 0],
     ),
-    row(
-        "y is multilabel",
-        ValueError,
-        "y must hold one true label a row",
-        f"received an array of shape ({N}, 3)",
-        "Pass the probabilities of a teacher as teacher_proba",
-        y=np.eye(3, dtype=int)[Y],
-    ),
+    columns_of_y("one-hot", "np.asarray(y).argmax(axis=1)", np.eye(3, dtype=int)[Y]),
+    columns_of_y("a frame", "np.asarray(y).argmax(axis=1)", pd.get_dummies(Y)),
+    columns_of_y("proba", "probabilities of a teacher as teacher_proba", PROBA),
+    columns_of_y("multilabel", "fit one DistilledClassifier a column", LABELS),
+    columns_of_y("sparse", "fit one DistilledClassifier a column", csr_array(LABELS)),
     row(
         "y is shorter than X",
         ValueError,
@@ -437,14 +474,40 @@ CASES = [
     ),
     bad_weight("negative", spoil(ONES, -2, float), "received weights from -2 to 1"),
     bad_weight("zero", np.zeros(N), "received weights from 0 to 0"),
-    row(
-        "weight NaN",
-        ValueError,
-        "sample_weight",
-        "contains NaN",
-        "Input",
-        fit={"sample_weight": spoil(ONES, np.nan, float)},
-    ),
+    *[
+        bad_weight(
+            f"holds {value}",
+            spoil(ONES, value, float),
+            "1 are NaN or infinite, the first in row 3",
+            "must hold a finite number for every row",
+            "Leave those rows out, or weigh them 0",
+        )
+        for value in (np.nan, np.inf)
+    ],
+    *[
+        bad_weight(
+            f"is {value!r}",
+            value,
+            f"received {received}",
+            "must be a vector of numbers, one weight a row",
+            "or None to weigh every row alike",
+        )
+        for value, received in [
+            (2.0, "2.0"),
+            ("balanced", "'balanced'"),
+            (["a"] * N, "could not convert string to float: 'a'"),
+        ]
+    ],
+    *[
+        bad_weight(
+            f"all {value:g}",
+            np.full(N, value),
+            f"received {value:g}",
+            "must have its largest weight within 1e-15 and 1e+15",
+            "Divide the weights by the largest",
+        )
+        for value in (1e-200, 1e300)
+    ],
     row(
         "weight for a teacher that takes none",
         TypeError,

@@ -41,12 +41,18 @@ def sample_candidates(
             raise
         warn_caller(
             'augmenter="auto" makes no synthetic rows, for these cannot be built '
-            f"on: {error} Set augmenter=None to do without, or pass a sampler of "
-            "your own."
+            f"on: {_shorten(error)} Set augmenter=None to do without, or pass a "
+            "sampler of your own."
         )
     parts = replace(parts, sampler=None)
     candidates = list_candidates(estimator, parts, data, splits)
     return _sample_rows(parts, data, splits, candidates)
+
+
+def _shorten(error: Exception) -> str:
+    """Return the first line of a message; some go on with all of the rows."""
+    first = str(error).strip().partition("\n")[0]
+    return f"{first.rstrip('.:')}."
 
 
 def _sample_rows(

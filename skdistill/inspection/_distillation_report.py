@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sklearn.utils import check_random_state
-
-from .._checks import check_count
+from .._checks import check_count, read_seed
 from .._labels._probabilities import check_stored
 from .._validation import find_codes
 from ._baseline import make_baseline
@@ -289,7 +287,7 @@ def distillation_report(
     """
     check_count("n_bootstrap", n_bootstrap, "Use 1000 for intervals of two digits.")
     distilled = find_student(estimator, values=False)
-    rng = check_random_state(random_state)
+    rng = read_seed(random_state)
     teacher = find_teacher(estimator, distilled, teacher_proba, "teacher_proba")
     X, y, weight, teacher_proba, groups = check_rows(
         X, y, sample_weight, teacher_proba, groups

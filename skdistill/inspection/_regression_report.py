@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import PredictionErrorDisplay
-from sklearn.utils import check_random_state
 
-from .._checks import check_count
+from .._checks import check_count, read_seed
 from .._labels._values import check_values
 from .._typing import FloatArray, IndexArray
 from .._validation import read_values
@@ -182,7 +181,7 @@ def regression_report(
             f"A report is of one output; got a student of {distilled.n_outputs_}. "
             "scikit-learn's metrics score several outputs."
         )
-    rng = check_random_state(random_state)
+    rng = read_seed(random_state)
     teacher = find_teacher(
         estimator, distilled, teacher_prediction, "teacher_prediction"
     )

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._checks import check_count, check_weight
+from .._checks import check_count, check_weight, read_seed
 from .._frames import is_pandas, is_polars
 from .._sklearn import _safe_indexing
 from .._tasks import ONE_THREAD
@@ -109,7 +109,7 @@ class RowSampler(Versioned, ABC, BaseEstimator):
         """
         check_is_fitted(self)
         check_count("n_samples", n_samples, "Pass the number of rows to make.")
-        seed = check_random_state(random_state).randint(2**31, size=4, dtype=np.int64)
+        seed = read_seed(random_state).randint(2**31, size=4, dtype=np.int64)
         X, bases = self._draw(int(n_samples), np.random.default_rng(seed))
         return X, self._rows[bases]
 

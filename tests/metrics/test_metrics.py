@@ -402,8 +402,8 @@ def test_weights_of_one_are_none(metric):
         (np.ones((60, 1)), r"sample_weight must .*\(60, 1\)"),
         (np.zeros(60), r"sample_weight must .* from 0 to 0"),
         (np.linspace(-1, 2, 60), r"sample_weight must .* from -1 to 2"),
-        (np.full(60, np.nan), "sample_weight contains NaN"),
-        (np.full(60, np.inf), "sample_weight contains infinity"),
+        (np.full(60, np.nan), "sample_weight must hold a finite number"),
+        (np.full(60, np.inf), "sample_weight must hold a finite number"),
     ],
 )
 def test_weight_errors(metric, weight, message):

@@ -473,6 +473,21 @@ def test_a_classifier_of_values_names_the_regressor():
         DistilledClassifier(*parts).fit(X, Y)
 
 
+@pytest.mark.parametrize(
+    ("y", "weight", "received"),
+    [
+        (np.full(200, 7.5), None, r"7\.5, in all rows that count, 200"),
+        (np.r_[Y[:100], np.ones(100)], np.arange(200) // 100, r"1\.0, .* 100"),
+        (np.tile([1.0, 2.0], (200, 1)), None, r"\[1\.0, 2\.0\], .* 200"),
+    ],
+    ids=["everywhere", "where weights are positive", "two outputs"],
+)
+def test_one_value_is_nothing_to_distil(y, weight, received):
+    est = DistilledRegressor(DecisionTreeRegressor(), DecisionTreeRegressor(), **ALONE)
+    with pytest.warns(UserWarning, match=f"y holds one value, {received}: there is"):
+        est.fit(X, y, sample_weight=weight)
+
+
 # scikit-learn's contract -------------------------------------------------------------
 
 COMBINATIONS = {

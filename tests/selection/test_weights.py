@@ -9,7 +9,7 @@ from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import BaggingClassifier, ExtraTreesClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, DistilledRegressor
 
 
 @pytest.mark.parametrize("seed", [3, 5])
@@ -111,12 +111,35 @@ def test_weights_that_are_costs_are_named_once():
     assert "False" in said
 
 
+def test_weights_of_next_to_nothing_are_named():
+    y = np.arange(400) < 120
+    (said,) = fit_weighted(y, np.full(400, 1e-6))
+    assert "sums to 0.0004 over 400 rows" in said
+    assert "Divide the weights by their mean" in said
+    with pytest.warns(UserWarning, match=r"sums to 0\.0004"):
+        DistilledRegressor(LinearRegression(), LinearRegression()).fit(
+            np.arange(400.0)[:, None], y.astype(float), sample_weight=[1e-6] * 400
+        )
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1e15])
+def test_sums_of_weights_neither_over_nor_underflow(scale):
+    X = np.random.default_rng(0).normal(size=(400, 3))
+    weight = np.where(np.arange(400) % 2, 1.0, 1e-300) * scale
+    est = DistilledClassifier(LogisticRegression(), LogisticRegression())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        est.fit(X, X[:, 0] > 0, sample_weight=weight)
+
+
 def test_ordinary_weights_are_no_cause_to_warn():
     rng = np.random.default_rng(0)
     y = np.arange(400) < 120
     assert fit_weighted(y, None) == []
     assert fit_weighted(y, compute_sample_weight("balanced", y)) == []
     assert fit_weighted(y, rng.uniform(0, 5, 400)) == []
+    assert fit_weighted(y, np.full(400, 1 / 400)) == []
+    assert fit_weighted(y, np.full(400, 1e6)) == []
     assert fit_weighted(y, np.exp(rng.normal(size=400))) == []
     # Weights do not depend on a class of which there are three rows.
     assert not any(

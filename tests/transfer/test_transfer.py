@@ -337,6 +337,11 @@ def test_no_column_need_be_named():
     np.testing.assert_array_equal(rows, Munge().fit(NUMBERS).sample(50, random_state=0))
 
 
+def test_random_state_is_checked():
+    with pytest.raises(ValueError, match=r"random_state must be None, an integer from"):
+        Munge().fit(NUMBERS).sample(random_state=np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("n_samples", [0, -1, 2.0, True, "3"])
 def test_n_samples_is_checked(n_samples):
     with pytest.raises(ValueError, match="n_samples must be an integer of at least 1"):
