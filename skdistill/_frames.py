@@ -33,6 +33,7 @@ def list_columns(X: Any) -> tuple[list[Any], list[Any]]:
     The columns of a data frame are narwhals Series, those of any other container are
     ndarrays.
     """
+    check_unique_names(X)
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
         return list(frame.columns), list(frame.iter_columns())
@@ -43,6 +44,18 @@ def list_columns(X: Any) -> tuple[list[Any], list[Any]]:
             "Reshape X to (n_samples, n_features)."
         )
     return list(range(array.shape[1])), list(array.T)
+
+
+def check_unique_names(X: Any, where: str = "X") -> None:
+    """Raise where columns of a data frame share a name; pandas alone allows it."""
+    if not is_pandas(X) or X.columns.is_unique:
+        return
+    twice = X.columns[X.columns.duplicated()].unique().tolist()
+    raise ValueError(
+        f"{where} must have one column a name; received a data frame with several "
+        f"columns named {list_some(twice)}. Rename them, or drop copies by "
+        "X.loc[:, ~X.columns.duplicated()]."
+    )
 
 
 def count_columns(X: Any) -> int:
@@ -154,6 +167,7 @@ def check_same_table(rows: Any, X: Any, where: str) -> None:
     if not _num_samples(rows):
         raise refuse_empty(where)
     if hasattr(X, "columns"):
+        check_unique_names(rows, where)
         check_names(list(rows.columns), list(X.columns), where)
         for name, expected, received in zip(
             X.columns, X.dtypes, rows.dtypes, strict=True
@@ -187,7 +201,7 @@ def check_names(
     missing = [name for name in expected if name not in received]
     extra = [name for name in received if name not in expected]
     if missing:
-        fault = f"column {missing[0]!r} is missing (received {_list(received)})"
+        fault = f"column {missing[0]!r} is missing (received {list_some(received)})"
     elif extra:
         fault = f"column {extra[0]!r} is not one of them"
     elif len(received) != len(expected):
@@ -223,8 +237,8 @@ def check_categories(
     if undeclared:
         raise ValueError(
             f"{where} must hold only categories that X declares; column {name!r} holds "
-            f"{undeclared[0]!r}, which is none of {_list(known)}. Declare it in X, or "
-            "leave those rows out."
+            f"{undeclared[0]!r}, which is none of {list_some(known)}. Declare it in X, "
+            "or leave those rows out."
         )
 
 
@@ -235,7 +249,7 @@ def list_categories(dtype: Any) -> list[Any] | None:
     return categories.to_list() if hasattr(categories, "to_list") else None
 
 
-def _list(names: Sequence[Any]) -> str:
+def list_some(names: Sequence[Any]) -> str:
     """The first few names, for an error."""
     shown = ", ".join(repr(name) for name in names[:10])
     return f"[{shown}{', ...' if len(names) > 10 else ''}]"

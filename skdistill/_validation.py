@@ -16,7 +16,13 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from ._checks import check_weight, is_number, is_whole, read_seed
 from ._copies import count_copies, find_copies
 from ._dataset import Dataset, class_priors
-from ._frames import check_same_table, find_kind, is_missing, list_columns
+from ._frames import (
+    check_same_table,
+    check_unique_names,
+    find_kind,
+    is_missing,
+    list_columns,
+)
 from ._labels._quantiles import QuantileRegression, check_quantiles
 from ._labels._task import Classification, Regression
 from ._nested import can_refit
@@ -228,6 +234,7 @@ def _check_rows(X: Any, y: NDArray[Any]) -> Any:
             "X must hold one row a sample. Expected 2D array, got 1D array instead: "
             f"shape {X.shape}. Use X.reshape(-1, 1) for a single column."
         )
+    check_unique_names(X)
     # A blank estimator takes the names, so that a failed fit changes nothing.
     validate_data(BaseEstimator(), X, skip_check_array=True)
     check_consistent_length(X, y)

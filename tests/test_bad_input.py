@@ -42,6 +42,7 @@ FROZEN = FrozenEstimator(LogisticRegression().fit(X, Y))
 HARD = VotingClassifier([("lr", LogisticRegression())], voting="hard")
 LABELS = np.column_stack([Y == 0, Y >= 0, Y == 1]).astype(int)
 TABLE = pd.DataFrame(X[:, :2], columns=["a", "b"])
+TWINS = pd.DataFrame(X[:, :3], columns=["a", "b", "a"])
 DATES = pd.DataFrame({"n": X[:, 0], "day": pd.date_range("2024-01-01", periods=N)})
 
 
@@ -657,6 +658,32 @@ CASES = [
         cv=KFold(N + 1),
     ),
     # The rows
+    row(
+        "columns share a name",
+        ValueError,
+        "X must have one column a name",
+        "received a data frame with several columns named ['a']",
+        "Rename them",
+        X=TWINS,
+    ),
+    bad_rows(
+        "with columns that share a name",
+        ValueError,
+        TWINS,
+        "X_val must have one column a name",
+        "received a data frame with several columns named ['a']",
+        "Rename them",
+        X=TABLE,
+    ),
+    row(
+        "unlabelled rows with columns that share a name",
+        ValueError,
+        "X_unlabeled must have one column a name",
+        "received a data frame with several columns named ['a']",
+        "Rename them",
+        X=TABLE,
+        fit={"X_unlabeled": TWINS},
+    ),
     row(
         "dates for the default teacher",
         TypeError,

@@ -12,7 +12,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._checks import check_count, check_weight, read_seed
-from .._frames import is_pandas, is_polars
+from .._frames import check_unique_names, is_pandas, is_polars
 from .._sklearn import _safe_indexing
 from .._tasks import ONE_THREAD
 from .._typing import BoolArray, FloatArray
@@ -137,6 +137,7 @@ def _check_rows(sampler: RowSampler, X: Any) -> Any:
     """X as a dataframe, CSR or ndarray with rows and columns."""
     owner = type(sampler).__name__
     if is_pandas(X) or is_polars(X):
+        check_unique_names(X)
         if 0 in X.shape:
             raise ValueError(
                 f"{owner} needs at least one row and one column, received X of shape "

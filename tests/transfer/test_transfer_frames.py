@@ -430,6 +430,13 @@ def test_frames_without_rows_or_columns_are_refused(sampler, X):
         clone(sampler).fit(X)
 
 
+@every_sampler
+def test_columns_that_share_a_name_are_refused(sampler):
+    X = pd.DataFrame(np.eye(3), columns=["a", "b", "a"])
+    with pytest.raises(ValueError, match=r"several columns named \['a'\]"):
+        clone(sampler).fit(X)
+
+
 def test_arrays_need_no_dataframe_library(monkeypatch):
     monkeypatch.delitem(sys.modules, "pandas")
     monkeypatch.delitem(sys.modules, "polars")
