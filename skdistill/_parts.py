@@ -20,6 +20,7 @@ from ._labels._teacher import (
     check_takes_weight,
     check_teacher,
 )
+from ._labels._text_numbers import warn_of_text_numbers
 from ._nested import can_refit, list_steps, weight_params
 from ._outofcore import is_chunked, open_chunks
 from ._sklearn import validate_parameters
@@ -131,6 +132,9 @@ def clone_parts(
         stored = data.task.check_stored(stored, data.y)
     teacher = _clone_teacher(estimator, data, stored)
     student = _clone_student(estimator, data, stored)
+    default_teacher = estimator.teacher is None and stored is None
+    if default_teacher or estimator.student is None:
+        warn_of_text_numbers(data.X)
     sampler = _clone_sampler(estimator, data, X_unlabeled, stored)
     seeds = _seed_parts(estimator, teacher, student)
     routed = _route(estimator, teacher, student, data.weight, metadata)

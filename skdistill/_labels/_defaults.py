@@ -32,7 +32,7 @@ from .._frames import find_kind, is_missing, is_pandas, list_columns
 from .._sklearn import _safe_indexing
 
 #: Categories of one column that get a column of their own; the rest share one.
-_MAX_CATEGORIES = 32
+MAX_CATEGORIES = 32
 
 #: What stands for a missing category between two imputers; no string of a table is it.
 _STAND_IN = "\0missing"
@@ -190,7 +190,7 @@ def prepare_columns(X: Any, *, scales: bool = True) -> Any:
         return impute
     encode = OneHotEncoder(
         handle_unknown="infrequent_if_exist",
-        max_categories=_MAX_CATEGORIES,
+        max_categories=MAX_CATEGORIES,
         sparse_output=False,
     )
     steps = _unify_missing(X, [column for _, column in categories])
