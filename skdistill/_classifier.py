@@ -40,7 +40,9 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         training rows alone, else 1.
     alpha : float in [0, 1] or "auto", default="auto"
         Weight of the teacher's probabilities against the true labels, on rows that
-        have one. "auto": 1, unless pilots choose less (see Notes).
+        have one. Rows beyond the training rows have the teacher's whatever it is: 0
+        learns true labels alone with `augmenter=None` and no `X_unlabeled`. "auto": 1,
+        unless pilots choose less (see Notes).
     augmenter : sampler, "munge", "auto" or None, default="auto"
         Makes rows beyond the training rows for the teacher to label: an object with
         `fit(X)` and `sample(n_samples, random_state)`, such as those of
@@ -120,7 +122,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         held-out rows under row and class weights, and whether it was chosen.
     distilled_ : bool
         Whether the student learned labels of the teacher. False: the true labels
-        alone, because pilots chose them or `alpha=0` asked for them.
+        alone, because pilots chose them, or because of `alpha=0` without rows beyond
+        the training rows.
     fine_tune_ : dict or None
         `kept`, and the log loss on the held-out rows `before` and `after`.
     labels_asked_ : dict of str to int

@@ -38,7 +38,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
         and 32 units or more, as pilots find and its weights allow (25,000).
     alpha : float in [0, 1] or "auto", default="auto"
         Weight of the teacher's values against the true ones, on rows that have one.
-        "auto": 1, unless pilots choose less.
+        Rows beyond the training rows have the teacher's whatever it is: 0 learns true
+        values alone with `augmenter=None` and no `X_unlabeled`. "auto": 1, unless
+        pilots choose less.
     augmenter : sampler, "munge", "auto" or None, default="auto"
         Makes rows beyond the training rows for the teacher to label: an object with
         `fit(X)` and `sample(n_samples, random_state)`, such as those of
@@ -107,7 +109,8 @@ class DistilledRegressor(RegressorMixin, Distilled):
         standard deviations. With `quantiles` the mean pinball loss.
     distilled_ : bool
         Whether the student learned values of the teacher. False: the true values
-        alone, because pilots chose them or `alpha=0` asked for them.
+        alone, because pilots chose them, or because of `alpha=0` without rows beyond
+        the training rows.
     fine_tune_ : dict or None
         `kept`, and the mean squared error on the held-out rows `before` and `after`.
     labels_asked_ : dict of str to int

@@ -42,8 +42,9 @@ def check_parameters(estimator: Any) -> None:
     )
     _check(
         alpha == "auto" or is_number(alpha, 0, 1),
-        f'alpha must be "auto" or a number in [0, 1], received {alpha!r}. 1 learns '
-        "from the teacher alone, 0 from the true labels alone.",
+        f'alpha must be "auto" or a number in [0, 1], received {alpha!r}. Training '
+        "rows have the teacher's labels at 1 and the true ones at 0; rows beyond them "
+        "have the teacher's always.",
     )
     _check(
         isinstance(calibrate, bool) or calibrate == "auto",

@@ -79,7 +79,7 @@ def at(name, value, error=ValueError):
     """A parameter out of its range."""
     fixes = {
         "temperature": "1 leaves the teacher's probabilities as they are",
-        "alpha": "1 learns from the teacher alone, 0 from the true labels alone",
+        "alpha": "the true ones at 0; rows beyond them have the teacher's always",
         "n_jobs": "-1 uses every core",
     }
     rules = {

@@ -209,7 +209,11 @@ def test_distilled_says_whether_labels_of_the_teacher_were_learned():
     )
     assert fit.fit(X, Y).distilled_ is True
     assert fit.set_params(alpha=0.0).fit(X, Y).distilled_ is False
+    # Rows beyond the training rows have the teacher's labels whatever alpha is.
     assert fit.set_params(augmenter="munge").fit(X, Y).distilled_ is True
+    assert fit.labels_asked_["transfer"] > 0
+    fit.set_params(augmenter=None).fit(X, Y, X_unlabeled=X[:20])
+    assert (fit.distilled_, fit.labels_asked_["transfer"]) == (True, 20)
 
 
 def test_a_class_without_weight_is_refused():
