@@ -19,6 +19,7 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -62,6 +63,22 @@ def has_probabilities(classifier: Any) -> bool:
         # until it is fitted.
         return last.final_estimator is None or has_probabilities(last.final_estimator)
     return hasattr(classifier, "predict_proba")
+
+
+def refuse_several_labels(classifier: Any, role: str) -> None:
+    """Raise where a classifier learns, or has learned, several labels a row."""
+    last = last_step(classifier)
+    if isinstance(last, BaseSearchCV):
+        return refuse_several_labels(last.estimator, role)
+    classes = getattr(last, "classes_", None)
+    # Of several labels there is a list of arrays, one a label.
+    several = isinstance(classes, list) and any(map(np.ndim, classes))
+    if several or isinstance(last, MultiOutputClassifier | ClassifierChain):
+        raise TypeError(
+            f"The {role} must give the probabilities of one label a row; received "
+            f"{type(last).__name__}, which has several. Pass a classifier of one "
+            "label, and fit one DistilledClassifier a label."
+        )
 
 
 def list_steps(estimator: Any) -> list[Any]:

@@ -19,7 +19,15 @@ from sklearn.linear_model import (
     LogisticRegression,
     SGDClassifier,
 )
-from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    TimeSeriesSplit,
+)
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -39,6 +47,7 @@ ONES = np.ones(N)
 PROBA = LogisticRegression().fit(X, Y).predict_proba(X)
 GENERATOR = np.random.default_rng(0)
 FROZEN = FrozenEstimator(LogisticRegression().fit(X, Y))
+TREE_OF_THREE = DecisionTreeClassifier(max_depth=1).fit(X, np.eye(3)[Y])
 HARD = VotingClassifier([("lr", LogisticRegression())], voting="hard")
 LABELS = np.column_stack([Y == 0, Y >= 0, Y == 1]).astype(int)
 TABLE = pd.DataFrame(X[:, :2], columns=["a", "b"])
@@ -316,7 +325,14 @@ CASES = [
         teacher=FROZEN,
         cv=3,
     ),
+    several_labels("teacher", teacher=MultiOutputClassifier(LogisticRegression())),
+    several_labels(
+        "teacher in a pipeline",
+        teacher=make_pipeline(ClassifierChain(LogisticRegression())),
+    ),
+    several_labels("fitted", teacher=FrozenEstimator(TREE_OF_THREE)),
     # The student
+    several_labels("student", student=ClassifierChain(LogisticRegression())),
     row(
         "student is a class",
         TypeError,

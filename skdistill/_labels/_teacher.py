@@ -19,6 +19,7 @@ from .._nested import (
     can_refit,
     has_probabilities,
     last_step,
+    refuse_several_labels,
     takes_outputs,
     takes_sample_weight,
 )
@@ -48,14 +49,23 @@ def check_teacher(teacher: Any, task: Task) -> None:
         _refuse_foreign(teacher, task)
     frozen = isinstance(teacher, FrozenEstimator)
     last = last_step(teacher.estimator if frozen else teacher)
-    if task.method == "predict":
-        _check_regressor(teacher, last, task)
-    elif getattr(last, "voting", None) == "hard":
+    check = _check_regressor if task.method == "predict" else _check_classifier
+    check(teacher, last, task)
+    if frozen:
+        check_is_fitted(teacher)
+    elif not can_refit(teacher):
+        # Checks its parameters; there is nothing to fit.
+        teacher.fit(None)
+
+
+def _check_classifier(teacher: Any, last: Any, task: Task) -> None:
+    refuse_several_labels(last, "teacher")
+    if getattr(last, "voting", None) == "hard":
         raise ValueError(
             "The teacher must give probabilities, received a VotingClassifier with "
             'voting="hard". Set voting="soft".'
         )
-    elif not hasattr(teacher, "fit") or not has_probabilities(teacher):
+    if not hasattr(teacher, "fit") or not has_probabilities(teacher):
         fix = "Wrap it in CalibratedClassifierCV, or switch its probabilities on."
         if hasattr(last, "__sklearn_tags__") and is_regressor(last):
             fix = "Pass a classifier, or use DistilledRegressor for values."
@@ -63,11 +73,6 @@ def check_teacher(teacher: Any, task: Task) -> None:
             "The teacher must be a classifier with predict_proba, received "
             f"{type(last).__name__}. {fix}"
         )
-    if frozen:
-        check_is_fitted(teacher)
-    elif not can_refit(teacher):
-        # Checks its parameters; there is nothing to fit.
-        teacher.fit(None)
 
 
 def _check_regressor(teacher: Any, last: Any, task: Task) -> None:

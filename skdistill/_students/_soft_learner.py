@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, NoReturn
 
-from .._nested import has_probabilities
+from .._nested import has_probabilities, refuse_several_labels
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
@@ -67,6 +67,7 @@ class SoftLearner(ABC):
                 "The student must be an estimator, received the class "
                 f"{student.__name__}. Pass an instance: {student.__name__}()."
             )
+        refuse_several_labels(student, "student")
         if not has_probabilities(student):
             raise TypeError(
                 f"The student must have predict_proba, which {type(student).__name__} "
