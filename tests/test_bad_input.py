@@ -658,6 +658,16 @@ CASES = [
         cv=ShuffleSplit(1, test_size=18, random_state=0),
     ),
     row(
+        "cv goes forward in time",
+        ValueError,
+        "cv must put every row in a test fold",
+        f"15 of {N} rows are in none",
+        "leave cv at None and pass the latest ones as X_val and y_val",
+        cv=TimeSeriesSplit(5),
+    ),
+    without_groups(GroupKFold(3)),
+    without_groups(StratifiedGroupKFold(3)),
+    row(
         "cv is a word",
         ValueError,
         "Expected `cv` as an integer",

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.model_selection import check_cv
 
-from .._checks import is_whole
-from .._dataset import Dataset, draw_folds, keep_together, split_rows
+from .._dataset import Dataset, draw_folds, split_rows
 from .._labels._members import is_vote
 from .._parts import Parts
 from .._students import (
@@ -19,9 +17,10 @@ from .._students import (
     can_shift_logits,
     validation_fraction,
 )
-from .._typing import IndexArray, Split
+from .._typing import Split
 from .._warnings import warn_caller
 from ..transfer._transfer_set import PILOT_ROWS
+from ._cv import draw_cv
 
 #: Share of the rows that choose and calibrate.
 _PILOT_SHARE = 0.2
@@ -134,7 +133,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         A splitter that leaves rows without a label, a teacher that cannot be
         calibrated, or too few rows.
     """
-    cv = _draw_cv(estimator, parts, data)
+    cv = draw_cv(estimator, parts, data)
     few = len(data.distinct_codes) < PILOT_ROWS
     enough = _has_rows(data, few)
     opens = _leaves_open(estimator, data, few)
@@ -218,46 +217,6 @@ def _warn_of_known_rows(parts: Parts, pilots: list[Split]) -> None:
             "The teacher is fixed, and fit judges it by rows of X, whose labels it may "
             "have memorised. Pass X_val and y_val, rows that it was not fitted on, "
             "which then choose what the student learns, and calibrate."
-        )
-
-
-def _draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
-    if estimator.cv is None:
-        return None
-    cv = check_cv(estimator.cv, data.y, classifier=is_classifier(estimator))
-
-    def draw(rows: IndexArray) -> list[Split]:
-        return list(cv.split(rows, data.y[rows]))
-
-    if is_whole(estimator.cv):
-        folds = keep_together(draw, data.n_samples, data.groups)
-    else:
-        folds = list(cv.split(data.X, data.y, **parts.splitter_params))
-        _warn_of_split_copies(folds, data)
-    tested = np.zeros(data.n_samples, dtype=bool)
-    for _, test in folds:
-        tested[test] = True
-    if not tested.all():
-        raise ValueError(
-            "cv must put every row in a test fold, so that each gets an out-of-fold "
-            f"label; {int((~tested).sum())} of {len(tested)} rows are in none. Use a "
-            "splitter that covers the data, such as StratifiedKFold."
-        )
-    return folds
-
-
-def _warn_of_split_copies(folds: list[Split], data: Dataset) -> None:
-    """Say that a splitter of the user's puts copies of a row on both sides."""
-    if data.groups is None:
-        return
-    groups = data.groups
-    n_known = max(np.isin(groups[test], groups[train]).sum() for train, test in folds)
-    if n_known:
-        warn_caller(
-            "cv must keep copies of a row on one side of each fold; up to "
-            f"{n_known} rows of a test fold equal training rows in every column, and "
-            "are labelled by a teacher that knows them. Pass cv=5, which keeps "
-            "copies together, or cv=list(GroupKFold(5).split(X, y, groups))."
         )
 
 

@@ -23,7 +23,12 @@ from sklearn.ensemble import (
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, Ridge, SGDRegressor
 from sklearn.metrics import r2_score, root_mean_squared_error
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    cross_val_predict,
+)
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
@@ -453,6 +458,12 @@ REFUSED = {
         r"y_val must have as many outputs as y; received y_val of shape \(200, 2\)",
     ),
     "alpha": ({"alpha": 2}, {}, ValueError, "alpha must be"),
+    "groups of no row": (
+        {"quantiles": (0.5,), "cv": GroupKFold(3)},
+        {},
+        ValueError,
+        "To give them, enable metadata routing",
+    ),
 }
 
 
