@@ -25,8 +25,11 @@ _SUM_ERROR, _ROUNDING, _MOST_ROUNDING = 1e-3, 0.005, 0.1
 _NEGATIVE = -1e-9
 
 #: So many standard errors must lie between the labels, their classes' shares, and the
-#: labels in another order, and no row counts for more than this probability says.
-_CERTAIN, _LEAST_PROBABILITY = 3, 1e-3
+#: labels in another order, and so many nats a row, and of all rows together: a teacher
+#: of 30 rows may be worse than the shares, and one of a million by little.
+_CERTAIN, _LEAST_LEAD, _EVIDENCE = 3, 0.05, 10.0
+#: No row counts for more than this probability says.
+_LEAST_PROBABILITY = 1e-3
 
 
 def check_probabilities(
@@ -154,7 +157,8 @@ def check_column_order(
         paired_difference(given, shares, None),
         paired_difference(shares, other, None),
     )
-    if all(lead > _CERTAIN * error for lead, error in leads):
+    least = max(_LEAST_LEAD, _EVIDENCE / len(own))
+    if all(lead > max(_CERTAIN * error, least) for lead, error in leads):
         raise ValueError(
             f"{owner} must have its columns in the order of the classes "
             f"{classes.tolist()}; judged by y they look ordered as "
