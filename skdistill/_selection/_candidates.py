@@ -178,10 +178,14 @@ def _list_samplers(
 def drop_needless(
     candidates: list[Candidate], data: Dataset, memorization: dict[str, float] | None
 ) -> list[Candidate]:
-    """Leave out the blend where the teacher's in-sample labels are the true ones."""
+    """Leave out the blend where the teacher's in-sample labels are the true ones.
+
+    The alpha that parameters say stays.
+    """
     if memorization is None or not data.task.repeats_labels(memorization):
         return candidates
-    return [candidate for candidate in candidates if candidate.alpha in (0.0, 1.0)]
+    given = candidates[0].alpha
+    return [candidate for candidate in candidates if candidate.alpha in (0.0, given)]
 
 
 def soften_rows(

@@ -43,6 +43,16 @@ def test_labels_that_are_asked_for_are_learned_and_judged(params, learned, n_row
     assert [pilot["chosen"] for pilot in judges] == [False]
 
 
+@pytest.mark.filterwarnings("ignore:The teacher:UserWarning")
+@pytest.mark.parametrize("augmenter", ["auto", "munge", None])
+def test_a_blend_is_learned_though_the_teacher_repeats_the_labels(augmenter):
+    teacher = DecisionTreeClassifier(random_state=0)
+    for n_rows in (200, 600):
+        distilled = distil(n_rows, teacher=teacher, alpha=0.5, augmenter=augmenter)
+        assert distilled.memorization_["accuracy_in_sample"] == 1
+        assert distilled.alpha_ == 0.5
+
+
 def test_stored_probabilities_and_validation_rows_judge_as_well():
     stored = STUMP.fit(X, Y).predict_proba(X)
     with pytest.warns(UserWarning, match=NO_BETTER):
