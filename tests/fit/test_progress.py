@@ -151,11 +151,16 @@ def test_verbose_tells_of_a_teacher_that_is_dropped(capsys):
 
 
 @contextmanager
-def interrupt(after=0.5, again=5.0):
-    """Press Ctrl-C, and again for as long as it has no effect; yield the times."""
+def interrupt(after=0.5, again=5.0, begun=None):
+    """Press Ctrl-C, and again for as long as it has no effect; yield the times.
+
+    So many seconds after the event `begun`, where there is one.
+    """
     times, ended = [], threading.Event()
 
     def press():
+        if begun is not None:
+            begun.wait(60)
         wait = after
         while not ended.wait(wait):
             times.append(time.monotonic())
@@ -194,11 +199,19 @@ def test_an_interrupt_that_a_network_swallows_ends_the_fit(what):
 @pytest.mark.usefixtures("all_updates")
 def test_an_interrupt_in_a_pilot_ends_the_fit():
     """Warnings of a pilot are not shown, but this one is no warning."""
+    begun = threading.Event()
+
+    class Watcher(Recorder):
+        def on_fit_task_begin(self, estimator, context):
+            super().on_fit_task_begin(estimator, context)
+            if context.task_name == "pilots":
+                begun.set()
+
     rows, labels = make_classification(600, random_state=0)
-    recorder = Recorder()
+    recorder = Watcher()
     est = DistilledClassifier(LogisticRegression(), make_endless())
     est.set_callbacks(recorder)
-    with interrupt(after=2.0) as times, pytest.raises(KeyboardInterrupt):
+    with interrupt(begun=begun) as times, pytest.raises(KeyboardInterrupt):
         est.fit(rows, labels)
     assert len(times) == 1
     assert names(recorder)[-1] == "pilots"
