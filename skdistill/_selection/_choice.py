@@ -102,8 +102,7 @@ def choose(
         return Choice(candidates[0], memorization)
     with progress.step("pilots"):
         assert oof is not None
-        alone = splits.rates and not splits.shifts
-        labels = label_pilots(splits, oof, not alone)
+        labels = label_pilots(splits, oof, not splits.only_judges)
         held_out = np.concatenate([rows for _, rows in splits.pilots])
         scores = make_scores(data, held_out, parts.student)
         said = np.concatenate([some.held_out for some in labels])
@@ -111,7 +110,7 @@ def choose(
         candidates = drop_needless(candidates, data, memorization)
         known = []
         network = learns_in_epochs(parts.student) and candidates[0].augmented
-        if (splits.small and network) or alone:
+        if (splits.small and network) or splits.only_judges:
             # Its pilot would cost as much as the fit, in each fold. A network comes as
             # near to the teacher as few rows can tell. And what parameters say needs
             # no pilot.
@@ -124,7 +123,7 @@ def choose(
             wider = run_wider(given, chosen)
             student, chosen = _choose_width(chosen, wider, scores)
             pilots += [pilot for _, pilot in wider]
-        shown = pilots[len(known) :] if alone else pilots
+        shown = pilots[len(known) :] if splits.only_judges else pilots
         harm = _describe_harm(chosen, pilots, scores, teacher, splits.small)
         if harm:
             warn_caller(harm)

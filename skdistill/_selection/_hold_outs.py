@@ -119,6 +119,11 @@ class Splits:
         """Whether pilots decide what is learned."""
         return bool(self.pilots) and not (self.rates or self.shifts)
 
+    @property
+    def only_judges(self) -> bool:
+        """Whether what is learned has no pilot, and that of the true labels judges."""
+        return self.rates and not self.shifts
+
     def has_pilots(self, candidates: list[Any]) -> bool:
         """Whether any of the candidates is learned by a pilot."""
         return len(candidates) > 1 or self.shifts
@@ -138,7 +143,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
     enough = _has_rows(data, few)
     opens = _leaves_open(estimator, data, few)
     if not enough and (opens or data.validation is not None):
-        _warn_of_few_rows(data)
+        _warn_of_few_rows(data, few)
     enough = enough and _has_labels(estimator, data)
     calibrate = _decide_calibration(estimator, parts, data, enough)
     if estimator.max_labels is not None:
@@ -196,12 +201,12 @@ def _draw_judges(estimator: Any, data: Dataset, few: bool, seed: Any) -> list[Sp
     return [(np.setdiff1d(rows, test), test) for test in held_out]
 
 
-def _warn_of_few_rows(data: Dataset) -> None:
+def _warn_of_few_rows(data: Dataset, few: bool) -> None:
     """Say that there are too few rows to judge the teacher."""
     rows, name = (data, "X") if data.validation is None else (data.validation, "X_val")
     kind = "rows" if rows.groups is None else "rows that are no copies of others"
     need = f"Pass at least {_FEWEST_ROWS}"
-    if len(data.distinct_codes) < PILOT_ROWS and len(data.classes):
+    if few and len(data.classes):
         need += f", with {_N_FOLDS} or more of two classes"
     warn_caller(
         f"{name} has {len(rows.distinct_codes)} {kind}, too few to judge the teacher: "

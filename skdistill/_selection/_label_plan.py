@@ -83,7 +83,7 @@ def _check_mixes(estimator: Any, parts: Parts) -> None:
 def _needs_rows(parts: Parts, splits: Splits) -> bool:
     """Whether pilots learn rows beyond the training rows."""
     needless = splits.small and learns_in_epochs(parts.student)
-    needless = needless or (splits.rates and not splits.shifts)
+    needless = needless or splits.only_judges
     return bool(splits.pilots) and parts.sampler is not None and not needless
 
 

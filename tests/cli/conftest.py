@@ -14,7 +14,7 @@ def in_a_folder(monkeypatch, tmp_path):
     monkeypatch.setattr("skdistill._students._mlp.MIN_UPDATES", 500)
     hold_outs = "skdistill._selection._hold_outs"
     monkeypatch.setattr(f"{hold_outs}._FEWEST_ROWS", 1000)
-    monkeypatch.setattr(f"{hold_outs}._warn_of_few_rows", lambda data: None)
+    monkeypatch.setattr(f"{hold_outs}._warn_of_few_rows", lambda data, few: None)
 
 
 @pytest.fixture
