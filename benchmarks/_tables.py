@@ -6,15 +6,16 @@ import numpy as np
 
 
 def spread(values) -> dict[str, float]:
-    """Mean, and standard deviation between seeds."""
+    """Mean, and standard deviation between seeds: NaN of a single one."""
     values = np.asarray(list(values), dtype=float)
-    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    sd = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
     return {"mean": float(values.mean()), "sd": sd}
 
 
 def show(summary: dict[str, float], digits: int = 4) -> str:
-    """Mean ± standard deviation."""
-    return f"{summary['mean']:.{digits}f} ± {summary['sd']:.{digits}f}"
+    """Mean ± standard deviation; the mean alone where one seed has no deviation."""
+    text = f"{summary['mean']:.{digits}f}"
+    return text if np.isnan(summary["sd"]) else f"{text} ± {summary['sd']:.{digits}f}"
 
 
 def group(records: list[dict], *names: str) -> dict[tuple, list[dict]]:
