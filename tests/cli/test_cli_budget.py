@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from _command import read_report, shrink_default_teacher
+from _command import keep_candidates, read_report, shrink_default_teacher
 from _command import run as run_command
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -38,10 +38,10 @@ def with_a_small_teacher(monkeypatch):
 
 
 @pytest.fixture
-def few(monkeypatch):
+def few():
     """A line and a tree: what differs between families is no subject of the tests."""
-    for name in CANDIDATES.keys() - {"logistic", "tree"}:
-        monkeypatch.delitem(CANDIDATES, name)
+    with keep_candidates(CANDIDATES, "logistic", "tree"):
+        yield
 
 
 @pytest.fixture
@@ -180,13 +180,8 @@ def test_refused_without_a_candidate(capsys, frame):
 # --- Before the fit ------------------------------------------------------------------
 
 
-def keep(monkeypatch, *names):
-    for name in set(CANDIDATES) - set(names):
-        monkeypatch.delitem(CANDIDATES, name)
-
-
-def test_hopeless_students_are_not_fitted(capsys, frame, monkeypatch):
-    keep(monkeypatch, "logistic", "mlp-64-32")
+@keep_candidates(CANDIDATES, "logistic", "mlp-64-32")
+def test_hopeless_students_are_not_fitted(capsys, frame):
     limit = 4 * (6 * 64 + 65 * 32 + 33)
     assert run("--max-bytes", limit, "--json", "report.json", "--no-onnx") == 0
     logistic, network = read_report()["candidates"]
@@ -231,9 +226,9 @@ def test_a_student_that_fits_is_never_left_out(deployment, mixed, frame):
         assert explain_left_out(make(X), rows, Namespace(**given)) == ""
 
 
+@keep_candidates(CANDIDATES, "logistic")
 def test_a_model_is_exported_once(frame, monkeypatch):
     pytest.importorskip("skl2onnx")
-    keep(monkeypatch, "logistic")
     export = Mock(side_effect=to_onnx)
     monkeypatch.setattr("skdistill.metrics._costs.to_onnx", export)
     assert run("--max-bytes", 10**6, "--distilled", "--out", "student.onnx") == 0
@@ -241,10 +236,9 @@ def test_a_model_is_exported_once(frame, monkeypatch):
     assert export.call_count == 4
 
 
-def test_says_when_the_refitted_student_outgrew_the_budget(capsys, frame, monkeypatch):
+@keep_candidates(CANDIDATES, "lightgbm-50x7")
+def test_says_when_the_refitted_student_outgrew_the_budget(capsys, frame):
     """Boosted trees of all rows are larger than those of two thirds of them."""
-    for name in [name for name in CANDIDATES if name != "lightgbm-50x7"]:
-        monkeypatch.delitem(CANDIDATES, name)
     options = "--distilled", "--no-onnx"
     assert run("--max-bytes", 10**9, "--json", "report.json", *options) == 0
     record = read_report()

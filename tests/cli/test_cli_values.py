@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from _command import WITHOUT, read_report, refuse, run
+from _command import WITHOUT, keep_candidates, read_report, refuse, run
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from skdistill import DistilledRegressor
+from skdistill._cli._students import VALUE_CANDIDATES
 from skdistill.export import OnnxRegressor, to_onnx
 
 N_ROWS = 160
@@ -202,12 +203,9 @@ def test_refused_teachers_and_test_rows(capsys, table):
     assert "holds numbers in data.csv, and others, such as cheap, in test.csv" in line
 
 
-def test_budget(capsys, table, monkeypatch):
+@keep_candidates(VALUE_CANDIDATES, "linear", "tree", "lightgbm-50x7")
+def test_budget(capsys, table):
     """The best within it by RMSE, of candidates without networks."""
-    from skdistill._cli._students import VALUE_CANDIDATES
-
-    for name in [name for name in VALUE_CANDIDATES if name.startswith("mlp")]:
-        monkeypatch.delitem(VALUE_CANDIDATES, name)
     frame = make_values(seed=1)
     columns = list("abc")
     teacher = RandomForestRegressor(10, random_state=0)
