@@ -7,7 +7,6 @@ import os
 import pickle
 import subprocess
 import sys
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -25,7 +24,7 @@ from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
@@ -181,11 +180,37 @@ def test_rows_that_are_refused(plain, rows, error, text):
         plain[1].predict_proba(rows)
 
 
-def test_a_number_beyond_single_precision_is_refused(plain):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        with pytest.raises(ValueError, match="too large for dtype"):
-            plain[1].predict(np.full((1, 4), 1e300))
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ([0.0, 1e39, 0.0, 0.0], r"too large for dtype\('float32'\), in column 'x1'"),
+        ([0.0, 1e39, 0.0, -1e39], r"too large for dtype\('float32'\), in column 'x1'"),
+        ([0.0, 0.0, np.inf, -np.inf], "infinity .*in column 'x2'"),
+        (np.array([0, 10**400, 0, 0], dtype=object), "'x1' of X must hold numbers"),
+    ],
+)
+@pytest.mark.parametrize("n_rows", [1, 3])
+@pytest.mark.filterwarnings("error")
+def test_numbers_beyond_single_precision_are_refused(plain, row, text, n_rows):
+    with pytest.raises(ValueError, match=text):
+        plain[1].predict(np.array([row] * n_rows))
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_precision_of_each_input_decides():
+    """A file whose column of large numbers is double, and the others are single."""
+    far = 1e300 * (1 + X[:, 0] / 100)
+    frame = pd.DataFrame({"far": far, "near": X[:, 1], "text": FRAME["text"]})
+    columns = make_column_transformer(
+        (OneHotEncoder(), ["text"]), remainder=RobustScaler()
+    )
+    model = make_pipeline(columns, LogisticRegression())
+    served = OnnxClassifier(to_onnx(model.fit(frame, Y), frame))
+    assert (served.predict(frame) == model.predict(frame)).all()
+    for n_rows in (1, 3):
+        rows = frame[:n_rows].assign(near=1e39)
+        with pytest.raises(ValueError, match=r"dtype\('float32'\), in column 'near'"):
+            served.predict(rows)
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,11 @@ class Feeder:
         self._text_parts = _cut(texts)
         dtypes = {part.dtype for part in numbers}
         self._dtype = np.float64 if np.float64 in dtypes else np.float32
+        single = [part.dtype is np.float32 for part in numbers for _ in part.columns]
+        self._single = np.array(single, dtype=bool)
+        self._has_both = self._dtype is np.float64 and any(single)
         # So small that no sum of finite numbers overflows.
-        self._tiny = np.full(len(self._number_columns), 1e-20, self._dtype)
+        self._tiny = np.where(self._single, 1e-20, 1e-300).astype(self._dtype)
         alone = len(parts) == 1 and bool(numbers)
         self._table = parts[0].name if alone else None
         self._given = self._arrange(range(len(columns)))
@@ -263,7 +266,7 @@ class Feeder:
             numbers = row[:n_numbers]
             try:
                 values = np.array([numbers], dtype=np.float64)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 values = np.empty(0)
             if values.ndim != 2:
                 pairs = zip(numbers, self._number_columns, strict=True)
@@ -315,12 +318,16 @@ class Feeder:
             feed[name] = part if dtype is self._dtype else part.astype(dtype)
         return feed
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _cast(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return numbers as the session takes them, checked.
 
-        A number beyond float32 becomes infinite, and is refused as such.
+        A number beyond the precision of its input becomes infinite, and is refused as
+        such.
         """
         cast = values.astype(self._dtype, copy=False)
+        if self._has_both:
+            cast = np.where(self._single, cast.astype(np.float32), cast)
         # Finite where all numbers of the row are: one pass, and the cheapest.
         sums = cast.dot(self._tiny)
         if sums.item() - sums.item() if len(sums) == 1 else not np.isfinite(sums).all():
@@ -340,11 +347,12 @@ class Feeder:
                 )
         infinite = np.isinf(values).any(axis=0)
         if infinite.any() and not self.infinite:
-            k = self._number_columns[int(np.argmax(infinite))]
+            place = np.argmax(infinite)
+            k = self._number_columns[int(place)]
+            precision = "float32" if self._single[place] else "float64"
             raise ValueError(
                 "Input X contains infinity or a value too large for "
-                f"dtype({np.dtype(self._dtype).name!r}), in column "
-                f"{self.columns[k]!r}."
+                f"dtype({precision!r}), in column {self.columns[k]!r}."
             )
 
     def _read_numbers(self, values: Any, k: int) -> NDArray[Any]:
@@ -366,7 +374,7 @@ class Feeder:
             return np.array(
                 [np.nan if is_missing(v) else float(v) for v in array.tolist()]
             )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"Column {self.columns[k]!r} of X must hold numbers; {error}. Convert "
                 "it as before the fit."

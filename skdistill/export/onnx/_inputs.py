@@ -109,8 +109,9 @@ class Inputs:
             for k, values in enumerate(_list_arrays(X)[1])
         ]
 
+    @np.errstate(over="ignore")
     def feed(self, X: Any) -> dict[str, NDArray[Any]]:
-        """Return the arrays to run the model on."""
+        """Return the arrays to run the model on, infinite beyond their precision."""
         arrays = self.read_columns(X)
         return {
             name: np.column_stack([arrays[k] for k in columns]).astype(
@@ -184,7 +185,8 @@ def lacks_digits(values: NDArray[np.float64], exact: bool = False) -> bool:
     values = values[np.isfinite(values)]
     with np.errstate(over="ignore"):
         lost = np.abs(values.astype(np.float32) - values)
-    if exact or not lost.any():
+    # Beyond the range of float32 it has no digit.
+    if exact or not lost.any() or np.isinf(lost).any():
         return bool(lost.any())
     spread = float(np.std(values))
     return bool(spread) and float(np.median(lost)) > _MOST_ROUNDING * spread
