@@ -25,7 +25,7 @@ from _onnx_files import (
     run,
 )
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
@@ -264,6 +264,28 @@ def test_a_difference_is_an_error_that_says_where(tmp_path):
 
     with pytest.raises(ValueError, match=r"1 of 500 rows differs, first in row 3.*dog"):
         to_onnx(Renamed().fit(X, make_labels(3)), X)
+
+
+@pytest.mark.parametrize(
+    ("learner", "n_classes", "seed"),
+    [
+        (GradientBoostingClassifier(n_estimators=3, max_depth=2), 2, 0),
+        (HistGradientBoostingClassifier(max_iter=3, min_samples_leaf=2), 3, 1),
+    ],
+)
+def test_rounding_may_decide_between_the_most_probable_classes(
+    learner, n_classes, seed
+):
+    """Of balanced classes that a table does not tell apart, two are as probable."""
+    rows = np.random.RandomState(seed).randint(3, size=(36, 3)).astype(float)
+    learner.fit(rows, np.arange(len(rows)) % n_classes)
+    expected = learner.predict_proba(rows)
+    label, proba = run(to_onnx(learner, rows), {"X": rows.astype(np.float32)})
+    np.testing.assert_allclose(proba, expected, atol=1e-6)
+    second, first = np.sort(expected, axis=1)[:, -2:].T
+    assert (first - second < 1e-9).any()
+    named = np.take_along_axis(expected, label[:, None], axis=1)[:, 0]
+    np.testing.assert_allclose(named, first, atol=1e-6)
 
 
 def test_a_model_that_answers_one_row_alone_otherwise_is_refused():
