@@ -22,7 +22,8 @@ from .._typing import IndexArray
 from ._epochs import count_batch
 from ._fit_student import fit_head, fit_student, set_learner
 
-#: Fewer rows, or rows of a class, are too few to choose on.
+#: Fewer rows are too few to choose on. A class of fewer rows does not count: the others
+#: judge, of which there must be two. A single one asks for ever longer trainings.
 _MIN_ROWS, _MIN_CLASS_ROWS = 200, 10
 
 #: The shortest training that is tried at first, in epochs, and the ratio of one to the
@@ -48,10 +49,12 @@ def can_choose_length(student: Any, codes: IndexArray) -> bool:
     """
     network = last_step(student)
     is_network = isinstance(network, MLPClassifier | MLPRegressor)
-    if not is_network or network.solver == "lbfgs" or len(codes) < _MIN_ROWS:
+    if not is_network or network.solver == "lbfgs":
         return False
     counts = np.bincount(codes)
-    return bool(counts[counts > 0].min() >= _MIN_CLASS_ROWS)
+    common = counts[counts >= _MIN_CLASS_ROWS]
+    n_judges = min(2, np.count_nonzero(counts))
+    return bool(common.sum() >= _MIN_ROWS and len(common) >= n_judges)
 
 
 def count_updates(network: Any, n_epochs: float, n_rows: float) -> int:
