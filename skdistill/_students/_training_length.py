@@ -53,7 +53,7 @@ def can_choose_length(student: Any, codes: IndexArray) -> bool:
         return False
     counts = np.bincount(codes)
     common = counts[counts >= _MIN_CLASS_ROWS]
-    n_judges = min(2, np.count_nonzero(counts))
+    n_judges = min(2, int(np.count_nonzero(counts)))
     return bool(common.sum() >= _MIN_ROWS and len(common) >= n_judges)
 
 
