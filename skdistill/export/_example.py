@@ -47,7 +47,7 @@ def _find_names(estimator: Any) -> list[str] | None:
     LightGBM's own names, a property, may differ from those.
     """
     for level in (estimator, find_deployed(estimator)):
-        names = vars(list_steps(level)[0]).get("feature_names_in_")
+        names = getattr(list_steps(level)[0], "__dict__", {}).get("feature_names_in_")
         if names is not None:
             return list(names)
     return None

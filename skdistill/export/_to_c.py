@@ -188,7 +188,7 @@ def _write_model(source: CSource, served: Any, inputs: Inputs, n_outputs: int) -
                 raise UnsupportedError("strings that are not encoded")
             write_dense(source, inputs, table, dense)
             return
-        trees, compared = read_compared(learner, table, inputs.categories)
+        trees, compared = read_compared(learner, table, inputs)
     except UnsupportedError as error:
         raise TypeError(
             f"to_c does not take {error}. Use a network, linear model, tree, forest or "

@@ -78,15 +78,15 @@ def build_values(
         yield from _build_dense(inputs, table, dense, n_outputs, offsets)
         return
     try:
-        trees, compared = read_compared(learner, table, inputs.categories)
+        trees, compared = read_compared(learner, table, inputs)
     except UnsupportedError as error:
         refuse_categories(inputs, table, learner, error)
         yield _convert_learner(inputs, table, learner, n_outputs)
         return
     dtype = np.float32 if offsets is None else np.float64
-    for graph in make_graphs(inputs, trees):
+    for graph, rounded in make_graphs(inputs, trees):
         refused = emit_refused(graph, table)
-        emit_value_trees(graph, compared, trees, refused, dtype)
+        emit_value_trees(graph, compared, rounded, refused, dtype)
         yield graph.to_model(None, n_outputs, dtype)
 
 

@@ -66,12 +66,23 @@ def build_models(
         yield from _build_dense(inputs, table, dense, classes, most_fused)
         return
     failure = None
-    if not table.keeps_any(_list_native(learner, inputs)):
+    is_taken = not table.keeps_any(_list_native(learner, inputs))
+    if is_taken and not _is_unscaled(learner, table, inputs):
         try:
             yield from _convert_learner(inputs, table, learner, classes)
         except TypeError as error:
             failure = error
     yield from _build_trees(inputs, table, learner, classes, failure)
+
+
+def _is_unscaled(learner: Any, table: Table, inputs: Inputs) -> bool:
+    """Whether trees compare inputs in place of scaled ones: fewer nodes, and exact."""
+    if not table.steps:
+        return False
+    try:
+        return not read_compared(learner, table, inputs)[1].steps
+    except UnsupportedError:
+        return False
 
 
 def _list_native(learner: Any, inputs: Inputs) -> Set[int]:
@@ -108,16 +119,16 @@ def _build_trees(
         The learner is another kind.
     """
     try:
-        trees, compared = read_compared(learner, table, inputs.categories)
+        trees, compared = read_compared(learner, table, inputs)
     except UnsupportedError as error:
         if failure is not None:
             raise failure from None
         refuse_categories(inputs, table, learner, error)
         # Another converter made a model.
         return
-    for graph in make_graphs(inputs, trees):
+    for graph, rounded in make_graphs(inputs, trees):
         refused = emit_refused(graph, table)
-        emit_trees(graph, compared, trees, classes, refused)
+        emit_trees(graph, compared, rounded, classes, refused)
         yield graph.to_model(classes)
 
 

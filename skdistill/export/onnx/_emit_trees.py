@@ -24,14 +24,19 @@ _ENDINGS: dict[str, tuple[str, dict[str, int]]] = {
 }
 
 
-def make_graphs(inputs: Inputs, trees: Trees) -> Iterator[Graph]:
+def make_graphs(inputs: Inputs, trees: Trees) -> Iterator[tuple[Graph, Trees]]:
     """Return an empty graph of each type that trees can compare in, the fastest first.
 
-    A threshold may lie between two numbers that only double tells apart.
+    The thresholds are those to compare with in it. One may lie between two numbers that
+    only double tells apart. Numbers that float32 rounds are compared with thresholds
+    that it rounds alike, for a threshold may be one of them.
     """
-    exact = bool(inputs.offsets) and not trees.single
-    for dtype in (np.float64,) if exact else (np.float32, np.float64):
-        yield Graph(inputs, dtype)
+    if not inputs.offsets or trees.single:
+        if not (trees.single or inputs.given_dtype is np.float32):
+            rounded = trees.threshold.astype(np.float32).astype(np.float64)
+            yield Graph(inputs, np.float32), replace(trees, threshold=rounded)
+        yield Graph(inputs, np.float32), trees
+    yield Graph(inputs, np.float64), trees
 
 
 def emit_trees(

@@ -48,6 +48,8 @@ class Inputs:
         For each column that float32 can't hold, a number in its middle.
     categories : dict of int to tuple
         For each column of a categorical type, its categories in their order.
+    given_dtype : type
+        In which the user's table holds numbers: float32 where all of them are.
     """
 
     columns: tuple[str, ...]
@@ -56,6 +58,7 @@ class Inputs:
     grouped: bool = False
     offsets: Mapping[int, float] = field(default_factory=dict)
     categories: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)
+    given_dtype: Any = np.float64
 
     @property
     def is_table(self) -> bool:
@@ -174,6 +177,9 @@ def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Input
             if lacks_digits(values, exact)
         },
         categories={k: known for k, known in categories.items() if known},
+        given_dtype=np.float32
+        if numbers and all(columns[k].dtype == np.float32 for k in numbers)
+        else np.float64,
     )
 
 

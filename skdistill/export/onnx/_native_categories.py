@@ -22,6 +22,7 @@ from ..._typing import FloatArray
 from .._libraries import is_from
 from .._trees import Split, Trees, join_outputs, read_trees
 from .._trees_catboost import read_catboost
+from ._inputs import Inputs
 from ._preprocessing import transform_table
 from ._table import (
     Category,
@@ -30,14 +31,15 @@ from ._table import (
     UnsupportedError,
     join_tables,
 )
+from ._unscale import unscale
 
 HISTOGRAMS = HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 
-def read_compared(
-    learner: Any, table: Table, known: Mapping[int, tuple[Any, ...]]
-) -> tuple[Trees, Table]:
+def read_compared(learner: Any, table: Table, inputs: Inputs) -> tuple[Trees, Table]:
     """Return a learner's trees without splits of categories, and what they compare.
+
+    They compare numbers as they are given, whatever scalers make of them.
 
     Parameters
     ----------
@@ -45,8 +47,7 @@ def read_compared(
         Fitted.
     table : Table
         Columns as they arrive at the learner.
-    known : dict of int to tuple
-        The categories of input columns of a categorical type.
+    inputs : Inputs
 
     Raises
     ------
@@ -56,7 +57,7 @@ def read_compared(
     several = isinstance(learner, MultiOutputRegressor)
     members = learner.estimators_ if several else [learner]
     # All of them were fitted on the same columns.
-    orders = _list_orders(members[0], table, known)
+    orders = _list_orders(members[0], table, inputs.categories)
     parts = [
         read_catboost(member, orders)
         if is_from(member, "catboost")
@@ -69,7 +70,8 @@ def read_compared(
         trees = join_outputs(found) if several else found[0]
     if trees is None:
         raise UnsupportedError(_describe(learner))
-    return _replace_splits(trees, _encode_categories(members[0], table, orders))
+    encoded = _encode_categories(members[0], table, orders)
+    return unscale(*_replace_splits(trees, encoded), inputs.given_dtype)
 
 
 def _describe(learner: Any) -> str:

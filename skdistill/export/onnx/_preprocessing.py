@@ -33,10 +33,12 @@ from ._table import (
     Category,
     Missing,
     Raw,
+    Step,
     Table,
     UnsupportedError,
     Value,
     join_tables,
+    start_column,
     start_table,
 )
 
@@ -132,13 +134,11 @@ def _fill_column(table: Table, k: int, missing: Any, fill: Any) -> Table:
     elif raw.fill is not None:
         # Nothing is missing any more.
         return table.select([k])
-    terms: dict[Atom, FloatArray] = {}
     if is_missing(fill):
         fill = None
     if table.is_number(k) and not isinstance(fill, str):
-        value = None if fill is None else float(fill)
-        terms[Value(raw.column, value)] = np.ones((1, 1))
-    return Table([Raw(raw.column, fill)], terms, np.zeros(1))
+        return start_column(Value(raw.column, None if fill is None else float(fill)))
+    return Table([Raw(raw.column, fill)], {}, np.zeros(1))
 
 
 def _flag_column(raw: Any) -> Table:
@@ -211,19 +211,20 @@ def _encode_unknown(encoder: Any, first: list[Any], k: int, base: Any) -> FloatA
 
 
 def _apply_standard(scaler: StandardScaler, table: Table) -> Table:
-    return _center(table, scaler.mean_ if scaler.with_mean else None, scaler.scale_)
+    center = scaler.mean_ if scaler.with_mean else None
+    return _center(table, center, scaler.scale_, casts=True)
 
 
-def _center(table: Table, center: Any, scale: Any) -> Table:
+def _center(table: Table, center: Any, scale: Any, casts: bool = False) -> Table:
     """Subtract, then divide; None leaves out the one or the other."""
-    scale = np.asarray(1.0 if scale is None else scale)
-    return table.scale(1.0 / scale, (0.0 if center is None else -center) / scale)
+    steps = Step(np.subtract, center, casts), Step(np.divide, scale, casts)
+    return table.scale(*(step for step in steps if step.operand is not None))
 
 
 def _apply_min_max(scaler: MinMaxScaler, table: Table) -> Table:
     if scaler.clip:
         raise UnsupportedError("MinMaxScaler(clip=True)")
-    return table.scale(scaler.scale_, scaler.min_)
+    return table.scale(Step(np.multiply, scaler.scale_), Step(np.add, scaler.min_))
 
 
 def _apply_max_abs(scaler: MaxAbsScaler, table: Table) -> Table:

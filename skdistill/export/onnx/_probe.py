@@ -174,7 +174,8 @@ def _replace_column(X: Any, k: int, value: Any, inputs: Inputs, missing: Any) ->
     """Return a copy of a table with other values in a column; None: missing ones.
 
     Missing ones come as the container has them in columns of this type, `missing` among
-    objects: an encoder of objects may refuse NaN among floats.
+    objects: an encoder of objects may refuse NaN among floats. Numbers keep their
+    precision, in which scalers compute.
     """
     values = np.full(len(X), value).tolist()
     if is_pandas(X):
@@ -182,16 +183,19 @@ def _replace_column(X: Any, k: int, value: Any, inputs: Inputs, missing: Any) ->
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
         name = frame.columns[k]
-        keeps = value is None or k in inputs.texts
-        dtype = frame.schema[name] if keeps else nw.Float64
+        dtype = frame.schema[name]
+        if not (value is None or k in inputs.texts or dtype.is_float()):
+            dtype = nw.Float64()
         given = [None if is_missing(v) else v for v in values]
         column = nw.new_series(name, given, dtype, backend=frame.implementation)
         return frame.with_columns(column).to_native()
     array = np.array(X)
     holds_objects = k in inputs.texts or array.dtype.kind in "OUST"
-    array = array.astype(object if holds_objects else float)
     if holds_objects:
+        array = array.astype(object)
         values = [missing if is_missing(v) else v for v in values]
+    elif array.dtype.kind != "f":
+        array = array.astype(float)
     array[:, k] = values
     return array
 
@@ -202,7 +206,8 @@ def _replace_in_pandas(X: Any, k: int, value: Any, missing: Any) -> Any:
         values = [missing if is_missing(v) else v for v in values]
     elif isinstance(dtype, np.dtype) or not (value is None or isinstance(value, str)):
         # No integer or boolean is missing or out of its range.
-        dtype, values = None, np.full(len(X), value, dtype=float).tolist()
+        dtype = dtype if dtype.kind == "f" else None
+        values = np.full(len(X), value, dtype=float).tolist()
     copied = X.copy()
     series = sys.modules["pandas"].Series
     copied.isetitem(k, series(values, index=X.index, dtype=dtype))

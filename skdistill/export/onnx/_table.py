@@ -7,9 +7,9 @@ looked up by category. Such a table times a matrix is a table again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,6 +59,23 @@ class Raw:
     fill: Any = None
 
 
+class Step(NamedTuple):
+    """One operation of a scaler, as it rounds.
+
+    Attributes
+    ----------
+    ufunc : {np.add, np.subtract, np.multiply, np.divide}
+    operand : float or ndarray of shape (width,)
+        Above 0 where it is a factor or a divisor.
+    casts : bool
+        Whether the operand is rounded to the type of the numbers first.
+    """
+
+    ufunc: Any
+    operand: Any
+    casts: bool = False
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns as sums of terms.
@@ -71,11 +88,14 @@ class Table:
         What each atom contributes to each column.
     constant : ndarray of shape (width,)
         What is added to each column.
+    steps : dict of int to tuple of Step
+        For each column that scalers alone made of one number, what they did.
     """
 
     raw: list[Raw | None]
     terms: dict[Atom, FloatArray]
     constant: FloatArray
+    steps: Mapping[int, tuple[Step, ...]] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -98,6 +118,7 @@ class Table:
             [self.raw[k] for k in kept],
             {atom: part for atom, part in terms.items() if part.any()},
             self.constant[kept],
+            {new: self.steps[k] for new, k in enumerate(kept) if k in self.steps},
         )
 
     def multiply(self, matrix: FloatArray, constant: Any = 0.0) -> Table:
@@ -108,10 +129,26 @@ class Table:
         total = self.constant @ matrix + constant
         return Table([None] * matrix.shape[1], terms, total)
 
-    def scale(self, factor: Any, constant: Any) -> Table:
-        """Return each column times its factor plus a constant."""
-        factor = np.broadcast_to(np.asarray(factor, dtype=float), (self.width,))
-        return self.multiply(np.diag(factor), constant)
+    def scale(self, *steps: Step) -> Table:
+        """Return what a scaler makes of each column."""
+        factor, constant = np.ones(self.width), np.zeros(self.width)
+        for step in steps:
+            constant = step.ufunc(constant, step.operand)
+            if step.ufunc in (np.multiply, np.divide):
+                factor = step.ufunc(factor, step.operand)
+        done = {k: () for k, raw in enumerate(self.raw) if raw is not None}
+        operands = [np.broadcast_to(step.operand, self.width) for step in steps]
+        return replace(
+            self.multiply(np.diag(factor), constant),
+            steps={
+                k: before
+                + tuple(
+                    step._replace(operand=float(operand[k]))
+                    for step, operand in zip(steps, operands, strict=True)
+                )
+                for k, before in (done | dict(self.steps)).items()
+            },
+        )
 
     def find_value(self, k: int) -> Value | None:
         """Return the number that a column is a multiple of, plus a constant."""
@@ -146,13 +183,21 @@ def start_table(n_columns: int, texts: frozenset[int]) -> Table:
     return Table([Raw(k) for k in range(n_columns)], terms, np.zeros(n_columns))
 
 
+def start_column(value: Value) -> Table:
+    """Return one input column of numbers."""
+    raw = Raw(value.column, value.fill)
+    return Table([raw], {value: np.ones((1, 1))}, np.zeros(1))
+
+
 def join_tables(tables: Sequence[Table]) -> Table:
     """Put tables side by side."""
     width = sum(table.width for table in tables)
     terms: dict[Atom, FloatArray] = {}
+    steps: dict[int, tuple[Step, ...]] = {}
     start = 0
     for table in tables:
         stop = start + table.width
+        steps |= {start + k: done for k, done in table.steps.items()}
         for atom, part in table.terms.items():
             whole = terms.setdefault(atom, np.zeros((len(part), width)))
             whole[:, start:stop] = part
@@ -161,4 +206,5 @@ def join_tables(tables: Sequence[Table]) -> Table:
         [raw for table in tables for raw in table.raw],
         terms,
         np.concatenate([table.constant for table in tables] or [np.zeros(0)]),
+        steps,
     )
