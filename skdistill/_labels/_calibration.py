@@ -30,8 +30,10 @@ from .._warnings import warn_caller
 from ._cross_fit import OutOfFold
 from ._soft_targets import clip_probabilities
 
-#: A scalar beyond these bounds is fitted to few rows rather than to the teacher.
-_BOUNDS = (0.25, 4.0)
+#: Where the scalar is looked for; its prior alone should decide. A teacher that has
+#: memorised noise asks for 10 and more, which leaves the shares of the classes; extra
+#: trees of indicator columns ask for 0.1.
+_BOUNDS = (0.05, 100.0)
 
 #: Standard deviations of the priors of the scalar's logarithm, and of a shift.
 _WIDTH, _SHIFT_WIDTH = 0.5, 1.0

@@ -134,3 +134,14 @@ def test_iris_is_no_worse_than_hard_labels():
         log_loss(y_test, model.predict_proba(X_test)) for model in (distilled, direct)
     ]
     assert losses[0] < losses[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_teacher_that_memorises_noise_leaves_the_shares_of_the_classes(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(1400, 5)), rng.choice(4, 1400, p=[0.4, 0.3, 0.2, 0.1])
+    # Its probabilities are 0 and 1, whatever the row.
+    distilled = distil(X[:400], y[:400], DecisionTreeClassifier(), make_net())
+    entropy = -np.sum(np.log([0.4, 0.3, 0.2, 0.1]) * [0.4, 0.3, 0.2, 0.1])
+    loss = log_loss(y[400:], distilled.predict_proba(X[400:]))
+    assert loss < entropy + 0.04
