@@ -82,7 +82,8 @@ def prune(
         layer's units), or of the rounds or trees.
     tolerance : float, default=0.002
         How much accuracy may be lost on the rows; by how much the RMSE of a
-        regressor may rise, in standard deviations of the values.
+        regressor may rise, in standard deviations of the values. The log loss has no
+        bound: a rise of more than 0.1 nats is a warning.
     steps : int, default=4
         In how many steps units are removed.
     epochs : int or None, default=None

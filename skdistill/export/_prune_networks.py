@@ -11,25 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import bisect
-from sklearn.base import clone, is_regressor
+from sklearn.base import is_regressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 
-from .._sklearn import _safe_indexing
 from .._soft_data import SoftDataset
-from .._students._fit_student import find_family
-from .._students._mlp import RATE_SHARE
+from .._students._mlp import MLPLearner
+from .._students._mlp_regressor import MLPRegressorLearner
+from .._students._soft_learner import RATE_SHARE
 from ._libraries import find_nonlinearity
-from ._slim import slim
-
-#: Soft targets below this are left out of the weighted copies: all but the likely
-#: classes of a row would make it as many rows as there are classes.
-_LEAST_TARGET = 1e-4
 
 #: Networks of scikit-learn.
 Network = MLPClassifier | MLPRegressor
 
-#: Rows of a batch, and batches after each step unless `epochs` is given.
+#: Most rows of a batch, and batches after each step unless `epochs` is given.
 _BATCH, _UPDATES = 200, 1000
 
 
@@ -53,6 +48,15 @@ def prune_network(
     rng = check_random_state(random_state)
     prune(network, data, partial(_plan_widths, sparsity, steps), epochs, rng)
     return network
+
+
+def _size_batches(n_samples: int) -> int:
+    """Return the rows of a batch.
+
+    Batches are as many as the limit asks for and of nearly one size: an update on a
+    few rows that are left over would be as long as any other.
+    """
+    return math.ceil(n_samples / math.ceil(n_samples / _BATCH))
 
 
 def _plan_widths(sparsity: float, steps: int, sizes: list[int]) -> list[list[int]]:
@@ -100,25 +104,35 @@ def _prune_mlp(
     rng: Any,
 ) -> None:
     sizes = [len(network.coefs_[0]), *(len(bias) for bias in network.intercepts_)]
-    train = _train_mlp if isinstance(network, MLPClassifier) else _train_regressor
     for widths in plan(sizes):
         for layer, width in enumerate(widths):
             _remove_units(network, layer, width)
         network.set_params(hidden_layer_sizes=tuple(widths))
         if epochs:
-            train(network, data, epochs, rng)
+            _train_mlp(network, data, epochs, rng)
 
 
-def _train_regressor(
-    network: MLPRegressor, data: SoftDataset, epochs: int, rng: Any
+def _train_mlp(
+    network: MLPClassifier | MLPRegressor, data: SoftDataset, epochs: int, rng: Any
 ) -> None:
-    """Minimise the squared error by the learner of `fit`, at the full learning rate."""
-    rate = network.learning_rate_init / RATE_SHARE
-    given: dict[str, Any] = {"learning_rate_init": rate, "random_state": rng}
+    """Train by the learner of `fit`, at the full learning rate."""
+    if is_regressor(network) and network.loss != "squared_error":
+        raise TypeError(
+            "prune trains a network of values by the squared error, received an "
+            f"MLPRegressor with loss={network.loss!r}. Fit it smaller, with fewer "
+            "units."
+        )
+    given: dict[str, Any] = {
+        "learning_rate_init": network.learning_rate_init / RATE_SHARE,
+        "batch_size": _size_batches(data.n_samples),
+        "random_state": rng,
+    }
     if network.solver == "lbfgs":
+        # It has no epochs.
         given["solver"] = "adam"
+    learner = MLPRegressorLearner() if is_regressor(network) else MLPLearner()
     trained = copy.copy(network).set_params(**given)
-    trained = find_family(trained).fine_tune(trained, data, epochs)
+    trained = learner.fine_tune(trained, data, epochs)
     network.coefs_, network.intercepts_ = trained.coefs_, trained.intercepts_
 
 
@@ -130,35 +144,6 @@ def _remove_units(
     coefs[layer] = np.ascontiguousarray(coefs[layer][:, kept])
     intercepts[layer] = intercepts[layer][kept]
     coefs[layer + 1] = np.ascontiguousarray(coefs[layer + 1][kept])
-
-
-def _train_mlp(
-    network: MLPClassifier, data: SoftDataset, epochs: int, rng: Any
-) -> None:
-    """Train by weighted copies of the rows, one for each likely class."""
-    rows, codes = np.nonzero(data.targets >= _LEAST_TARGET)
-    copies, y = _safe_indexing(data.X, rows), network.classes_[codes]
-    weight = data.targets[rows, codes]
-    if data.weight is not None:
-        weight = weight * data.weight[rows]
-    settings: dict[str, Any] = {
-        "early_stopping": False,
-        # As many copies as stand for a batch of rows.
-        "batch_size": max(1, min(_BATCH, data.n_samples) * len(rows) // data.n_samples),
-        # L-BFGS has no partial_fit.
-        "solver": "adam" if network.solver == "lbfgs" else network.solver,
-    }
-    trained = clone(network).set_params(random_state=rng, **settings)
-    # One update of other weights makes what `partial_fit` counts on; `slim` leaves the
-    # moments of the optimiser out.
-    first = np.arange(min(settings["batch_size"], len(rows)))
-    some = _safe_indexing(copies, first)
-    trained.partial_fit(some, y[first], weight[first], classes=network.classes_)
-    trained = slim(trained).set_params(random_state=rng)
-    trained.coefs_, trained.intercepts_ = network.coefs_, network.intercepts_
-    for _ in range(epochs):
-        trained.partial_fit(copies, y, sample_weight=weight)
-    network.coefs_, network.intercepts_ = trained.coefs_, trained.intercepts_
 
 
 # skorch ------------------------------------------------------------------------------
@@ -228,7 +213,7 @@ def _train_net(net: Any, data: SoftDataset, epochs: int, generator: Any) -> None
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
     for _ in range(epochs):
         order = torch.randperm(len(rows), generator=generator)
-        for batch in order.split(_BATCH):
+        for batch in order.split(_size_batches(len(rows))):
             losses = measure(nonlinearity(module(rows[batch])), soft[batch])
             optimizer.zero_grad()
             (shares[batch] * losses).mean().backward()

@@ -1,6 +1,7 @@
 """Smaller models that stay as good, or an error that says by how much they do not."""
 
 import pickle
+import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from _core import PLAIN
 from lightgbm import LGBMClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -401,32 +403,35 @@ def test_nets_lose_units():
         prune(odd, rows, CODES)
 
 
-@pytest.mark.slow
-def test_small_tables_get_more_epochs():
+@pytest.mark.parametrize(
+    ("n_rows", "epochs"), [(1, 1000), (150, 1000), (201, 500), (12_000, 17)]
+)
+def test_epochs_make_a_thousand_batches(n_rows, epochs):
     network = MLPClassifier((2,), max_iter=3, random_state=0).fit(X, Y)
-    for n_copies, epochs in ((20, 17), (80, 5)):
-        rows = np.tile(X, (n_copies, 1))
-        settings = {"tolerance": 1, "steps": 1, "random_state": 0}
-        chosen = prune(network, rows, **settings).estimator
-        given = prune(network, rows, epochs=epochs, **settings).estimator
-        assert pickle.dumps(chosen) == pickle.dumps(given)
+    rows = np.resize(X, (n_rows, 5))
+    settings = {"tolerance": 1, "steps": 1, "random_state": 0}
+    chosen = prune(network, rows, **settings).estimator
+    given = prune(network, rows, epochs=epochs, **settings).estimator
+    assert pickle.dumps(chosen) == pickle.dumps(given)
 
 
-@pytest.mark.parametrize("n_rows", [1, 150, 201])
-def test_few_rows_get_no_more_batches(n_rows, monkeypatch):
-    """A batch is of the rows that there are, and there are 1,000 of them or so."""
-    network = MLPClassifier((2,), max_iter=3, random_state=0).fit(X, Y)
-    called = []
-    update = MLPClassifier.partial_fit
-
-    def count(self, *args, **kwargs):
-        called.append(self)
-        return self if len(called) > 1 else update(self, *args, **kwargs)
-
-    monkeypatch.setattr(MLPClassifier, "partial_fit", count)
-    prune(network, X[:n_rows], tolerance=1, steps=1, random_state=0)
-    # One prepares the network; of 201 rows there are two batches an epoch.
-    assert len(called) == 1 + (500 if n_rows == 201 else 1000)
+@pytest.mark.parametrize("n_rows", [600, 601])
+def test_probabilities_survive_whatever_the_number_of_rows(n_rows):
+    """No batch of a few rows that are left over moves the network as far as others."""
+    shares = {"n_informative": 8, "n_classes": 4, "weights": [0.75, 0.2, 0.03, 0.02]}
+    rows, y = make_classification(
+        *(1600, 12), n_clusters_per_class=1, random_state=1, **shares
+    )
+    network = MLPClassifier((32, 16), max_iter=60, random_state=0)
+    model = make_pipeline(StandardScaler(), network).fit(rows[:n_rows], y[:n_rows])
+    pruned = prune(
+        model, rows[:n_rows], y[:n_rows], sparsity=0.1, steps=1, random_state=0
+    )
+    before, after = (
+        log_loss(y[n_rows:], served.predict_proba(rows[n_rows:]))
+        for served in (model, pruned.estimator)
+    )
+    assert after < before + 0.01
 
 
 def test_units_are_chosen_by_both_sides():
@@ -466,6 +471,22 @@ def test_a_loss_past_the_tolerance_is_refused():
         prune(model, X, Y, sparsity=0.97, epochs=0)
     assert "tolerance=0.002" in str(error.value)
     assert f"from {model.score(X, Y):.5f}" in str(error.value)
+
+
+def test_a_rise_of_the_log_loss_is_said_where_the_accuracy_is_kept():
+    """Boosting shrinks: its first rounds are right, and less sure."""
+    far = np.abs(X[:, 0]) > 0.5
+    rows, y = X[far], X[far, 0] > 0
+    model = GradientBoostingClassifier(n_estimators=20, random_state=0).fit(rows, y)
+    with pytest.warns(UserWarning, match="raised the log loss") as said:
+        pruned = prune(model, rows, y, sparsity=0.9)
+    assert len(said) == 1
+    assert said[0].filename == __file__
+    assert pruned.after["accuracy"] == 1
+    assert f"{pruned.before['log_loss']:.5f} to" in str(said[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prune(model, rows, y, sparsity=0.1)
 
 
 @pytest.mark.parametrize("sparsity", [0, 1, -0.5, 2])

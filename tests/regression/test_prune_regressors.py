@@ -187,5 +187,8 @@ def test_a_distilled_net_loses_units():
 def test_refused(distilled):
     with pytest.raises(ValueError, match="of the standard deviation in rmse; on the"):
         prune(distilled, X, Y, sparsity=0.9, epochs=0)
+    counts = MLPRegressor("poisson", hidden_layer_sizes=(4,), max_iter=2).fit(X, Y)
+    with pytest.raises(TypeError, match=r"loss='poisson'\. Fit it smaller"):
+        prune(counts, X, Y)
     with pytest.raises(TypeError, match="received KNeighborsRegressor"):
         prune(KNeighborsRegressor().fit(X, Y), X, Y)
