@@ -52,7 +52,8 @@ _PARTS_EACH = 4
 
 def asks_early(parts: Parts, data: Dataset, splits: Splits) -> bool:
     """Whether the teacher that is kept labels rows before anything is chosen."""
-    return data.validation is not None or (bool(splits.pilots) and not parts.refits)
+    judges = data.validation is not None and splits.first is not None
+    return judges or (bool(splits.pilots) and not parts.refits)
 
 
 def list_steps(parts: Parts, data: Dataset, splits: Splits) -> tuple[str, ...]:
@@ -265,9 +266,12 @@ def _label_rows(
     """Return out-of-fold labels where `cv` asks for them; else the teacher's.
 
     A candidate that does without in-sample labels has out-of-fold labels where there
-    are any. The labels of validation rows follow.
+    are any. The labels of validation rows follow. Where true labels alone count there
+    are none.
     """
     n_held_out = 0 if data.validation is None else data.validation.n_samples
+    if candidate.alpha == 0:
+        return data.task.no_labels(data.n_samples + n_held_out)
     if splits.out_of_fold:
         if oof is not None and len(oof.rows) == data.n_samples + n_held_out:
             return oof.labels

@@ -19,7 +19,7 @@ from .._students import (
 )
 from .._typing import Split
 from .._warnings import warn_caller
-from ..transfer._transfer_set import PILOT_ROWS
+from ..transfer._transfer_set import PILOT_ROWS, makes_rows
 from ._cv import draw_cv
 
 #: Share of the rows that choose and calibrate.
@@ -85,7 +85,7 @@ class Splits:
         decide nothing.
     first : pair of ndarrays or None
         The first of the pairs that judge, which shows how far labels are memorised;
-        None where it cannot.
+        None where it cannot, or where no label is learned.
     validation : pair of ndarrays or None
         Rows of the student's fit, and rows that end it or decide on its tuning;
         only some candidates use them.
@@ -138,20 +138,21 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         A splitter that leaves rows without a label, a teacher that cannot be
         calibrated, or too few rows.
     """
-    cv = draw_cv(estimator, parts, data)
+    learns = _learns_labels(estimator, parts)
+    cv = draw_cv(estimator, parts, data) if learns else None
     few = len(data.distinct_codes) < PILOT_ROWS
     enough = _has_rows(data, few)
     opens = _leaves_open(estimator, data, few)
     if not enough and (opens or data.validation is not None):
         _warn_of_few_rows(data, few)
     enough = enough and _has_labels(estimator, data)
-    calibrate = _decide_calibration(estimator, parts, data, enough)
+    calibrate = _decide_calibration(estimator, parts, data, enough) and learns
     if estimator.max_labels is not None:
         # No label is spent on rows that a fixed teacher may know.
         enough = enough and (parts.refits or data.validation is not None)
     opens = enough and opens
     rates = enough and not opens and _may_harm(estimator, parts, data, calibrate)
-    judges, used = cv or [], calibrate or opens or rates
+    judges, used = cv or [], learns and (calibrate or opens or rates)
     if data.validation is not None:
         judges = [data.whole_split]
     elif cv is None and used:
@@ -174,13 +175,13 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         folds,
         cv is not None,
         pilots,
-        judges[0] if shows or data.validation is not None else None,
+        judges[0] if learns and (shows or data.validation is not None) else None,
         _draw_validation(estimator, parts, data, lengths),
         calibrate,
         small,
         rates and bool(pilots),
         shifts and bool(pilots),
-        enough and own_vote and bool(folds or data.validation),
+        enough and own_vote and learns and bool(folds or data.validation),
     )
 
 
@@ -240,13 +241,19 @@ def _leaves_open(estimator: Any, data: Dataset, few: bool) -> bool:
     return auto and estimator.pilot > 0 and data.task.learns_labels
 
 
+def _learns_labels(estimator: Any, parts: Parts) -> bool:
+    """Whether parameters leave it to the student to learn labels of the teacher."""
+    makes = makes_rows(estimator.augmenter, estimator.pilot)
+    adds = (makes and parts.sampler is not None) or parts.X_unlabeled is not None
+    return bool(adds or estimator.alpha != 0)
+
+
 def _may_harm(estimator: Any, parts: Parts, data: Dataset, calibrate: bool) -> bool:
     """Whether parameters say that labels are learned, and a pilot may judge them.
 
     No further teacher is fitted for it, but of values, which are never calibrated.
     """
-    adds = parts.sampler is not None or parts.X_unlabeled is not None
-    learns = adds or estimator.alpha != 0
+    learns = _learns_labels(estimator, parts)
     known = calibrate or data.validation is not None or parts.stored is not None
     known = known or (parts.refits and not is_classifier(estimator))
     compared = data.task.learns_labels and blends_labels(parts.student)

@@ -14,12 +14,17 @@ from _core import Table, add_numbers, clip
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier, DistilledRegressor, FunctionClassifier
+from skdistill import (
+    DistilledClassifier,
+    DistilledRegressor,
+    FunctionClassifier,
+    FunctionRegressor,
+)
 
 ROWS, LABELS = make_classification(
     1500, 6, n_informative=4, n_classes=3, flip_y=0.1, random_state=0
@@ -125,6 +130,34 @@ def test_training_rows_come_last(most, spent):
 def test_without_a_transfer_set_training_rows_have_all_of_it():
     distilled, _ = distil("frozen, validation", 600, 500, augmenter=None)
     assert distilled.labels_asked_ == {"validation": 125, "training": 375}
+
+
+@pytest.mark.parametrize("params", [{}, {"cv": 3, "calibrate": True}])
+@pytest.mark.parametrize("kind", ["live", "live, validation"])
+def test_no_label_is_asked_for_where_none_is_learned(kind, params):
+    """Alpha 0 without further rows: the student's own fit, and one of the teacher."""
+    student = LogisticRegression(C=0.1)
+    params |= {"alpha": 0, "augmenter": None}
+    distilled, counted = distil(kind, 600, None, student, **params)
+    assert (counted, distilled.labels_asked_) == (0, {})
+    assert distilled.teacher_.model_.class_count_.sum() == 600
+    assert (distilled.memorization_, distilled.calibration_) == (None, None)
+    expected = student.fit(ROWS[:600], LABELS[:600]).predict_proba(ROWS)
+    np.testing.assert_allclose(distilled.predict_proba(ROWS), expected, atol=1e-4)
+
+
+def test_no_value_is_asked_for_where_none_is_learned():
+    teacher = FunctionRegressor(lambda rows: 1 / 0)
+    distilled = DistilledRegressor(teacher, Ridge(), alpha=0, augmenter=None)
+    expected = Ridge().fit(ROWS, LABELS).predict(ROWS)
+    found = distilled.fit(ROWS, LABELS).predict(ROWS)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_training_rows_are_not_asked_for_where_their_true_labels_are_learned():
+    params = {"alpha": 0, "augmenter": None, "calibrate": False}
+    distilled, counted = distil("live, unlabelled", 600, None, **params)
+    assert (counted, distilled.labels_asked_) == (300, {"transfer": 300})
 
 
 def test_unlabelled_rows_come_before_synthetic_ones():
