@@ -7,13 +7,16 @@ values, and squared error would judge what they learned.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from sklearn.base import clone
 from sklearn.ensemble import VotingRegressor
 from sklearn.linear_model import QuantileRegressor
+from sklearn.model_selection import ParameterGrid
 
 from .._nested import last_step
+from .._sklearn import BaseSearchCV
 from ._lightgbm_params import OBJECTIVE
 
 #: The libraries' names of the loss, and of its level; CatBoost names both at once, such
@@ -55,6 +58,10 @@ def _walk_learners(student: Any) -> Iterator[Any]:
     student = last_step(student)
     if not hasattr(student, "get_params") or isinstance(student, type):
         return
+    if isinstance(student, BaseSearchCV):
+        for tried in _list_tried(student):
+            yield from _walk_learners(tried)
+        return
     yield student
     inside = [
         getattr(student, name, None)
@@ -64,3 +71,22 @@ def _walk_learners(student: Any) -> Iterator[Any]:
         inside += [member for _, member in student.estimators]
     for part in inside:
         yield from _walk_learners(part)
+
+
+def _list_tried(search: Any) -> Iterator[Any]:
+    """Yield what a search fits, with each loss and estimator that it tries."""
+    given = getattr(search, "param_grid", getattr(search, "param_distributions", {}))
+    for grid in [given] if isinstance(given, Mapping) else given:
+        kept = {
+            name: values
+            for name, values in grid.items()
+            # A distribution, of numbers, is no list.
+            if isinstance(values, Iterable)
+            and (name.split("__")[-1] in _LOSSES or any(map(_is_estimator, values)))
+        }
+        for params in ParameterGrid(kept):
+            yield clone(search.estimator).set_params(**params)
+
+
+def _is_estimator(value: Any) -> bool:
+    return hasattr(value, "get_params")

@@ -3,6 +3,7 @@
 import pytest
 from _values import make_values
 from lightgbm import LGBMRegressor
+from scipy.stats import uniform
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
     BaggingRegressor,
@@ -13,7 +14,7 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.linear_model import LinearRegression, QuantileRegressor
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -77,6 +78,54 @@ def test_a_quantile_loss_is_refused_before_any_teacher_is_fitted(
     assert f"received {received}" in text
     assert f"Pass quantiles={levels} with a teacher" in text
     assert "a student of squared error" in text
+
+
+BOOSTED = HistGradientBoostingRegressor(quantile=0.2)
+LOSSES = ["squared_error", "quantile"]
+
+
+@pytest.mark.parametrize(
+    ("student", "received"),
+    [
+        (GridSearchCV(BOOSTED, {"loss": LOSSES}), "loss='quantile', quantile=0.2"),
+        (
+            # Of several grids one asks for it.
+            GridSearchCV(
+                make_pipeline(StandardScaler(), BOOSTED),
+                [
+                    {"histgradientboostingregressor__max_iter": [5, 9]},
+                    {"histgradientboostingregressor__loss": LOSSES},
+                ],
+            ),
+            "loss='quantile', quantile=0.2",
+        ),
+        (
+            RandomizedSearchCV(
+                TransformedTargetRegressor(BOOSTED),
+                {"regressor": [LinearRegression(), LINEAR], "check_inverse": [False]},
+            ),
+            SHOWN,
+        ),
+        (
+            make_pipeline(
+                RandomizedSearchCV(
+                    LGBMRegressor(alpha=0.7),
+                    {"objective": ["l2", "quantile"], "reg_alpha": uniform(0, 1)},
+                )
+            ),
+            "objective='quantile', alpha=0.7",
+        ),
+    ],
+)
+def test_a_search_that_tries_a_quantile_loss_is_refused(student, received):
+    assert received in refusal(student)
+
+
+def test_a_search_that_tries_other_losses_alone_is_learned():
+    base = GradientBoostingRegressor(loss="quantile", n_estimators=3)
+    search = GridSearchCV(base, {"loss": ["squared_error", "huber"]}, cv=2)
+    est = DistilledRegressor(LinearRegression(), search, augmenter=None, random_state=0)
+    assert est.fit(X, Y).student_.best_estimator_.loss != "quantile"
 
 
 def test_losses_of_xgboost_and_catboost():
