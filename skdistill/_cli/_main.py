@@ -74,6 +74,8 @@ def _distil(options: argparse.Namespace) -> str:
             train=(rows.X, rows.y),
             random_state=options.seed,
         )
+        # Of what the screen, the page and the record show.
+        report.warnings = list(map(drop_parameters, report.warnings))
         deployed = choose_deployed(options, distilled, report, rows)
         contents, missing = write_contents(options, deployed, report)
     except (ValueError, TypeError) as error:

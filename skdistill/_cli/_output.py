@@ -25,7 +25,6 @@ from ..inspection._report_sections import (
 from ..inspection._report_text import format_table
 from ._budget_search import Candidate, format_candidates
 from ._deployed import Deployed
-from ._errors import drop_parameters
 from ._read_data import Rows
 from ._task import Task
 
@@ -56,8 +55,7 @@ def format_screen(
     missing: list[str],
 ) -> str:
     """Return what is printed: the warnings, the comparison, and what was written."""
-    told = [drop_parameters(text) for text in report.warnings]
-    lines = ["", *wrap_lines(_shorten(options, told))]
+    lines = ["", *wrap_lines(_shorten(options, report.warnings))]
     if options.teacher is not None:
         lines += wrap_lines([_OPTIMISTIC])
     lines += [

@@ -306,6 +306,24 @@ def test_advice_is_of_the_command(capsys, teacher, monkeypatch):
     assert "So is the choice of what the student learns" in " ".join(out.split())
 
 
+def test_the_page_and_the_record_have_the_advice_of_the_screen(
+    capsys, teacher, monkeypatch
+):
+    pytest.importorskip("matplotlib")
+    said = ["The teacher memorised its rows. Set cv=5 or an augmenter."]
+    name = "skdistill.inspection._distillation_report.list_warnings"
+    monkeypatch.setattr(name, lambda *given: list(said))
+    given = "data.csv", "--target", "label", "--teacher", "teacher.joblib"
+    options = "--student", "logistic", "--no-onnx", "--json", "report.json"
+    assert run(*given, *options) == 0
+    with open("report.html", encoding="utf-8") as file:
+        page = file.read()
+    for text in (capsys.readouterr().out, page):
+        assert "The teacher memorised its rows." in text
+        assert "cv=5" not in text
+    assert read_report()["report"]["warnings"] == ["The teacher memorised its rows."]
+
+
 def test_lines_without_rich(capsys, teacher, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich", None)
     assert run_quickly() == 0
