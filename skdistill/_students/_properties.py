@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .._nested import last_step
-from .._soft_data import weigh_classes
+from .._soft_data import SoftDataset, weigh_classes
 from .._typing import FloatArray
 from ._fit_student import check_part, find_family
 from ._soft_learner import SoftLearner
@@ -119,6 +119,12 @@ def refits_leaves(student: Any) -> bool:
     """Whether a transfer set only sets the leaves of trees grown on real rows."""
     family, learner = _find(student)
     return family.refits_leaves(learner)
+
+
+def refit_leaves(student: Any, rows: SoftDataset) -> None:
+    """Set the leaves of a fitted student together, where `refits_leaves` says so."""
+    family, learner = _find(student)
+    family.refit_leaves(learner, rows)
 
 
 def can_scale_logits(student: Any, n_classes: int) -> bool:

@@ -194,6 +194,10 @@ class SoftLearner(ABC):
         """Add a number a class to the logits, where `can_shift_logits` says so."""
         raise NotImplementedError
 
+    def refit_leaves(self, student: Any, rows: SoftDataset) -> None:
+        """Set the values of all leaves together, where `refits_leaves` says so."""
+        raise NotImplementedError
+
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Return a copy that has trained on, at a small learning rate."""
         refuse_fine_tuning(student)

@@ -15,7 +15,7 @@ from .._nested import (
     split_pipeline,
     transform_before,
 )
-from .._students import scale_logits, shift_logits
+from .._students import refit_leaves, refits_leaves, scale_logits, shift_logits
 from ._answers import ask, refuse_loss, refuse_value_loss
 from ._libraries import is_from
 from ._prune_networks import Network, prune_network
@@ -62,7 +62,9 @@ def prune(
     product of incoming and outgoing weights [1]_, after which the rest is trained on
     the soft targets, a regressor by the squared error. The matrices shrink, so the
     model is smaller and faster everywhere. Gradient boosting, LightGBM, XGBoost and
-    CatBoost keep their first rounds, forests and bagging their first trees.
+    CatBoost keep their first rounds, forests and bagging their first trees; of a
+    LightGBM model that was distilled the leaves that are left learn again what all of
+    them said.
 
     Parameters
     ----------
@@ -111,7 +113,8 @@ def prune(
     its teacher, calibration, alpha, temperature and sampler, out-of-fold labels and
     `X_unlabeled` aside. A student learns from its own answers where that can't be
     done: it was fitted on stored ones, true labels had a share and `y` is not given,
-    or it serves quantiles.
+    or it serves quantiles. So do the leaves of LightGBM: `fit` sets those of all trees
+    together, and the first trees alone say something else.
 
     References
     ----------
@@ -141,6 +144,7 @@ def prune(
     score, labels = _make_score(estimator, served, X, y)
     before = score(served)
     learner = split_pipeline(served)[1]
+    weight = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
     if isinstance(learner, Network) or is_from(learner, "skorch"):
         if random_state is None:
             random_state = learner.get_params().get("random_state")
@@ -148,14 +152,14 @@ def prune(
             estimator,
             X,
             None if y is None else labels,
-            None if sample_weight is None else np.asarray(sample_weight, dtype=float),
+            weight,
             sparsity=sparsity,
             steps=steps,
             epochs=epochs,
             random_state=random_state,
         )
     else:
-        pruned = map_learner(served, X, lambda m, _: keep_first_trees(m, sparsity))
+        pruned = _remove_trees(estimator, served, X, weight, sparsity)
     after, what = score(pruned), f"sparsity={sparsity:g}"
     if is_regressor(served):
         refuse_value_loss(what, before, after, tolerance, labels)
@@ -190,6 +194,24 @@ def _check_parameters(sparsity: float, steps: int, epochs: int | None) -> None:
             "Pruning takes at least one step and no negative number of epochs; "
             f"received steps={steps}, epochs={epochs}."
         )
+
+
+def _remove_trees(
+    estimator: Any, served: Any, X: Any, weight: Any, sparsity: float
+) -> Any:
+    """Keep the first trees; where a student learned all leaves together, refit them."""
+    distilled, learner = find_distilled(estimator), split_pipeline(served)[1]
+    data = None
+    if distilled is not None and distilled.distilled_ and refits_leaves(learner):
+        data = label_by_itself(served, X, weight)
+
+    def shrink(model: Any, rows: Any) -> Any:
+        model = keep_first_trees(model, sparsity)
+        if data is not None:
+            refit_leaves(model, data.with_rows(rows))
+        return model
+
+    return map_learner(served, X, shrink)
 
 
 def _retrain_smaller(

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from _core import PLAIN
-from lightgbm import LGBMClassifier
+from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
@@ -18,6 +18,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -26,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, DistilledRegressor
 from skdistill.export import prune, slim
 from skdistill.transfer import Munge
 
@@ -345,6 +346,35 @@ def test_first_rounds_are_kept_as_they_are():
     pruned = prune(model, X, Y, sparsity=0.5, tolerance=0.2)
     staged = list(model.staged_predict_proba(X))
     np.testing.assert_allclose(pruned.estimator.predict_proba(X), staged[4])
+
+
+@pytest.mark.parametrize("kind", ["classes", "values"])
+def test_kept_leaves_of_a_distilled_lightgbm_say_what_all_trees_said(kind):
+    given = {"n_estimators": 20, "num_leaves": 7, "verbose": -1, "n_jobs": 1}
+    if kind == "classes":
+        teacher, student = GaussianNB(), LGBMClassifier(**given)
+        meta, y, ask = DistilledClassifier, Y, LGBMClassifier.predict_proba
+    else:
+        teacher, student = LinearRegression(), LGBMRegressor(**given)
+        meta, y, ask = DistilledRegressor, SCORES[:, 0], LGBMRegressor.predict
+    student = make_pipeline(StandardScaler(), student)
+    settings = {"augmenter": "munge", "random_state": 0, "pilot": 0}
+    distilled = meta(teacher, student, **settings).fit(X, y)
+    pruned = prune(distilled, X, y, tolerance=9).estimator
+    trees, all_trees = (
+        [tree["tree_structure"]["threshold"] for tree in found["tree_info"]]
+        for found in (
+            model[-1].booster_.dump_model() for model in (pruned, distilled.student_)
+        )
+    )
+    assert trees == all_trees[: len(all_trees) // 2]
+    rows = pruned[0].transform(np.random.RandomState(1).normal(size=(500, 5)))
+    said = ask(distilled.student_[-1], rows)
+    first = ask(distilled.student_[-1], rows, num_iteration=10)
+    off, off_first = (
+        np.mean((found - said) ** 2) for found in (ask(pruned[-1], rows), first)
+    )
+    assert off < off_first / 4
 
 
 @pytest.mark.parametrize("library", ["xgboost", "catboost"])
