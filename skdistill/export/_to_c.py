@@ -85,8 +85,8 @@ def to_c(
         Fitted; a :class:`~skdistill.DistilledClassifier` or a search is written as
         what it serves. A network or linear model of scikit-learn, a tree or a forest,
         GradientBoosting, HistGradientBoosting, LightGBM, XGBoost (the booster "gbtree")
-        or CatBoost, or a MultiOutputRegressor of such trees, behind imputation,
-        scaling, encoding, selection or projection.
+        or CatBoost, or a MultiOutputRegressor of such trees or linear models, behind
+        imputation, scaling, encoding, selection or projection.
     X_example : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Rows like those to be served, a few hundred or more: they decide which columns
         are strings, and verify the file.

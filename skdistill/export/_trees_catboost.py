@@ -15,20 +15,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_regressor
 
 from ._trees import Split, Trees, join_trees
 from .onnx._table import UnsupportedError
 
 _ENDINGS = {"Logloss": "sigmoid", "CrossEntropy": "sigmoid", "MultiClass": "softmax"}
+#: Losses of regressors whose scores are the values.
+_VALUES = (
+    *("RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh"),
+    *("MultiRMSE", "MultiQuantile"),
+)
 _UNKNOWN = "\0 no category"
 
 
 def read_catboost(learner: Any, orders: Mapping[int, tuple[Any, ...]]) -> Trees | None:
-    """Read a classifier; None: it has another loss, or trees of another shape.
+    """Read a model; None: it has another loss, or trees of another shape.
 
     Parameters
     ----------
-    learner : CatBoostClassifier
+    learner : CatBoostClassifier or CatBoostRegressor
     orders : dict of int to tuple
         For each column of categories, these in the order of their codes.
 
@@ -37,7 +43,9 @@ def read_catboost(learner: Any, orders: Mapping[int, tuple[Any, ...]]) -> Trees 
     UnsupportedError
         Splits depend on several columns.
     """
-    ending = _ENDINGS.get(learner.get_all_params()["loss_function"])
+    loss = learner.get_all_params()["loss_function"].partition(":")[0]
+    endings = dict.fromkeys(_VALUES, "none") if is_regressor(learner) else _ENDINGS
+    ending = endings.get(loss)
     model = _read_json(learner)
     if ending is None or "oblivious_trees" not in model:
         return None

@@ -12,7 +12,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import HuberRegressor, Ridge
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 from skdistill import DistilledRegressor, FunctionRegressor
-from skdistill.export import to_c
+from skdistill.export import OnnxRegressor, to_c, to_onnx
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -33,6 +33,11 @@ PAIR = np.column_stack([Y, -X[:, 2]])
 MODELS = {
     "ridge": (Ridge(), Y),
     "ridge of two": (Ridge(), PAIR),
+    "ridge an output": (MultiOutputRegressor(Ridge()), PAIR),
+    "huber an output": (
+        MultiOutputRegressor(HuberRegressor(epsilon=2, max_iter=1000)),
+        PAIR,
+    ),
     "network": (MLPRegressor(hidden_layer_sizes=(6, 4), max_iter=20), PAIR),
     "tree": (DecisionTreeRegressor(max_depth=5), Y),
     "tree of two": (DecisionTreeRegressor(max_depth=5), PAIR),
@@ -161,6 +166,33 @@ def test_xgboost_that_is_refused(params):
     model = xgboost.XGBRegressor(n_estimators=2, n_jobs=1, **params).fit(X, Y)
     ((key, value),) = params.items()
     with pytest.raises(TypeError, match=f"to_c does not take XGBRegr.*{key}={value!r}"):
+        to_c(model, X)
+
+
+@pytest.mark.parametrize(
+    "loss", ["RMSE", "MAE", "Quantile:alpha=0.7", "MultiRMSE", "an output"]
+)
+def test_catboost(loss, compile_c):
+    catboost = pytest.importorskip("catboost")
+    settings = {"iterations": 9, "depth": 3, "thread_count": 1, "verbose": 0}
+    given = {} if loss == "an output" else {"loss_function": loss}
+    model = catboost.CatBoostRegressor(**settings, allow_writing_files=False, **given)
+    several = loss in ("MultiRMSE", "an output")
+    model = MultiOutputRegressor(model) if loss == "an output" else model
+    model = make_pipeline(StandardScaler(), model).fit(X, y := PAIR if several else Y)
+    assert_served(model, y, compile_c)
+    pytest.importorskip("skl2onnx")
+    served = OnnxRegressor(to_onnx(model, X)).predict(X)
+    # Values near 1000 in single precision.
+    np.testing.assert_allclose(served, model.predict(X), rtol=1e-6, atol=1e-5)
+
+
+def test_catboost_that_is_refused():
+    catboost = pytest.importorskip("catboost")
+    settings = {"iterations": 2, "verbose": 0, "allow_writing_files": False}
+    model = catboost.CatBoostRegressor(loss_function="Poisson", **settings).fit(X, Y)
+    # Its scores are logarithms.
+    with pytest.raises(TypeError, match="to_c does not take CatBoostRegressor"):
         to_c(model, X)
 
 

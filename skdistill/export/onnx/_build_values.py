@@ -21,6 +21,7 @@ from sklearn.linear_model import (
     RidgeCV,
     SGDRegressor,
 )
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neural_network import MLPRegressor
 
 from ..._nested import split_pipeline
@@ -91,7 +92,14 @@ def build_values(
 
 
 def read_values(learner: Any) -> Dense | None:
-    """Read a network or linear model; None: it is another kind."""
+    """Read a network, a linear model, or one an output; None: it is another kind."""
+    if isinstance(learner, MultiOutputRegressor):
+        members = [m for m in learner.estimators_ if isinstance(m, _LINEAR)]
+        if len(members) < len(learner.estimators_):
+            return None
+        coef = np.column_stack([np.ravel(member.coef_) for member in members])
+        bias = np.concatenate([np.ravel(member.intercept_) for member in members])
+        return Dense([coef], [bias], "", "")
     if isinstance(learner, MLPRegressor) and learner.out_activation_ == "identity":
         weights, biases = list(learner.coefs_), list(learner.intercepts_)
         return Dense(weights, biases, ACTIVATIONS[learner.activation], "")
