@@ -220,6 +220,14 @@ def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
     return transformers, estimator
 
 
+def find_decider(classifier: Any) -> Any:
+    """Return the classifier whose `predict` that of Pipelines and searches is."""
+    learner = split_pipeline(classifier)[1]
+    if isinstance(learner, BaseSearchCV):
+        return find_decider(getattr(learner, "best_estimator_", learner.estimator))
+    return learner
+
+
 def map_learner(estimator: Any, X: Any, change: Callable[[Any, Any], Any]) -> Any:
     """Return a fitted estimator with another learner at the end of its Pipelines.
 

@@ -11,12 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone, is_regressor
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    TunedThresholdClassifierCV,
+)
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from .._frames import take_chunk
 from .._nested import (
     can_refit,
+    find_decider,
     has_probabilities,
     last_step,
     refuse_several_labels,
@@ -27,6 +32,7 @@ from .._progress import propagate
 from .._sklearn import _num_samples
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray
+from .._warnings import warn_caller
 from ._task import Labels, Task
 
 #: Rows labelled at a time: a teacher of many members holds all of their answers.
@@ -72,6 +78,22 @@ def _check_classifier(teacher: Any, last: Any, task: Task) -> None:
         raise TypeError(
             "The teacher must be a classifier with predict_proba, received "
             f"{type(last).__name__}. {fix}"
+        )
+    _warn_of_threshold(find_decider(teacher))
+
+
+def _warn_of_threshold(decider: Any) -> None:
+    """Warn where a teacher decides at a threshold of its own, and not at .5."""
+    tuned = isinstance(decider, TunedThresholdClassifierCV)
+    if isinstance(decider, FixedThresholdClassifier):
+        usual = ["auto", 0 if decider.response_method == "decision_function" else 0.5]
+        tuned = decider.threshold not in usual
+    if tuned:
+        name, inner = type(decider).__name__, type(decider.estimator).__name__
+        warn_caller(
+            "A student learns the probabilities of its teacher and decides for the "
+            f"more probable class: the threshold of the {name} is lost. Put that "
+            f"around the student: {name}(DistilledClassifier({inner}(...), ...))."
         )
 
 

@@ -1,5 +1,7 @@
 """Who labels: in-sample, out-of-fold, frozen and stored labels."""
 
+import warnings
+
 import joblib
 import numpy as np
 import pytest
@@ -10,9 +12,12 @@ from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
     KFold,
     RepeatedKFold,
     StratifiedKFold,
+    TunedThresholdClassifierCV,
     cross_val_predict,
     cross_validate,
 )
@@ -291,3 +296,48 @@ def test_a_memory_knows_labels_whatever_the_number_of_workers(
     # Other rows are not known.
     distilled.set_params(n_jobs=None).fit(add_numbers(X)[:-1], y[:-1])
     assert len(Numbered.calls) == 2 * first
+
+
+def tune(model):
+    return TunedThresholdClassifierCV(model, scoring="balanced_accuracy", cv=3)
+
+
+THRESHOLDS = {
+    "tuned": (tune(GaussianNB()), True),
+    "fixed": (FixedThresholdClassifier(GaussianNB(), threshold=0.2), True),
+    "in a pipeline": (make_pipeline(StandardScaler(), tune(GaussianNB())), True),
+    "in a search": (
+        GridSearchCV(tune(GaussianNB()), {"estimator__var_smoothing": [1e-9]}, cv=2),
+        True,
+    ),
+    "the usual one": (FixedThresholdClassifier(GaussianNB(), threshold=0.5), False),
+    # The vote decides by the mean of the probabilities.
+    "in a vote": (VotingClassifier([("a", tune(GaussianNB()))], voting="soft"), False),
+    "around the student": (GaussianNB(), False),
+}
+
+
+@pytest.mark.parametrize("name", THRESHOLDS)
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_threshold_that_is_lost_is_said_once(name, frozen):
+    X, y = make_classification(300, weights=[0.9], class_sep=0.5, random_state=0)
+    teacher, lost = THRESHOLDS[name]
+    if frozen:
+        teacher = FrozenEstimator(clone(teacher).fit(X, y))
+    student = LogisticRegression()
+    distilled = DistilledClassifier(teacher, student, random_state=0, **PLAIN)
+    around = tune(distilled) if name == "around the student" else distilled
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        around.fit(X, y)
+    found = [w for w in said if "threshold of" in str(w.message)]
+    assert len(found) == lost
+    for warning in found:
+        assert "(DistilledClassifier(GaussianNB(...), ...))" in str(warning.message)
+        assert warning.filename == __file__
+    if name == "around the student":
+        proba = around.estimator_.predict_proba(X)[:, 1]
+        np.testing.assert_array_equal(
+            around.predict(X), (proba >= around.best_threshold_).astype(int)
+        )
+        assert around.predict(X).mean() > (proba > 0.5).mean()
