@@ -21,13 +21,13 @@ from ._lightgbm_params import OBJECTIVE
 
 #: The libraries' names of the loss, and of its level; CatBoost names both at once, such
 #: as "Quantile:alpha=0.9".
-_LOSSES = (*OBJECTIVE, "loss_function")
+LOSSES = (*OBJECTIVE, "loss_function")
 _LEVELS = ("quantile", "quantile_alpha", "alpha")
 
 
 def refuse_quantile_loss(student: Any) -> None:
     """Raise where a student, or a learner inside it, has a quantile loss."""
-    for learner in _walk_learners(student):
+    for learner in walk_learners(student):
         settings = _read_quantile(learner)
         if settings:
             named = ", ".join(f"{name}={value!r}" for name, value in settings.items())
@@ -44,7 +44,7 @@ def refuse_quantile_loss(student: Any) -> None:
 def _read_quantile(learner: Any) -> dict[str, Any]:
     """Return the settings that ask for a quantile; none where none is asked for."""
     params = learner.get_params(deep=False)
-    losses = {name: params[name] for name in _LOSSES if name in params}
+    losses = {name: params[name] for name in LOSSES if name in params}
     asked = {name: v for name, v in losses.items() if "quantile" in str(v).lower()}
     if not asked and not isinstance(learner, QuantileRegressor):
         return {}
@@ -53,14 +53,14 @@ def _read_quantile(learner: Any) -> dict[str, Any]:
     return asked | {name: params[name] for name in list(levels)[:1]}
 
 
-def _walk_learners(student: Any) -> Iterator[Any]:
+def walk_learners(student: Any) -> Iterator[Any]:
     """Yield a student and the regressors inside whose predictions it returns."""
     student = last_step(student)
     if not hasattr(student, "get_params") or isinstance(student, type):
         return
     if isinstance(student, BaseSearchCV):
         for tried in _list_tried(student):
-            yield from _walk_learners(tried)
+            yield from walk_learners(tried)
         return
     yield student
     inside = [
@@ -70,7 +70,7 @@ def _walk_learners(student: Any) -> Iterator[Any]:
     if isinstance(student, VotingRegressor):
         inside += [member for _, member in student.estimators]
     for part in inside:
-        yield from _walk_learners(part)
+        yield from walk_learners(part)
 
 
 def _list_tried(search: Any) -> Iterator[Any]:
@@ -82,7 +82,7 @@ def _list_tried(search: Any) -> Iterator[Any]:
             for name, values in grid.items()
             # A distribution, of numbers, is no list.
             if isinstance(values, Iterable)
-            and (name.split("__")[-1] in _LOSSES or any(map(_is_estimator, values)))
+            and (name.split("__")[-1] in LOSSES or any(map(_is_estimator, values)))
         }
         for params in ParameterGrid(kept):
             yield clone(search.estimator).set_params(**params)

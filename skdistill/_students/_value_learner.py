@@ -23,6 +23,7 @@ from ._boosting import change_leaves, is_stock
 from ._quantile_loss import refuse_quantile_loss
 from ._skorch import inherits
 from ._soft_learner import SoftLearner
+from ._value_range import limit_labels
 
 #: What can be shifted, for errors.
 SHIFTED = (
@@ -88,6 +89,9 @@ class RegressorLearner(ValueLearner):
     def accepts(self, student: Any) -> bool:
         known = hasattr(student, "__sklearn_tags__") and not isinstance(student, type)
         return known and is_regressor(student)
+
+    def limit_labels(self, student: Any, train: SoftDataset) -> Any:
+        return limit_labels(student, train)
 
     def fit_rows(self, student: Any, rows: Any, validation: SoftDataset | None) -> Any:
         params = {**weight_params(student, rows.weight), **(rows.params or {})}

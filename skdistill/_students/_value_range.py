@@ -1,0 +1,144 @@
+"""Students of values whose loss, or target transformer, takes some values only.
+
+True values are among them, and the labels of a teacher need not be: boosted trees say
+a little less than 0 where a count is 0. Where such a label is met, labels beyond the
+true values are set to the outermost of these, and a warning says so.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegressor
+
+from .._outofcore._spill import SoftStream
+from .._soft_data import SoftDataset
+from .._typing import FloatArray
+from .._value_data import as_columns
+from .._warnings import warn_caller
+from ._quantile_loss import LOSSES, walk_learners
+
+#: Parameters that name a loss, and parts of what scikit-learn, LightGBM, XGBoost and
+#: CatBoost call losses of values of at least 0, and of values between 0 and 1.
+_NAMES = (*LOSSES, "criterion")
+_POSITIVE = ("poisson", "gamma", "tweedie", "squaredlogerror")
+_SHARES = ("logistic", "entropy")
+
+#: Whether each value is one that a student cannot learn.
+Fails = Callable[[FloatArray], NDArray[np.bool_]]
+
+
+def limit_labels(
+    student: Any, train: SoftDataset
+) -> Callable[[SoftDataset | SoftStream], Any] | None:
+    """Return what mends targets that the student cannot learn, and warns once.
+
+    None where it learns all. `train` has the true values.
+    """
+    y = as_columns(train.y)
+    checks = list(_list_checks(student, y))
+    if not checks:
+        return None
+    low, high = y.min(axis=0), y.max(axis=0)
+    said = False
+
+    def limit(data: Any) -> Any:
+        nonlocal said
+        if isinstance(data, SoftStream):
+            return SoftStream(map(limit, data))
+        labels = data.targets
+        failed = np.logical_or.reduce([fails(labels) for fails in checks])
+        below, above = failed & (labels < low), failed & (labels > high)
+        if not below.any() and not above.any():
+            return data
+        targets = np.maximum(labels, low) if below.any() else labels
+        targets = np.minimum(targets, high) if above.any() else targets
+        if not said:
+            said = True
+            _warn_of_border(labels, targets)
+        return replace(data, targets=targets)
+
+    return limit
+
+
+def _list_checks(student: Any, y: FloatArray) -> Iterator[Fails]:
+    """Yield what finds values that a student, or a part of it, cannot learn."""
+    for learner in _walk_parts(student):
+        params = learner.get_params(deep=False)
+        losses = " ".join(str(params[n]).lower() for n in _NAMES if n in params)
+        shares = any(name in losses for name in _SHARES)
+        named = any(name in losses for name in _POSITIVE)
+        if shares or named or _is_positive(learner):
+            yield partial(_is_outside, strict=bool((y > 0).all()), shares=shares)
+        if isinstance(learner, TransformedTargetRegressor):
+            check = _check_transform(learner, y)
+            if check is not None:
+                yield check
+
+
+def _walk_parts(student: Any) -> Iterator[Any]:
+    """Yield a student, what a search tries, and what they are made of."""
+    for learner in walk_learners(student):
+        yield learner
+        for part in learner.get_params().values():
+            if hasattr(part, "get_params") and not isinstance(part, type):
+                yield part
+
+
+def _is_positive(learner: Any) -> bool:
+    if isinstance(learner, TweedieRegressor):
+        return learner.power > 0
+    return isinstance(learner, PoissonRegressor | GammaRegressor)
+
+
+def _is_outside(labels: FloatArray, strict: bool, shares: bool) -> NDArray[np.bool_]:
+    """Whether labels are below 0, or 0 where no true value is, or shares above 1."""
+    low = labels <= 0 if strict else labels < 0
+    return low | (labels > 1) if shares else low
+
+
+def _check_transform(
+    student: TransformedTargetRegressor, y: FloatArray
+) -> Fails | None:
+    """Return what finds values that have no transform; None: true ones have none."""
+    probe = clone(student).set_params(regressor=DummyRegressor(), check_inverse=False)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # The student's own fit says them.
+        warnings.simplefilter("ignore")
+        try:
+            transformer = probe.fit(np.zeros((len(y), 1)), y).transformer_
+        except (ArithmeticError, ValueError):
+            return None
+
+    def fails(labels: FloatArray) -> NDArray[np.bool_]:
+        with np.errstate(all="ignore"):
+            try:
+                found = np.isfinite(transformer.transform(labels))
+            except (ArithmeticError, ValueError):
+                return np.ones(labels.shape, dtype=bool)
+        return np.broadcast_to(~found.all(axis=1)[:, None], labels.shape)
+
+    return fails
+
+
+def _warn_of_border(labels: FloatArray, targets: FloatArray) -> None:
+    moved = np.abs(targets - labels)
+    row, column = np.unravel_index(moved.argmax(), moved.shape)
+    label, border = labels[row, column], targets[row, column]
+    side = "lowest" if label < border else "highest"
+    warn_caller(
+        "The loss or the target transformer of the student does not take all labels of "
+        f"the teacher: the {side} is {label:.4g}, and that of y {border:.4g}. Labels "
+        f"beyond those of y, of {int(moved.any(axis=1).sum())} of {len(labels)} rows, "
+        "are set to it. A teacher of such values, as "
+        "HistGradientBoostingRegressor(loss='poisson') is of counts, gives none."
+    )
