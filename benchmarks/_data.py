@@ -200,12 +200,14 @@ SMALL: dict[str, Callable[[], Table]] = {
 }
 
 
-def find_readable(names: Iterable[str]) -> list[str]:
+def find_readable(
+    names: Iterable[str], tables: dict[str, Callable[[], Table]] | None = None
+) -> list[str]:
     """Return the data sets at hand, and print why the others are left out."""
     readable = []
     for name in names:
         try:
-            (DATA | SMALL)[name]()
+            (tables or DATA | SMALL)[name]()
             readable.append(name)
         except Offline as reason:
             print(f"{name} is left out: {reason}")

@@ -6,6 +6,7 @@ from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_regressor
 
 
 def serve_onnx(distilled, X_test) -> dict[str, Any]:
@@ -22,11 +23,12 @@ def serve_onnx(distilled, X_test) -> dict[str, Any]:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options)
     inputs = session.get_inputs()
+    output = "values" if is_regressor(distilled) else "probabilities"
     feeds = [feed_row(inputs, X_test, k) for k in range(min(50, len(X_test)))]
     times = []
     for k in range(2000):
         start = perf_counter_ns()
-        session.run(["probabilities"], feeds[k % len(feeds)])
+        session.run([output], feeds[k % len(feeds)])
         times.append(perf_counter_ns() - start)
     return {"onnx_us": float(np.median(times[100:])) / 1e3, "onnx_bytes": len(content)}
 

@@ -1,8 +1,10 @@
-"""Tables of peers.py, and who wins: where skdistill loses comes first."""
+"""Tables of peers.py and regression.py, and who wins: for classes losses come first."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +19,9 @@ RIVAL_IN_SPEED = "autogluon"
 
 #: Records by seed of each student of one data set.
 Students = dict[str, dict[int, dict]]
+
+#: Columns of a table: what is shown of a student's records.
+Columns = dict[str, Callable[[dict[int, dict]], object]]
 
 
 def group_students(records: list[dict]) -> dict[str, Students]:
@@ -33,44 +38,40 @@ def read_values(records: dict[int, dict], name: str) -> dict[int, float]:
     return {s: r[name] for s, r in records.items() if "failed" not in r}
 
 
-def show_mean(values: dict[int, float], digits: int = 4) -> str:
+def show_mean(records: dict[int, dict], name: str, digits: int = 4) -> str:
     """Mean ± standard error over the seeds."""
-    array = np.array(list(values.values()))
-    text = f"{array.mean():.{digits}f}"
+    array = np.array(list(read_values(records, name).values()))
+    text = f"{array.mean():,.{digits}f}"
     if len(array) > 1:
-        text += f" ± {array.std(ddof=1) / len(array) ** 0.5:.{digits}f}"
+        text += f" ± {array.std(ddof=1) / len(array) ** 0.5:,.{digits}f}"
     return text
 
 
-def show_median(values: list[float]) -> str:
+def show_median(records: dict[int, dict], name: str) -> str:
+    values = [record[name] for record in records.values() if name in record]
     return f"{np.median(values):,.0f}" if values else "-"
 
 
-def print_data(data: str, students: Students) -> None:
+def print_data(data: str, students: Students, columns: Columns) -> None:
     """The table of one data set, and what failed."""
     rows, failures = [], []
     for name, records in students.items():
-        good = [record for record in records.values() if "failed" not in record]
+        good = {s: r for s, r in records.items() if "failed" not in r}
         for seed, record in records.items():
             if "failed" in record:
                 failures.append(f"  {name}, seed {seed}: {record['failed']}")
         if not good:
             continue
-        onnx = [record["onnx_us"] for record in good if "onnx_us" in record]
+        figures = ("p50_us", "onnx_us", "bytes", "fit_seconds")
         rows.append(
             [
                 name,
-                show_mean(read_values(records, "accuracy")),
-                show_mean(read_values(records, "log_loss")),
-                sum(record["rows_outside"] for record in good),
-                show_median([record["p50_us"] for record in good]),
-                show_median(onnx),
-                show_median([record["bytes"] for record in good]),
-                show_median([record["fit_seconds"] for record in good]),
+                *(show(good) for show in columns.values()),
+                *(show_median(good, figure) for figure in figures),
                 len(good),
             ]
         )
-    header = ["peer: student", "accuracy", "log loss", "rows outside [0, 1]"]
+    header = ["peer: student", *columns]
     header += ["one row, µs", "ONNX, µs", "bytes", "seconds", "seeds"]
     print_table(data, header, rows)
     # One line for the same failure in all seeds.
@@ -81,12 +82,21 @@ def print_data(data: str, students: Students) -> None:
 
 
 def compare(
-    ours: dict[int, float], theirs: dict[int, float], sign: int
-) -> tuple[float, float]:
-    """Our mean lead over the seeds that both have, and its standard error."""
-    lead = sign * np.array([ours[s] - theirs[s] for s in sorted({*ours} & {*theirs})])
-    error = lead.std(ddof=1) / len(lead) ** 0.5 if len(lead) > 1 else 0.0
-    return float(lead.mean()), float(error)
+    ours: dict[int, float], theirs: dict[int, float], sign: int, digits: int = 4
+) -> tuple[str, str]:
+    """Our mean lead over the seeds that both have with its standard error; who wins."""
+    leads = sign * np.array([ours[s] - theirs[s] for s in sorted({*ours} & {*theirs})])
+    error = leads.std(ddof=1) / len(leads) ** 0.5 if len(leads) > 1 else 0.0
+    lead = leads.mean()
+    result = "tie" if abs(lead) <= error else "ahead" if lead > 0 else "behind"
+    # Of one seed there is no error to give.
+    text = f" ± {error:,.{digits}f}" if error else " (one seed)"
+    return f"{lead:+,.{digits}f}{text}", result
+
+
+def choose_best(values: dict[str, dict[int, float]], sign: int) -> str:
+    """The student that is best by its mean."""
+    return max(values, key=lambda name: sign * np.mean(list(values[name].values())))
 
 
 def compare_to_rivals(students: Students, metric: str) -> dict | None:
@@ -101,12 +111,9 @@ def compare_to_rivals(students: Students, metric: str) -> dict | None:
     if not ours or not rivals:
         return None
     sign = SIGNS[metric]
-    best = max(rivals, key=lambda name: sign * np.mean(list(rivals[name].values())))
-    lead, error = compare(ours, rivals[best], sign)
-    result = "tie" if abs(lead) <= error else "ahead" if lead > 0 else "behind"
-    # Of one seed there is no error to give.
-    error_text = f" ± {error:.4f}" if error else " (one seed)"
-    return {"rival": best, "lead": lead, "error": error_text, "result": result}
+    best = choose_best(rivals, sign)
+    lead, result = compare(ours, rivals[best], sign)
+    return {"rival": best, "lead": lead, "result": result}
 
 
 def compare_speed(students: Students) -> list[str]:
@@ -130,18 +137,24 @@ def compare_speed(students: Students) -> list[str]:
     return lines
 
 
+COLUMNS: Columns = {
+    "accuracy": partial(show_mean, name="accuracy"),
+    "log loss": partial(show_mean, name="log_loss"),
+    "rows outside [0, 1]": lambda good: sum(r["rows_outside"] for r in good.values()),
+}
+
+
 def print_report(records: list[dict]) -> None:
     losses, others = [], []
     for data, students in group_students(records).items():
-        print_data(data, students)
+        print_data(data, students, COLUMNS)
         for metric in SIGNS:
             verdict = compare_to_rivals(students, metric)
             if verdict is None:
                 continue
             line = (
                 f"  {data}, {WORDS[metric]}: {verdict['result']}, by "
-                f"{verdict['lead']:+.4f}{verdict['error']} against "
-                f"{verdict['rival']}"
+                f"{verdict['lead']} against {verdict['rival']}"
             )
             (losses if verdict["result"] == "behind" else others).append(line)
         others += [f"  {data}: {line}" for line in compare_speed(students)]

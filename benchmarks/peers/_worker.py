@@ -1,6 +1,6 @@
 """Run one peer on one task, in the peer's own environment, and measure its students.
 
-`peers.py` runs this file. What is known is written after each student, so that a
+`_run.py` runs this file. What is known is written after each student, so that a
 peer that is stopped, or dies, leaves what it had.
 
     python -m benchmarks.peers._worker PEER ROWS.npz RESULT.json '{"seed": 0, ...}'
@@ -20,7 +20,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import (
+    accuracy_score,
+    log_loss,
+    r2_score,
+    root_mean_squared_error,
+)
 
 from .tools import open_peer
 from .tools._task import Failure, Student, Task
@@ -31,7 +36,7 @@ N_DISTINCT_ROWS = 50
 
 
 def write_rows(path: Path, X_train, X_test, y_train, y_test) -> None:
-    """Frames and labels 0, 1, ... as plain arrays, which any version can read."""
+    """Frames, labels 0, 1, ... or values as arrays, which any version can read."""
     arrays = {"y_train": y_train, "y_test": y_test}
     for part, X in (("train", X_train), ("test", X_test)):
         for name in X:
@@ -51,7 +56,14 @@ def read_rows(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, Any, Any]:
     return read("train"), read("test"), stored["y_train"], stored["y_test"]
 
 
-def score(proba: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+def score_values(values: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    return {
+        "rmse": float(root_mean_squared_error(y, values)),
+        "r2": float(r2_score(y, values)),
+    }
+
+
+def score_probabilities(proba: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     """Figures of what was served, put right first where it is no probability."""
     outside = ((proba < 0) | (proba > 1)).any(axis=1)
     usable = np.clip(proba, 0, 1)
@@ -82,14 +94,16 @@ def time_rows(student: Student) -> dict[str, float]:
     return {"p50_us": float(np.percentile(times, 50)) / 1e3}
 
 
-def measure(student: Student, y_test: np.ndarray, n_classes: int) -> dict[str, Any]:
-    proba = np.asarray(student.serve(student.rows), dtype=float)
-    if proba.shape != (len(y_test), n_classes):
-        return {"failed": f"served shape {proba.shape}"}
-    if not np.isfinite(proba).all():
+def measure(student: Student, y_test: np.ndarray, task: Task) -> dict[str, Any]:
+    served = np.asarray(student.serve(student.rows), dtype=float)
+    each = () if task.regression else (task.n_classes,)
+    if served.shape != (len(y_test), *each):
+        return {"failed": f"served shape {served.shape}"}
+    if not np.isfinite(served).all():
         return {"failed": "served values that are not finite"}
+    score = score_values if task.regression else score_probabilities
     return {
-        **score(proba, y_test),
+        **score(served, y_test),
         **time_rows(student),
         "fit_seconds": student.seconds,
         "bytes": student.n_bytes,
@@ -107,9 +121,7 @@ def main(peer: str, rows: str, result: str, settings: str) -> None:
         for outcome in open_peer(peer).fit(task):
             failed = isinstance(outcome, Failure)
             students[outcome.name] = (
-                {"failed": outcome.reason}
-                if failed
-                else measure(outcome, y_test, task.n_classes)
+                {"failed": outcome.reason} if failed else measure(outcome, y_test, task)
             )
             part = Path(f"{result}.part")
             part.write_text(json.dumps(students, default=str))

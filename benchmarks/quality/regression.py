@@ -41,7 +41,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdistill import DistilledRegressor
 
-from .._data import Offline
+from .._data import find_readable
 from .._measure import fit_for_epochs, last_step
 from .._results import Results, find_missing, make_runs, read_arguments
 from .._tables import print_table
@@ -220,17 +220,6 @@ def print_report(records: list[dict]) -> None:
             print(f"  worse by 1% and two standard errors: {', '.join(harmed)}")
 
 
-def find_tables(names) -> list[str]:
-    found = []
-    for name in names:
-        try:
-            TABLES[name]()
-            found.append(name)
-        except Offline as reason:
-            print(f"{name} is left out: {reason}")
-    return found
-
-
 def main() -> None:
     args = read_arguments(
         __doc__,
@@ -259,7 +248,7 @@ def main() -> None:
         )
     ]
     jobs = find_missing(results, runs, args)
-    readable = find_tables({job["data"] for job in jobs})
+    readable = find_readable({job["data"] for job in jobs}, TABLES)
     jobs = [job for job in jobs if job["data"] in readable]
     make_runs(results, jobs, run_job, args.jobs)
     print_report([r for r in results.records if r["rows"] == args.rows])

@@ -12,22 +12,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import make_column_transformer
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
     ExtraTreesClassifier,
+    ExtraTreesRegressor,
     RandomForestClassifier,
+    RandomForestRegressor,
     VotingClassifier,
+    VotingRegressor,
 )
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 
 @dataclass(frozen=True)
 class Task:
-    """Rows of one data set and seed; labels are 0, 1, ... without a gap.
+    """Rows of one data set and seed; labels are 0, 1, ... without a gap, or values.
 
-    Test rows are given without their labels, to be put into the form that a
+    Test rows are given without their labels or values, to be put into the form that a
     student takes. `folder` is empty, and removed afterwards.
     """
 
@@ -38,6 +41,7 @@ class Task:
     seconds: float
     small: bool
     folder: Path
+    regression: bool = False
 
     @property
     def n_classes(self) -> int:
@@ -52,7 +56,8 @@ class Task:
 class Student:
     """A fitted student; `seconds` from the training rows to it, its teacher's too.
 
-    `rows` are the test rows as it takes them, and `serve` gives their probabilities.
+    `rows` are the test rows as it takes them, and `serve` gives their probabilities
+    or values.
     """
 
     name: str
@@ -107,30 +112,36 @@ def encode(task: Task) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(X_train), np.asarray(encoder.transform(task.X_test))
 
 
-def make_vote(task: Task) -> VotingClassifier:
+def make_vote(task: Task) -> VotingClassifier | VotingRegressor:
     """The ensemble of every peer that takes one, on encoded rows.
 
-    As "vote" of quality.py.
+    As "vote" of quality.py, or of regression.py beside it.
     """
-    from lightgbm import LGBMClassifier
+    from lightgbm import LGBMClassifier, LGBMRegressor
 
     n_trees = 10 if task.small else 200
-    network = MLPClassifier((128, 64), tol=5e-3, n_iter_no_change=5, max_iter=1000)
+    layers = {"hidden_layer_sizes": (128, 64), "n_iter_no_change": 5, "max_iter": 1000}
+    trees: tuple[Any, ...]
+    if task.regression:
+        trees = LGBMRegressor, RandomForestRegressor, ExtraTreesRegressor
+        network = TransformedTargetRegressor(
+            MLPRegressor(**layers, tol=5e-4), transformer=StandardScaler()
+        )
+    else:
+        trees = LGBMClassifier, RandomForestClassifier, ExtraTreesClassifier
+        network = MLPClassifier(**layers, tol=5e-3)
+    boosted, forest, extra = (kind(n_estimators=n_trees) for kind in trees)
+    boosted.set_params(learning_rate=0.05, n_jobs=1, verbose=-1)
     members = [
-        (
-            "lightgbm",
-            LGBMClassifier(
-                n_estimators=n_trees,
-                learning_rate=0.05,
-                n_jobs=1,
-                verbose=-1,
-            ),
-        ),
-        ("forest", RandomForestClassifier(n_trees)),
-        ("extra", ExtraTreesClassifier(n_trees)),
+        ("lightgbm", boosted),
+        ("forest", forest),
+        ("extra", extra),
         ("mlp", make_pipeline(StandardScaler(), network)),
     ]
-    for _, member in members:
-        last = member.steps[-1][1] if hasattr(member, "steps") else member
-        last.set_params(random_state=task.seed)
-    return VotingClassifier(members, voting="soft")
+    vote = (
+        VotingRegressor(members)
+        if task.regression
+        else VotingClassifier(members, voting="soft")
+    )
+    names = [name for name in vote.get_params() if name.endswith("random_state")]
+    return vote.set_params(**dict.fromkeys(names, task.seed))

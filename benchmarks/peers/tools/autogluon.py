@@ -24,7 +24,7 @@ def fit(task: Task) -> Iterator[Outcome]:
         predictor = TabularPredictor(
             label="label",
             path=str(task.folder / "autogluon"),
-            eval_metric="log_loss",
+            eval_metric="root_mean_squared_error" if task.regression else "log_loss",
             verbosity=0,
         ).fit(
             task.X_train.assign(label=task.y_train),
@@ -53,6 +53,8 @@ def read_student(
     task: Task, predictor, kind: str, name: str, seconds: float
 ) -> Student:
     def serve(X):
+        if task.regression:
+            return predictor.predict(X, model=name, as_pandas=False)
         return predictor.predict_proba(X, model=name, as_pandas=False)
 
     folder = predictor.clone_for_deployment(str(task.folder / name), model=name)

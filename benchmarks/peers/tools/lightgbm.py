@@ -28,10 +28,13 @@ def fit(task: Task) -> Iterator[Outcome]:
 
 
 def tune(task: Task) -> Student:
-    from lightgbm import LGBMClassifier
+    from lightgbm import LGBMClassifier, LGBMRegressor
+
+    kind = LGBMRegressor if task.regression else LGBMClassifier
+    scoring = "neg_root_mean_squared_error" if task.regression else "neg_log_loss"
 
     def make(params):
-        return LGBMClassifier(
+        return kind(
             **params, subsample_freq=1, n_jobs=1, verbose=-1, random_state=task.seed
         )
 
@@ -40,7 +43,7 @@ def tune(task: Task) -> Student:
     with clock() as read:
         for params in ParameterSampler(CHOICES, 1000, random_state=task.seed):
             scores = cross_val_score(
-                make(params), X, task.y_train, cv=3, scoring="neg_log_loss"
+                make(params), X, task.y_train, cv=3, scoring=scoring
             )
             tried.append((scores.mean(), params))
             # The final fit takes about half of what its three folds took.
@@ -49,5 +52,5 @@ def tune(task: Task) -> Student:
         best = max(tried, key=lambda pair: pair[0])[1]
         model = make(best).fit(X, task.y_train)
         seconds = read()
-    name, n_bytes = "tuned, not distilled", count_bytes(model)
-    return Student(name, model.predict_proba, X_test, seconds, n_bytes)
+    serve = model.predict if task.regression else model.predict_proba
+    return Student("tuned, not distilled", serve, X_test, seconds, count_bytes(model))

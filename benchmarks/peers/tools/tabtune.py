@@ -1,6 +1,8 @@
 """TabTune: its students, taught by the vote.
 
-Its own teachers are foundation models whose weights come from the network.
+Its own teachers are foundation models whose weights come from the network. Its network
+takes values as they are, and learns next to nothing of large ones: both students are
+given standard deviations, and what they serve is scaled back.
 """
 
 from __future__ import annotations
@@ -31,19 +33,34 @@ def fit(task: Task) -> Iterator[Outcome]:
             pd.DataFrame(rows).rename(columns=lambda name: f"c_{name}")
             for rows in encode(task)
         )
-        teacher = make_vote(task).fit(X, task.y_train)
+        y = task.y_train
+        if task.regression:
+            y = (y - y.mean()) / y.std()
+        teacher = make_vote(task).fit(X, y)
         seconds = read()
     for kind in ("mlp", "lgbm"):
-        yield attempt(kind, partial(distil, task, kind, teacher, X, X_test, seconds))
+        yield attempt(kind, partial(distil, task, kind, teacher, X, y, X_test, seconds))
 
 
-def distil(task: Task, kind: str, teacher, X, X_test, seconds: float) -> Student:
+def distil(task: Task, kind: str, teacher, X, y, X_test, seconds: float) -> Student:
     from tabtune.distillation import TabDistiller
 
     with clock() as read:
         # One fold: a teacher that is fitted is asked for its labels directly.
-        distiller = TabDistiller([teacher], kind, n_folds=1, random_state=task.seed)
-        distiller.fit(X, pd.Series(task.y_train))
+        distiller = TabDistiller(
+            [teacher],
+            kind,
+            task_type="regression" if task.regression else "classification",
+            n_folds=1,
+            random_state=task.seed,
+        )
+        distiller.fit(X, pd.Series(y))
         seconds += read()
     n_bytes = count_bytes(distiller.student_)
-    return Student(kind, distiller.predict_proba, X_test, seconds, n_bytes)
+    mean, deviation = task.y_train.mean(), task.y_train.std()
+
+    def serve_values(X):
+        return distiller.predict(X) * deviation + mean
+
+    serve = serve_values if task.regression else distiller.predict_proba
+    return Student(kind, serve, X_test, seconds, n_bytes)
