@@ -43,6 +43,8 @@ class Benchmark:
     #: So many rows for the smoke test, which has no network.
     draw: Callable[[int], Rows]
     print_report: Callable[[list[dict]], None]
+    #: For one peer's fit.
+    seconds: float = 60
 
 
 def name_columns(X) -> pd.DataFrame:
@@ -182,7 +184,11 @@ def run(benchmark: Benchmark) -> None:
         data={"nargs": "+", "choices": tables, "default": tables},
         seeds={"nargs": "+", "type": int, "default": list(range(5))},
         rows={"type": int, "default": 4000, "help": "most training rows"},
-        seconds={"type": float, "default": 60, "help": "for one peer's fit"},
+        seconds={
+            "type": float,
+            "default": benchmark.seconds,
+            "help": "for one peer's fit",
+        },
         envs={"type": Path, "default": ENVS, "help": "folder of the environments"},
     )
     if args.smoke:

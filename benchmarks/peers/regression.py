@@ -7,7 +7,8 @@
   distil the same ensemble, the mean of LightGBM, a random forest, extra trees and a
   network. deepbridge-distillation takes classes alone; imodels and the script of a
   tutorial are measured there alone.
-- Environments, time, cores and seeds are as in `peers.py`.
+- Environments, cores and seeds are as in `peers.py`. `--seconds` is twice as much as
+  there, for a machine that does other work.
 - A lead is the mean difference in RMSE from the best student of a peer, chosen by the
   test rows, over the seeds that both have, with the standard error of the paired
   difference; "ahead" and "behind" are by more than one.
@@ -130,5 +131,6 @@ if __name__ == "__main__":
             load=load_rows,
             draw=draw_rows,
             print_report=print_report,
+            seconds=120,
         )
     )
