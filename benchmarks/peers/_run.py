@@ -23,7 +23,7 @@ from .tools import open_peer
 KEYS = ("peer", "data", "seed", "rows", "seconds")
 ENVS = Path.home() / ".cache" / "skdistill-peers"
 #: A peer is stopped after so many times its time, and these seconds.
-PATIENCE, GRACE = 8, 240
+PATIENCE, GRACE = 20, 240
 
 #: X_train, X_test, y_train, y_test.
 Rows = tuple[Any, Any, Any, Any]

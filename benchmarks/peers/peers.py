@@ -10,15 +10,17 @@
 - Each has an environment of its own in the folder `--envs`, made when it is missing
   (AutoGluon, TabTune and deepbridge take gigabytes). One that can't be made is left
   out, and the reason printed.
-- `--seconds` is the time for one peer's fit, where it has such a limit; what it
-  took is in the table, from the training rows to the student, its teacher included.
+- `--seconds` is the time for one peer's fit by the clock, where it has such a limit;
+  the CPU seconds that it took are in the table, from the training rows to the student,
+  its teacher included.
 - All run on one core, the last that the process may use; `taskset` gives two pieces
   that run at the same time different ones. Nothing else should run beside them, since
-  the time of some is the clock's.
+  it cuts what is done within the limit.
 - A probability outside of [0, 1] is counted, then cut and normalised for the log
-  loss. "one row" is the median of a call of the student's own `predict_proba` in
-  Python, one thread; for skdistill also of ONNX Runtime on the same student. Peers
-  that take numbers alone are given encoded rows, and the encoding is not timed.
+  loss. "one row" is the median CPU time of a call of the student's own
+  `predict_proba` in Python, one thread; for skdistill also of ONNX Runtime on the same
+  student. Peers that take numbers alone are given encoded rows, and the encoding is not
+  timed.
 - "ahead" and "behind" are by more than a standard error of the paired difference over
   the seeds.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import perf_counter
 
 from sklearn.model_selection import ParameterSampler, cross_val_score
 
@@ -39,6 +40,8 @@ def tune(task: Task) -> Student:
         )
 
     X, X_test = encode(task)
+    # Of the clock, as the limits of other peers.
+    end = perf_counter() + task.seconds * 0.9
     tried = []
     with clock() as read:
         for params in ParameterSampler(CHOICES, 1000, random_state=task.seed):
@@ -47,7 +50,7 @@ def tune(task: Task) -> Student:
             )
             tried.append((scores.mean(), params))
             # The final fit takes about half of what its three folds took.
-            if len(tried) >= MIN_DRAWS and read() > task.seconds * 0.9:
+            if len(tried) >= MIN_DRAWS and perf_counter() > end:
                 break
         best = max(tried, key=lambda pair: pair[0])[1]
         model = make(best).fit(X, task.y_train)
