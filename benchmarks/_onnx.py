@@ -8,6 +8,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_regressor
 
+#: What an input takes.
+KINDS = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(string)": object,
+}
+
 
 def serve_onnx(distilled, X_test) -> dict[str, Any]:
     """Median microseconds for one row, and bytes; or why there are none."""
@@ -37,8 +44,7 @@ def feed_row(inputs, X, k: int) -> dict[str, np.ndarray]:
     """One input of all columns, or one of all numbers and one of all strings."""
     row = X[k : k + 1]
     if len(inputs) == 1 and inputs[0].name == "X":
-        return {"X": np.asarray(row).astype(np.float32)}
+        return {"X": np.asarray(row).astype(KINDS[inputs[0].type])}
     texts = np.array([dtype.kind not in "biuf" for dtype in row.dtypes])
     parts = {"numbers": row.loc[:, ~texts], "texts": row.loc[:, texts]}
-    kinds = {"numbers": np.float32, "texts": object}
-    return {p.name: parts[p.name].to_numpy().astype(kinds[p.name]) for p in inputs}
+    return {p.name: parts[p.name].to_numpy().astype(KINDS[p.type]) for p in inputs}

@@ -35,7 +35,7 @@ from skdistill.export import OnnxClassifier, slim, to_onnx
 
 from .._data import load_tutorial, split_data
 from .._measure import fit_quietly
-from .._onnx import feed_row
+from .._onnx import KINDS, feed_row
 from .._private import prepare_columns
 from .._results import Results, find_missing, make_runs, read_arguments
 from .._tables import print_table
@@ -51,8 +51,7 @@ def make_feed(session: Any, row: Any) -> dict[str, np.ndarray]:
     inputs = session.get_inputs()
     if not isinstance(row, pd.DataFrame) or inputs[0].name not in row:
         return feed_row(inputs, row, 0)
-    kinds = {"tensor(float)": np.float32, "tensor(string)": object}
-    return {p.name: row[[p.name]].to_numpy(dtype=kinds[p.type]) for p in inputs}
+    return {p.name: row[[p.name]].to_numpy(dtype=KINDS[p.type]) for p in inputs}
 
 
 def list_rows(X) -> list[Any]:
