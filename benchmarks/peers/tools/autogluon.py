@@ -23,6 +23,8 @@ def fit(task: Task) -> Iterator[Outcome]:
     with clock() as read_clock:
         predictor = TabularPredictor(
             label="label",
+            # Values that are whole numbers would be classes.
+            problem_type="regression" if task.regression else None,
             path=str(task.folder / "autogluon"),
             eval_metric="root_mean_squared_error" if task.regression else "log_loss",
             verbosity=0,
