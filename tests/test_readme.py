@@ -119,6 +119,28 @@ def test_the_losses_to_other_tools_are_those_of_the_results(peers):
     assert said in " ".join(read_readme().split())
 
 
+def test_the_losses_of_values_are_those_of_the_results():
+    """The page of limits names each student that is behind another tool's."""
+    table = read_results("peers/regression.csv")
+    runs = table.pivot(
+        index=["data", "seed"], columns=["peer", "student"], values="rmse"
+    )
+    behind = set()
+    for data, errors in runs.groupby(level="data"):
+        for student in errors["skdistill"]:
+            for peer, theirs in errors.drop(columns="skdistill").items():
+                lead = (theirs - errors["skdistill", student]).dropna()
+                if lead.mean() < -lead.sem():
+                    behind.add((data, student, peer))
+    rivals = ("autogluon", "GBM"), ("lightgbm", "tuned, not distilled")
+    assert behind == {
+        *(("compactiv", "MLP 64-32", rival) for rival in rivals),
+        *(("compactiv", "LightGBM 50x15", rival) for rival in rivals),
+        ("compactiv", "LightGBM 50x15", ("tabtune", "mlp")),
+    }
+    assert {*table["seed"]} == {0, 1, 2}
+
+
 def test_the_picture_is_described_by_the_results():
     models = read_results("serving/models.csv").query("data == 'letter'")
     times = read_results("serving/latency.csv")
