@@ -373,6 +373,16 @@ CASES = [
         "Put it around the DistilledClassifier",
         student=RFECV(LogisticRegression()),
     ),
+    row(
+        "student is a DistilledClassifier",
+        TypeError,
+        "The student must be the model that is to be served",
+        "received a DistilledClassifier, which trains one from a teacher",
+        "Pass its student, here student=LogisticRegression()",
+        student=make_pipeline(
+            StandardScaler(), DistilledClassifier(student=LogisticRegression())
+        ),
+    ),
     temperature_needs_logits("tree at 3", DecisionTreeClassifier(), 3),
     temperature_needs_logits("SGD at 2", SGDClassifier(loss="log_loss"), 2),
     row(

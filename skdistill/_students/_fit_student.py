@@ -26,7 +26,7 @@ from ._meta import MetaLearner
 from ._mlp import MLPLearner
 from ._mlp_regressor import MLPRegressorLearner
 from ._sgd import SGDLearner
-from ._skorch import SkorchLearner
+from ._skorch import SkorchLearner, inherits
 from ._soft_learner import SoftLearner
 from ._trees import TreeLearner
 from ._value_learner import RegressorLearner
@@ -141,6 +141,12 @@ def fit_head(
 def check_part(student: Any, n_classes: int, n_samples: int) -> None:
     """Raise where a student, or a part of one, cannot learn soft targets."""
     learner = last_step(student)
+    if inherits(learner, "skdistill.", "Distilled"):
+        raise TypeError(
+            "The student must be the model that is to be served; received a "
+            f"{type(learner).__name__}, which trains one from a teacher. Pass its "
+            f"student, here student={learner.student!r}; it may itself be the teacher."
+        )
     family = find_family(learner)
     family.check(learner, n_classes, n_samples)
     inner = family.count_part_classes(learner, n_classes)

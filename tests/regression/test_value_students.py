@@ -87,6 +87,12 @@ def test_a_constant_target_is_served():
     np.testing.assert_allclose(est.predict(X), 5, atol=0.5)
 
 
+def test_a_distilled_regressor_is_no_student():
+    inner = DistilledRegressor(Ridge(), Ridge(alpha=3.0))
+    with pytest.raises(TypeError, match=r"Pass its student, here student=Ridge\(alpha"):
+        distil(inner)
+
+
 def test_a_network_that_stops_early_keeps_its_best_epoch():
     student = MLPRegressor(hidden_layer_sizes=(8,), early_stopping=True, max_iter=300)
     student.set_params(n_iter_no_change=3, learning_rate_init=0.02)
