@@ -271,10 +271,11 @@ def _describe_harm(
     """Compare the teacher's labels with the student of the true labels.
 
     None where the teacher has an advantage that the student takes; on few rows, where
-    most are within the error, where it is not certainly worse.
+    most are within the error, where it is not certainly worse; and where all rows have
+    one label, of which `fit` has warned.
     """
     direct = _find_direct(pilots)
-    if direct is None:
+    if direct is None or not scores.varies:
         return None
     advantage = scores.rate_advantage(teacher, direct)
     if small and chosen.candidate.alpha > 0 and not scores.is_worse(teacher, direct):

@@ -71,6 +71,12 @@ class Scores(ABC):
         self.y, self._codes, self.weight = data.take_labels(rows)
         self._groups = data.take_groups(rows)
 
+    @property
+    def varies(self) -> bool:
+        """Whether the rows that count have more than one true label."""
+        counted = self.y if self.weight is None else self.y[self.weight > 0]
+        return bool((counted != counted[0]).any())
+
     # Losses of rows -------------------------------------------------------------------
 
     def rate(self, served: FloatArray) -> FloatArray:

@@ -487,16 +487,20 @@ def test_a_classifier_of_values_names_the_regressor():
 @pytest.mark.parametrize(
     ("y", "weight", "received"),
     [
-        (np.full(200, 7.5), None, r"7\.5, in all rows that count, 200"),
-        (np.r_[Y[:100], np.ones(100)], np.arange(200) // 100, r"1\.0, .* 100"),
-        (np.tile([1.0, 2.0], (200, 1)), None, r"\[1\.0, 2\.0\], .* 200"),
+        (np.full(600, 7.5), None, r"7\.5, in all rows that count, 600"),
+        (np.r_[np.arange(300.0), np.ones(300)], np.arange(600) // 300, r"1\.0, .* 300"),
+        (np.tile([1.0, 2.0], (600, 1)), None, r"\[1\.0, 2\.0\], .* 600"),
     ],
     ids=["everywhere", "where weights are positive", "two outputs"],
 )
 def test_one_value_is_nothing_to_distil(y, weight, received):
-    est = DistilledRegressor(DecisionTreeRegressor(), DecisionTreeRegressor(), **ALONE)
-    with pytest.warns(UserWarning, match=f"y holds one value, {received}: there is"):
-        est.fit(X, y, sample_weight=weight)
+    """And nothing else is said: the teacher has no advantage, as no model has."""
+    rows = np.random.default_rng(0).normal(size=(600, 5))
+    est = DistilledRegressor(Ridge(), DecisionTreeRegressor(), random_state=0)
+    text = f"y holds one value, {received}: there is"
+    with pytest.warns(UserWarning, match=text) as said:
+        est.fit(rows, y, sample_weight=weight)
+    assert len(said) == 1
 
 
 # scikit-learn's contract -------------------------------------------------------------
