@@ -113,7 +113,8 @@ def prune(
     its teacher, calibration, alpha, temperature and sampler, out-of-fold labels and
     `X_unlabeled` aside. A student learns from its own answers where that can't be
     done: it was fitted on stored ones, true labels had a share and `y` is not given,
-    or it serves quantiles. So do the leaves of LightGBM: `fit` sets those of all trees
+    or it serves quantiles; and where it learned nothing but true labels, which it would
+    overfit. So do the leaves of LightGBM: `fit` sets those of all trees
     together, and the first trees alone say something else.
 
     References

@@ -104,10 +104,11 @@ def _read_values(
 def can_label(distilled: Any, y: Any) -> bool:
     """Whether what the student learned can be made again.
 
-    Not where there is no teacher, true labels had a share and are not given, or
-    quantiles were shifted to cover.
+    Not where there is no teacher, true labels had a share and are not given, quantiles
+    were shifted to cover, or nothing but true labels was learned: certain labels are
+    overfitted by epochs that nothing held out ends.
     """
-    if getattr(distilled, "quantiles", None) is not None:
+    if getattr(distilled, "quantiles", None) is not None or not distilled.distilled_:
         return False
     return distilled.teacher_ is not None and (distilled.alpha_ == 1 or y is not None)
 

@@ -267,11 +267,12 @@ def fit_on_true_labels(student):
 
 @pytest.mark.parametrize("fit", [fit_without_a_teacher, fit_on_true_labels])
 def test_a_student_teaches_itself_where_its_targets_are_gone(fit):
+    """Or where they are true labels alone, which it would overfit."""
     distilled = fit(MLPClassifier((16,), max_iter=10, random_state=0))
     settings = {"tolerance": 1, "epochs": 5, "random_state": 0}
-    pruned = prune(distilled, X, **settings)
+    pruned = prune(distilled, X, Y, **settings)
     # As a model that never had a teacher.
-    alone = prune(distilled.student_, X, **settings)
+    alone = prune(distilled.student_, X, Y, **settings)
     assert pickle.dumps(pruned.estimator) == pickle.dumps(alone.estimator)
 
 
