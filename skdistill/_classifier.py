@@ -47,7 +47,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         Makes rows beyond the training rows for the teacher to label: an object with
         `fit(X)` and `sample(n_samples, random_state)`, such as those of
         :mod:`skdistill.transfer`. "auto": MUNGE or SPUNGE, as pilots find that they
-        help; below 500 rows MUNGE. None where `pilot` is 0.
+        help (below 500 rows to a network). None where `pilot` is 0.
     n_synthetic : int or "auto", default="auto"
         Number of rows that the augmenter makes. "auto": 4 for each real one, up to 20
         where there are few rows or a network learns few classes, at most 500,000.
@@ -69,8 +69,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     pilot : float, default=1.0
         What the pilots of "auto" may take together, in final fits: for a network of row
         visits (half as much again to choose its width, and at most as much again for
-        true labels), for other students of rows labelled and learned; not bounded below
-        500 rows. 0: no pilots.
+        true labels), for other students of rows labelled and learned. Below 500 rows
+        those of networks' transfer sets alone are bounded. 0: no pilots.
     max_labels : int or None, default=None
         The most rows that teachers are asked for in one `fit`, repeats included. Rows
         that calibrate and judge come first, with a quarter at most; then unlabelled and
@@ -163,8 +163,9 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     With `X_val` its rows are held out, and pilots learn labels of the teacher itself.
 
     Below 500 rows five folds, or `X_val`, calibrate and choose the better of near
-    synthetic rows and true labels; a network's transfer set is judged by the teacher's
-    labels there.
+    synthetic rows and true labels. Of a network they choose the transfer set; true
+    labels that are better than the teacher stay there, unless a set is better by a
+    standard error.
 
     An MLPClassifier with Adam learns a transfer set in single precision, at a rate that
     falls from four times `learning_rate_init` (at most .004) to 0. Leave

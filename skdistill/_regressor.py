@@ -45,7 +45,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         Makes rows beyond the training rows for the teacher to label: an object with
         `fit(X)` and `sample(n_samples, random_state)`, such as those of
         :mod:`skdistill.transfer`. "auto": MUNGE or SPUNGE, as pilots find that they
-        help; below 500 rows MUNGE. None where `pilot` is 0.
+        help (below 500 rows to a network). None where `pilot` is 0.
     n_synthetic : int or "auto", default="auto"
         Number of rows that the augmenter makes. "auto": 4 for each real one, 20 where
         a network learns or there are few rows, at most 500,000.
@@ -62,8 +62,8 @@ class DistilledRegressor(RegressorMixin, Distilled):
     pilot : float, default=1.0
         What the pilots of "auto" may take together, in final fits: for a network of row
         visits (half as much again to choose its width, and at most as much again for
-        true labels), for other students of rows labelled and learned; not bounded below
-        500 rows. 0: no pilots.
+        true labels), for other students of rows labelled and learned. Below 500 rows
+        those of networks' transfer sets alone are bounded. 0: no pilots.
     max_labels : int or None, default=None
         The most rows that teachers are asked for in one `fit`, repeats included. Rows
         that judge come first, with a quarter at most; then unlabelled and

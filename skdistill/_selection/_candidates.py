@@ -164,11 +164,13 @@ def _list_samplers(
     if parts.sampler is None:
         return []
     near = ("transfer set", parts.sampler, True)
-    if splits.small or not splits.chooses:
+    network = learns_in_epochs(parts.student)
+    one = splits.tries_one_set if network else splits.small
+    if one or not splits.chooses:
         return [near] if makes_rows(estimator.augmenter, estimator.pilot) else []
     wide = ("wide transfer set", Munge(p=0.5, n_neighbors=10), False)
     far = ("far transfer set", Spunge(p=0.5), False)
-    if learns_in_epochs(parts.student):
+    if network:
         return [near, wide, far]
     # Pilots of other students are as long as their fits. Trees that grow on real rows
     # take no harm from how near the others are.

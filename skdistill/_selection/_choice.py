@@ -110,10 +110,8 @@ def choose(
         candidates = drop_needless(candidates, data, memorization)
         known = []
         network = learns_in_epochs(parts.student) and candidates[0].augmented
-        if (splits.small and network) or splits.only_judges:
-            # Its pilot would cost as much as the fit, in each fold. A network comes as
-            # near to the teacher as few rows can tell. And what parameters say needs
-            # no pilot.
+        if (splits.tries_one_set and network) or splits.only_judges:
+            # What parameters say needs no pilot.
             first, *candidates = candidates
             known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
         given = PilotInputs(parts, data, splits, candidates, labels, calibration)
@@ -160,10 +158,12 @@ def _decide(
     """
     pilots = known + run_pilots(given, scores.weight)
     rivals = [pilot for pilot in pilots if pilot.candidate.rival]
+    student = given.parts.student
+    if given.splits.small:
+        return pilots, _choose_small(rivals, student, scores, teacher)
     direct = _find_direct(rivals)
     lead = 1 if direct is None else scores.rate_advantage(teacher, direct)
-    small = given.splits.small
-    rule = (given.parts.student, scores, small, lead)
+    rule = (student, scores, lead)
     chosen = choose_pilot(rivals, *rule)
     finalists = [pilot for pilot in pilots if pilot.finalist]
     if direct is None or chosen is not direct or lead < 0 or not finalists:
@@ -174,12 +174,29 @@ def _decide(
     return pilots, choose_pilot(pilots, *rule)
 
 
+def _choose_small(
+    pilots: list[Pilot], student: Any, scores: Scores, teacher: FloatArray
+) -> Pilot:
+    """Return the best pilot of a small table.
+
+    The error of few rows is more than what any may lose. Pilots of a network are short,
+    which tells one transfer set from another. Its whole fit comes as near to the
+    teacher as few rows can tell, so that true labels that are better than the teacher
+    stay, unless a set's pilot is better by a standard error.
+    """
+    direct = _find_direct(pilots)
+    taught = [pilot for pilot in pilots if pilot is not direct]
+    if direct is None or not taught or not learns_in_epochs(student):
+        return _find_best(pilots, scores)
+    best = _find_best(taught, scores)
+    if scores.average(direct.losses - scores.rate(teacher)) >= 0:
+        return best
+    lead, error = scores.compare(direct.losses, best.losses)
+    return best if lead > error else direct
+
+
 def choose_pilot(
-    pilots: list[Pilot],
-    student: Any,
-    scores: Scores,
-    small: bool = False,
-    advantage: int = 1,
+    pilots: list[Pilot], student: Any, scores: Scores, advantage: int = 1
 ) -> Pilot:
     """Return the pilot that the held-out rows prefer, in their loss.
 
@@ -197,9 +214,6 @@ def choose_pilot(
       which distillation does no harm. Two standard errors would be too much: of trees
       a few rows of probability 0 make both the lead and its error.
 
-    On a small table the best is taken: the error of few rows is more than either may
-    lose.
-
     Parameters
     ----------
     pilots : list of Pilot
@@ -208,8 +222,6 @@ def choose_pilot(
         What the pilots are short fits of.
     scores : Scores
         The held-out rows. Those that lack a class do not overrule what stays.
-    small : bool, default=False
-        Whether they are the pilots of a small table.
     advantage : {-1, 0, 1}, default=1
         Whether the teacher is better than a student of the true labels: 1: certainly,
         0: within a standard error, -1: it is not.
@@ -223,8 +235,6 @@ def choose_pilot(
         return list(compress(some, tied))[-1]
 
     best, direct = _find_best(pilots, scores), _find_direct(pilots)
-    if small:
-        return best
     augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
     if learns_in_epochs(student):
         finalists = [pilot for pilot in augmented if pilot.finalist]

@@ -124,6 +124,14 @@ class Splits:
         """Whether what is learned has no pilot, and that of the true labels judges."""
         return self.rates and not self.shifts
 
+    @property
+    def tries_one_set(self) -> bool:
+        """Whether few rows, and labels, leave a network one transfer set and no pilot.
+
+        The teacher stands for it: the student comes as near as few rows can tell.
+        """
+        return self.small and self.plan.limited
+
     def has_pilots(self, candidates: list[Any]) -> bool:
         """Whether any of the candidates is learned by a pilot."""
         return len(candidates) > 1 or self.shifts

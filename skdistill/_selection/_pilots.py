@@ -40,7 +40,7 @@ _FIT_COST = 10
 
 #: So many transfer sets of a network get a second, longer pilot: the first ones of all
 #: candidates take half of the row visits.
-_FINALISTS = 2
+_N_ROUNDS, _FINALISTS = 2, 2
 
 #: Where validation rows choose the length of a training, the pilot's lengths take at
 #: most one final fit together. Certain labels are learned better until then; of noisy
@@ -211,8 +211,9 @@ def _run_round(
 ) -> list[Pilot]:
     """Run the pilots of the candidates at the given positions, in their order.
 
-    They are `n_shares` to share the row visits, by default as many as are run; the
-    student's own fit on the true labels takes what it takes, on few rows.
+    They are `n_shares` to share the row visits of a round, or on a small table of a
+    fold, by default as many as are run; the student's own fit on the true labels takes
+    what it takes, and so do pilots of other students than networks on few rows.
     """
     parts, data, splits = given.parts, given.data, given.splits
     candidates = given.candidates
@@ -223,10 +224,11 @@ def _run_round(
         for number, split in enumerate(splits.pilots):
             said = given.labels[number]
             rivals = [candidates[k] for k in wanted]
-            n_rows, n_visits = len(split[0]), None
-            if not splits.small:
-                n_sharing = n_shares or max(1, sum(rival.shares for rival in rivals))
-                n_rows, n_visits = _share_out(parts, data, split, rivals, n_sharing)
+            n_sharing = n_shares or max(1, sum(rival.shares for rival in rivals))
+            n_sharing *= len(splits.pilots) if splits.small else _N_ROUNDS
+            n_rows, n_visits = _share_out(parts, data, split, rivals, n_sharing)
+            if splits.small:
+                n_rows = len(split[0])
             chosen = draw_rows(data.codes[split[0]], n_rows, parts.seeds.pilots)
             task = _PilotTask(
                 parts.student,
@@ -368,7 +370,7 @@ def _share_out(
     epochs = count_final_epochs(parts.student, n_final)
     n_rows = len(split[0])
     if epochs is not None:
-        return n_rows, parts.pilot / 2 * n_final * epochs / n_shares
+        return n_rows, parts.pilot * n_final * epochs / n_shares
     units = sum(c.in_sample + PILOT_RATIO * c.augmented for c in candidates)
     fit = _FIT_COST * n_real if parts.refits else 0
     share = parts.pilot * (fit + n_real + 2 * n_final) / units

@@ -111,7 +111,7 @@ def _sample_pilot_rows(
 ) -> Candidate:
     """Return a candidate with at most so many rows for each split of the pilots."""
     network = learns_in_epochs(parts.student)
-    if not candidate.augmented or (splits.small and network):
+    if not candidate.augmented or (network and splits.tries_one_set):
         return candidate
 
     def sample(split: Split) -> TransferSet:

@@ -43,10 +43,33 @@ def test_synthetic_rows_are_learned_at_temperature_1(student):
     assert distilled.calibration_ is not None
     assert distilled.distilled_
     learned = [pilot["learns from"] for pilot in distilled.pilots_]
-    assert learned == ["transfer set", "true labels"]
-    assert [pilot["chosen"] for pilot in distilled.pilots_] == [True, False]
+    further = ["wide transfer set", "far transfer set"]
+    sets = further if isinstance(student, MLPClassifier) else []
+    assert learned == ["transfer set", *sets, "true labels"]
+    chosen = [pilot["chosen"] for pilot in distilled.pilots_]
+    assert sum(chosen) == 1
+    assert not chosen[-1]
     again = distil(student=student)
     np.testing.assert_array_equal(again.predict_proba(X), distilled.predict_proba(X))
+
+
+def test_a_network_learns_noisy_labels_further_from_its_rows():
+    """Near them a forest repeats their labels; folds find the distance that is best."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2300, 8))
+    y = ((X[:, 0] > 0) & (X[:, 1] > -0.5)) ^ (rng.random(2300) < 0.15)
+    forest = ExtraTreesClassifier(50, random_state=0)
+    network = MLPClassifier((32,), learning_rate_init=0.01, random_state=0)
+    chosen, near = (
+        distil(X[:300], y[:300], forest, network, augmenter=augmenter)
+        for augmenter in ("auto", "munge")
+    )
+    (name,) = [p["learns from"] for p in chosen.pilots_ if p["chosen"]]
+    assert name in ("wide transfer set", "far transfer set")
+    losses = [
+        log_loss(y[300:], model.predict_proba(X[300:])) for model in (chosen, near)
+    ]
+    assert losses[0] < 0.97 * losses[1]
 
 
 @pytest.mark.parametrize("pilot", [0, 0.3])
