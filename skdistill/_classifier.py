@@ -163,9 +163,9 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     With `X_val` its rows are held out, and pilots learn labels of the teacher itself.
 
     Below 500 rows five folds, or `X_val`, calibrate and choose the better of near
-    synthetic rows and true labels. Of a network they choose the transfer set; true
-    labels that are better than the teacher stay there, unless a set is better by a
-    standard error.
+    synthetic rows and true labels. Of a network they also try the further sets, which
+    must be better by a standard error; true labels that are better than the teacher
+    stay there, unless a set is better by one.
 
     An MLPClassifier with Adam learns a transfer set in single precision, at a rate that
     falls from four times `learning_rate_init` (at most .004) to 0. Leave

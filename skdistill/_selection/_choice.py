@@ -180,19 +180,25 @@ def _choose_small(
     """Return the best pilot of a small table.
 
     The error of few rows is more than what any may lose. Pilots of a network are short,
-    which tells one transfer set from another. Its whole fit comes as near to the
-    teacher as few rows can tell, so that true labels that are better than the teacher
-    stay, unless a set's pilot is better by a standard error.
+    which tells one transfer set from another: the nearest stays, unless one further
+    away is better by a standard error. The whole fit comes as near to the teacher as
+    few rows can tell, so that true labels that are better than the teacher stay,
+    unless the set's pilot is better by an error.
     """
     direct = _find_direct(pilots)
     taught = [pilot for pilot in pilots if pilot is not direct]
     if direct is None or not taught or not learns_in_epochs(student):
         return _find_best(pilots, scores)
-    best = _find_best(taught, scores)
+    best = _overrule(taught[0], _find_best(taught, scores), scores)
     if scores.average(direct.losses - scores.rate(teacher)) >= 0:
         return best
-    lead, error = scores.compare(direct.losses, best.losses)
-    return best if lead > error else direct
+    return _overrule(direct, best, scores)
+
+
+def _overrule(stays: Pilot, rival: Pilot, scores: Scores, certain: int = 1) -> Pilot:
+    """Return the rival if it is better by so many standard errors."""
+    lead, error = scores.compare(stays.losses, rival.losses)
+    return rival if lead > certain * error else stays
 
 
 def choose_pilot(
@@ -248,8 +254,7 @@ def choose_pilot(
         stays, certain = _find_best(rivals or pilots, scores), CERTAIN
     else:
         stays, certain = direct or best, 1
-    lead, error = scores.compare(stays.losses, best.losses)
-    return best if scores.complete and lead > certain * error else stays
+    return _overrule(stays, best, scores, certain) if scores.complete else stays
 
 
 def _choose_width(
