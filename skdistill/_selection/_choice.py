@@ -190,9 +190,8 @@ def _choose_small(
     if direct is None or not taught or not learns_in_epochs(student):
         return _find_best(pilots, scores)
     best = _overrule(taught[0], _find_best(taught, scores), scores)
-    if scores.average(direct.losses - scores.rate(teacher)) >= 0:
-        return best
-    return _overrule(direct, best, scores)
+    lead, _ = scores.find_lead(teacher, direct)
+    return best if lead >= 0 else _overrule(direct, best, scores)
 
 
 def _overrule(stays: Pilot, rival: Pilot, scores: Scores, certain: int = 1) -> Pilot:
@@ -263,8 +262,8 @@ def _choose_width(
     """Return the best wider student if it is better by a standard error, else None."""
     rivals = [(None, narrow), *wider]
     student, pilot = min(rivals, key=lambda p: scores.average(p[1].losses))
-    lead, error = scores.compare(narrow.losses, pilot.losses)
-    return (student, pilot) if lead > error else (None, narrow)
+    chosen = _overrule(narrow, pilot, scores)
+    return None if chosen is narrow else student, chosen
 
 
 def _find_best(pilots: list[Pilot], scores: Scores) -> Pilot:

@@ -219,13 +219,13 @@ def _run_round(
     candidates = given.candidates
     tasks, n_calls = parts.tasks, len(wanted) * len(splits.pilots)
     n_threads = tasks.count_threads(n_calls)
+    rivals = [candidates[k] for k in wanted]
+    n_sharing = n_shares or max(1, sum(rival.shares for rival in rivals))
+    n_sharing *= len(splits.pilots) if splits.small else _N_ROUNDS
 
     def list_calls() -> Iterator[Any]:
         for number, split in enumerate(splits.pilots):
             said = given.labels[number]
-            rivals = [candidates[k] for k in wanted]
-            n_sharing = n_shares or max(1, sum(rival.shares for rival in rivals))
-            n_sharing *= len(splits.pilots) if splits.small else _N_ROUNDS
             n_rows, n_visits = _share_out(parts, data, split, rivals, n_sharing)
             if splits.small:
                 n_rows = len(split[0])

@@ -113,25 +113,25 @@ class Scores(ABC):
 
         By more than a standard error.
         """
-        lead, error = self._find_lead(teacher, direct)
+        lead, error = self.find_lead(teacher, direct)
         return lead > error
 
     def rate_advantage(self, teacher: FloatArray, direct: Pilot) -> int:
         """Return 1 where the teacher is better, 0 by less than an error, else -1."""
         if self.has_advantage(teacher, direct):
             return 1
-        return 0 if self._find_lead(teacher, direct)[0] > 0 else -1
+        return 0 if self.find_lead(teacher, direct)[0] > 0 else -1
 
     def is_worse(self, teacher: FloatArray, direct: Pilot) -> bool:
         """Whether the teacher is certainly worse than a student of the true labels."""
-        lead, error = self._find_lead(teacher, direct)
+        lead, error = self.find_lead(teacher, direct)
         return -lead > CERTAIN * error or self.is_less_accurate(teacher, direct)
 
     def is_less_accurate(self, teacher: FloatArray, direct: Pilot) -> bool:
         """Whether it is so in accuracy, whatever its loss is."""
         return False
 
-    def _find_lead(self, teacher: FloatArray, direct: Pilot) -> tuple[float, float]:
+    def find_lead(self, teacher: FloatArray, direct: Pilot) -> tuple[float, float]:
         """Return by how much the teacher's loss is lower, and the standard error."""
         losses = self._data.task.score(teacher, self.y)
         return self.compare(direct.losses, losses)
