@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sklearn.base import is_regressor
-
 from ..export._answers import ask
 from ..export._libraries import import_for_onnx
-from ..export.onnx._values import ask_values, score_values
 from ..inspection._costs import compare_costs, export_measured
 from ..inspection._evaluation_rows import BASELINE, STUDENT
 from ..inspection._report_html import format_page
@@ -80,10 +77,7 @@ def _score_onnx(model: Any, content: bytes, rows: Rows) -> dict[str, float]:
     """Return the quality of what the file itself answers on the test rows."""
     served = open_deployed(model, "onnx", rows.X_test, content)
     try:
-        if is_regressor(model):
-            scores = score_values(ask_values(served, rows.X_test), rows.y_test)
-        else:
-            scores = ask(served, rows.X_test).score(rows.y_test)
+        scores = ask(served, rows.X_test).score(rows.y_test)
     except ValueError:
         # The file refuses rows on which it may differ from the model.
         return {}

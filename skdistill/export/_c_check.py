@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from .._typing import FloatArray
 from .._warnings import warn_caller
-from ._answers import TOLERANCE, describe_difference
+from ._answers import Answers, Values, describe_difference
 from ._c_library import NoCompilerError, load_model
 from .onnx._inputs import Inputs
-from .onnx._probe import (
-    Outside,
-    bound_probabilities,
-    describe_differing,
-    find_differing,
-    list_outside,
-)
-from .onnx._values import ask_values, bound_values, find_bound
+from .onnx._probe import describe_differing, find_differing, list_outside
 
 
 def check_source(
@@ -26,9 +19,8 @@ def check_source(
     estimator: Any,
     X: Any,
     inputs: Inputs,
-    expected: FloatArray,
+    expected: Answers | Values,
     *,
-    values: bool,
     required: bool,
 ) -> None:
     """Refuse a source that differs on the rows of a table, or outside of them.
@@ -40,8 +32,8 @@ def check_source(
     RuntimeError
         There is no compiler, and one is required.
     """
-    method = "predict" if values else "predict_proba"
-    function, n_outputs = f"{name}_{method}", expected.shape[1]
+    method = expected.method
+    function, n_outputs = f"{name}_{method}", expected.outputs.shape[1]
     # A library that is loaded can't be removed everywhere.
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
@@ -49,16 +41,7 @@ def check_source(
         except NoCompilerError as error:
             _tell_no_compiler(error, method, required)
             return
-    limit: Any = find_bound(expected) if values else TOLERANCE
-
-    def predict(rows: Any) -> Any:
-        return ask_values(estimator, rows) if values else estimator.predict_proba(rows)
-
-    def bound(part: Outside) -> Any:
-        return bound_values(limit, part) if values else bound_probabilities(part)
-
-    compared = (serve(X), expected, limit, "the C file", method)
-    difference = describe_difference(*compared)
+    difference = describe_difference(serve(X), expected, "the C file")
     if difference is not None:
         raise ValueError(
             f"The C file must equal {method}; {difference}. Nothing was written. "
@@ -66,7 +49,8 @@ def check_source(
             "tell apart, leave out the scaling in front of the trees, which they do "
             "not need."
         )
-    differing = find_differing(serve, list_outside(predict, X, inputs), bound)
+    outside = list_outside(partial(expected.predict, estimator), X, inputs)
+    differing = find_differing(serve, outside, expected)
     if differing:
         raise ValueError(
             f"The C file must equal {method} outside of the example too; it differs "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +15,12 @@ from .._nested import (
     transform_before,
 )
 from .._students import refit_leaves, refits_leaves, scale_logits, shift_logits
-from ._answers import ask, refuse_loss, refuse_value_loss
+from ._answers import ask
 from ._libraries import is_from
 from ._prune_networks import Network, prune_network
 from ._prune_trees import keep_first_trees
 from ._slim import slim
 from ._soft_data import can_label, label_by_itself, make_soft_data
-from .onnx._values import ask_values, score_values
 
 
 class Pruned(NamedTuple):
@@ -142,8 +140,12 @@ def prune(
     """
     _check_parameters(sparsity, steps, epochs)
     served = slim(estimator)
-    score, labels = _make_score(estimator, served, X, y)
-    before = score(served)
+    quantiles = getattr(find_distilled(estimator), "quantiles", None)
+    # Against its own answers, quantiles are scored as values.
+    quantiles = None if y is None else quantiles
+    given = ask(served, X, quantiles)
+    labels = given.truth if y is None else np.asarray(y)
+    before = given.score(labels)
     learner = split_pipeline(served)[1]
     weight = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
     if isinstance(learner, Network) or is_from(learner, "skorch"):
@@ -161,27 +163,9 @@ def prune(
         )
     else:
         pruned = _remove_trees(estimator, served, X, weight, sparsity)
-    after, what = score(pruned), f"sparsity={sparsity:g}"
-    if is_regressor(served):
-        refuse_value_loss(what, before, after, tolerance, labels)
-    else:
-        refuse_loss(what, before, after, tolerance)
+    after = ask(pruned, X, quantiles).score(labels)
+    given.refuse_loss(f"sparsity={sparsity:g}", before, after, tolerance, labels)
     return Pruned(slim(pruned), before, after)
-
-
-def _make_score(
-    estimator: Any, served: Any, X: Any, y: Any
-) -> tuple[Callable[[Any], dict[str, float]], Any]:
-    """Return what scores a model on the rows, and the labels that it scores against."""
-    if not is_regressor(served):
-        labels = ask(served, X).label if y is None else np.asarray(y)
-        return lambda model: ask(model, X).score(labels), labels
-    if y is None:
-        values, levels = ask_values(served, X), None
-    else:
-        levels = getattr(find_distilled(estimator), "quantiles", None)
-        values = np.asarray(y, dtype=float)
-    return lambda model: score_values(ask_values(model, X), values, levels), values
 
 
 def _check_parameters(sparsity: float, steps: int, epochs: int | None) -> None:

@@ -18,9 +18,9 @@ from .._soft_data import SoftDataset
 from .._students import learns_in_epochs
 from .._tasks import read_tasks
 from .._typing import FloatArray
-from .._value_data import as_columns, make_values
+from .._value_data import make_values
 from ..transfer._transfer_set import choose_ratio, make_transfer_set
-from ._answers import ask
+from ._answers import Values, ask
 
 
 def make_soft_data(
@@ -115,11 +115,10 @@ def can_label(distilled: Any, y: Any) -> bool:
 
 def label_by_itself(estimator: Any, X: Any, weight: NDArray[Any] | None) -> SoftDataset:
     """Return rows with the probabilities, or values, that a model serves itself."""
-    if is_regressor(estimator):
-        values = np.asarray(estimator.predict(X), dtype=float)
-        return make_values(X, as_columns(values), values, weight=weight)
     answers = ask(estimator, X)
-    proba = np.asarray(answers.proba, dtype=float)
+    if isinstance(answers, Values):
+        return make_values(X, answers.outputs, answers.outputs, weight=weight)
+    proba = np.asarray(answers.outputs, dtype=float)
     targets = clip_probabilities(proba, proba.mean(axis=0))
     y = answers.classes[proba.argmax(axis=1)]
     return SoftDataset(X, targets, answers.classes, y, weight)

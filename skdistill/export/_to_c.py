@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._files import write_file
 from .._nested import find_deployed, find_distilled, split_pipeline
-from ._answers import ask
+from ._answers import Values, ask
 from ._c_body import write_dense, write_refused, write_sort
 from ._c_check import check_source
 from ._c_source import CSource, fill_in, quote
@@ -23,7 +23,6 @@ from .onnx._inputs import Inputs, describe_inputs
 from .onnx._native_categories import read_compared
 from .onnx._preprocessing import transform_inputs
 from .onnx._table import UnsupportedError
-from .onnx._values import ask_values
 
 _HEAD = """\
 /* @Answers of a model, made by skdistill.export.to_c.
@@ -148,21 +147,16 @@ def to_c(
     X_example = arrange_example(estimator, X_example)
     inputs = describe_inputs(X_example)
     served = find_deployed(estimator)
-    values = is_regressor(served)
-    source = CSource("values" if values else "proba")
-    if values:
-        classes, expected = [], ask_values(estimator, X_example)
-    else:
-        answers = ask(estimator, X_example)
-        classes, expected = answers.classes.tolist(), answers.proba
-    n_outputs = expected.shape[1]
+    expected = ask(estimator, X_example)
+    source = CSource("values" if isinstance(expected, Values) else "proba")
+    n_outputs = expected.outputs.shape[1]
     _write_model(source, served, inputs, n_outputs)
     if getattr(find_distilled(estimator), "quantiles", None) is not None:
         write_sort(source, n_outputs)
-    text = _join(source, inputs, classes, name)
+    text = _join(source, inputs, expected.classes.tolist(), name)
     if check:
         given = (text, name, estimator, X_example, inputs, expected)
-        check_source(*given, values=values, required=check is True)
+        check_source(*given, required=check is True)
     if path is not None:
         write_file(path, text.encode())
     return text

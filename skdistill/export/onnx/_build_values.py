@@ -26,18 +26,18 @@ from sklearn.neural_network import MLPRegressor
 
 from ..._nested import split_pipeline
 from ..._typing import FloatArray
+from .._answers import Values
 from .._libraries import import_for_onnx
 from ._convert import refuse_categories
 from ._dense import ACTIVATIONS, Dense, emit_folded, emit_hidden
 from ._emit_table import emit_features, emit_refused
 from ._emit_trees import emit_value_trees, make_graphs
-from ._graph import Graph
-from ._inputs import TABLE, Inputs
+from ._graph import VALUES, Graph
+from ._inputs import TABLE, Inputs, lacks_digits
 from ._native_categories import read_compared
 from ._preprocessing import transform_inputs
 from ._skl2onnx import run_skl2onnx
 from ._table import Table, UnsupportedError
-from ._verify import VALUES
 
 _LINEAR = (
     *(LinearRegression, Ridge, RidgeCV, Lasso, ElasticNet, BayesianRidge),
@@ -88,7 +88,19 @@ def build_values(
     for graph, rounded in make_graphs(inputs, trees):
         refused = emit_refused(graph, table)
         emit_value_trees(graph, compared, rounded, refused, dtype)
-        yield graph.to_model(None, n_outputs, dtype)
+        yield graph.to_regressor(n_outputs, dtype)
+
+
+def find_offsets(expected: Values) -> FloatArray | None:
+    """Return a number in the middle of each output; None: float32 holds them all."""
+    lost = [
+        # Without a spread nothing tells how many digits count.
+        lacks_digits(values, exact=not has_spread)
+        for values, has_spread in zip(
+            expected.finite.T, expected.spread > 0, strict=True
+        )
+    ]
+    return np.median(expected.finite, axis=0) if any(lost) else None
 
 
 def read_values(learner: Any) -> Dense | None:
@@ -121,7 +133,7 @@ def _build_dense(
             graph = Graph(inputs, dtype)
             hidden = emit_hidden(graph, emit_folded(graph, table, dense), dense)
             graph.add("Identity", [hidden], VALUES)
-            yield graph.to_model(None, n_outputs)
+            yield graph.to_regressor(n_outputs)
         return
     # The layers compute what differs among rows, and the offset is added at the end.
     *first, last = dense.biases
@@ -132,7 +144,7 @@ def _build_dense(
         if not double:
             hidden = graph.cast(hidden, np.float64)
         graph.add("Add", [hidden, graph.hold_as(offsets)], VALUES)
-        yield graph.to_model(None, n_outputs, np.float64)
+        yield graph.to_regressor(n_outputs, np.float64)
 
 
 def _convert_learner(inputs: Inputs, table: Table, learner: Any, n_outputs: int) -> Any:
@@ -148,4 +160,25 @@ def _convert_learner(inputs: Inputs, table: Table, learner: Any, n_outputs: int)
     graph.append(model, {model.graph.input[0].name: features, output.name: result})
     if refused:
         graph.add("Sum", [result, refused], VALUES)
-    return graph.to_model(None, n_outputs)
+    return graph.to_regressor(n_outputs)
+
+
+def sort_values(model: Any) -> Any:
+    """Return a model with the values of a row sorted, by a last node."""
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    n_outputs = graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    known = {name for node in graph.node for name in (*node.input, *node.output)}
+    names = [f"{VALUES}_{part}" for part in ("unsorted", "count", "order")]
+    while not known.isdisjoint(names):
+        names = [f"{name}_" for name in names]
+    unsorted, count, order = names
+    for node in graph.node:
+        given = [unsorted if name == VALUES else name for name in node.output]
+        node.output[:] = given
+    graph.initializer.append(numpy_helper.from_array(np.array([n_outputs]), count))
+    outputs, ascending = [VALUES, order], {"axis": 1, "largest": 0, "sorted": 1}
+    node = helper.make_node("TopK", [unsorted, count], outputs, **ascending)
+    graph.node.append(node)
+    return model

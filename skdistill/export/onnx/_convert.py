@@ -101,7 +101,7 @@ def _build_dense(
         graph = Graph(inputs, dtype, centered=dtype is np.float32)
         hidden = emit_folded(graph, table, dense)
         emit_dense(graph, hidden, dense, classes, most_fused)
-        yield graph.to_model(classes)
+        yield graph.to_classifier(classes)
 
 
 def _build_trees(
@@ -129,7 +129,7 @@ def _build_trees(
     for graph, rounded in make_graphs(inputs, trees):
         refused = emit_refused(graph, table)
         emit_trees(graph, compared, rounded, classes, refused)
-        yield graph.to_model(classes)
+        yield graph.to_classifier(classes)
 
 
 def refuse_categories(
@@ -266,7 +266,7 @@ def _append(
         graph.add("Sum", operands, "probabilities")
     if not own:
         emit_label(graph, "probabilities", classes)
-    return graph.to_model(classes)
+    return graph.to_classifier(classes)
 
 
 def _convert_whole(served: Any, inputs: Inputs, classes: NDArray[Any]) -> Iterator[Any]:

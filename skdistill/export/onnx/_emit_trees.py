@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from .._trees import Trees
 from ._dense import emit_label
 from ._emit_table import emit_features
-from ._graph import Graph
+from ._graph import VALUES, Graph
 from ._inputs import Inputs
 from ._table import Table
-from ._verify import VALUES
 
 _ENDINGS: dict[str, tuple[str, dict[str, int]]] = {
     "none": ("Identity", {}),

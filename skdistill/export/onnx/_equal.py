@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..._warnings import warn_caller
+from .._answers import Answers, Values
 from ._inputs import Inputs, describe_inputs
-from ._probe import (
-    INFINITE,
-    MISSING,
-    Outside,
-    describe_differing,
-    find_differing,
-)
+from ._probe import INFINITE, MISSING, Outside, describe_differing, find_differing
 from ._session import serve_output
+from ._verify import find_difference
 
-
-@dataclass(frozen=True)
-class Comparison:
-    """How models are compared with an estimator.
-
-    Attributes
-    ----------
-    method, output : str
-        Of the estimator, and of a model.
-    served : str
-        What serves a model, and refuses rows on which it differs.
-    difference : callable
-        From a model and what it is fed to where it differs on the example; None:
-        nowhere.
-    bound : callable
-        How far answers on changed rows may be off.
-    advice : str
-        What to do where no model is equal.
-    """
-
-    method: str
-    output: str
-    served: str
-    difference: Callable[[Any, Any], str | None]
-    bound: Callable[[Outside], Any]
-    advice: str
+_ADVICE = (
+    "ONNX computes in float32. Where a tree's threshold falls between two numbers that "
+    "float32 can't tell apart, leave out the scaling in front of the trees, which they "
+    "do not need{}; in front of other models, scale columns of very different sizes."
+)
+_ADVICE_FAR = (
+    "The values lie far from 0 beside their spread, which float32 can't hold. Networks "
+    "and linear models of scikit-learn that were fitted on float64, and trees that "
+    "predict in double (not XGBoost), are written with an offset in double: use one of "
+    "those, or fit on y less its mean, and add that to the answers."
+)
 
 
 def list_ways(X: Any, grouped: bool) -> Sequence[Inputs]:
@@ -56,7 +36,7 @@ def take_equal(
     ways: Sequence[Inputs],
     build: Callable[[Inputs], Iterable[Any]],
     X: Any,
-    compared: Comparison,
+    expected: Answers | Values,
     outside: list[Outside],
 ) -> tuple[Any, Inputs, list[Outside]]:
     """Return a model that answers as the estimator does, its inputs, and equal parts.
@@ -80,11 +60,11 @@ def take_equal(
     for inputs in ways:
         feed = inputs.feed(X)
         for model in build(inputs):
-            difference = compared.difference(model, feed)
+            difference = find_difference(model, feed, expected)
             if difference is not None:
                 continue
-            serve = serve_output(model, inputs, compared.output)
-            differing = find_differing(serve, outside, compared.bound)
+            serve = serve_output(model, inputs, expected.names[-1])
+            differing = find_differing(serve, outside, expected)
             found.append((model, inputs, differing))
             if not differing:
                 break
@@ -92,12 +72,18 @@ def take_equal(
             break
     if not found:
         raise ValueError(
-            f"The ONNX model must equal {compared.method}; {difference}. Nothing was "
-            f"written. {compared.advice}"
+            f"The ONNX model must equal {expected.method}; {difference}. Nothing was "
+            f"written. {_advise(expected)}"
         )
     model, inputs, differing = min(found, key=lambda entry: len(entry[-1]))
-    _tell_differing(differing, inputs, compared)
+    _tell_differing(differing, inputs, expected)
     return model, inputs, [part for part in outside if part not in differing]
+
+
+def _advise(expected: Answers | Values) -> str:
+    if isinstance(expected, Answers):
+        return _ADVICE.format(", and fit on X.astype('float32')")
+    return _ADVICE_FAR if expected.are_far else _ADVICE.format("")
 
 
 def _list_told(differing: dict[Outside, float]) -> dict[Outside, float]:
@@ -106,7 +92,7 @@ def _list_told(differing: dict[Outside, float]) -> dict[Outside, float]:
 
 
 def _tell_differing(
-    differing: dict[Outside, float], inputs: Inputs, compared: Comparison
+    differing: dict[Outside, float], inputs: Inputs, expected: Answers | Values
 ) -> None:
     """Refuse a model that differs outside of the example; warn of missing values.
 
@@ -116,13 +102,13 @@ def _tell_differing(
     shown = describe_differing(told, inputs)
     if any(part.kind != MISSING for part in told):
         raise ValueError(
-            f"The ONNX model must equal {compared.method} outside of the example too; "
+            f"The ONNX model must equal {expected.method} outside of the example too; "
             f"it differs {shown}. Nothing was written. Use another preprocessing or "
             "student."
         )
     if told:
         warn_caller(
-            f"The ONNX model differs from {compared.method} {shown}. "
-            f"{compared.served} refuses such rows; another runtime must not be given "
+            f"The ONNX model differs from {expected.method} {shown}. "
+            f"{expected.server} refuses such rows; another runtime must not be given "
             "any."
         )

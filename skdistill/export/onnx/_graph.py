@@ -14,6 +14,8 @@ from ._table import UnsupportedError
 #: Read by every ONNX Runtime since 1.14 (2023), on each platform.
 OPSET = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 8
+#: The output of a regressor's model.
+VALUES = "values"
 _OF_LEARNERS = "LabelEncoder", "LinearClassifier", "TreeEnsembleRegressor"
 
 
@@ -110,33 +112,23 @@ class Graph:
         added = {(entry.domain or "") for entry in model.opset_import} - set(OPSET)
         self.domains |= dict.fromkeys(added, 1)
 
-    def to_model(
-        self, classes: NDArray[Any] | None, n_outputs: int = 0, dtype: Any = np.float32
-    ) -> Any:
-        """Make the model, whose outputs are ``label`` and ``probabilities``.
+    def to_classifier(self, classes: NDArray[Any]) -> Any:
+        """Make the model, whose outputs are ``label`` and ``probabilities``."""
+        proba = _declare("probabilities", np.float32, len(classes))
+        return self.to_model([_declare("label", classes.dtype), proba])
 
-        Without classes it is ``values``, of so many columns and of this type.
-        """
-        from onnx import TensorProto, checker, helper
+    def to_regressor(self, n_outputs: int, dtype: Any = np.float32) -> Any:
+        """Make the model, whose output is ``values`` of a type."""
+        return self.to_model([_declare(VALUES, dtype, n_outputs)])
 
-        describe, kinds = helper.make_tensor_value_info, TensorProto
-        types = {
-            object: kinds.STRING,
-            np.float32: kinds.FLOAT,
-            np.float64: kinds.DOUBLE,
-        }
+    def to_model(self, outputs: Sequence[Any]) -> Any:
+        """Make the model with these outputs."""
+        from onnx import checker, helper
+
         given = [
-            describe(name, types[self.inputs.find_dtype(name)], ["n", len(columns)])
+            _declare(name, self.inputs.find_dtype(name), len(columns))
             for name, columns in self.inputs.parts.items()
         ]
-        label = {"O": kinds.STRING, "f": kinds.DOUBLE, "b": kinds.BOOL}
-        if classes is None:
-            outputs = [describe("values", types[dtype], ["n", n_outputs])]
-        else:
-            outputs = [
-                describe("label", label.get(classes.dtype.kind, kinds.INT64), ["n"]),
-                describe("probabilities", kinds.FLOAT, ["n", len(classes)]),
-            ]
         made = helper.make_graph(self.nodes, "model", given, outputs, self.tensors)
         used = {node.domain for node in self.nodes}
         versions = (OPSET | self.domains).items()
@@ -231,6 +223,14 @@ class Graph:
         if numbers not in self._flags:
             self._flags[numbers] = self.add("IsNaN", [numbers])
         return self._flags[numbers]
+
+
+def _declare(name: str, dtype: Any, *width: int) -> Any:
+    """Return an input or output of some rows; a vector has no width."""
+    from onnx import helper
+
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    return helper.make_tensor_value_info(name, kind, ["n", *width])
 
 
 def _rename_tensors(graph: Any, rename: Any) -> None:

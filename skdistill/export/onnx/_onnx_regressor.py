@@ -8,7 +8,6 @@ from sklearn.base import RegressorMixin
 
 from ..._typing import AnyArray
 from ._onnx_model import OnnxModel
-from ._verify import VALUES
 
 
 class OnnxRegressor(RegressorMixin, OnnxModel):
@@ -74,7 +73,7 @@ class OnnxRegressor(RegressorMixin, OnnxModel):
         TypeError, ValueError
             X has other columns, or values that the model does not take.
         """
-        values = self._open().ask(X, [VALUES])[0]
+        values = self._open().ask(X, ["values"])[0]
         return values[:, 0] if values.shape[1] == 1 else values
 
     def __sklearn_tags__(self):

@@ -15,7 +15,7 @@ from scipy.sparse import issparse
 
 from ..._frames import concat_rows, is_missing, is_pandas, list_columns
 from ..._sklearn import _safe_indexing
-from .._answers import TOLERANCE
+from .._answers import Answers, Values
 from ._inputs import Inputs
 
 #: Rows of each change, and of all changes together.
@@ -23,8 +23,6 @@ _N_ROWS, _MOST_ROWS = 10, 2000
 #: How many times the range of a column is tried, about: by an irrational factor no
 #: number stands where a threshold does, and its last digits decide nothing.
 _TIMES, _FACTOR = 10, np.pi**2
-#: How far probabilities may differ there: rounding grows with the numbers.
-_WIDE_TOLERANCE = 1e-3
 #: Changes of rows that an error names.
 _MOST_SHOWN = 5
 _UNSEEN = "a category that no row has"
@@ -119,25 +117,12 @@ def _ask(predict: Callable[[Any], Any], tables: list[Any]) -> list[NDArray[Any] 
     return _ask(predict, tables[:half]) + _ask(predict, tables[half:])
 
 
-def bound_probabilities(part: Outside) -> float:
-    """Return how far probabilities may be off."""
-    return _WIDE_TOLERANCE if part.kind == WIDE else TOLERANCE
-
-
 def find_differing(
-    serve: Callable[[Any], Any],
-    outside: list[Outside],
-    bound: Callable[[Outside], Any] = bound_probabilities,
+    serve: Callable[[Any], Any], outside: list[Outside], expected: Answers | Values
 ) -> dict[Outside, float]:
     """Return the changed rows on which a model differs, and by how much.
 
-    Parameters
-    ----------
-    serve : callable
-        From rows to the model's answers.
-    outside : list of Outside
-    bound : callable
-        How far the answers may be off, one number for all or a column.
+    `serve` makes the model's answers of rows; `expected` tells how far they may be off.
     """
     differing = {}
     for part in outside:
@@ -146,7 +131,7 @@ def find_differing(
         known = np.isfinite(part.expected)
         found = np.abs(np.where(known, answer - part.expected, 0.0))
         found[np.isnan(found)] = np.inf
-        if (found > bound(part)).any():
+        if (found > expected.bound(part.expected, part.kind == WIDE)).any():
             differing[part] = float(found.max())
     return differing
 

@@ -16,18 +16,11 @@ from ._table import UnsupportedError
 _FLOAT = 1
 
 
-def keep_standard(
-    models: Iterable[Any],
-    inputs: Inputs,
-    classes: NDArray[Any] | None,
-    n_outputs: int = 0,
-) -> Iterator[Any]:
+def keep_standard(models: Iterable[Any], inputs: Inputs) -> Iterator[Any]:
     """Yield the models that standard operators can express.
 
-    Raises
-    ------
-    TypeError
-        There are none, or a column holds strings, which no such node compares.
+    Raise a TypeError where there are none, or a column holds strings, which no such
+    node compares.
     """
     texts = [inputs.columns[k] for k in sorted(inputs.texts)]
     if texts:
@@ -39,7 +32,7 @@ def keep_standard(
     refused, n_kept = [], 0
     for model in models:
         try:
-            yield _replace_nodes(model, inputs, classes, n_outputs)
+            yield _replace_nodes(model, inputs)
             n_kept += 1
         except UnsupportedError as error:
             refused.append(str(error))
@@ -52,15 +45,11 @@ def keep_standard(
         )
 
 
-def _replace_nodes(
-    model: Any, inputs: Inputs, classes: NDArray[Any] | None, n_outputs: int
-) -> Any:
+def _replace_nodes(model: Any, inputs: Inputs) -> Any:
     """Return a model in which nodes of ``ai.onnx.ml`` are replaced; change the given.
 
     Raise an UnsupportedError where no standard operators stand for a node.
     """
-    from onnx import helper
-
     graph = Graph(inputs)
     kept = [entry.name for entry in [*model.graph.input, *model.graph.output]]
     graph.append(model, {name: name for name in kept})
@@ -73,9 +62,7 @@ def _replace_nodes(
         else:
             raise UnsupportedError(node.op_type)
     graph.domains = {}
-    kind = model.graph.output[-1].type.tensor_type.elem_type
-    dtype = helper.tensor_dtype_to_np_dtype(kind).type
-    return graph.to_model(classes, n_outputs, dtype)
+    return graph.to_model(model.graph.output)
 
 
 def _read_attributes(node: Any) -> dict[str, Any]:

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from ..._files import list_versions, write_file
 from ..._labels._probabilities import align
 from ..._nested import find_deployed, find_distilled, transform_before
-from .._answers import Answers, ask, refuse_loss
+from .._answers import Answers, Values, ask
 from .._example import arrange_example, check_labels
 from .._libraries import import_for_onnx
+from ._build_values import build_values, find_offsets, sort_values
 from ._convert import build_models, list_labels
-from ._equal import Comparison, list_ways, take_equal
+from ._equal import list_ways, take_equal
 from ._graph import OPSET
 from ._inputs import Inputs
-from ._probe import INFINITE, MISSING, bound_probabilities, list_outside
+from ._probe import INFINITE, MISSING, list_outside
 from ._standard import keep_standard
-from ._values import export_values
-from ._verify import ask_model, find_difference
+from ._verify import ask_model
 
 #: How weights can be stored.
 _QUANTIZE = ("float16", "int8-weights")
 #: Number of weights up to which the last layer is one node with its probabilities,
 #: where weights are to be quantised: that node holds float32 alone.
 _MOST_FUSED = 256
-_ADVICE = (
-    "ONNX computes in float32. Where a tree's threshold falls between two numbers that "
-    "float32 can't tell apart, leave out the scaling in front of the trees, which they "
-    "do not need, and fit on X.astype('float32'); in front of other models, scale "
-    "columns of very different sizes."
-)
 _PACKAGES = ("skdistill", "scikit-learn", "onnx", "skl2onnx", "onnxruntime")
 _WRITTEN = {
     *("classes", "classes_dtype", "feature_names", "n_features", "inputs"),
@@ -170,75 +166,87 @@ def to_onnx(
     check_labels(y_example, X_example)
     X_example = arrange_example(estimator, X_example)
     served = find_deployed(estimator)
-    export = export_values if is_regressor(served) else _export_classes
-    given = (estimator, served, X_example, y_example, quantize, tolerance, grouped)
-    model, classes, inputs, entries = export(*given, standard_operators)
-    _write_metadata(model, classes, inputs, entries | (metadata or {}))
+    ways = list_ways(X_example, grouped)
+    quantiles = getattr(find_distilled(estimator), "quantiles", None)
+    # Against its own answers, quantiles are scored as values.
+    expected = ask(estimator, X_example, None if y_example is None else quantiles)
+    build = _make_builder(served, expected, quantize, standard_operators, quantiles)
+    outside = list_outside(partial(expected.predict, estimator), X_example, ways[0])
+    if isinstance(expected, Values):
+        # What serves its file refuses infinite numbers.
+        outside = [part for part in outside if part.kind != INFINITE]
+    model, inputs, equal = take_equal(ways, build, X_example, expected, outside)
+    feed, reference = inputs.feed(X_example), expected
+    if isinstance(expected, Values):
+        reference = ask_model(model, feed, expected)
+    entries: dict[str, Any] = {
+        "accepts": {
+            "missing": [part.column for part in equal if part.kind == MISSING],
+            "infinite": any(part.kind == INFINITE for part in equal),
+        },
+        "scores": None,
+    }
+    if y_example is not None:
+        teacher = _score_teacher(estimator, X_example, y_example, expected)
+        student = reference.score(y_example)
+        entries["scores"] = {"student": student, "teacher": teacher}
+    if quantize is not None:
+        from ._quantize import quantize_model
+
+        model = quantize_model(model, quantize, feed)
+        truth = expected.truth if y_example is None else y_example
+        before = reference.score(truth)
+        after = ask_model(model, feed, expected).score(truth)
+        expected.refuse_loss(f"quantize={quantize!r}", before, after, tolerance, truth)
+        entries["quantization"] = {"kind": quantize, "scores": [before, after]}
+    _write_metadata(model, expected.classes, inputs, entries | (metadata or {}))
     if path is not None:
         write_file(path, model.SerializeToString())
     return model
 
 
-def _export_classes(
-    estimator: Any,
+def _make_builder(
     served: Any,
-    X: Any,
-    y: Any,
+    expected: Answers | Values,
     quantize: str | None,
-    tolerance: float,
-    grouped: bool,
     standard: bool,
-) -> tuple[Any, Any, Inputs, dict[str, Any]]:
-    """Return the model, its classes and inputs, and what is written of it."""
-    ways, answers = list_ways(X, grouped), ask(estimator, X)
-    most_fused = np.inf if quantize is None else _MOST_FUSED
-    most_fused = -1 if standard else most_fused
-    labels = list_labels(answers.classes)
-    outside = list_outside(estimator.predict_proba, X, ways[0])
-    compared = Comparison(
-        method="predict_proba",
-        output="probabilities",
-        served="OnnxClassifier",
-        difference=lambda model, feed: find_difference(model, feed, answers),
-        bound=bound_probabilities,
-        advice=_ADVICE,
-    )
+    quantiles: Any,
+) -> Callable[[Inputs], Iterable[Any]]:
+    """Return what makes the candidates for inputs."""
+    if isinstance(expected, Values):
+        n_outputs, offsets = expected.outputs.shape[1], find_offsets(expected)
 
-    def build(inputs: Inputs) -> Any:
-        models = build_models(served, inputs, labels, most_fused=most_fused)
-        return keep_standard(models, inputs, labels) if standard else models
+        def make(inputs: Inputs) -> Iterable[Any]:
+            return build_values(served, inputs, n_outputs, offsets)
 
-    model, inputs, equal = take_equal(ways, build, X, compared, outside)
-    feed = inputs.feed(X)
-    entries: dict[str, Any] = {}
-    entries["accepts"] = {
-        "missing": [part.column for part in equal if part.kind == MISSING],
-        "infinite": any(part.kind == INFINITE for part in equal),
-    }
-    entries["scores"] = None
-    if y is not None:
-        teacher = _score_teacher(estimator, X, y)
-        entries["scores"] = {"student": answers.score(y), "teacher": teacher}
-    if quantize is not None:
-        from ._quantize import quantize_model
+    else:
+        labels = list_labels(expected.classes)
+        most_fused = np.inf if quantize is None else _MOST_FUSED
+        most_fused = -1 if standard else most_fused
 
-        model = quantize_model(model, quantize, feed)
-        truth = answers.label if y is None else y
-        before = answers.score(truth)
-        after = ask_model(model, feed, answers.classes).score(truth)
-        refuse_loss(f"quantize={quantize!r}", before, after, tolerance)
-        entries["quantization"] = {"kind": quantize, "scores": [before, after]}
-    return model, answers.classes, inputs, entries
+        def make(inputs: Inputs) -> Iterable[Any]:
+            return build_models(served, inputs, labels, most_fused=most_fused)
+
+    def build(inputs: Inputs) -> Iterable[Any]:
+        models = keep_standard(make(inputs), inputs) if standard else make(inputs)
+        return models if quantiles is None else map(sort_values, models)
+
+    return build
 
 
-def _score_teacher(estimator: Any, X: Any, y: Any) -> dict[str, float] | None:
+def _score_teacher(
+    estimator: Any, X: Any, y: Any, expected: Answers | Values
+) -> dict[str, float] | None:
     """Return the scores of the teacher inside a fitted estimator, if there is one."""
     distilled = find_distilled(estimator)
     if distilled is None or distilled.teacher_ is None:
         return None
-    teacher, classes = distilled.teacher_, distilled.classes_
-    proba = teacher.predict_proba(transform_before(estimator, X))
-    proba = align(proba, teacher.classes_, classes)
+    teacher, rows = distilled.teacher_, transform_before(estimator, X)
+    outputs = expected.predict(teacher, rows)
+    if isinstance(expected, Values):
+        return replace(expected, outputs=outputs).score(y)
+    classes = distilled.classes_
+    proba = align(outputs, teacher.classes_, classes)
     return Answers(classes[proba.argmax(axis=1)], proba, classes).score(y)
 
 
