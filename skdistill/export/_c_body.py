@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ._c_source import CSource
 from .onnx._dense import Dense, fold_first
 from .onnx._inputs import Inputs
-from .onnx._table import Category, Missing, Table, Value
+from .onnx._table import Category, Missing, Table, Value, list_fills
 
 _ACTIVATIONS = {
     # NaN stays, which stands for a category that is refused.
@@ -134,16 +135,14 @@ for (int j = 0; j < @width; j++) {
     return result
 
 
-def find_places(inputs: Inputs, atoms: list[Any]) -> NDArray[np.intp]:
+def find_places(inputs: Inputs, atoms: Sequence[Any]) -> NDArray[np.intp]:
     """Return where the columns stand among those of numbers."""
-    numbers = [k for k in range(len(inputs.columns)) if k not in inputs.texts]
-    return np.array([numbers.index(atom.column) for atom in atoms])
+    return np.array([inputs.numbers.index(atom.column) for atom in atoms])
 
 
 def _write_values(
     source: CSource, inputs: Inputs, table: Table, atoms: list[Value], result: str
 ) -> None:
-    fills = [np.nan if atom.fill is None else atom.fill for atom in atoms]
     source.add(
         """
 for (int i = 0; i < @n; i++) {
@@ -160,7 +159,7 @@ for (int i = 0; i < @n; i++) {
         n=len(atoms),
         width=table.width,
         places=source.hold(find_places(inputs, atoms)),
-        fills=source.hold(np.array(fills, dtype=float)),
+        fills=source.hold(list_fills(atoms)),
         weights=source.hold(np.vstack([table.terms[atom] for atom in atoms])),
     )
 

@@ -99,7 +99,7 @@ def load_model(
     n_texts = len(inputs.texts)
     names = {
         "function": function,
-        "n_numbers": len(inputs.columns) - n_texts,
+        "n_numbers": len(inputs.numbers),
         "texts": f"texts + i * {n_texts}," if n_texts else "",
         "n_outputs": n_outputs,
     }
@@ -127,8 +127,8 @@ def split_columns(
 ) -> tuple[NDArray[np.float64], list[bytes | None]]:
     """Return the columns of numbers, and the strings row by row, as C takes them."""
     columns = inputs.read_columns(X, missing_text=None)
-    numbers = [c for k, c in enumerate(columns) if k not in inputs.texts]
-    texts = [c for k, c in enumerate(columns) if k in inputs.texts]
+    numbers = [columns[k] for k in inputs.numbers]
+    texts = [columns[k] for k in sorted(inputs.texts)]
     stacked = np.column_stack(numbers) if numbers else np.empty((len(columns[0]), 0))
     words = [text for row in zip(*texts, strict=True) for text in row]
     encoded = [None if text is None else encode_text(text) for text in words]

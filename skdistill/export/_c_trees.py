@@ -11,18 +11,16 @@ from collections import deque
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import IndexArray
 from ._c_body import find_places, write_loop, write_softmax, write_table
 from ._c_source import CSource
 from ._trees import Trees
 from .onnx._inputs import Inputs
-from .onnx._table import Table
+from .onnx._table import Table, list_fills
 
 #: Trees that are walked at a time, as many as there are registers for.
 _AT_A_TIME = 8
-
-IntArray = NDArray[np.intp]
 
 
 class _Layout(NamedTuple):
@@ -37,10 +35,10 @@ class _Layout(NamedTuple):
         The left node below, which the right one follows; of a leaf the leaf itself.
     """
 
-    order: IntArray
-    roots: IntArray
-    depth: IntArray
-    below: IntArray
+    order: IndexArray
+    roots: IndexArray
+    depth: IndexArray
+    below: IndexArray
 
 
 def write_trees(source: CSource, inputs: Inputs, table: Table, trees: Trees) -> None:
@@ -76,7 +74,7 @@ def _lay_out(trees: Trees) -> _Layout:
 
 def _write_compared(
     source: CSource, inputs: Inputs, table: Table, trees: Trees
-) -> tuple[str, IntArray]:
+) -> tuple[str, IndexArray]:
     """Write what nodes compare; return its array, and the place of each node's.
 
     A missing value goes right, for no comparison with NaN is true; where it goes left,
@@ -112,7 +110,7 @@ for (int j = @right; j < @n; j++) {
 
 
 def _write_walk(
-    source: CSource, trees: Trees, layout: _Layout, compared: str, slots: IntArray
+    source: CSource, trees: Trees, layout: _Layout, compared: str, slots: IndexArray
 ) -> str:
     """Write the walks; return the array of the leaves' numbers, tree by tree."""
     leaf = trees.column[layout.order] < 0
@@ -237,9 +235,8 @@ def _write_ending(source: CSource, scores: str, trees: Trees) -> None:
 
 def _write_features(source: CSource, inputs: Inputs, table: Table) -> str:
     """Write each column on its own, for a missing value must not reach the others."""
-    found = [table.find_value(k) for k in range(table.width)]
-    alone = [k for k, atom in enumerate(found) if atom is not None]
-    others = [k for k, atom in enumerate(found) if atom is None]
+    alone = table.find_multiples()
+    others = [k for k in range(table.width) if k not in alone]
     result = source.make_name()
     source.add("double @to[@width] = {0};", to=result, width=max(1, table.width))
     if others:
@@ -252,11 +249,7 @@ def _write_features(source: CSource, inputs: Inputs, table: Table) -> str:
             part=part,
         )
     if alone:
-        atoms = [atom for atom in found if atom is not None]
-        factors = np.array(
-            [table.terms[atom][0, k] for atom, k in zip(atoms, alone, strict=True)]
-        )
-        fills = [np.nan if atom.fill is None else atom.fill for atom in atoms]
+        atoms, factors = zip(*alone.values(), strict=True)
         source.add(
             """
 for (int i = 0; i < @n; i++) {
@@ -270,9 +263,9 @@ for (int i = 0; i < @n; i++) {
             **{"from": source.hold(find_places(inputs, atoms))},
             to=result,
             n=len(alone),
-            fills=source.hold(np.array(fills, dtype=float)),
-            places=source.hold(np.array(alone)),
-            offsets=source.hold(table.constant[alone] / factors),
+            fills=source.hold(list_fills(atoms)),
+            places=source.hold([*alone]),
+            offsets=source.hold(table.constant[[*alone]] / factors),
             factors=source.hold(factors),
         )
     return result

@@ -6,7 +6,7 @@ import copy
 import math
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from .._students._soft_learner import RATE_SHARE
 from ._libraries import find_nonlinearity
 
 #: Networks of scikit-learn.
-Network = MLPClassifier | MLPRegressor
+Network: TypeAlias = MLPClassifier | MLPRegressor
 
 #: Most rows of a batch, and batches after each step unless `epochs` is given.
 _BATCH, _UPDATES = 200, 1000
@@ -97,11 +97,7 @@ def _choose_units(
 
 
 def _prune_mlp(
-    network: MLPClassifier | MLPRegressor,
-    data: SoftDataset,
-    plan: Any,
-    epochs: int,
-    rng: Any,
+    network: Network, data: SoftDataset, plan: Any, epochs: int, rng: Any
 ) -> None:
     sizes = [len(network.coefs_[0]), *(len(bias) for bias in network.intercepts_)]
     for widths in plan(sizes):
@@ -112,9 +108,7 @@ def _prune_mlp(
             _train_mlp(network, data, epochs, rng)
 
 
-def _train_mlp(
-    network: MLPClassifier | MLPRegressor, data: SoftDataset, epochs: int, rng: Any
-) -> None:
+def _train_mlp(network: Network, data: SoftDataset, epochs: int, rng: Any) -> None:
     """Train by the learner of `fit`, at the full learning rate."""
     if is_regressor(network) and network.loss != "squared_error":
         raise TypeError(
@@ -136,9 +130,7 @@ def _train_mlp(
     network.coefs_, network.intercepts_ = trained.coefs_, trained.intercepts_
 
 
-def _remove_units(
-    network: MLPClassifier | MLPRegressor, layer: int, count: int
-) -> None:
+def _remove_units(network: Network, layer: int, count: int) -> None:
     coefs, intercepts = network.coefs_, network.intercepts_
     kept = _choose_units(coefs[layer], coefs[layer + 1], count)
     coefs[layer] = np.ascontiguousarray(coefs[layer][:, kept])

@@ -21,8 +21,10 @@ from ._libraries import is_from
 _BAGGING = BaggingClassifier | BaggingRegressor
 _BOOSTING = GradientBoostingClassifier | GradientBoostingRegressor
 _FORESTS = (
-    *(ExtraTreesClassifier, ExtraTreesRegressor),
-    *(RandomForestClassifier, RandomForestRegressor),
+    ExtraTreesClassifier
+    | ExtraTreesRegressor
+    | RandomForestClassifier
+    | RandomForestRegressor
 )
 
 
@@ -37,13 +39,12 @@ def keep_first_trees(model: Any, sparsity: float) -> Any:
     if isinstance(model, _BOOSTING):
         model.estimators_ = model.estimators_[: _count(model.n_estimators_, sparsity)]
         model.n_estimators_ = len(model.estimators_)
-    elif isinstance(model, _FORESTS):
+    elif isinstance(model, _FORESTS | _BAGGING):
         model.set_params(n_estimators=_count(len(model.estimators_), sparsity))
         model.estimators_ = model.estimators_[: model.n_estimators]
-    elif isinstance(model, _BAGGING):
-        model.set_params(n_estimators=_count(len(model.estimators_), sparsity))
-        model.estimators_ = model.estimators_[: model.n_estimators]
-        model.estimators_features_ = model.estimators_features_[: model.n_estimators]
+        if isinstance(model, _BAGGING):
+            kept = model.estimators_features_[: model.n_estimators]
+            model.estimators_features_ = kept
     elif is_from(model, "lightgbm"):
         booster = model.booster_
         n_rounds = _count(booster.current_iteration(), sparsity)

@@ -196,7 +196,7 @@ def _write_model(source: CSource, served: Any, inputs: Inputs, n_outputs: int) -
 
 
 def _join(source: CSource, inputs: Inputs, classes: list[Any], name: str) -> str:
-    numbers = [n for k, n in enumerate(inputs.columns) if k not in inputs.texts]
+    numbers = [inputs.columns[k] for k in inputs.numbers]
     texts = [inputs.columns[k] for k in sorted(inputs.texts)]
     parameters = ["const double *numbers", f"double *{source.answers}"]
     if texts:

@@ -7,7 +7,6 @@ probabilities.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,10 +26,8 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from .._typing import BoolArray, FloatArray
+from .._typing import BoolArray, FloatArray, IndexArray
 from ._libraries import is_from
-
-IntArray = NDArray[np.intp]
 
 _TREES = DecisionTreeClassifier | DecisionTreeRegressor
 _FORESTS = (
@@ -89,12 +86,12 @@ class Trees:
         Whether numbers are compared in float32.
     """
 
-    roots: IntArray
-    column: IntArray
+    roots: IndexArray
+    column: IndexArray
     threshold: FloatArray
     missing_left: BoolArray
-    left: IntArray
-    right: IntArray
+    left: IndexArray
+    right: IndexArray
     value: FloatArray
     splits: dict[int, Split]
     start: FloatArray
@@ -161,8 +158,7 @@ def join_outputs(parts: list[Trees]) -> Trees | None:
         return None
     joined = []
     for k, part in enumerate(parts):
-        value = np.zeros((len(part.value), len(parts)))
-        value[:, [k]] = part.value
+        value = _spread(part.value[:, 0], k, len(parts))
         # All of its trees are one part, whose roots are counted below.
         names = "column", "threshold", "missing_left", "left", "right", "splits"
         joined.append({**{name: getattr(part, name) for name in names}, "value": value})
@@ -175,6 +171,13 @@ def join_outputs(parts: list[Trees]) -> Trees | None:
     )
     roots = [part.roots + first for part, first in zip(parts, trees.roots, strict=True)]
     return replace(trees, roots=np.concatenate(roots))
+
+
+def _spread(values: FloatArray, k: int, n_scores: int) -> FloatArray:
+    """Return what leaves add to each score, where they add to one of them."""
+    spread = np.zeros((len(values), n_scores))
+    spread[:, k] = values
+    return spread
 
 
 # scikit-learn ------------------------------------------------------------------------
@@ -216,13 +219,17 @@ def _read_boosted(learner: Any) -> Trees | None:
     parts = []
     for trees in learner.estimators_:
         for k, member in enumerate(trees):
-            value = np.zeros((member.tree_.node_count, len(start)))
-            value[:, k] = member.tree_.value[:, 0, 0] * learner.learning_rate * factor
+            leaves = member.tree_.value[:, 0, 0] * learner.learning_rate * factor
+            value = _spread(leaves, k, len(start))
             parts.append(_flatten_tree(member.tree_, value))
-    ending = "sigmoid" if len(start) == 1 else "softmax"
-    if is_regressor(learner):
-        ending = "none"
+    ending = _find_ending(learner, start)
     return join_trees(parts, start=start * factor, ending=ending, single=True)
+
+
+def _find_ending(learner: Any, start: FloatArray) -> str:
+    if is_regressor(learner):
+        return "none"
+    return "sigmoid" if len(start) == 1 else "softmax"
 
 
 def _read_histograms(learner: Any) -> Trees | None:
@@ -235,8 +242,6 @@ def _read_histograms(learner: Any) -> Trees | None:
         for k, tree in enumerate(trees):
             nodes = tree.nodes
             leaf = nodes["is_leaf"].astype(bool)
-            value = np.zeros((len(nodes), len(start)))
-            value[leaf, k] = nodes["value"][leaf]
             splits = {
                 int(node): Split(
                     int(nodes["feature_idx"][node]),
@@ -252,14 +257,11 @@ def _read_histograms(learner: Any) -> Trees | None:
                     "missing_left": nodes["missing_go_to_left"].astype(bool),
                     "left": nodes["left"].astype(np.intp),
                     "right": nodes["right"].astype(np.intp),
-                    "value": value,
+                    "value": _spread(np.where(leaf, nodes["value"], 0), k, len(start)),
                     "splits": splits,
                 }
             )
-    ending = "sigmoid" if len(start) == 1 else "softmax"
-    if is_regressor(learner):
-        ending = "none"
-    return join_trees(parts, start=start, ending=ending)
+    return join_trees(parts, start=start, ending=_find_ending(learner, start))
 
 
 def _list_bits(bitset: NDArray[np.uint32]) -> tuple[int, ...]:
@@ -290,15 +292,17 @@ def _read_lightgbm(learner: Any) -> Trees | None:
         part = _flatten_lightgbm(info["tree_structure"])
         if part is None:
             return None
-        leaves = part.pop("leaves")
-        part["value"] = np.zeros((len(leaves), n_scores))
-        part["value"][:, k % n_scores] = leaves * factor
+        part["value"] = _spread(part["value"] * factor, k % n_scores, n_scores)
         parts.append(part)
     return join_trees(parts, start=np.zeros(n_scores), ending=ending)
 
 
 def _flatten_lightgbm(structure: dict[str, Any]) -> dict[str, Any] | None:
-    nodes = list(_walk(structure, ("left_child", "right_child")))
+    nodes, stack = [], [structure]
+    while stack:
+        node = stack.pop()
+        nodes.append(node)
+        stack += [node[side] for side in ("right_child", "left_child") if side in node]
     places = {id(node): place for place, node in enumerate(nodes)}
     part: dict[str, Any] = {
         "column": np.full(len(nodes), -1),
@@ -306,7 +310,7 @@ def _flatten_lightgbm(structure: dict[str, Any]) -> dict[str, Any] | None:
         "missing_left": np.zeros(len(nodes), dtype=bool),
         "left": np.full(len(nodes), -1),
         "right": np.full(len(nodes), -1),
-        "leaves": np.zeros(len(nodes)),
+        "value": np.zeros(len(nodes)),
         "splits": {},
     }
     for place, node in enumerate(nodes):
@@ -314,7 +318,7 @@ def _flatten_lightgbm(structure: dict[str, Any]) -> dict[str, Any] | None:
             # A linear model in a leaf.
             return None
         if "left_child" not in node:
-            part["leaves"][place] = node["leaf_value"]
+            part["value"][place] = node["leaf_value"]
             continue
         if node["missing_type"] == "Zero":
             return None
@@ -331,15 +335,6 @@ def _flatten_lightgbm(structure: dict[str, Any]) -> dict[str, Any] | None:
         left = node["threshold"] >= 0 if none else node["default_left"]
         part["missing_left"][place] = left
     return part
-
-
-def _walk(node: dict[str, Any], below: tuple[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield a node and all below it, the node first."""
-    stack = [node]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += [node[name] for name in reversed(below) if name in node]
 
 
 # XGBoost -----------------------------------------------------------------------------
@@ -370,9 +365,7 @@ def _read_xgboost(learner: Any) -> Trees | None:
         if int(tree["tree_param"]["size_leaf_vector"]) > 1:
             return None
         part = _flatten_xgboost(tree)
-        leaves = part.pop("leaves")
-        part["value"] = np.zeros((len(leaves), n_scores))
-        part["value"][:, target] = leaves
+        part["value"] = _spread(part["value"], target, n_scores)
         parts.append(part)
     settings = {"ending": endings[objective], "strict": True, "single": True}
     return join_trees(parts, start=start, **settings)
@@ -403,6 +396,6 @@ def _flatten_xgboost(tree: dict[str, Any]) -> dict[str, Any]:
         "missing_left": default_left,
         "left": left,
         "right": right,
-        "leaves": np.where(leaf, threshold, 0.0),
+        "value": np.where(leaf, threshold, 0.0),
         "splits": splits,
     }

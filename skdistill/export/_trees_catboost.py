@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import is_regressor
 
+from .._typing import IndexArray
 from ._trees import Split, Trees, join_trees
 from .onnx._table import UnsupportedError
 
@@ -64,7 +64,7 @@ def read_catboost(learner: Any, orders: Mapping[int, tuple[Any, ...]]) -> Trees 
         held = [columns[split["split_index"]] for split in splits]
         values = np.reshape(tree["leaf_values"], (-1, len(start))) * scale
         part = _flatten(splits, held, missing_left, values)
-        for node, level in _list_nodes(len(held)):
+        for node, level in enumerate(_list_levels(len(held)).tolist()):
             if held[level] in sides:
                 bits = sides[held[level]][:, number] >> level & 1
                 left = np.flatnonzero(bits[:-1] == 0).tolist()
@@ -111,7 +111,7 @@ def _list_splits(info: dict[str, Any]) -> tuple[list[int], dict[int, bool]]:
 
 def _ask_sides(
     learner: Any, k: int, orders: Mapping[int, tuple[Any, ...]]
-) -> NDArray[np.intp]:
+) -> IndexArray:
     """Return the leaves of each category of a column, and last of any other value."""
     from catboost import Pool
 
@@ -122,11 +122,9 @@ def _ask_sides(
     return np.asarray(learner.calc_leaf_indexes(pool), dtype=np.intp)
 
 
-def _list_nodes(depth: int) -> Iterator[tuple[int, int]]:
-    """Yield each node that splits, and its level; those below k are 2k+1 and 2k+2."""
-    for level in range(depth):
-        for node in range(2**level - 1, 2 ** (level + 1) - 1):
-            yield node, level
+def _list_levels(depth: int) -> IndexArray:
+    """Return the level of each node that splits; those below k are 2k+1 and 2k+2."""
+    return np.repeat(np.arange(depth), 2 ** np.arange(depth))
 
 
 def _flatten(
@@ -135,7 +133,7 @@ def _flatten(
     depth = len(splits)
     n_inner, n_nodes = 2**depth - 1, 2 ** (depth + 1) - 1
     place = np.arange(n_nodes)
-    level = np.floor(np.log2(place + 1)).astype(int)[:n_inner]
+    level = _list_levels(depth)
     # The first split is the lowest bit of a leaf's number, the highest of its place.
     bits = np.arange(2**depth)[:, None] >> np.arange(depth)[::-1] & 1
     number = bits @ (1 << np.arange(depth))

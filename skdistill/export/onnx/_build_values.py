@@ -27,10 +27,9 @@ from sklearn.neural_network import MLPRegressor
 from ..._nested import split_pipeline
 from ..._typing import FloatArray
 from .._answers import Values
-from .._libraries import import_for_onnx
-from ._convert import refuse_categories
+from ._convert import emit_matrix, refuse_categories
 from ._dense import ACTIVATIONS, Dense, emit_folded, emit_hidden
-from ._emit_table import emit_features, emit_refused
+from ._emit_table import emit_refused
 from ._emit_trees import emit_value_trees, make_graphs
 from ._graph import VALUES, Graph
 from ._inputs import TABLE, Inputs, lacks_digits
@@ -148,13 +147,9 @@ def _build_dense(
 
 
 def _convert_learner(inputs: Inputs, table: Table, learner: Any, n_outputs: int) -> Any:
-    types = import_for_onnx("skl2onnx.common.data_types")
-    graph = Graph(inputs, np.float32 if table.is_untouched else np.float64)
-    features = emit_features(graph, table)
-    if graph.dtype is not np.float32:
-        features = graph.cast(features, np.float32)
+    graph, features = emit_matrix(inputs, table, np.float32)
     refused = emit_refused(graph, table)
-    model = run_skl2onnx(learner, [(TABLE, types.FloatTensorType([None, table.width]))])
+    model = run_skl2onnx(learner, [(TABLE, np.float32, table.width)])
     (output,) = model.graph.output
     result = graph.make_name() if refused else VALUES
     graph.append(model, {model.graph.input[0].name: features, output.name: result})

@@ -8,14 +8,13 @@ skl2onnx with the converters of onnxmltools.
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..._nested import split_pipeline
-from .._libraries import import_for_onnx, is_from
+from .._libraries import is_from
 from .._trees import read_trees
 from ._dense import Dense, emit_dense, emit_folded, emit_label, read_dense
 from ._emit_table import emit_features, emit_refused
@@ -87,8 +86,8 @@ def _is_unscaled(learner: Any, table: Table, inputs: Inputs) -> bool:
 
 def _list_native(learner: Any, inputs: Inputs) -> Set[int]:
     """Return the input columns that a learner may take as categories."""
-    boosted = isinstance(learner, HISTOGRAMS)
-    boosted = boosted or any(map(partial(is_from, learner), _BOOSTERS))
+    boosted = any(is_from(learner, library) for library in _BOOSTERS)
+    boosted = boosted or isinstance(learner, HISTOGRAMS)
     return inputs.texts | (inputs.categories.keys() if boosted else set())
 
 
@@ -178,22 +177,20 @@ def _convert_learner(
 ) -> Iterator[Any]:
     """Append a learner that takes one matrix of numbers."""
     if is_from(learner, "skorch"):
-        graph, features = _emit_matrix(inputs, table, np.float32, exact=True)
+        graph, features = emit_matrix(inputs, table, np.float32, exact=True)
         model = export_skorch(learner, table.width)
         given, (probabilities,) = [features], model.graph.output
         yield _append(graph, model, given, probabilities.name, None, classes)
         return
     if is_from(learner, "catboost"):
-        graph, features = _emit_matrix(inputs, table, np.float32)
+        graph, features = emit_matrix(inputs, table, np.float32)
         model, label, probabilities = export_catboost(learner)
         refused = emit_refused(graph, table)
         yield _append(graph, model, [features], probabilities, label, classes, refused)
         return
-    types = import_for_onnx("skl2onnx.common.data_types")
-    kinds = {np.float32: types.FloatTensorType, np.float64: types.DoubleTensorType}
     for dtype in _list_types(inputs, learner):
-        graph, features = _emit_matrix(inputs, table, dtype)
-        model = run_skl2onnx(learner, [(TABLE, kinds[dtype]([None, table.width]))])
+        graph, features = emit_matrix(inputs, table, dtype)
+        model = run_skl2onnx(learner, [(TABLE, dtype, table.width)])
         label, probabilities = (output.name for output in model.graph.output)
         refused = emit_refused(graph, table)
         yield _append(graph, model, [features], probabilities, label, classes, refused)
@@ -212,7 +209,7 @@ def _list_types(inputs: Inputs, learner: Any) -> list[Any]:
     return [np.float32] if trees.single else []
 
 
-def _emit_matrix(
+def emit_matrix(
     inputs: Inputs, table: Table, dtype: Any, exact: bool = False
 ) -> tuple[Graph, str]:
     """Return a graph that computes the columns, and their matrix.
@@ -271,28 +268,20 @@ def _append(
 
 def _convert_whole(served: Any, inputs: Inputs, classes: NDArray[Any]) -> Iterator[Any]:
     """Convert a Pipeline whose preprocessing only skl2onnx knows."""
-    types = import_for_onnx("skl2onnx.common.data_types")
-    kinds = {np.float32: types.FloatTensorType, np.float64: types.DoubleTensorType}
-    n_columns = len(inputs.columns)
-    for dtype in kinds if inputs.offsets else (np.float32,):
-        graph, number = Graph(inputs, dtype), kinds[dtype]
+    for dtype in (np.float32, np.float64) if inputs.offsets else (np.float32,):
+        graph = Graph(inputs, dtype)
         if inputs.is_table and not inputs.named:
-            declared = [(TABLE, number([None, n_columns]))]
-            given = [graph.take_numbers(tuple(range(n_columns)))]
+            declared: list[Any] = [(TABLE, dtype, len(inputs.columns))]
+            given = [graph.take_numbers(inputs.numbers)]
         else:
             # By the names that the steps were fitted on.
             declared = [
-                (
-                    name,
-                    (types.StringTensorType if k in inputs.texts else number)(
-                        [None, 1]
-                    ),
-                )
+                (name, object if k in inputs.texts else dtype, 1)
                 for k, name in enumerate(inputs.columns)
             ]
             given = [
                 graph.take_text(k) if k in inputs.texts else graph.take_numbers((k,))
-                for k in range(n_columns)
+                for k in range(len(inputs.columns))
             ]
         model = run_skl2onnx(served, declared)
         label, probabilities = (output.name for output in model.graph.output)

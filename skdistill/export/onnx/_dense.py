@@ -34,8 +34,9 @@ class Dense:
         Of each layer, shapes (n_in, n_out) and (n_out,).
     activation : str
         ONNX operator between the layers.
-    ending : {"softmax", "sigmoid", "huber"}
-        How logits become probabilities; the latter two class by class, normalised.
+    ending : {"softmax", "sigmoid", "huber", ""}
+        How logits become probabilities; sigmoid and huber class by class, normalised.
+        "": outputs are values.
     """
 
     weights: list[NDArray[Any]]
@@ -123,8 +124,8 @@ def _emit_classifier(
     graph: Graph, hidden: str, dense: Dense, classes: NDArray[Any]
 ) -> None:
     kind = "ints" if classes.dtype.kind == "i" else "strings"
-    graph.add_outputs(
-        *("LinearClassifier", [hidden], ["label", "probabilities"]),
+    graph.add(
+        *("LinearClassifier", [hidden], "label", "probabilities"),
         coefficients=dense.weights[-1].T.astype(np.float32).ravel().tolist(),
         intercepts=np.asarray(dense.biases[-1], dtype=np.float32).tolist(),
         multi_class=1,

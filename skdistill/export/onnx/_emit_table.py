@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._typing import FloatArray
 from ._graph import Graph
 from ._inputs import MISSING_TEXT
-from ._table import Category, Missing, Table, Value
+from ._table import Category, Missing, Table, Value, list_fills
 
 #: Stands for a missing number among categories: the lowest of float32.
 _NO_NUMBER = float(np.finfo(np.float32).min)
@@ -44,11 +46,11 @@ def _emit_product(graph: Graph, left: str, matrix: NDArray[Any], plus: str) -> s
     return graph.add("Gemm", [left, graph.hold(matrix), plus])
 
 
-def _emit_values(graph: Graph, values: list[Value]) -> str:
+def _emit_values(graph: Graph, values: Sequence[Value]) -> str:
     """Return numbers less their offsets, and with missing ones filled in."""
     columns = tuple(atom.column for atom in values)
     numbers = graph.take_numbers(columns)
-    fills = np.array([np.nan if atom.fill is None else atom.fill for atom in values])
+    fills = list_fills(values)
     if np.isnan(fills).all():
         return numbers
     held = graph.hold(fills - graph.list_offsets(columns))
@@ -114,11 +116,11 @@ def emit_features(graph: Graph, table: Table) -> str:
     stands: the arithmetic is best done in double, as scikit-learn does it. They also
     know what to do with NaN, which a product would spread over all columns.
     """
-    alone = [k for k in range(table.width) if table.find_value(k) is not None]
-    others = [k for k in range(table.width) if k not in set(alone)]
+    alone = table.find_multiples()
+    others = [k for k in range(table.width) if k not in alone]
     parts = []
     if alone:
-        parts.append(_emit_alone(graph, table, alone))
+        parts.append(_emit_alone(graph, alone, table.constant[[*alone]]))
     if others:
         parts.append(emit_table(graph, table.select(others)))
     result = parts[0]
@@ -129,18 +131,17 @@ def emit_features(graph: Graph, table: Table) -> str:
     return result
 
 
-def _emit_alone(graph: Graph, table: Table, columns: list[int]) -> str:
-    atoms = [atom for k in columns if (atom := table.find_value(k)) is not None]
-    factors = np.array(
-        [table.terms[atom][0, k] for atom, k in zip(atoms, columns, strict=True)]
-    )
+def _emit_alone(
+    graph: Graph, alone: dict[int, tuple[Value, float]], constant: FloatArray
+) -> str:
+    atoms, factors = zip(*alone.values(), strict=True)
     taken = graph.list_offsets([atom.column for atom in atoms])
-    offsets = -table.constant[columns] / factors - taken
+    offsets = -constant / factors - taken
     result = _emit_values(graph, atoms)
     # Centred before it is scaled, as the scalers do it.
     if offsets.any():
         result = graph.add("Sub", [result, graph.hold(offsets)])
-    if (factors != 1).any():
+    if any(factor != 1 for factor in factors):
         result = graph.add("Mul", [result, graph.hold(factors)])
     return result
 

@@ -113,11 +113,10 @@ def _emit_nodes(graph: Graph, features: str, trees: Trees, output: str) -> str:
         "target_weights": trees.value[nodes, targets],
         "base_values": trees.start,
     }
-    result = output or graph.make_name()
-    graph.add_outputs(
+    return graph.add(
         "TreeEnsembleRegressor",
         [features],
-        [result],
+        output,
         **_hold_floats(floats, graph.dtype),
         **below,
         n_targets=len(trees.start),
@@ -131,7 +130,6 @@ def _emit_nodes(graph: Graph, features: str, trees: Trees, output: str) -> str:
         target_ids=targets.tolist(),
         post_transform="NONE",
     )
-    return result
 
 
 def _hold_floats(floats: dict[str, NDArray[Any]], dtype: Any) -> dict[str, Any]:

@@ -51,22 +51,16 @@ class Graph:
 
     # Nodes and tensors ---------------------------------------------------------------
 
-    def add(self, op: str, inputs: list[str], output: str = "", **attributes) -> str:
-        """Append a node; return the name of its output."""
-        output = output or self.make_name()
-        self.add_outputs(op, inputs, [output], **attributes)
-        return output
-
-    def add_outputs(
-        self, op: str, inputs: list[str], outputs: list[str], **attributes
-    ) -> None:
-        """Append a node with several outputs."""
+    def add(self, op: str, inputs: list[str], *outputs: str, **attributes) -> str:
+        """Append a node; return the name of its first output, which may be new."""
         from onnx import helper
 
+        first, *others = outputs or [""]
+        names = [first or self.make_name(), *others]
         domain = "ai.onnx.ml" if op in _OF_LEARNERS else ""
-        self.nodes.append(
-            helper.make_node(op, inputs, outputs, domain=domain, **attributes)
-        )
+        node = helper.make_node(op, inputs, names, domain=domain, **attributes)
+        self.nodes.append(node)
+        return names[0]
 
     def hold(self, values: Any) -> str:
         """Store a tensor, floats as `dtype`. Return its name."""
@@ -150,11 +144,9 @@ class Graph:
 
     def take_any(self) -> str:
         """Return some input column of numbers, which stands for the rows."""
-        n_columns = len(self.inputs.columns)
-        numbers = [k for k in range(n_columns) if k not in self.inputs.texts]
-        if not numbers:
+        if not self.inputs.numbers:
             raise UnsupportedError("trees that are leaves, on columns of strings")
-        return self.take_numbers((numbers[0],))
+        return self.take_numbers(self.inputs.numbers[:1])
 
     def list_offsets(self, columns: Sequence[int]) -> NDArray[np.float64]:
         """Return what `take_numbers` subtracts from each column."""
@@ -208,7 +200,7 @@ class Graph:
         if not self._texts:
             self._texts = {k: self.make_name() for k in texts}
             sizes = self.hold(np.ones(len(texts), dtype=np.int64))
-            self.add_outputs("Split", [TEXTS, sizes], [*self._texts.values()], axis=1)
+            self.add("Split", [TEXTS, sizes], *self._texts.values(), axis=1)
         return self._texts[column]
 
     def cast(self, name: str, dtype: Any) -> str:

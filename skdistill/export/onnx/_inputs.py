@@ -61,6 +61,11 @@ class Inputs:
     given_dtype: Any = np.float64
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """Positions of the columns that hold numbers."""
+        return tuple(k for k in range(len(self.columns)) if k not in self.texts)
+
+    @property
     def is_table(self) -> bool:
         """Whether all columns are one tensor."""
         return not self.texts
@@ -73,14 +78,12 @@ class Inputs:
     @property
     def parts(self) -> dict[str, tuple[int, ...]]:
         """Positions of the columns of each input, all numbers or all strings."""
-        positions = range(len(self.columns))
         if self.is_table:
-            return {TABLE: tuple(positions)}
+            return {TABLE: self.numbers}
         if not self.grouped:
-            return {self.columns[k]: (k,) for k in positions}
-        numbers = tuple(k for k in positions if k not in self.texts)
+            return {name: (k,) for k, name in enumerate(self.columns)}
         texts = {TEXTS: tuple(sorted(self.texts))}
-        return {NUMBERS: numbers, **texts} if numbers else texts
+        return {NUMBERS: self.numbers, **texts} if self.numbers else texts
 
     def find_dtype(self, name: str) -> Any:
         """Return the type of an input: float32, float64, or object for strings."""
@@ -101,7 +104,7 @@ class Inputs:
 
     def read_numbers(self, X: Any, k: int) -> NDArray[np.float64]:
         """Return a column of numbers of a table, missing ones as NaN."""
-        return _as_numbers(_list_arrays(X)[1][k])
+        return _as_numbers(_list_arrays(X)[k])
 
     def read_columns(
         self, X: Any, missing_text: str | None = MISSING_TEXT
@@ -109,7 +112,7 @@ class Inputs:
         """Return the columns of a table as numbers, NaN where missing, or strings."""
         return [
             _as_texts(values, missing_text) if k in self.texts else _as_numbers(values)
-            for k, values in enumerate(_list_arrays(X)[1])
+            for k, values in enumerate(_list_arrays(X))
         ]
 
     @np.errstate(over="ignore")
@@ -198,9 +201,9 @@ def lacks_digits(values: NDArray[np.float64], exact: bool = False) -> bool:
     return bool(spread) and float(np.median(lost)) > _MOST_ROUNDING * spread
 
 
-def _list_arrays(X: Any) -> tuple[list[Any], list[NDArray[Any]]]:
-    names, columns = list_columns(X.toarray() if issparse(X) else X)
-    return names, [np.asarray(column) for column in columns]
+def _list_arrays(X: Any) -> list[NDArray[Any]]:
+    _, columns = list_columns(X.toarray() if issparse(X) else X)
+    return [np.asarray(column) for column in columns]
 
 
 def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:

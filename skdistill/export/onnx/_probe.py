@@ -82,11 +82,10 @@ def list_outside(
         elif k not in inputs.texts:
             wide = _widen(inputs.read_numbers(X, k), len(rows))
             changed.append((WIDE, k, replace(rows, k, wide)))
-    numbers = [k for k in range(n_columns) if k not in inputs.texts]
     infinite = rows
-    for k in numbers:
+    for k in inputs.numbers:
         infinite = replace(infinite, k, np.inf)
-    if numbers:
+    if inputs.numbers:
         changed.append((INFINITE, -1, infinite))
     answers = _ask(predict, [table for _, _, table in changed])
     return [

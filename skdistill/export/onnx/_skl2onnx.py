@@ -7,6 +7,7 @@ import textwrap
 import warnings
 from typing import Any
 
+import numpy as np
 from sklearn.base import is_regressor
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.pipeline import make_pipeline
@@ -36,15 +37,19 @@ _CONVERTERS = {
 _MAX_TEXT = 300
 
 
-def run_skl2onnx(estimator: Any, given: list[Any]) -> Any:
-    """Convert an estimator; the model's outputs are label and probabilities.
+def run_skl2onnx(estimator: Any, given: list[tuple[str, Any, int]]) -> Any:
+    """Convert an estimator; the model's outputs are label and probabilities, or values.
 
-    Raises
-    ------
-    TypeError
-        There is no converter for a part of it.
+    Each input is given by its name, type and number of columns. Raise a TypeError where
+    there is no converter for a part of the estimator.
     """
     skl2onnx = import_for_onnx("skl2onnx")
+    types = import_for_onnx("skl2onnx.common.data_types")
+    kinds = {
+        np.float32: types.FloatTensorType,
+        np.float64: types.DoubleTensorType,
+        object: types.StringTensorType,
+    }
     # A meta-estimator may hold one.
     register_with_skl2onnx()
     estimator = prepare(estimator)
@@ -55,7 +60,7 @@ def run_skl2onnx(estimator: Any, given: list[Any]) -> Any:
             warnings.simplefilter("ignore")
             return skl2onnx.convert_sklearn(
                 estimator,
-                initial_types=given,
+                initial_types=[(n, kinds[dtype]([None, k])) for n, dtype, k in given],
                 options=None if is_regressor(estimator) else {"zipmap": False},
                 target_opset=OPSET,
             )

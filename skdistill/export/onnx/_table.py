@@ -155,6 +155,15 @@ class Table:
         atoms = [atom for atom, part in self.terms.items() if part[:, k].any()]
         return atoms[0] if len(atoms) == 1 and isinstance(atoms[0], Value) else None
 
+    def find_multiples(self) -> dict[int, tuple[Value, float]]:
+        """Return the columns that are one number times a factor, plus a constant."""
+        values = {k: self.find_value(k) for k in range(self.width)}
+        return {
+            k: (value, self.terms[value][0, k])
+            for k, value in values.items()
+            if value is not None
+        }
+
     def find_lookup(self, k: int) -> tuple[Category, FloatArray] | None:
         """Return what a column looks up in, and the values for each category."""
         atoms = [atom for atom, part in self.terms.items() if part[:, k].any()]
@@ -172,6 +181,12 @@ class Table:
 
     def is_number(self, k: int) -> bool:
         return any(part[:, k].any() for part in self.terms.values())
+
+
+def list_fills(values: Sequence[Value]) -> FloatArray:
+    """Return what stands in for missing numbers; NaN: nothing does."""
+    fills = [np.nan if value.fill is None else value.fill for value in values]
+    return np.array(fills, dtype=float)
 
 
 def start_table(n_columns: int, texts: frozenset[int]) -> Table:
