@@ -93,10 +93,7 @@ def _list_files(path: Path) -> list[Path]:
 class _Schema:
     """Names and Arrow types of the columns of X, and the way back to X's kind.
 
-    Parameters
-    ----------
-    X : ndarray, pandas or polars dataframe
-        Of an array the first file gives the names.
+    Of an array the first file gives the names.
     """
 
     def __init__(self, X: Any) -> None:

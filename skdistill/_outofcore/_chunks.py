@@ -21,19 +21,8 @@ Read = Callable[[], Iterator[tuple[str, Any]]]
 class Chunks:
     """Rows without labels that are read again whenever they are iterated.
 
-    Parameters
-    ----------
-    read : callable
-        Returns an iterator over the name of each chunk, for errors, and its rows.
-    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-        The training rows.
-
-    Attributes
-    ----------
-    n_rows : int
-        Number of rows.
-    first : rows
-        The first ones, a block at most.
+    `read` returns an iterator over the name of each chunk, for errors, and its rows;
+    X are the training rows. `first` are the first of the `n_rows`, a block at most.
     """
 
     def __init__(self, read: Read, X: Any) -> None:

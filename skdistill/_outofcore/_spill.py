@@ -53,14 +53,10 @@ def spill_rows(train: SoftDataset, transfer: SoftStream) -> Iterator[Spill]:
 
 
 class Spill:
-    """Rows, soft targets and weights in files of a folder.
+    """Rows, soft targets and weights in files of a folder, which is empty at first.
 
-    Parameters
-    ----------
-    train : SoftDataset
-        All rows have its container and types. Its metadata belong to its rows alone.
-    folder : Path
-        Exists, and is empty.
+    All rows have the container and types of `train`, whose metadata belong to its rows
+    alone.
     """
 
     def __init__(self, train: SoftDataset, folder: Path) -> None:
@@ -110,15 +106,10 @@ class Spill:
     def shuffle(
         self, rng: np.random.RandomState | None, start: int = 0
     ) -> Iterator[SoftDataset]:
-        """Yield the rows in buffers, once around.
+        """Yield the rows from `start` on in buffers, once around.
 
-        Parameters
-        ----------
-        rng : RandomState or None
-            Draws which runs of rows make up a buffer; within one, rows are in the
-            order of the file. None: all rows are.
-        start : int
-            The first row to be read.
+        `rng` draws which runs of rows make up a buffer; within one, rows are in the
+        order of the file. None: all rows are.
         """
         width = self.train.targets.shape[1] + count_columns(self.train.X)
         n_buffer = int(np.clip(_CELLS // width, *_BOUNDS))

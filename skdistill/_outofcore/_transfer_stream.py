@@ -34,12 +34,8 @@ class TransferStream:
     """Parts of a transfer set, made as they are read; they can be read once.
 
     Parameters are those of `make_transfer_set`, with `chunks` in place of unlabelled
-    rows; `n_synthetic` is shared out to the blocks by their rows.
-
-    Attributes
-    ----------
-    sampler : estimator or None
-        As it was fitted on the first block.
+    rows; `n_synthetic` is shared out to the blocks by their rows. `sampler` is as it
+    was fitted on the first block.
     """
 
     def __init__(

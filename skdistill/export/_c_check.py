@@ -23,14 +23,9 @@ def check_source(
     *,
     required: bool,
 ) -> None:
-    """Refuse a source that differs on the rows of a table, or outside of them.
+    """Raise where a source differs on the rows of a table, or outside of them.
 
-    Raises
-    ------
-    ValueError
-        It does, or the compiler refuses it.
-    RuntimeError
-        There is no compiler, and one is required.
+    So it does where the compiler refuses it, or none is found and one is `required`.
     """
     method = expected.method
     function, n_outputs = f"{name}_{method}", expected.outputs.shape[1]

@@ -49,12 +49,8 @@ def find_compiler() -> list[str] | None:
 def compile_library(text: str, folder: Any, flags: Sequence[str] = ()) -> ctypes.CDLL:
     """Compile a source as C99 in a folder, and load it.
 
-    Raises
-    ------
-    NoCompilerError
-        There is no compiler, or none for this machine.
-    ValueError
-        The compiler refuses the source.
+    Raise a NoCompilerError without a compiler for this machine, and a ValueError where
+    it refuses the source.
     """
     compiler = find_compiler()
     if compiler is None:
@@ -91,10 +87,7 @@ def load_model(
 ) -> Callable[[Any], NDArray[np.float64]]:
     """Return what a function of a source of `to_c` answers on rows of a table.
 
-    Raises
-    ------
-    NoCompilerError, ValueError
-        As `compile_library`.
+    Raise as `compile_library`.
     """
     n_texts = len(inputs.texts)
     names = {

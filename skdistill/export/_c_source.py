@@ -90,13 +90,7 @@ def format_number(value: float) -> str:
 
 
 def encode_text(text: str) -> bytes:
-    """Return a string as C holds it.
-
-    Raises
-    ------
-    ValueError
-        It can't.
-    """
+    """Return a string as C holds it; raise a ValueError where it can't."""
     try:
         content = text.encode()
     except UnicodeEncodeError:

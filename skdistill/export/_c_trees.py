@@ -24,20 +24,14 @@ _AT_A_TIME = 8
 
 
 class _Layout(NamedTuple):
-    """Nodes in another order.
+    """Nodes in another order."""
 
-    Attributes
-    ----------
-    order : ndarray of shape (n_nodes,)
-        Their positions in `Trees`.
-    roots, depth : ndarray of shape (n_trees,)
-    below : ndarray of shape (n_nodes,)
-        The left node below, which the right one follows; of a leaf the leaf itself.
-    """
-
+    #: Their positions in `Trees`.
     order: IndexArray
+    #: Of each tree.
     roots: IndexArray
     depth: IndexArray
+    #: The left node below, which the right one follows; of a leaf the leaf itself.
     below: IndexArray
 
 

@@ -15,11 +15,7 @@ def arrange_example(estimator: Any, X: Any) -> Any:
     """Return the example with its columns in the order of the fit.
 
     A ColumnTransformer finds its columns by their names, where a file counts them.
-
-    Raises
-    ------
-    ValueError
-        Other columns were fitted on.
+    Raise a ValueError where other columns were fitted on.
     """
     fitted = _find_names(estimator)
     names = list_columns(X)[0] if hasattr(X, "columns") else []

@@ -15,17 +15,8 @@ def is_from(estimator: Any, library: str) -> bool:
 def import_for_onnx(name: str, extra: str = "onnx") -> Any:
     """Import a module that an ONNX model needs.
 
-    Parameters
-    ----------
-    name : str
-        The module.
-    extra : {"onnx", "serve"}, default="onnx"
-        What brings it: that of the export, or that of serving.
-
-    Raises
-    ------
-    ImportError
-        It can't be imported; the error names the extra to install.
+    Raise an ImportError that names the extra to install: "onnx" brings what exports,
+    "serve" what serves.
     """
     try:
         return importlib.import_module(name)

@@ -31,10 +31,7 @@ _FORESTS = (
 def keep_first_trees(model: Any, sparsity: float) -> Any:
     """Remove the last trees, or the last rounds of boosting, in place.
 
-    Raises
-    ------
-    TypeError
-        The trees of the model are not public.
+    Raise a TypeError where the trees of the model are not public.
     """
     if isinstance(model, _BOOSTING):
         model.estimators_ = model.estimators_[: _count(model.n_estimators_, sparsity)]

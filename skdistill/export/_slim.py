@@ -142,10 +142,7 @@ def slim(estimator: Any) -> Any:
 def dump_slim(estimator: Any) -> bytes:
     """Return the pickle of a fitted model without what only its training needed.
 
-    Raises
-    ------
-    TypeError
-        A part of the model can't be pickled.
+    Raise a TypeError where a part of the model can't be pickled.
     """
     deployed = find_deployed(estimator)
     buffer = io.BytesIO()

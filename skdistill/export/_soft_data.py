@@ -28,18 +28,8 @@ def make_soft_data(
 ) -> SoftDataset:
     """Label rows by the `teacher_` of a distilled estimator, and synthetic ones.
 
-    Parameters
-    ----------
-    distilled : DistilledClassifier or DistilledRegressor
-        Fitted; see `can_label`.
-    X : rows
-        As the estimator takes them.
-    y : array-like of shape (n_samples,) or None
-        True labels, or values. None: those that the teacher predicts.
-    weight : ndarray of shape (n_samples,) or None
-        Row weights.
-    random_state : int, RandomState or None
-        For the sampler.
+    It is fitted, and `can_label`. Without true labels, or values, those that the
+    teacher predicts count.
     """
     read = _read_values if is_regressor(distilled) else _read_classes
     data, teacher, proba = read(distilled, X, y, weight)

@@ -32,16 +32,8 @@ _UNKNOWN = "\0 no category"
 def read_catboost(learner: Any, orders: Mapping[int, tuple[Any, ...]]) -> Trees | None:
     """Read a model; None: it has another loss, or trees of another shape.
 
-    Parameters
-    ----------
-    learner : CatBoostClassifier or CatBoostRegressor
-    orders : dict of int to tuple
-        For each column of categories, these in the order of their codes.
-
-    Raises
-    ------
-    UnsupportedError
-        Splits depend on several columns.
+    `orders` holds, for each column of categories, these in the order of their codes.
+    Raise an UnsupportedError where splits depend on several columns.
     """
     loss = learner.get_all_params()["loss_function"].partition(":")[0]
     endings = dict.fromkeys(_VALUES, "none") if is_regressor(learner) else _ENDINGS

@@ -9,12 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._costs import (
-    check_deployment,
-    dump_deployed,
-    open_deployed,
-    time_predictions,
-)
+from ._costs import check_deployment, dump_deployed, open_deployed, time_predictions
 
 _MIN_CALLS = 20
 #: A search measures every candidate on every split, so each gets only this long.

@@ -49,20 +49,8 @@ def build_values(
 ) -> Iterator[Any]:
     """Make the candidates, the fastest first, each an `onnx.ModelProto`.
 
-    Parameters
-    ----------
-    served : estimator
-        Fitted, without anything of this package.
-    inputs : Inputs
-        What the model is fed.
-    n_outputs : int
-    offsets : ndarray of shape (n_outputs,) or None
-        Numbers in the middle of values that float32 can't hold, which are double.
-
-    Raises
-    ------
-    TypeError
-        No converter takes the model.
+    `offsets` are numbers in the middle of values that float32 can't hold, which are
+    double. Raise a TypeError where no converter takes the model.
     """
     inputs.check_names()
     steps, learner = split_pipeline(served)

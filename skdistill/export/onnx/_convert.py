@@ -37,21 +37,9 @@ def build_models(
 ) -> Iterator[Any]:
     """Make the candidates, the fastest first, each an `onnx.ModelProto`.
 
-    Parameters
-    ----------
-    served : estimator
-        Fitted, without anything of this package.
-    inputs : Inputs
-        What the model is fed.
-    classes : ndarray of shape (n_classes,)
-        The labels, as `list_labels` gives them.
-    most_fused : float
-        Up to how many weights a network's last layer and its ending are one node.
-
-    Raises
-    ------
-    TypeError
-        No converter takes the model.
+    `classes` are as `list_labels` gives them; a network's last layer of up to
+    `most_fused` weights and its ending are one node. Raise a TypeError where no
+    converter takes the model.
     """
     inputs.check_names()
     steps, learner = split_pipeline(served)
@@ -112,10 +100,7 @@ def _build_trees(
 ) -> Iterator[Any]:
     """Make the trees that the converters make otherwise, or not at all.
 
-    Raises
-    ------
-    TypeError
-        The learner is another kind.
+    Raise a TypeError where the learner is another kind.
     """
     try:
         trees, compared = read_compared(learner, table, inputs)
@@ -146,10 +131,7 @@ def refuse_categories(
 def list_labels(classes: NDArray[Any]) -> NDArray[Any]:
     """Return labels as ONNX holds them: int64, double, booleans or strings.
 
-    Raises
-    ------
-    TypeError
-        It holds no such labels, or not all of them.
+    Raise a TypeError where it holds no such labels, or not all of them.
     """
     kind = classes.dtype.kind
     if kind in "OUST":
@@ -233,17 +215,10 @@ def _append(
     classes: NDArray[Any],
     refused: str = "",
 ) -> Any:
-    """Append a converted model.
+    """Append a converted model, whose inputs are `given` tensors of the graph.
 
-    Parameters
-    ----------
-    given : list of str
-        Tensors of the graph for the inputs of the model.
-    probabilities, label : str
-        Outputs of the model. Where it has no label, or where converters do not know
-        the type of the labels, the most probable one is appended.
-    refused : str, default=""
-        What `emit_refused` returns.
+    Where it has no label, or where converters do not know the type of the labels, the
+    most probable one is appended. `refused` is what `emit_refused` returns.
     """
     names = dict(zip((entry.name for entry in model.graph.input), given, strict=True))
     kinds = {

@@ -43,12 +43,8 @@ def emit_trees(
 ) -> None:
     """Append trees on a table, up to label and probabilities.
 
-    Parameters
-    ----------
-    trees : Trees
-        Without splits of categories, see `read_compared`.
-    refused : str
-        What `emit_refused` returns.
+    They are without splits of categories, see `read_compared`; `refused` is what
+    `emit_refused` returns.
     """
     scores = _emit_scores(graph, table, trees)
     if trees.ending == "sigmoid":

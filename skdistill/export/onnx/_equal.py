@@ -45,15 +45,8 @@ def take_equal(
     example, it is the one that differs there the least; equal parts are the others.
     Inputs with all digits are tried where the first ones do not end the search.
 
-    Raises
-    ------
-    ValueError
-        Each differs on the example, or on rows outside of it with known numbers.
-
-    Warns
-    -----
-    UserWarning
-        It differs where numbers are missing.
+    Raise a ValueError where each differs on the example, or on rows outside of it with
+    known numbers; warn where it differs on missing ones.
     """
     difference: str | None = ""
     found: list[tuple[Any, Inputs, dict[Outside, float]]] = []

@@ -31,19 +31,12 @@ Arrange = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Part:
-    """One input of a session.
-
-    Attributes
-    ----------
-    name : str
-    columns : tuple of int
-        Positions among the columns of the table.
-    dtype : type
-        float32, float64, or object for strings.
-    """
+    """One input of a session."""
 
     name: str
+    #: Positions among the columns of the table.
     columns: tuple[int, ...]
+    #: float32, float64, or object for strings.
     dtype: Any
 
 
@@ -57,22 +50,11 @@ def _cut(parts: list[Part]) -> list[tuple[str, slice, Any]]:
 
 
 class Feeder:
-    """Makes the feed of a session from rows.
+    """Makes the feed of a session, whose inputs are `parts`, from rows.
 
-    Parameters
-    ----------
-    columns : sequence of str
-        Names of the columns, in order.
-    named : bool
-        Whether the table that the model was fitted on had these names.
-    parts : list of Part
-        The inputs of the session.
-    missing : set of int
-        Positions of the numbers that may be missing.
-    infinite : bool
-        Whether numbers may be infinite.
-    owner : str
-        Who says so in an error.
+    The table that the model was fitted on had these names of columns where it is
+    `named`. Numbers may be missing in some columns, and be infinite; an error names
+    the `owner`.
     """
 
     def __init__(
@@ -113,11 +95,8 @@ class Feeder:
     def __call__(self, X: Any) -> dict[str, NDArray[Any]]:
         """Return the arrays that the session is fed.
 
-        Raises
-        ------
-        TypeError, ValueError
-            As scikit-learn's estimators do: columns are missing or unknown, X is no
-            table, a value is of another kind, missing or infinite.
+        Raise as scikit-learn's estimators do: columns are missing or unknown, X is no
+        table, a value is of another kind, missing or infinite.
         """
         if type(X) is np.ndarray:
             return self._feed_array(X)

@@ -22,14 +22,8 @@ _OF_LEARNERS = "LabelEncoder", "LinearClassifier", "TreeEnsembleRegressor"
 class Graph:
     """Nodes and tensors of a model, with short names that cost few bytes.
 
-    Parameters
-    ----------
-    inputs : Inputs
-        What the model is fed.
-    dtype : type, default=float32
-        In which arithmetic is done.
-    centered : bool, default=False
-        Whether numbers are taken less the offset of their column.
+    Arithmetic is done in `dtype`; `centered`: numbers are taken less the offset of
+    their column.
     """
 
     def __init__(
@@ -83,15 +77,10 @@ class Graph:
         return f"{self._prefix}{self._n_names}"
 
     def append(self, model: Any, names: dict[str, str]) -> None:
-        """Append another model's nodes, under names of this graph.
+        """Append another model's nodes, under names of this graph; change that model.
 
-        Parameters
-        ----------
-        model : onnx.ModelProto
-            Changed.
-        names : dict of str to str
-            For each input of the model and each output that is used, the tensor of
-            this graph.
+        `names` holds the tensor of this graph for each input of the model and each
+        output that is used.
         """
         known = {"": "", **names}
 

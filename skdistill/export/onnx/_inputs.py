@@ -128,22 +128,10 @@ class Inputs:
 
 
 def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Inputs:
-    """Name the inputs for a table.
+    """Name the inputs for rows like those to be served.
 
-    Parameters
-    ----------
-    X : table
-        Rows like those to be served.
-    grouped : bool, default=False
-    exact : bool, default=False
-        Whether any rounding to float32 is too much.
-
-    Raises
-    ------
-    TypeError
-        A column holds neither numbers, booleans nor strings.
-    ValueError
-        X is no table, or has no rows.
+    `exact`: any rounding to float32 is too much. Raise a TypeError where a column holds
+    neither numbers, booleans nor strings, and a ValueError without rows.
     """
     names, series = list_columns(X.toarray() if issparse(X) else X)
     columns = [np.asarray(column) for column in series]

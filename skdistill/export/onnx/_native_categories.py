@@ -24,13 +24,7 @@ from .._trees import Split, Trees, join_outputs, read_trees
 from .._trees_catboost import read_catboost
 from ._inputs import Inputs
 from ._preprocessing import transform_table
-from ._table import (
-    Category,
-    Raw,
-    Table,
-    UnsupportedError,
-    join_tables,
-)
+from ._table import Category, Raw, Table, UnsupportedError, join_tables
 from ._unscale import unscale
 
 HISTOGRAMS = HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -39,20 +33,9 @@ HISTOGRAMS = HistGradientBoostingClassifier, HistGradientBoostingRegressor
 def read_compared(learner: Any, table: Table, inputs: Inputs) -> tuple[Trees, Table]:
     """Return a learner's trees without splits of categories, and what they compare.
 
-    They compare numbers as they are given, whatever scalers make of them.
-
-    Parameters
-    ----------
-    learner : estimator
-        Fitted.
-    table : Table
-        Columns as they arrive at the learner.
-    inputs : Inputs
-
-    Raises
-    ------
-    UnsupportedError
-        The learner is no tree, forest or boosted trees, or compares something else.
+    They compare numbers as they are given, whatever scalers make of them; `table` holds
+    the columns as they arrive. Raise an UnsupportedError where the learner is no tree,
+    forest or boosted trees, or compares something else.
     """
     several = isinstance(learner, MultiOutputRegressor)
     members = learner.estimators_ if several else [learner]

@@ -54,10 +54,7 @@ def transform_inputs(steps: list[Any], inputs: Inputs) -> Table:
 def transform_table(transformer: Any, table: Table) -> Table:
     """Apply a fitted transformer to a table.
 
-    Raises
-    ------
-    UnsupportedError
-        Its output is no arithmetic of this form.
+    Raise an UnsupportedError where its output is no arithmetic of this form.
     """
     if transformer is None or transformer == "passthrough":
         return table

@@ -32,18 +32,11 @@ MISSING, UNSEEN, WIDE, INFINITE = "missing", "unseen", "wide", "infinite"
 
 @dataclass(frozen=True, eq=False)
 class Outside:
-    """Rows with one change, and what the estimator answers.
+    """Rows with one change, and what the estimator answers."""
 
-    Attributes
-    ----------
-    kind : {"missing", "unseen", "wide", "infinite"}
-    column : int
-        The position of the column that is changed; -1: all numbers are.
-    rows : table
-    expected : ndarray of shape (n_rows, n_classes)
-    """
-
+    #: "missing", "unseen", "wide" or "infinite".
     kind: str
+    #: The position of the column that is changed; -1: all numbers are.
     column: int
     rows: Any
     expected: NDArray[Any]

@@ -24,21 +24,11 @@ _LEAST_SIZE = 16
 
 
 def quantize_model(model: Any, quantize: str, feed: dict[str, Any]) -> Any:
-    """Return a quantised copy of a model.
+    """Return a copy of a model with weights as "float16" or "int8-weights".
 
-    Parameters
-    ----------
-    model : onnx.ModelProto
-        Left as it is.
-    quantize : {"float16", "int8-weights"}
-        How weights are stored.
-    feed : dict of str to ndarray
-        Rows, over which "int8-weights" takes the means of each layer's inputs.
-
-    Raises
-    ------
-    ValueError
-        The model has no layers of weights, or one that float16 can't hold.
+    Over the rows of `feed`, "int8-weights" takes the means of each layer's inputs.
+    Raise a ValueError where the model has no layers of weights, or one that float16
+    can't hold.
     """
     if not any(node.op_type in _PRODUCTS for node in model.graph.node):
         raise ValueError(

@@ -27,13 +27,7 @@ _DTYPES: dict[str, Any] = {
 
 
 def open_session(model: Any, n_threads: int = 1) -> Any:
-    """Return an ONNX Runtime session on the processor.
-
-    Parameters
-    ----------
-    model : bytes or onnx.ModelProto
-    n_threads : int, default=1
-    """
+    """Return an ONNX Runtime session on the processor, of bytes or a ModelProto."""
     runtime = import_for_onnx("onnxruntime", "serve")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = n_threads
@@ -52,16 +46,7 @@ def serve_output(model: Any, inputs: Inputs, output: str) -> Callable[[Any], Any
 
 
 class Served:
-    """An open session with what its file says of rows and labels.
-
-    Attributes
-    ----------
-    content : bytes
-        The file.
-    classes : ndarray of shape (n_classes,)
-    feature_names : ndarray of str or None
-    n_features : int
-    """
+    """An open session with what its file, `content`, says of rows and labels."""
 
     def __init__(self, content: bytes, n_threads: int, owner: str) -> None:
         self.content = content
@@ -79,10 +64,7 @@ class Served:
     def ask(self, X: Any, outputs: list[str]) -> list[NDArray[Any]]:
         """Return what the session answers on rows; the last output is probabilities.
 
-        Raises
-        ------
-        TypeError, ValueError
-            The rows are none that the model takes.
+        Raise a TypeError or ValueError where the model does not take the rows.
         """
         feed = self._feeder(X)
         if not len(next(iter(feed.values()))):

@@ -27,15 +27,7 @@ def unscale(trees: Trees, table: Table, dtype: Any) -> tuple[Trees, Table]:
     """Return trees that compare inputs in place of what scalers make of them.
 
     Trees that compare in float32 stay as they are, for rounding hides the last bit.
-
-    Parameters
-    ----------
-    trees : Trees
-        Without splits of categories.
-    table : Table
-        What they compare.
-    dtype : {float32, float64}
-        Of the numbers that the scalers are given, in which they answer.
+    The scalers are given numbers of `dtype`, in which they answer.
     """
     if trees.single or not table.steps:
         return trees, table
