@@ -1,5 +1,7 @@
 """Rows, learners and the comparison of an ONNX file with predict_proba."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,6 +55,10 @@ def assert_equal_to(estimator, model, rows, feed):
     # One row, and many.
     one = {name: values[:1] for name, values in feed.items()}
     np.testing.assert_allclose(run(model, one)[1], proba[:1], atol=1e-6)
+
+
+def read_metadata(model):
+    return {entry.key: json.loads(entry.value) for entry in model.metadata_props}
 
 
 def list_operators(model):

@@ -1,11 +1,9 @@
 """Tables with strings as two inputs of an ONNX file, not one a column."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
-from _onnx_files import prepare_columns
+from _onnx_files import prepare_columns, read_metadata
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -99,13 +97,9 @@ def test_the_metadata_tell_which_column_is_where():
     frame, y = make_frame()
     pipeline = make_pipeline(prepare_columns(frame), LogisticRegression()).fit(frame, y)
 
-    def read(model):
-        entries = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
-        return entries["inputs"]
-
-    grouped = read(to_onnx(pipeline, frame, grouped=True))
-    assert grouped == {"numbers": NUMBERS, "texts": TEXTS}
-    assert read(to_onnx(pipeline, frame)) is None
+    grouped = read_metadata(to_onnx(pipeline, frame, grouped=True))
+    assert grouped["inputs"] == {"numbers": NUMBERS, "texts": TEXTS}
+    assert read_metadata(to_onnx(pipeline, frame))["inputs"] is None
     with pytest.raises(ValueError, match=r"received \['inputs'\]"):
         to_onnx(pipeline, frame, metadata={"inputs": 1})
 

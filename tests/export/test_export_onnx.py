@@ -3,7 +3,6 @@
 Each model is made from some rows and compared on others, in a session of its own.
 """
 
-import json
 import os
 import sys
 
@@ -22,6 +21,7 @@ from _onnx_files import (
     make_frame,
     make_labels,
     make_lightgbm,
+    read_metadata,
     run,
 )
 from sklearn.compose import make_column_transformer
@@ -128,7 +128,7 @@ def test_labels_keep_their_type(names, name):
     label = run(model, {"X": X})[0]
     assert (label.dtype == bool) == (names.dtype == bool)
     assert label.tolist() == learner.predict(X).tolist()
-    properties = {p.key: json.loads(p.value) for p in model.metadata_props}
+    properties = read_metadata(model)
     assert properties["classes"] == learner.classes_.tolist()
 
 
@@ -170,7 +170,7 @@ def test_metadata_is_written():
     frame = pd.DataFrame(X, columns=list("abcde"))
     learner = LogisticRegression().fit(frame, make_labels(3))
     model = to_onnx(learner, frame, metadata={"trained": {"by": "me"}})
-    properties = {p.key: json.loads(p.value) for p in model.metadata_props}
+    properties = read_metadata(model)
     assert properties["classes"] == ["ant", "bee", "cow"]
     assert properties["feature_names"] == list("abcde")
     assert properties["n_features"] == 5
@@ -197,7 +197,7 @@ def test_scores_of_student_and_teacher_are_written(wrap):
     y = make_labels(3)
     fitted = wrap(distilled).fit(X[TRAIN], y[TRAIN])
     model = to_onnx(fitted, X[TEST], y[TEST])
-    properties = {p.key: json.loads(p.value) for p in model.metadata_props}
+    properties = read_metadata(model)
     # A GaussianNB answers scaled columns as it does others.
     teacher = GaussianNB().fit(X[TRAIN], y[TRAIN])
     for name, scored in (("student", fitted), ("teacher", teacher)):
@@ -214,7 +214,7 @@ def test_a_model_without_a_teacher_has_no_score_of_one():
     )
     for fitted in (stored, LogisticRegression().fit(X, y)):
         model = to_onnx(fitted, X, y)
-        properties = {p.key: json.loads(p.value) for p in model.metadata_props}
+        properties = read_metadata(model)
         assert properties["scores"]["teacher"] is None
         accuracy = properties["scores"]["student"]["accuracy"]
         assert accuracy == pytest.approx(fitted.score(X, y))

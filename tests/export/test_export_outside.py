@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from _onnx_files import default_student, run
+from _onnx_files import default_student, make_lightgbm, run
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
@@ -48,12 +48,6 @@ MIXED = WIDE[["a", "latitude"]].assign(
     kind=pd.Categorical(NAMES[CODES]), flag=RNG.rand(N) > 0.5, code=CODES % 5
 )
 Y_MIXED = (SCORE + np.isin(CODES, [1, 4, 7]) > 1.2).astype(int)
-
-
-def make_lightgbm(**params):
-    from lightgbm import LGBMClassifier
-
-    return LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1, **params)
 
 
 def make_xgboost():

@@ -1,11 +1,9 @@
 """Smaller numbers: close to the model they stand for, or refused with both scores."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
-from _onnx_files import NAMES, SCORES, X, make_labels
+from _onnx_files import NAMES, SCORES, X, make_labels, read_metadata
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
@@ -59,7 +57,7 @@ def test_quantised_networks_stay_close_and_get_smaller(quantize, share, n_classe
     label, proba = run(model, {"X": rows})
     difference = np.abs(proba - pipeline.predict_proba(rows)).max()
     assert 0 < difference < {"float16": 2e-3, "int8-weights": 0.03}[quantize]
-    properties = {p.key: json.loads(p.value) for p in model.metadata_props}
+    properties = read_metadata(model)
     before, after = properties["quantization"]["scores"]
     assert before["accuracy"] == pytest.approx(pipeline.score(rows, y))
     assert after["accuracy"] == pytest.approx(np.mean(label == y))
@@ -206,7 +204,7 @@ def test_a_pruned_network_is_quantised(quantize):
     proba = run(model, {"X": rows})[1]
     difference = np.abs(proba - pruned.estimator.predict_proba(rows)).max()
     assert 0 < difference < 0.1
-    properties = {p.key: json.loads(p.value) for p in model.metadata_props}
+    properties = read_metadata(model)
     before = properties["quantization"]["scores"][0]
     assert before["log_loss"] == pytest.approx(pruned.after["log_loss"], abs=1e-6)
 

@@ -1,4 +1,4 @@
-"""ONNX files under Node.js and in a browser, equal to `predict_proba`.
+"""ONNX files under Node.js and in a browser, equal to the model.
 
 Node.js, npm and Chromium are no packages of Python: install them, then
 `pytest -m node tests/export/test_javascript.py`. npm installs ONNX Runtime into a
@@ -15,14 +15,19 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pandas as pd
 import pytest
+from _core import PLAIN
+from lightgbm import LGBMClassifier
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill.export import to_onnx
+from skdistill import DistilledClassifier
+from skdistill.export import OnnxClassifier, to_onnx
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -43,8 +48,8 @@ async function run(ort, cases, load) {
       const held = type === "string" ? data : Float32Array.from(data, (x) => x ?? NaN);
       given[name] = new ort.Tensor(type, held, dims);
     }
-    const { probabilities } = await session.run(given, ["probabilities"]);
-    answers.push(Array.from(probabilities.data));
+    const { label, probabilities } = await session.run(given);
+    answers.push([Array.from(label.data, String), Array.from(probabilities.data)]);
   }
   return answers;
 }
@@ -88,6 +93,14 @@ MIXED = pd.DataFrame(
 Y = (MIXED["a"] > 0).to_numpy().astype(int) + (MIXED["text"] == "x").to_numpy()
 
 
+FILLED = MIXED[["a", "b", "code"]].fillna(0.0)
+NAMES = np.array(["ant", "bee", "cow"])
+
+
+def distil(student):
+    return DistilledClassifier(GaussianNB(), student, random_state=0, **PLAIN)
+
+
 def find(*names):
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
@@ -113,21 +126,38 @@ def folder(tmp_path_factory):
         (fill, ["a", "b"]),
         (OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["text", "code"]),
     )
-    network = make_pipeline(encode, MLPClassifier((16, 8), max_iter=20))
+    network = MLPClassifier((16, 8), max_iter=20)
+    mixed = make_pipeline(encode, network)
     numbers = MIXED[["a", "b", "code"]]
     tree = DecisionTreeClassifier(max_depth=6)
-    texts = {"texts": MIXED[["text"]].to_numpy(dtype=object)}
+    texts = MIXED[["text"]].to_numpy(dtype=object)
+    columns = {name: MIXED[[name]] for name in numbers}
     made = [
-        (network, MIXED, {"grouped": True}, {"numbers": numbers, **texts}),
-        (tree, numbers, {}, {"X": numbers}),
-        (tree, numbers, {"standard_operators": True}, {"X": numbers}),
+        (mixed, MIXED, Y, {"grouped": True}, {"numbers": numbers, "texts": texts}),
+        (mixed, MIXED, Y, {}, {**columns, "text": texts}),
+        (tree, numbers, Y, {}, {"X": numbers}),
+        (tree, numbers, Y, {"standard_operators": True}, {"X": numbers}),
     ]
+    distilled = distil(make_pipeline(StandardScaler(), network))
+    for model in (
+        distilled,
+        distil(make_pipeline(SimpleImputer(), LogisticRegression())),
+        distil(DecisionTreeClassifier(max_depth=4)),
+        distil(LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1)),
+    ):
+        made.append((model, FILLED, NAMES[Y], {}, {"X": FILLED}))
+    for quantize in ("float16", "int8-weights"):
+        options = {"quantize": quantize, "tolerance": 1.0}
+        made.append((distilled, FILLED, NAMES[Y], options, {"X": FILLED}))
     cases, expected = [], []
-    for k, (model, rows, options, feed) in enumerate(made):
-        to_onnx(model.fit(rows, Y), rows, path=folder / f"{k}.onnx", **options)
+    for k, (model, rows, y, options, feed) in enumerate(made):
+        model.fit(rows, y)
+        written = to_onnx(model, rows, path=folder / f"{k}.onnx", **options)
         feeds = {name: describe(np.asarray(part)) for name, part in feed.items()}
         cases.append({"model": f"{k}.onnx", "feeds": feeds})
-        expected.append(model.predict_proba(rows))
+        # Smaller weights are those of the file.
+        served = OnnxClassifier(written) if "quantize" in options else model
+        expected.append((served.predict(rows), served.predict_proba(rows)))
     (folder / "cases.json").write_text(json.dumps(cases))
     (folder / "run.js").write_text(RUN)
     (folder / "node.js").write_text(RUN + NODE)
@@ -145,8 +175,9 @@ def folder(tmp_path_factory):
 
 def assert_equal(answers, expected):
     assert isinstance(answers, list), answers
-    for answer, proba in zip(answers, expected, strict=True):
+    for (label, answer), (named, proba) in zip(answers, expected, strict=True):
         np.testing.assert_allclose(answer, proba.ravel(), rtol=0, atol=1e-5)
+        assert label == named.astype(str).tolist()
 
 
 @pytest.mark.parametrize("package", ["onnxruntime-node", "onnxruntime-web"])

@@ -1,11 +1,11 @@
 """ONNX models of regressors: equal to them, and served from any container."""
 
-import json
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
+from _onnx_files import read_metadata
 from _values import ALONE, make_values
 from lightgbm import LGBMRegressor
 from sklearn.compose import TransformedTargetRegressor
@@ -74,8 +74,7 @@ def test_a_network_is_a_handful_of_nodes_and_knows_its_scores(models):
     est, model = models["network"]
     y = 1e3 * Y + 1e5
     assert [node.op_type for node in model.graph.node].count("Gemm") == 3
-    entries = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
-    scores = entries["scores"]
+    scores = read_metadata(model)["scores"]
     rmse = root_mean_squared_error(y, est.predict(ROWS))
     assert scores["student"]["rmse"] == pytest.approx(rmse)
     assert scores["teacher"]["r2"] == pytest.approx(
