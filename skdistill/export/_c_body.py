@@ -245,11 +245,3 @@ for (int i = 1; i < @n; i++) {
 """,
         n=n_outputs,
     )
-
-
-def write_refused(
-    source: CSource, inputs: Inputs, refused: Table, n_classes: int
-) -> None:
-    """Make probabilities NaN where an encoder raises."""
-    column = write_table(source, inputs, refused)
-    write_loop(source, column, n_classes, "@answers[j] += @to[0];")

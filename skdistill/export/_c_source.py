@@ -41,11 +41,9 @@ class CSource:
         kind = next(kind for kind, limit in _WHOLE if most <= limit)
         return self._store(kind, map(str, values.astype(int).tolist()))
 
-    def hold_texts(self, texts: list[str | None]) -> str:
-        """Store strings, NULL for None; return the name of the array."""
-        return self._store(
-            "char *const", ["NULL" if t is None else self._quote(t) for t in texts]
-        )
+    def hold_texts(self, texts: list[str]) -> str:
+        """Store strings; return the name of the array."""
+        return self._store("char *const", map(self._quote, texts))
 
     def add(self, text: str, **names: Any) -> None:
         """Append statements, in which ``@name`` stands for what is passed."""

@@ -6,18 +6,16 @@ import keyword
 import re
 from typing import Any
 
-from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from .._files import write_file
 from .._nested import find_deployed, find_distilled, split_pipeline
 from ._answers import Values, ask
-from ._c_body import write_dense, write_refused, write_sort
+from ._c_body import write_dense, write_loop, write_sort, write_table
 from ._c_check import check_source
 from ._c_source import CSource, fill_in, quote
 from ._c_trees import write_trees
 from ._example import arrange_example
-from .onnx._build_values import read_values
 from .onnx._dense import read_dense
 from .onnx._inputs import Inputs, describe_inputs
 from .onnx._native_categories import read_compared
@@ -176,7 +174,7 @@ def _write_model(source: CSource, served: Any, inputs: Inputs, n_outputs: int) -
     steps, learner = split_pipeline(served)
     try:
         table = transform_inputs(steps, inputs)
-        dense = (read_values if is_regressor(learner) else read_dense)(learner)
+        dense = read_dense(learner)
         if dense is not None:
             if table.keeps_any(inputs.texts):
                 raise UnsupportedError("strings that are not encoded")
@@ -192,7 +190,9 @@ def _write_model(source: CSource, served: Any, inputs: Inputs, n_outputs: int) -
     write_trees(source, inputs, compared, trees)
     refused = table.find_refused()
     if refused is not None:
-        write_refused(source, inputs, refused, n_outputs)
+        # NaN where an encoder raises.
+        column = write_table(source, inputs, refused)
+        write_loop(source, column, n_outputs, "@answers[j] += @to[0];")
 
 
 def _join(source: CSource, inputs: Inputs, classes: list[Any], name: str) -> str:

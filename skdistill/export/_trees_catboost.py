@@ -8,9 +8,9 @@ sides at the splits of its tree.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,16 +38,14 @@ def read_catboost(learner: Any, orders: Mapping[int, tuple[Any, ...]]) -> Trees 
     loss = learner.get_all_params()["loss_function"].partition(":")[0]
     endings = dict.fromkeys(_VALUES, "none") if is_regressor(learner) else _ENDINGS
     ending = endings.get(loss)
-    model = _read_json(learner)
+    model = json.loads(save_catboost(learner, "json"))
     if ending is None or "oblivious_trees" not in model:
         return None
     columns, missing_left = _list_splits(model["features_info"])
     trees = model["oblivious_trees"]
-    sides = {
-        k: _ask_sides(learner, k, orders)
-        for k in _list_categorical(model)
-        if any(columns[s["split_index"]] == k for t in trees for s in t["splits"] or [])
-    }
+    used = {columns[s["split_index"]] for tree in trees for s in tree["splits"] or []}
+    asked = used.intersection(learner.get_cat_feature_indices())
+    sides = {k: _ask_sides(learner, k, orders) for k in asked}
     scale, bias = model["scale_and_bias"]
     start = np.ravel(bias).astype(float)
     parts = []
@@ -65,17 +63,12 @@ def read_catboost(learner: Any, orders: Mapping[int, tuple[Any, ...]]) -> Trees 
     return join_trees(parts, start=start, ending=ending, single=True)
 
 
-def _read_json(learner: Any) -> dict[str, Any]:
+def save_catboost(learner: Any, kind: str) -> bytes:
+    """Return a model as CatBoost writes it, "json" or "onnx"."""
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "model.json")
-        learner.save_model(path, format="json")
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-
-
-def _list_categorical(model: dict[str, Any]) -> list[int]:
-    found = model["features_info"].get("categorical_features", [])
-    return [feature["flat_feature_index"] for feature in found]
+        path = Path(folder, "model")
+        learner.save_model(str(path), format=kind)
+        return path.read_bytes()
 
 
 def _list_splits(info: dict[str, Any]) -> tuple[list[int], dict[int, bool]]:

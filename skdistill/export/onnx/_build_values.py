@@ -11,24 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import (
-    BayesianRidge,
-    ElasticNet,
-    HuberRegressor,
-    Lasso,
-    LinearRegression,
-    Ridge,
-    RidgeCV,
-    SGDRegressor,
-)
-from sklearn.multioutput import MultiOutputRegressor
-from sklearn.neural_network import MLPRegressor
 
 from ..._nested import split_pipeline
 from ..._typing import FloatArray
 from .._answers import Values
 from ._convert import emit_matrix, refuse_categories
-from ._dense import ACTIVATIONS, Dense, emit_folded, emit_hidden
+from ._dense import Dense, emit_folded, emit_hidden, read_dense
 from ._emit_table import emit_refused
 from ._emit_trees import emit_value_trees, make_graphs
 from ._graph import VALUES, Graph
@@ -37,11 +25,6 @@ from ._native_categories import read_compared
 from ._preprocessing import transform_inputs
 from ._skl2onnx import run_skl2onnx
 from ._table import Table, UnsupportedError
-
-_LINEAR = (
-    *(LinearRegression, Ridge, RidgeCV, Lasso, ElasticNet, BayesianRidge),
-    *(HuberRegressor, SGDRegressor),
-)
 
 
 def build_values(
@@ -61,7 +44,7 @@ def build_values(
             f"No converter takes the preprocessing of this regressor ({error}). Use "
             "imputation, scaling and one-hot encoding of scikit-learn."
         ) from error
-    dense = read_values(learner)
+    dense = read_dense(learner)
     if dense is not None and not table.keeps_any(inputs.texts):
         yield from _build_dense(inputs, table, dense, n_outputs, offsets)
         return
@@ -88,24 +71,6 @@ def find_offsets(expected: Values) -> FloatArray | None:
         )
     ]
     return np.median(expected.finite, axis=0) if any(lost) else None
-
-
-def read_values(learner: Any) -> Dense | None:
-    """Read a network, a linear model, or one an output; None: it is another kind."""
-    if isinstance(learner, MultiOutputRegressor):
-        members = [m for m in learner.estimators_ if isinstance(m, _LINEAR)]
-        if len(members) < len(learner.estimators_):
-            return None
-        coef = np.column_stack([np.ravel(member.coef_) for member in members])
-        bias = np.concatenate([np.ravel(member.intercept_) for member in members])
-        return Dense([coef], [bias], "", "")
-    if isinstance(learner, MLPRegressor) and learner.out_activation_ == "identity":
-        weights, biases = list(learner.coefs_), list(learner.intercepts_)
-        return Dense(weights, biases, ACTIVATIONS[learner.activation], "")
-    if not isinstance(learner, _LINEAR):
-        return None
-    coef = np.atleast_2d(learner.coef_).T
-    return Dense([coef], [np.broadcast_to(learner.intercept_, coef.shape[1])], "", "")
 
 
 def _build_dense(

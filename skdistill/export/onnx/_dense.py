@@ -12,16 +12,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, SGDClassifier
-from sklearn.neural_network import MLPClassifier
+from sklearn.linear_model import (
+    BayesianRidge,
+    ElasticNet,
+    HuberRegressor,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    Ridge,
+    RidgeCV,
+    SGDClassifier,
+    SGDRegressor,
+)
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from ._emit_table import emit_table
 from ._graph import Graph
 from ._table import Table
 
-ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity": ""}
+_ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity": ""}
+#: Of networks, by the activation of their outputs.
+_ENDINGS = {"softmax": "softmax", "logistic": "sigmoid", "identity": ""}
 
 _SOFTMAX = (LogisticRegression, LogisticRegressionCV, LinearDiscriminantAnalysis)
+_VALUES = (
+    *(LinearRegression, Ridge, RidgeCV, Lasso, ElasticNet, BayesianRidge),
+    *(HuberRegressor, SGDRegressor),
+)
 
 
 @dataclass(frozen=True)
@@ -47,17 +66,29 @@ class Dense:
 
 def read_dense(learner: Any) -> Dense | None:
     """Read a network or linear model; None: it is another kind."""
-    if isinstance(learner, MLPClassifier):
+    activation, ending = "", ""
+    if isinstance(learner, MLPClassifier | MLPRegressor):
         weights, biases = list(learner.coefs_), list(learner.intercepts_)
-        activation = ACTIVATIONS[learner.activation]
-        ending = "softmax" if learner.out_activation_ == "softmax" else "sigmoid"
+        if learner.out_activation_ not in _ENDINGS:
+            return None
+        activation = _ACTIVATIONS[learner.activation]
+        ending = _ENDINGS[learner.out_activation_]
     elif isinstance(learner, (*_SOFTMAX, SGDClassifier)):
-        weights, biases, activation = [learner.coef_.T], [learner.intercept_], ""
+        weights, biases = [learner.coef_.T], [learner.intercept_]
         endings = {"modified_huber": "huber", "log_loss": "sigmoid"}
         ending = endings.get(getattr(learner, "loss", ""), "softmax")
+    elif isinstance(learner, _VALUES):
+        weights = [np.atleast_2d(learner.coef_).T]
+        biases = [np.broadcast_to(learner.intercept_, weights[0].shape[1])]
+    elif isinstance(learner, MultiOutputRegressor):
+        members = learner.estimators_
+        if not all(isinstance(member, _VALUES) for member in members):
+            return None
+        weights = [np.column_stack([np.ravel(member.coef_) for member in members])]
+        biases = [np.concatenate([np.ravel(m.intercept_) for m in members])]
     else:
         return None
-    if weights[-1].shape[1] == 1:
+    if ending and weights[-1].shape[1] == 1:
         weights[-1] = weights[-1] * [-1.0, 1.0]
         biases[-1] = np.asarray(biases[-1]) * [-1.0, 1.0]
         # softmax(0, z), for softmax(-z, z) would count the margin twice.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import io
-import os
-import tempfile
 import warnings
 from typing import Any
 
 from .._libraries import find_nonlinearity
+from .._trees_catboost import save_catboost
 from ._graph import OPSET
 
 
@@ -55,10 +54,7 @@ def export_catboost(learner: Any) -> tuple[Any, str, str]:
     """Return CatBoost's own model, and the names of its label and probabilities."""
     import onnx
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "model.onnx")
-        learner.save_model(path, format="onnx")
-        model = onnx.load(path)
+    model = onnx.load_from_string(save_catboost(learner, "onnx"))
     # It ends in a list of dictionaries, which is left out.
     *nodes, mapping = model.graph.node
     del model.graph.node[:]
