@@ -25,22 +25,23 @@ def open_chunks(X_unlabeled: Any, X: Any) -> Chunks:
     """Read and check all chunks once, and return them to be read again."""
     opener = _find_opener(X_unlabeled)
     assert opener is not None
-    return Chunks(opener(X_unlabeled, X), X)
+    return Chunks(opener(X), X)
 
 
-def _find_opener(source: Any) -> Callable[[Any, Any], Read] | None:
+def _find_opener(source: Any) -> Callable[[Any], Read] | None:
     """Return what makes a reader of a source's chunks for X; None for a table."""
     if isinstance(source, str | os.PathLike):
-        return lambda path, X: _import_arrow().open_path(path, X)
+        return lambda X: _import_arrow().open_path(source, X)
     arrow = sys.modules.get("pyarrow.dataset")
     if arrow is not None and isinstance(source, arrow.Dataset):
-        return lambda opened, X: _import_arrow().open_dataset(opened, X)
+        return lambda X: _import_arrow().open_dataset(source, X)
     if hasattr(source, "partitions") and hasattr(source, "columns"):
-        return lambda frame, X: lambda: _read_partitions(frame, X)
+        return lambda X: lambda: _read_partitions(source, X)
     if isinstance(source, np.memmap):
-        return lambda array, X: lambda: _read_memmap(array, X)
-    is_iterable = hasattr(source, "__iter__") and not hasattr(source, "shape")
-    return _open_iterable if is_iterable else None
+        return lambda X: lambda: _read_memmap(source, X)
+    if not hasattr(source, "__iter__") or hasattr(source, "shape"):
+        return None
+    return lambda X: _open_iterable(source)
 
 
 def _import_arrow() -> Any:
@@ -49,7 +50,7 @@ def _import_arrow() -> Any:
     return _arrow
 
 
-def _open_iterable(chunks: Any, X: Any) -> Read:
+def _open_iterable(chunks: Any) -> Read:
     if isinstance(chunks, Iterator):
         raise TypeError(
             "X_unlabeled must be an iterable that starts over, because its rows are "

@@ -118,10 +118,7 @@ class Feeder:
         if X.ndim != 2 or X.dtype.kind not in "fiubO":
             X = self._check_array(X)
         if X.shape[1] != len(self.columns):
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {self.owner} is expecting "
-                f"{len(self.columns)} features as input."
-            )
+            raise self._refuse_width(X.shape[1])
         if self._table is not None and X.dtype.kind != "O":
             return {self._table: self._cast(X)}
         if len(X) == 1:
@@ -187,6 +184,12 @@ class Feeder:
             estimator=self.owner,
         )
 
+    def _refuse_width(self, width: int) -> ValueError:
+        return ValueError(
+            f"X has {width} features, but {self.owner} is expecting "
+            f"{len(self.columns)} features as input."
+        )
+
     # Names ---------------------------------------------------------------------------
 
     def _arrange(self, places: Sequence[int]) -> Arrange:
@@ -209,10 +212,7 @@ class Feeder:
         """Return where each column of the model stands."""
         if not self.named:
             if len(names) != len(self.columns):
-                raise ValueError(
-                    f"X has {len(names)} features, but {self.owner} is expecting "
-                    f"{len(self.columns)} features as input."
-                )
+                raise self._refuse_width(len(names))
             return range(len(names))
         known, given = set(self.columns), set(names)
         twice = sorted({str(name) for name in names if names.count(name) > 1})

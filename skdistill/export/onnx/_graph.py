@@ -192,12 +192,12 @@ class Graph:
             self.add("Split", [TEXTS, sizes], *self._texts.values(), axis=1)
         return self._texts[column]
 
-    def cast(self, name: str, dtype: Any) -> str:
+    def cast(self, name: str, dtype: Any, *outputs: str) -> str:
         """Return a matrix in another type."""
         from onnx import helper
 
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        return self.add("Cast", [name], to=kind)
+        return self.add("Cast", [name], *outputs, to=kind)
 
     def flag_missing(self, numbers: str) -> str:
         """Return where a matrix is NaN."""

@@ -45,10 +45,7 @@ from ._table import (
 
 def transform_inputs(steps: list[Any], inputs: Inputs) -> Table:
     """Apply fitted transformers to the input columns; raise as `transform_table`."""
-    table = start_table(len(inputs.columns), inputs.texts)
-    for step in steps:
-        table = transform_table(step, table)
-    return table
+    return _apply_steps(steps, start_table(len(inputs.columns), inputs.numbers))
 
 
 def transform_table(transformer: Any, table: Table) -> Table:
@@ -64,8 +61,8 @@ def transform_table(transformer: Any, table: Table) -> Table:
     raise UnsupportedError(type(transformer).__name__)
 
 
-def _apply_pipeline(pipeline: Pipeline, table: Table) -> Table:
-    for _, step in pipeline.steps:
+def _apply_steps(steps: list[Any], table: Table) -> Table:
+    for step in steps:
         table = transform_table(step, table)
     return table
 
@@ -256,7 +253,7 @@ def _apply_function(transformer: FunctionTransformer, table: Table) -> Table:
 
 
 _APPLY: tuple[tuple[Any, Any], ...] = (
-    (Pipeline, _apply_pipeline),
+    (Pipeline, lambda pipe, table: _apply_steps([s for _, s in pipe.steps], table)),
     (ColumnTransformer, _apply_columns),
     (FeatureUnion, _apply_union),
     (SimpleImputer, _apply_imputer),

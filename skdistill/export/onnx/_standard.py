@@ -12,9 +12,6 @@ from ._graph import Graph
 from ._inputs import Inputs
 from ._table import UnsupportedError
 
-#: The number of the type float32 in ONNX.
-_FLOAT = 1
-
 
 def keep_standard(models: Iterable[Any], inputs: Inputs) -> Iterator[Any]:
     """Yield the models that standard operators can express.
@@ -126,7 +123,7 @@ def _emit_walk(graph: Graph, node: Any, given: dict[str, Any]) -> None:
         graph.add("Add", [total, start], output)
         return
     # The operator answers in single precision, whatever it computes in.
-    graph.add("Cast", [graph.add("Add", [total, start])], output, to=_FLOAT)
+    graph.cast(graph.add("Add", [total, start]), np.float32, output)
 
 
 def _emit_level(graph: Graph, features: str, trees: _Nodes, at: str) -> str:

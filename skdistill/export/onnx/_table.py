@@ -173,10 +173,11 @@ class Table:
 
     def find_refused(self) -> Table | None:
         """Return one column, NaN where an encoder raises and else 0, if any does."""
-        terms: dict[Atom, FloatArray] = {}
-        for atom, part in self.terms.items():
-            if isinstance(atom, Category) and atom.refuses:
-                terms[atom] = np.r_[np.zeros(len(part) - 1), np.nan][:, None]
+        terms: dict[Atom, FloatArray] = {
+            atom: np.r_[np.zeros(len(part) - 1), np.nan][:, None]
+            for atom, part in self.terms.items()
+            if isinstance(atom, Category) and atom.refuses
+        }
         return Table([None], terms, np.zeros(1)) if terms else None
 
     def is_number(self, k: int) -> bool:
@@ -189,12 +190,9 @@ def list_fills(values: Sequence[Value]) -> FloatArray:
     return np.array(fills, dtype=float)
 
 
-def start_table(n_columns: int, texts: frozenset[int]) -> Table:
-    """Return the input columns themselves."""
-    terms: dict[Atom, FloatArray] = {}
-    for k in range(n_columns):
-        if k not in texts:
-            terms[Value(k)] = np.eye(1, n_columns, k)
+def start_table(n_columns: int, numbers: Sequence[int]) -> Table:
+    """Return the input columns themselves, some of which hold numbers."""
+    terms: dict[Atom, FloatArray] = {Value(k): np.eye(1, n_columns, k) for k in numbers}
     return Table([Raw(k) for k in range(n_columns)], terms, np.zeros(n_columns))
 
 
