@@ -129,7 +129,7 @@ class Graph:
 
     def take_numbers(self, columns: tuple[int, ...]) -> str:
         """Return the given input columns, less their offsets, as one matrix."""
-        return self._take(columns, self.dtype, self._offsets)
+        return self._take(columns, self.dtype, self.list_offsets(columns))
 
     def take_any(self) -> str:
         """Return some input column of numbers, which stands for the rows."""
@@ -143,15 +143,15 @@ class Graph:
 
     def take_key(self, column: int) -> tuple[str, float]:
         """Return a column in float32, and what was subtracted from it before."""
-        offsets = self.inputs.offsets
-        taken = self._take((column,), np.float32, offsets)
-        return taken, offsets.get(column, 0.0)
+        offset = self.inputs.offsets.get(column, 0.0)
+        return self._take((column,), np.float32, np.array([offset])), offset
 
-    def _take(self, columns: tuple[int, ...], dtype: Any, offsets: Any) -> str:
-        off = np.array([offsets.get(k, 0.0) for k in columns])
-        key = (columns, dtype, tuple(off))
+    def _take(
+        self, columns: tuple[int, ...], dtype: Any, offsets: NDArray[np.float64]
+    ) -> str:
+        key = (columns, dtype, tuple(offsets))
         if key not in self._numbers:
-            self._numbers[key] = self._take_columns(columns, dtype, off)
+            self._numbers[key] = self._take_columns(columns, dtype, offsets)
         return self._numbers[key]
 
     def _take_columns(

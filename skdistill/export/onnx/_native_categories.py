@@ -24,7 +24,7 @@ from .._trees import Split, Trees, join_outputs, read_trees
 from .._trees_catboost import read_catboost
 from ._inputs import Inputs
 from ._preprocessing import transform_table
-from ._table import Category, Raw, Table, UnsupportedError, join_tables
+from ._table import Category, Table, UnsupportedError, Value, join_tables, look_up
 from ._unscale import unscale
 
 HISTOGRAMS = HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -107,18 +107,17 @@ def _encode_categories(
     )
 
 
-def _find_raw(table: Table, k: int) -> Raw:
+def _find_raw(table: Table, k: int) -> Value:
     raw = table.raw[k]
     if raw is None or raw.fill is not None:
         raise UnsupportedError("categories after arithmetic")
     return raw
 
 
-def _number(raw: Raw, order: Any) -> Table:
+def _number(raw: Value, order: Any) -> Table:
     """Return the position of a category; NaN for any other value."""
     codes = np.r_[np.arange(len(order), dtype=float), np.nan]
-    atom = Category(raw.column, tuple(order))
-    return Table([None], {atom: codes[:, None]}, np.zeros(1))
+    return look_up(Category(raw.column, tuple(order)), codes)
 
 
 def _replace_splits(trees: Trees, table: Table) -> tuple[Trees, Table]:
@@ -155,7 +154,7 @@ def _indicate(table: Table, split: Split) -> Table:
         codes = np.array([*split.categories, np.nan, -1.0])
     else:
         raise UnsupportedError("categories after arithmetic")
-    return Table([None], {atom: _go_right(codes, split)[:, None]}, np.zeros(1))
+    return look_up(atom, _go_right(codes, split))
 
 
 def _go_right(codes: FloatArray, split: Split) -> FloatArray:

@@ -32,12 +32,12 @@ from ._table import (
     Atom,
     Category,
     Missing,
-    Raw,
     Step,
     Table,
     UnsupportedError,
     Value,
     join_tables,
+    look_up,
     start_column,
     start_table,
 )
@@ -104,7 +104,8 @@ def _refuse_weights(weights: Any) -> None:
 
 
 def _apply_imputer(imputer: SimpleImputer, table: Table) -> Table:
-    if any(raw is None for raw in table.raw):
+    raws = [raw for raw in table.raw if raw is not None]
+    if len(raws) < table.width:
         raise UnsupportedError("imputation after arithmetic")
     filled = [
         _fill_column(table, k, imputer.missing_values, fill)
@@ -113,9 +114,10 @@ def _apply_imputer(imputer: SimpleImputer, table: Table) -> Table:
         if imputer.keep_empty_features or not is_missing(fill)
     ]
     if imputer.indicator_ is not None:
-        if any(raw.fill is not None for raw in table.raw if raw is not None):
+        if any(raw.fill is not None for raw in raws):
             raise UnsupportedError("indicators after imputation")
-        filled += [_flag_column(table.raw[k]) for k in imputer.indicator_.features_]
+        flagged = [Missing(raws[k].column) for k in imputer.indicator_.features_]
+        filled += [look_up(atom, np.ones(1)) for atom in flagged]
     return join_tables(filled)
 
 
@@ -132,11 +134,7 @@ def _fill_column(table: Table, k: int, missing: Any, fill: Any) -> Table:
         fill = None
     if table.is_number(k) and not isinstance(fill, str):
         return start_column(Value(raw.column, None if fill is None else float(fill)))
-    return Table([Raw(raw.column, fill)], {}, np.zeros(1))
-
-
-def _flag_column(raw: Any) -> Table:
-    return Table([None], {Missing(raw.column): np.ones((1, 1))}, np.zeros(1))
+    return Table([Value(raw.column, fill)], {}, np.zeros(1))
 
 
 def _apply_encoder(encoder: Any, table: Table) -> Table:

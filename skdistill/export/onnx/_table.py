@@ -22,10 +22,10 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True)
 class Value:
-    """A column of numbers; `fill` stands in for NaN, None leaves it."""
+    """An input column; `fill` stands in for missing values, None leaves them."""
 
     column: int
-    fill: float | None = None
+    fill: Any = None
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,6 @@ class Category:
 Atom = Value | Missing | Category
 
 
-@dataclass(frozen=True)
-class Raw:
-    """An input column, untouched but for missing values."""
-
-    column: int
-    fill: Any = None
-
-
 class Step(NamedTuple):
     """One operation of a scaler, as it rounds.
 
@@ -82,17 +74,17 @@ class Table:
 
     Attributes
     ----------
-    raw : list of (Raw or None)
+    raw : list of (Value or None)
         For each column, the input column it still is.
     terms : dict of Atom to ndarray of shape (size of the atom, width)
-        What each atom contributes to each column.
+        What each atom contributes to each column; a Value is of numbers.
     constant : ndarray of shape (width,)
         What is added to each column.
     steps : dict of int to tuple of Step
         For each column that scalers alone made of one number, what they did.
     """
 
-    raw: list[Raw | None]
+    raw: list[Value | None]
     terms: dict[Atom, FloatArray]
     constant: FloatArray
     steps: Mapping[int, tuple[Step, ...]] = field(default_factory=dict)
@@ -193,13 +185,17 @@ def list_fills(values: Sequence[Value]) -> FloatArray:
 def start_table(n_columns: int, numbers: Sequence[int]) -> Table:
     """Return the input columns themselves, some of which hold numbers."""
     terms: dict[Atom, FloatArray] = {Value(k): np.eye(1, n_columns, k) for k in numbers}
-    return Table([Raw(k) for k in range(n_columns)], terms, np.zeros(n_columns))
+    return Table([Value(k) for k in range(n_columns)], terms, np.zeros(n_columns))
 
 
 def start_column(value: Value) -> Table:
     """Return one input column of numbers."""
-    raw = Raw(value.column, value.fill)
-    return Table([raw], {value: np.ones((1, 1))}, np.zeros(1))
+    return Table([value], {value: np.ones((1, 1))}, np.zeros(1))
+
+
+def look_up(atom: Missing | Category, values: FloatArray) -> Table:
+    """Return one column, of a value for each indicator of an atom."""
+    return Table([None], {atom: values[:, None]}, np.zeros(1))
 
 
 def join_tables(tables: Sequence[Table]) -> Table:

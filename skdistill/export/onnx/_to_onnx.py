@@ -19,12 +19,11 @@ from .._example import arrange_example, check_labels
 from .._libraries import import_for_onnx
 from ._build_values import build_values, find_offsets, sort_values
 from ._convert import build_models, list_labels
-from ._equal import list_ways, take_equal
+from ._equal import ask_model, list_ways, take_equal
 from ._graph import OPSET
 from ._inputs import Inputs
 from ._probe import INFINITE, MISSING, list_outside
 from ._standard import keep_standard
-from ._verify import ask_model
 
 #: How weights can be stored.
 _QUANTIZE = ("float16", "int8-weights")
