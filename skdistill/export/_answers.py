@@ -54,7 +54,7 @@ class Answers:
     classes: NDArray[Any]
 
     method: ClassVar[str] = "predict_proba"
-    #: What an ONNX model of these has, and what serves it.
+    #: The outputs of an ONNX model of these, and what serves it.
     names: ClassVar[tuple[str, ...]] = ("label", "probabilities")
     server: ClassVar[str] = "OnnxClassifier"
     #: How far outputs may be off.
@@ -117,7 +117,7 @@ class Answers:
 class Values:
     """What a regressor predicts, of shape (n_samples, n_outputs).
 
-    It is scored as `quantiles` at these levels, or as values.
+    Where `quantiles` are their levels, they are scored as such.
     """
 
     outputs: FloatArray

@@ -520,15 +520,17 @@ def test_a_rise_of_the_log_loss_is_said_where_the_accuracy_is_kept():
         prune(model, rows, y, sparsity=0.1)
 
 
-@pytest.mark.parametrize("sparsity", [0, 1, -0.5, 2])
-def test_sparsity_is_checked(sparsity):
-    with pytest.raises(ValueError, match=f"received {sparsity}"):
-        prune(GaussianNB().fit(X, Y), X, sparsity=sparsity)
-
-
-def test_steps_and_epochs_are_checked():
-    with pytest.raises(ValueError, match="steps=0"):
-        prune(GaussianNB().fit(X, Y), X, steps=0)
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        *(("sparsity", value, f"received {value}") for value in (0, 1, -0.5, 2)),
+        ("steps", 0, "steps=0"),
+        ("epochs", -1, "epochs=-1"),
+    ],
+)
+def test_parameters_are_checked(name, value, text):
+    with pytest.raises(ValueError, match=text):
+        prune(GaussianNB().fit(X, Y), X, **{name: value})
 
 
 @pytest.mark.parametrize(

@@ -205,10 +205,7 @@ def test_latency_refuses_bad_parameters_at_once(params, error, message):
 #: Models, and what is deployed of each.
 SIZED = {
     "model": (LogisticRegression(), lambda model: model),
-    "frozen": (
-        FrozenEstimator(LogisticRegression().fit(X, Y)),
-        lambda frozen: frozen,
-    ),
+    "frozen": (FrozenEstimator(LogisticRegression().fit(X, Y)), lambda frozen: frozen),
     "student": (_make_distilled(), lambda distilled: distilled.student_),
     "student that is a pipeline": (
         _make_distilled(make_pipeline(StandardScaler(), LogisticRegression())),

@@ -102,10 +102,7 @@ def test_synthetic_rows_are_shared_out_to_the_blocks(
 @pytest.mark.parametrize("sort", [False, True])
 @pytest.mark.parametrize(
     "student",
-    [
-        MLPClassifier((32,), max_iter=15),
-        SGDClassifier("log_loss", alpha=1e-2),
-    ],
+    [MLPClassifier((32,), max_iter=15), SGDClassifier("log_loss", alpha=1e-2)],
     ids=["network", "SGD"],
 )
 @pytest.mark.slow

@@ -177,6 +177,7 @@ def to_onnx(
     model, inputs, equal = take_equal(ways, build, X_example, expected, outside)
     feed, reference = inputs.feed(X_example), expected
     if isinstance(expected, Values):
+        # They are scored as the file serves them.
         reference = ask_model(model, feed, expected)
     entries: dict[str, Any] = {
         "accepts": {
@@ -212,19 +213,15 @@ def _make_builder(
     quantiles: Any,
 ) -> Callable[[Inputs], Iterable[Any]]:
     """Return what makes the candidates for inputs."""
+    make: Callable[[Inputs], Iterable[Any]]
     if isinstance(expected, Values):
-        n_outputs, offsets = expected.outputs.shape[1], find_offsets(expected)
-
-        def make(inputs: Inputs) -> Iterable[Any]:
-            return build_values(served, inputs, n_outputs, offsets)
-
+        width, offsets = expected.outputs.shape[1], find_offsets(expected)
+        make = partial(build_values, served, n_outputs=width, offsets=offsets)
     else:
         labels = list_labels(expected.classes)
         most_fused = np.inf if quantize is None else _MOST_FUSED
         most_fused = -1 if standard else most_fused
-
-        def make(inputs: Inputs) -> Iterable[Any]:
-            return build_models(served, inputs, labels, most_fused=most_fused)
+        make = partial(build_models, served, classes=labels, most_fused=most_fused)
 
     def build(inputs: Inputs) -> Iterable[Any]:
         models = keep_standard(make(inputs), inputs) if standard else make(inputs)
