@@ -111,8 +111,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         The scalar that divided the student's logits, where a pilot as long as the fit
         (a network's: true labels below 500 rows) asked for it by two errors; else 1.
     student_shift_ : ndarray of shape (n_classes,) or None
-        What was added to these logits then, where a pilot of an MLP, logistic
-        regression or LightGBM showed that it lacks part of a class, such as a rare one.
+        What was added to these logits then, where a pilot of an MLP, a skorch net,
+        logistic regression or LightGBM showed that it lacks part of a rare class.
     memorization_ : dict or None
         `accuracy_in_sample` and `entropy_in_sample` (nats) of a teacher on rows that
         it was fitted on, `accuracy_out_of_fold` and `entropy_out_of_fold` on other

@@ -5,8 +5,10 @@ temperature T and q = softmax(log p / T), a student learns in its logits z
 
     alpha CE(q, softmax(z)) + (1 - alpha) / T² CE(y, softmax(T z))
 
-and its logits are multiplied by T before they serve. Where alpha is 1 the second term
-is none, and at T = 1 both are the cross-entropy of one fixed target.
+and its logits are multiplied by T before they serve, and shifted so that each class
+keeps the mean of alpha p + (1 - alpha) y, as it does by intercepts at T = 1. Where
+alpha is 1 the second term is none, and at T = 1 both are the cross-entropy of one fixed
+target.
 """
 
 from __future__ import annotations
@@ -77,6 +79,11 @@ class SoftDataset:
         return self.n_samples if self.labelled is None else len(self.labelled)
 
     @property
+    def weights(self) -> FloatArray:
+        """Row weights, 1 where none are given."""
+        return _or_ones(self.weight, self)
+
+    @property
     def codes(self) -> IndexArray:
         """Position of each true label among the classes."""
         return np.searchsorted(self.classes, self.y)
@@ -97,7 +104,7 @@ class SoftDataset:
             return train
         weight = alpha = None
         if train.weight is not None or transfer.weight is not None:
-            weight = np.concatenate([_or_ones(d.weight, d) for d in (train, transfer)])
+            weight = np.concatenate([d.weights for d in (train, transfer)])
         if train.alpha is not None or transfer.alpha is not None:
             alpha = np.concatenate([_or_ones(d.alpha, d) for d in (train, transfer)])
         params = train.params
@@ -176,7 +183,7 @@ class SoftDataset:
 
     def sum_classes(self) -> FloatArray:
         """Return the weighted sum of the probabilities that are to be served."""
-        mass, weight = np.zeros(len(self.classes)), _or_ones(self.weight, self)
+        mass, weight = np.zeros(len(self.classes)), self.weights
         codes = None if self.alpha is None else self.codes
         for rows in row_blocks(*self.targets.shape):
             proba = self._serve(rows)
@@ -203,7 +210,7 @@ class SoftDataset:
             soft = alpha * total
             total = soft + (1 - alpha) * factors[self.codes]
             alpha = soft / total
-        weight = _or_ones(self.weight, self) * total
+        weight = self.weights * total
         return replace(self, targets=targets, weight=weight, alpha=alpha)
 
     def _serve(self, rows: slice) -> FloatArray:

@@ -97,6 +97,18 @@ def soften(proba, temperature):
     return softmax(np.log(proba) / temperature, axis=1)
 
 
+def give_means(proba, wanted, weight=None):
+    """Add to the logarithms what gives the classes these (weighted) means."""
+    wanted = wanted / wanted.sum()
+
+    def miss(shift):
+        served = softmax(np.log(proba) + shift, axis=1)
+        return np.average(served, axis=0, weights=weight) - wanted + shift.sum()
+
+    shift = root(miss, np.zeros(len(wanted)), tol=1e-13).x
+    return softmax(np.log(proba) + shift, axis=1)
+
+
 def fit_calibration(proba, y, weight=None, prior=None, observed=False):
     """Return scalar and shifts, by solvers of its own.
 

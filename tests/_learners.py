@@ -28,6 +28,7 @@ __all__ = [
     "fit_copies",
     "fit_student",
     "hold_out",
+    "learn",
     "make_soft",
     "move_lightgbm",
     "move_private",
@@ -47,6 +48,11 @@ def make_soft(n_samples=120, n_classes=3, seed=0, weighted=False):
     classes = np.array(["a", "b", "c", "d", "e"])[:n_classes]
     weight = rng.uniform(0.5, 2, n_samples) if weighted else None
     return SoftDataset(X, targets, classes, classes[targets.argmax(axis=1)], weight)
+
+
+def learn(student, data):
+    """Fit by the student's family, which leaves a temperature in its logits."""
+    return find_family(student).fit(student, data)
 
 
 def hold_out(data, share=0.2):

@@ -4,6 +4,7 @@ from ._fit_student import (
     fine_tune_student,
     fit_part,
     fit_student,
+    serve_softened,
     validation_fraction,
 )
 from ._properties import (
@@ -61,6 +62,7 @@ __all__ = [
     "refits_leaves",
     "scale_logits",
     "seed_torch",
+    "serve_softened",
     "shift_logits",
     "validation_fraction",
     "weigh_served",

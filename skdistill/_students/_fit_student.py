@@ -8,13 +8,15 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from .._copies import find_copies
 from .._dataset import split_rows
+from .._labels._calibration import fit_shift
 from .._nested import last_step
-from .._outofcore._spill import SoftStream, spill_rows
+from .._outofcore._spill import SoftStream, Spill, spill_rows
 from .._soft_data import SoftDataset, weigh_classes
 from ._catboost import CatBoostLearner
 from ._gradient_boosting import GradientBoostingLearner
@@ -35,6 +37,9 @@ from ._xgboost import XGBoostLearner
 
 #: Share of the rows that a student stops early on, where it has no such parameter.
 _VALIDATION_FRACTION = 0.1
+
+#: Rows of a file that tell the mean label of a class, and what a student makes of it.
+_MEAN_ROWS = 2**14
 
 
 def fit_student(
@@ -73,20 +78,61 @@ def fit_student(
     if class_weight is not None:
         student.set_params(class_weight=None)
         validation = validation and validation.weigh_classes(class_weight)
+    softened, learned = train.temperature != 1, []
     if isinstance(transfer, SoftStream):
         with spill_rows(train.take_labelled(), transfer) as spill:
             if class_weight is not None:
                 spill.weigh_classes(class_weight)
             student = family.fit_chunks(student, spill, validation)
+            if softened:
+                learned = _sample_rows(spill)
     else:
         if class_weight is not None:
             train, transfer = _weigh_classes(class_weight, train, transfer)
         student = family.fit(student, train, transfer, validation)
+        if softened:
+            learned = [train.take_labelled(), *([transfer] if transfer else [])]
     if class_weight is not None:
         student.set_params(class_weight=class_weight)
-    if train.temperature != 1:
-        family.scale_logits(student, train.temperature)
+    if softened:
+        serve_softened(student, learned)
     return student
+
+
+def serve_softened(student: Any, learned: list[SoftDataset]) -> None:
+    """Serve what a student has learned at a temperature other than 1 at temperature 1.
+
+    The fit of intercepts keeps the means of softened probabilities, which are no means
+    of probabilities: of a rare class little would be left. So where numbers can be
+    added to the multiplied logits, they give the rows the mean labels of the classes.
+
+    Parameters
+    ----------
+    student : estimator
+        Fitted, no Pipeline; it is changed in place.
+    learned : list of SoftDataset
+        Rows that it has learned, or a sample of them.
+    """
+    family = find_family(student)
+    family.scale_logits(student, learned[0].temperature)
+    learned = [rows for rows in learned if rows.n_samples]
+    if not (learned and family.can_shift_logits(student)):
+        return
+    wanted = np.sum([rows.sum_classes() for rows in learned], axis=0)
+    served = np.concatenate([rows.ask(student) for rows in learned])
+    served = np.maximum(served, np.finfo(np.float64).tiny, dtype=np.float64)
+    weight = np.concatenate([rows.weights for rows in learned])
+    family.shift_logits(student, fit_shift(served, wanted / wanted.sum(), weight))
+
+
+def _sample_rows(spill: Spill) -> list[SoftDataset]:
+    """Return buffers of rows from all over the file, enough for the mean of a class."""
+    learned: list[SoftDataset] = []
+    for rows in spill.shuffle(np.random.RandomState(0)):
+        learned.append(rows)
+        if sum(rows.n_samples for rows in learned) >= _MEAN_ROWS:
+            break
+    return learned
 
 
 def _weigh_classes(

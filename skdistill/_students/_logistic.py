@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from .._soft_data import SoftDataset, row_blocks
 from .._typing import FloatArray
-from ._losses import LogitLoss, count_outputs, fold_shift
+from ._losses import LogitLoss, count_outputs, shift_bias
 from ._optimizers import warn_of_convergence
 from ._soft_learner import SoftLearner
 from ._weighted_copies import COPIES
@@ -51,9 +51,7 @@ class LogisticLearner(SoftLearner):
         return student.fit_intercept
 
     def shift_logits(self, student: Any, shift: FloatArray) -> None:
-        student.intercept_ = student.intercept_ + fold_shift(
-            shift, len(student.intercept_)
-        )
+        student.intercept_ = shift_bias(student.intercept_, shift)
 
 
 def _is_smooth(student: LogisticRegression) -> bool:

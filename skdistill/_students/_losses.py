@@ -32,6 +32,11 @@ def fold_shift(shift: FloatArray, n_outputs: int) -> FloatArray:
     return shift if n_outputs == len(shift) else shift[1:] - shift[:1]
 
 
+def shift_bias(bias: FloatArray, shift: FloatArray) -> FloatArray:
+    """Return the intercepts of the outputs with it added, in their precision."""
+    return bias + fold_shift(shift, len(bias)).astype(bias.dtype)
+
+
 @dataclass(frozen=True)
 class LogitLoss:
     """The loss of some rows, as functions of logits of shape (n_samples, n_outputs).

@@ -35,7 +35,7 @@ from ._epochs import (
     repeat_rows,
     run_epoch,
 )
-from ._losses import LogitLoss, SquaredError, count_outputs, fold_shift
+from ._losses import LogitLoss, SquaredError, count_outputs, shift_bias
 from ._network import BLOCK, SoftRows
 from ._optimizers import OPTIMIZERS, minimize_lbfgs
 from ._soft_learner import (
@@ -185,9 +185,7 @@ class MLPLearner(SoftLearner):
         return True
 
     def shift_logits(self, student: MLPClassifier, shift: FloatArray) -> None:
-        bias = student.intercepts_[-1]
-        added = fold_shift(shift, len(bias)).astype(bias.dtype)
-        student.intercepts_[-1] = bias + added
+        student.intercepts_[-1] = shift_bias(student.intercepts_[-1], shift)
 
     def fine_tune(
         self, student: MLPClassifier, rows: SoftDataset, epochs: int

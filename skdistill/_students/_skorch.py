@@ -30,6 +30,8 @@ from sklearn.base import clone
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
+from .._typing import FloatArray
+from ._losses import fold_shift
 from ._soft_learner import NETWORK_TEMPERATURE, RATE_SHARE, SoftLearner
 
 #: torch has one generator for all threads: one net at a time may draw from it.
@@ -106,18 +108,12 @@ class SkorchLearner(SoftLearner):
 
     def can_scale_logits(self, student: Any, n_classes: int) -> bool:
         """Whether the module surely ends in a linear layer (under NLLLoss, softmax)."""
-        import torch
+        return _find_future_layer(student) is not None
 
-        from ._torch_layers import find_last_layer
-
-        if _softens_itself(student):
-            return False
-        net = clone(student)
-        net.callbacks, net.compile = "disable", False
-        # Weights are drawn from torch's global generator, which is the fit's.
-        with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            net.initialize()
-        return find_last_layer(net) is not None
+    def can_shift_logits(self, student: Any) -> bool:
+        """Whether that layer has a bias."""
+        layer = _find_future_layer(student)
+        return layer is not None and layer.bias is not None
 
     def epochs_parameter(self, student: Any) -> str | None:
         return "max_epochs"
@@ -161,6 +157,16 @@ class SkorchLearner(SoftLearner):
         with torch.no_grad():
             for parameter in layer.parameters():
                 parameter.mul_(factor)
+
+    def shift_logits(self, student: Any, shift: FloatArray) -> None:
+        import torch
+
+        from ._torch_layers import find_last_layer
+
+        bias = find_last_layer(student).bias
+        added = fold_shift(shift, len(bias))
+        with torch.no_grad():
+            bias.add_(torch.as_tensor(added, dtype=bias.dtype, device=bias.device))
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Train on at a tenth of the learning rate, the optimiser starting afresh.
@@ -259,6 +265,25 @@ def _refuse_temperature(student: Any, temperature: Any) -> ValueError:
         "forward to predict_proba. Set temperature=1, or soften in the loss: "
         "criterion=skdistill.torch.DistillationLoss."
     )
+
+
+def _find_future_layer(student: Any) -> Any:
+    """Return the linear layer that would make the logits of an unfitted net, or None.
+
+    Of a fitted net it is a layer of the same kind.
+    """
+    import torch
+
+    from ._torch_layers import find_last_layer
+
+    if _softens_itself(student):
+        return None
+    net = clone(student)
+    net.callbacks, net.compile = "disable", False
+    # Weights are drawn from torch's global generator, which is the fit's.
+    with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        net.initialize()
+    return find_last_layer(net)
 
 
 def _softens_itself(student: Any) -> bool:

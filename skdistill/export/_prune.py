@@ -14,7 +14,13 @@ from .._nested import (
     split_pipeline,
     transform_before,
 )
-from .._students import refit_leaves, refits_leaves, scale_logits, shift_logits
+from .._students import (
+    refit_leaves,
+    refits_leaves,
+    scale_logits,
+    serve_softened,
+    shift_logits,
+)
 from ._answers import ask
 from ._libraries import is_from
 from ._prune_networks import Network, prune_network
@@ -207,25 +213,23 @@ def _retrain_smaller(
     model = estimator if distilled is None else distilled
     if distilled is not None:
         X = transform_before(estimator, X)
-    scale, shift = 1.0, None
+    divisor, shift = 1.0, None
     if distilled is not None and can_label(distilled, y):
         data = make_soft_data(distilled, X, y, weight, random_state)
         if not is_regressor(distilled):
-            scale = distilled.student_calibration_ / data.temperature
-            shift = distilled.student_shift_
+            divisor, shift = distilled.student_calibration_, distilled.student_shift_
     else:
         data = label_by_itself(model, X, weight)
 
     def shrink(network: Any, rows: Any) -> Any:
-        if not is_regressor(network):
-            shift_logits(network, None if shift is None else -shift)
-            scale_logits(network, scale)
-        prune_network(
-            network, data.with_rows(rows), random_state=random_state, **settings
-        )
-        if not is_regressor(network):
-            scale_logits(network, 1 / scale)
-            shift_logits(network, shift)
+        learned = data.with_rows(rows)
+        shift_logits(network, None if shift is None else -shift)
+        scale_logits(network, divisor / data.temperature)
+        prune_network(network, learned, random_state=random_state, **settings)
+        if data.temperature != 1:
+            serve_softened(network, [learned])
+        scale_logits(network, 1 / divisor)
+        shift_logits(network, shift)
         return network
 
     pruned = map_learner(slim(model), data.X, shrink)

@@ -7,9 +7,11 @@ import pytest
 from lightgbm import LGBMClassifier
 from scipy.optimize import brentq
 from scipy.special import expit, logit, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -47,6 +49,18 @@ def distilled(rare):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return make(student).fit(*rare[:2])
+
+
+class Sigmoid(ClassifierMixin, BaseEstimator):
+    """The probabilities from which the labels of a test are drawn."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        positive = expit(3 * X[:, 0] - 9)
+        return np.c_[1 - positive, positive]
 
 
 def make(student, **params):
@@ -88,6 +102,41 @@ def test_students_without_a_shift_run_no_pilot(rare):
     est = make(DecisionTreeClassifier(max_depth=3)).fit(*rare[:2])
     assert est.student_shift_ is None
     assert not any(pilot["chosen"] for pilot in est.pilots_)
+
+
+LEARNED = {
+    "training rows": {},
+    "true labels as well": {"alpha": 0.6},
+    "unlabelled rows": {"X_unlabeled": 1},
+    "blocks of unlabelled rows": {"X_unlabeled": 3},
+}
+
+
+@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_network_keeps_the_rate_whatever_its_temperature(name):
+    """Softened labels have other means, which alone its intercepts would keep."""
+    X = np.random.default_rng(0).normal(size=(3000, 4))
+    positive = expit(3 * X[:, 0] - 9)
+    y = np.random.default_rng(1).random(3000) < positive
+    alpha, n_blocks = LEARNED[name].get("alpha", 1), LEARNED[name].get("X_unlabeled")
+    given = {}
+    if n_blocks:
+        blocks = np.split(X, n_blocks)
+        given["X_unlabeled"] = blocks if n_blocks > 1 else X
+    teacher = FrozenEstimator(Sigmoid().fit(X, y))
+    student = make_pipeline(
+        StandardScaler(), MLPClassifier((4,), max_iter=5, random_state=0)
+    )
+    distilled = DistilledClassifier(
+        teacher, student, alpha=alpha, augmenter=None, pilot=0, random_state=0
+    )
+    served = distilled.fit(X, y, **given).predict_proba(X)[:, 1]
+    assert distilled.temperature_ == 3
+    # Clipping mixes a thousandth of the prior in.
+    wanted = alpha * (0.999 * positive + 0.001 * y.mean()) + (1 - alpha) * y
+    assert y.mean() < 0.01
+    assert served.mean() == pytest.approx(wanted.mean(), rel=1e-3)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])

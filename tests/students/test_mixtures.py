@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from _core import give_means
 from _learners import SoftDataset, fit_student
 from lightgbm import LGBMClassifier
 from scipy.optimize import minimize
@@ -263,15 +264,17 @@ def test_logistic_regression_minimises_the_objective(n_classes, class_weight):
     )
     fitted = distil(student, n_classes, alpha=alpha, temperature=T).student_
     np.testing.assert_allclose(fitted.coef_, T * best[:, :3], atol=1e-4)
-    served = fitted.predict_proba(np.eye(3))
-    z = T * (best[:, :3].T + best[:, 3])
+    z = T * (X @ best[:, :3].T + best[:, 3])
     expected = softmax(np.column_stack([0 * z, z]) if n_classes == 2 else z, axis=1)
-    np.testing.assert_allclose(served, expected, atol=1e-5)
+    shares = alpha * soft_weight, (1 - alpha) * w[y]
+    labels = shares[0] @ p + shares[1] @ np.eye(n_classes)[y]
+    expected = give_means(expected, labels, sum(shares))
+    np.testing.assert_allclose(fitted.predict_proba(X), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_a_network_updates_by_the_gradient(n_classes):
-    """One step of SGD at rate 1 moves the intercepts by minus the mean gradient."""
+    """One step of SGD at rate 1 moves the last weights by minus the mean gradient."""
     alpha, T = 0.7, 2.5
     X, y, pattern = draw_labels(n_classes)
     student = MLPClassifier(
@@ -294,20 +297,20 @@ def test_a_network_updates_by_the_gradient(n_classes):
     hidden = np.maximum(X @ start.coefs_[0] + start.intercepts_[0], 0)
     q = softmax(np.log(clip_table(n_classes, y)[pattern]) / T, axis=1)
 
-    def objective(intercept):
-        z = hidden @ start.coefs_[1] + intercept
+    def objective(coef):
+        z = hidden @ coef.reshape(4, -1) + start.intercepts_[1]
         z = np.column_stack([0 * z, z]) if n_classes == 2 else z
         soft = -(q * log_softmax(z, axis=1)).sum(axis=1)
         hard = -log_softmax(T * z, axis=1)[np.arange(len(y)), y]
         return (alpha * soft + (1 - alpha) / T**2 * hard).mean()
 
-    begin, step = start.intercepts_[1], 1e-5
+    begin, step = start.coefs_[1].ravel(), 1e-5
     gradient = [
         (objective(begin + e) - objective(begin - e)) / (2 * step)
         for e in step * np.eye(len(begin))
     ]
     np.testing.assert_allclose(
-        model.student_.intercepts_[1] / T, begin - gradient, atol=1e-8
+        model.student_.coefs_[1].ravel() / T, begin - gradient, atol=1e-8
     )
     assert model.student_.loss_ == pytest.approx(objective(begin), abs=1e-8)
 

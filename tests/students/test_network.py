@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from _learners import SoftDataset, fit_student
+from _learners import SoftDataset, fit_student, learn
 from scipy.special import expit, log_softmax, softmax
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -81,11 +81,7 @@ def test_the_first_step_is_the_gradient(activation, weighted, T, n_classes):
         (4, 3), activation, solver="sgd", alpha=0.7, momentum=0,
         nesterovs_momentum=False, learning_rate_init=1, max_iter=1, random_state=0,
     )  # fmt: skip
-    moved = fit_student(clone(net), data)
-    if T is not None:
-        moved.coefs_[-1], moved.intercepts_[-1] = (
-            part / T for part in (moved.coefs_[-1], moved.intercepts_[-1])
-        )
+    moved = learn(clone(net), data)
     net.set_params(learning_rate_init=1e-300)
     # The first weights are scikit-learn's.
     start = list_params(net.fit(data.X, data.y))

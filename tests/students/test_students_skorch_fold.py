@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from _core import soften
+from _core import give_means, soften
 from _learners import check_student, fit_student
 from _nets import STOCK, L1Net, Net, Several, fit_seeded, make_data, make_net
 from sklearn.base import clone
@@ -98,14 +98,14 @@ FOLDABLE = {
     "instance": make_net(
         module=nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3), nn.Flatten())
     ),
-    "linear": make_net(module=nn.Linear(4, 3, bias=False)),
+    "without bias": make_net(module=nn.Linear(4, 3, bias=False)),
     "several outputs": make_net(FirstNet, module=Several),
     "own loss": make_net(L1Net),
 }
 
 
 @pytest.mark.parametrize("name", FOLDABLE)
-def test_fold_multiplies_the_logits(name):
+def test_logits_are_multiplied_and_shifted_to_the_mean_labels(name):
     net = FOLDABLE[name]
     data = make_data(2 if "binary" in name else 3)
     check_student(net, 2.5, len(data.classes), 150)
@@ -113,9 +113,10 @@ def test_fold_multiplies_the_logits(name):
     plain = fit_seeded(clone(net), data).predict_proba(data.X)
     torch.manual_seed(0)
     served = fit_student(clone(net), replace(data, temperature=2.5))
-    np.testing.assert_allclose(
-        served.predict_proba(data.X), soften(plain, 1 / 2.5), atol=1e-5
-    )
+    expected = soften(plain, 1 / 2.5)
+    if name != "without bias":
+        expected = give_means(expected, soften(data.targets, 1 / 2.5).mean(axis=0))
+    np.testing.assert_allclose(served.predict_proba(data.X), expected, atol=1e-5)
 
 
 UNSURE = {
