@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -23,10 +24,36 @@ __all__ = ["FunctionClassifier", "FunctionRegressor"]
 class _FunctionModel(Versioned, BaseEstimator):
     """A fitted estimator made of a function; it is never cloned or refitted."""
 
-    def _check(self, returned: str) -> None:
+    #: What the function returns for rows.
+    _returned: str
+
+    def fit(self, X: Any = None, y: Any = None) -> Self:
+        """Check the parameters; nothing is fitted.
+
+        Parameters
+        ----------
+        X, y : object, default=None
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        self : object
+            This one.
+
+        Raises
+        ------
+        TypeError
+            `func` is not callable.
+        ValueError
+            Another parameter is invalid.
+        """
+        self._check()
+        return self
+
+    def _check(self) -> None:
         if not callable(self.func):
             raise TypeError(
-                f"func must be a function from rows to {returned}; got "
+                f"func must be a function from rows to {self._returned}; got "
                 f"{self.func!r}. Pass the function itself, not what it returns."
             )
         size = self.batch_size
@@ -36,15 +63,20 @@ class _FunctionModel(Versioned, BaseEstimator):
                 "None passes all rows in one call."
             )
 
-    def _call(self, X: Any, read: Callable[..., Any]) -> list[Any]:
-        """Return what the function answers batch by batch, as it is read."""
+    @abstractmethod
+    def _read(self, answer: Any, n_rows: int, owner: str) -> FloatArray:
+        """Return an answer for so many rows as an array, or raise ValueError."""
+
+    def _call(self, X: Any) -> list[FloatArray]:
+        """Return what the function answers, batch by batch."""
+        self.fit()
         n_rows = _num_samples(X)
         name = getattr(self.func, "__name__", type(self.func).__name__)
         owner = f"What {name} of the {type(self).__name__} returns"
         answers = []
         for rows in gen_batches(n_rows, self.batch_size or n_rows) if n_rows else ():
             batch = X if rows == slice(0, n_rows) else take_chunk(X, rows)
-            answers.append(read(self.func(batch), rows.stop - rows.start, owner))
+            answers.append(self._read(self.func(batch), rows.stop - rows.start, owner))
         return answers
 
     def __sklearn_clone__(self):
@@ -139,6 +171,8 @@ class FunctionClassifier(ClassifierMixin, _FunctionModel):
     True
     """
 
+    _returned = "probabilities"
+
     def __init__(
         self, func: Callable[[Any], Any], classes: Any, *, batch_size: int | None = None
     ) -> None:
@@ -151,27 +185,8 @@ class FunctionClassifier(ClassifierMixin, _FunctionModel):
         """The labels of the columns."""
         return np.asarray(self.classes)
 
-    def fit(self, X: Any = None, y: Any = None) -> Self:
-        """Check the parameters; nothing is fitted.
-
-        Parameters
-        ----------
-        X, y : object, default=None
-            Not used, present for API consistency.
-
-        Returns
-        -------
-        self : FunctionClassifier
-            This one.
-
-        Raises
-        ------
-        TypeError
-            `func` is not callable.
-        ValueError
-            `classes` or `batch_size` is invalid.
-        """
-        self._check("probabilities")
+    def _check(self) -> None:
+        super()._check()
         classes = self.classes_
         if (
             classes.ndim != 1
@@ -182,7 +197,9 @@ class FunctionClassifier(ClassifierMixin, _FunctionModel):
                 "classes must list at least two labels, each once, in the order of "
                 f"the columns; got {self.classes!r}. Pass the labels of y."
             )
-        return self
+
+    def _read(self, answer: Any, n_rows: int, owner: str) -> FloatArray:
+        return check_probabilities(answer, n_rows, self.classes_, owner)
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Call the function on batches of rows.
@@ -203,13 +220,7 @@ class FunctionClassifier(ClassifierMixin, _FunctionModel):
             A parameter is invalid, or the function returned no probabilities, or
             not one row for each row of its batch.
         """
-        self.fit()
-        classes = self.classes_
-
-        def read(answer: Any, n_rows: int, owner: str) -> FloatArray:
-            return check_probabilities(answer, n_rows, classes, owner)
-
-        return np.concatenate([np.empty((0, len(classes))), *self._call(X, read)])
+        return np.concatenate([*self._call(X), np.empty((0, len(self.classes_)))])
 
     def predict(self, X: Any) -> AnyArray:
         """Return the label of the largest probability.
@@ -264,34 +275,16 @@ class FunctionRegressor(RegressorMixin, _FunctionModel):
     True
     """
 
+    _returned = "values"
+
     def __init__(
         self, func: Callable[[Any], Any], *, batch_size: int | None = None
     ) -> None:
         self.func = func
         self.batch_size = batch_size
 
-    def fit(self, X: Any = None, y: Any = None) -> Self:
-        """Check the parameters; nothing is fitted.
-
-        Parameters
-        ----------
-        X, y : object, default=None
-            Not used, present for API consistency.
-
-        Returns
-        -------
-        self : FunctionRegressor
-            This one.
-
-        Raises
-        ------
-        TypeError
-            `func` is not callable.
-        ValueError
-            `batch_size` is invalid.
-        """
-        self._check("values")
-        return self
+    def _read(self, answer: Any, n_rows: int, owner: str) -> FloatArray:
+        return check_values(answer, n_rows, None, owner)
 
     def predict(self, X: Any) -> AnyArray:
         """Call the function on batches of rows.
@@ -311,12 +304,7 @@ class FunctionRegressor(RegressorMixin, _FunctionModel):
             A parameter is invalid, or the function returned no finite numbers, or not
             one row for each row of its batch.
         """
-        self.fit()
-
-        def read(answer: Any, n_rows: int, owner: str) -> FloatArray:
-            return check_values(answer, n_rows, None, owner)
-
-        answers = self._call(X, read)
+        answers = self._call(X)
         values = np.concatenate(answers) if answers else np.empty((0, 1))
         return values[:, 0] if values.shape[1] == 1 else values
 
