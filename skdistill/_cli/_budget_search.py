@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from tempfile import TemporaryDirectory
@@ -68,13 +68,13 @@ def search_students(
     """
     task = rows.task
     students = {name: make(rows.X) for name, make in task.candidates.items()}
-    reasons = {
-        name: explain_left_out(student, rows, options)
+    candidates = {
+        name: Candidate(name, left_out=explain_left_out(student, rows, options))
         for name, student in students.items()
     }
-    tried = [students[name] for name, reason in reasons.items() if not reason]
+    tried = [name for name, found in candidates.items() if not found.left_out]
     if not tried:
-        raise Refusal(_describe_hopeless(reasons, options))
+        raise Refusal(_describe_hopeless(candidates.values(), options))
     splitter = task.splitter(_N_SPLITS, shuffle=True, random_state=options.seed)
     splits = keep_together(
         lambda drawn: list(splitter.split(drawn, rows.y[drawn])),
@@ -89,18 +89,26 @@ def search_students(
         search = GridSearchCV(
             # The cache spares the next candidates the teacher of the split.
             searched.set_params(memory=folder),
-            {"student": tried},
+            {"student": [students[name] for name in tried]},
             scoring=partial(_score, task.scoring, options.deployment),
             refit=False,
             cv=splits,
             error_score="raise",
         )
         fit(search, rows)
-    candidates = _list_candidates(search, reasons, options, task)
-    best = next(found.name for found in candidates if found.chosen)
+    results = search.cv_results_
+    try:
+        best = tried[_choose_best(results, tried, options, task.scoring)]
+    except ValueError as error:
+        lines = [str(error), *_list_left_out(candidates.values())]
+        raise Refusal("\n".join(lines)) from error
+    means = [-results[f"mean_test_{key}"] for key in (task.scoring, *_COSTS)]
+    for name, *figures in zip(tried, *means, strict=True):
+        given = [*map(float, figures), search.n_splits_, name == best]
+        candidates[name] = Candidate(name, *given)
     chosen = clone(distilled).set_params(student=students[best])
     fit(chosen, rows)
-    return chosen, candidates
+    return chosen, [*candidates.values()]
 
 
 def _score(
@@ -114,36 +122,20 @@ def _score(
     return {scoring: get_scorer(scoring)(estimator, X, y), **costs}
 
 
-def _list_candidates(
-    search: GridSearchCV, reasons: dict[str, str], options: Namespace, task: Task
-) -> list[Candidate]:
-    """Return all candidates in their order, those left out too."""
-    results, fitted = search.cv_results_, iter(range(len(reasons)))
-    best = _choose_best(results, reasons, options, task)
-    candidates = []
-    for name, reason in reasons.items():
-        if reason:
-            candidates.append(Candidate(name, left_out=reason))
-            continue
-        k = next(fitted)
-        loss, latency, size = (
-            -float(results[f"mean_test_{key}"][k]) for key in (task.scoring, *_COSTS)
-        )
-        figures = loss, latency, size, search.n_splits_
-        candidates.append(Candidate(name, *figures, chosen=k == best))
-    return candidates
-
-
-def _describe_hopeless(reasons: dict[str, str], options: Namespace) -> str:
+def _list_limits(options: Namespace) -> dict[str, float]:
+    """Return the limits that are given, by their unit."""
     limits = {"microseconds a row": options.max_latency_us, "bytes": options.max_bytes}
-    allowed = " and ".join(
-        f"{limit:,.10g} {unit}" for unit, limit in limits.items() if limit is not None
-    )
+    return {unit: limit for unit, limit in limits.items() if limit is not None}
+
+
+def _describe_hopeless(candidates: Iterable[Candidate], options: Namespace) -> str:
+    limits = _list_limits(options).items()
+    allowed = " and ".join(f"{limit:,.10g} {unit}" for unit, limit in limits)
     fix = "Raise the limits."
     if options.deployment == "joblib":
         fix = "Raise the limits, or write ONNX, which is faster: --out student.onnx."
     head = f"No student can be within the budget of {allowed}, whatever it learns:"
-    return "\n".join([head, *_list_left_out(reasons), fix])
+    return "\n".join([head, *_list_left_out(candidates), fix])
 
 
 def format_candidates(
@@ -169,19 +161,13 @@ def format_candidates(
             f"{found.name:15}{loss:>8}{found.latency_us:18,.0f}"
             f"{found.bytes:10,.0f}{'  chosen' if found.chosen else ''}"
         )
-    lines += _list_left_out({found.name: found.left_out for found in candidates})
+    lines += _list_left_out(candidates)
     prefix = "onnx_" if options.deployment == "onnx" else ""
+    keys = {"microseconds a row": f"{prefix}latency_p50_us", "bytes": f"{prefix}bytes"}
     over = [
         f"{cost:,.0f} {unit} instead of {limit:,.0f}"
-        for cost, limit, unit in (
-            (
-                figures[f"{prefix}latency_p50_us"],
-                options.max_latency_us,
-                "microseconds a row",
-            ),
-            (figures[f"{prefix}bytes"], options.max_bytes, "bytes"),
-        )
-        if limit is not None and cost > limit
+        for unit, limit in _list_limits(options).items()
+        if (cost := figures[keys[unit]]) > limit
     ]
     if over:
         lines.append(
@@ -192,22 +178,19 @@ def format_candidates(
 
 
 def _choose_best(
-    results: Mapping[str, Any], reasons: dict[str, str], options: Namespace, task: Task
+    results: Mapping[str, Any], names: list[str], options: Namespace, scoring: str
 ) -> int:
-    """Return which of those that were fitted is the best within the budget."""
-    if options.max_latency_us is None and options.max_bytes is None:
-        return int(np.argmax(results[f"mean_test_{task.scoring}"]))
-    named = [{"student": name} for name, reason in reasons.items() if not reason]
-    budget = within_budget(task.scoring, options.max_latency_us, options.max_bytes)
-    try:
-        return budget({**results, "params": named})
-    except ValueError as error:
-        raise Refusal("\n".join([str(error), *_list_left_out(reasons)])) from error
+    """Return the position of the best within the budget; ValueError if none is."""
+    if not _list_limits(options):
+        return int(np.argmax(results[f"mean_test_{scoring}"]))
+    named = [{"student": name} for name in names]
+    budget = within_budget(scoring, options.max_latency_us, options.max_bytes)
+    return budget({**results, "params": named})
 
 
-def _list_left_out(reasons: dict[str, str]) -> list[str]:
+def _list_left_out(candidates: Iterable[Candidate]) -> list[str]:
     return [
-        f"{name:15}  not fitted: it takes {reason}"
-        for name, reason in reasons.items()
-        if reason
+        f"{found.name:15}  not fitted: it takes {found.left_out}"
+        for found in candidates
+        if found.left_out
     ]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ..export._answers import ask
-from ..export._libraries import import_for_onnx
 from ..inspection._costs import compare_costs, export_measured
 from ..inspection._evaluation_rows import BASELINE, STUDENT
 from ..inspection._report_html import format_page
@@ -99,13 +98,3 @@ def write_contents(
         except ImportError as error:
             missing.append(f"No page of the report: {one_line(error)}")
     return contents, missing
-
-
-def explain_no_onnx() -> str:
-    """Return "", or why the libraries are missing."""
-    try:
-        import_for_onnx("onnx")
-        import_for_onnx("onnxruntime")
-    except ImportError as error:
-        return one_line(error)
-    return ""

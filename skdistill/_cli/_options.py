@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .._version import __version__
-from ._deployed import explain_no_onnx
-from ._errors import Refusal
+from ..export._libraries import import_for_onnx
+from ._errors import Refusal, one_line
 from ._students import STUDENTS, VALUE_STUDENTS
 
 _HELP = """\
@@ -144,8 +144,12 @@ def _number(kind: type, low: float, high: float) -> Callable[[str], float]:
 
 def check_outputs(options: argparse.Namespace) -> None:
     """Refuse before the work what could not be written after it."""
-    if options.deployment == "onnx" and (reason := explain_no_onnx()):
-        raise Refusal(reason)
+    if options.deployment == "onnx":
+        try:
+            import_for_onnx("onnx")
+            import_for_onnx("onnxruntime")
+        except ImportError as error:
+            raise Refusal(one_line(error)) from error
     outputs = [options.pickle]
     if not options.no_onnx:
         outputs.append(options.onnx)
