@@ -158,6 +158,26 @@ def keep_together(
     ]
 
 
+def split_together(
+    n_rows: int,
+    test_size: float,
+    seed: Any,
+    strata: NDArray[Any] | None,
+    groups: IndexArray | None,
+) -> Split:
+    """Split row numbers by `train_test_split`, each group of rows on one side."""
+
+    def draw(rows: IndexArray) -> list[Any]:
+        given = None if strata is None else strata[rows]
+        numbers = np.arange(len(rows))
+        split = train_test_split(
+            numbers, test_size=test_size, stratify=given, random_state=seed
+        )
+        return [split]
+
+    return keep_together(draw, n_rows, groups)[0]
+
+
 def draw_folds(
     codes: IndexArray, n_folds: int, seed: Any, groups: IndexArray | None = None
 ) -> list[Split]:

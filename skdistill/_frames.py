@@ -88,6 +88,11 @@ def find_kind(column: Any) -> Kind:
     return "other"
 
 
+def find_kinds(X: Any) -> dict[Any, Kind]:
+    """Return the kind of each column of a table, by its name or position."""
+    return {name: find_kind(c) for name, c in zip(*list_columns(X), strict=True)}
+
+
 #: The letters by which NumPy tells its types.
 _LETTERS: dict[Kind, str] = {"number": "iufc", "boolean": "b", "string": "UST"}
 

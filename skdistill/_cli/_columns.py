@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._frames import find_kind, list_columns
+from .._frames import Kind, find_kinds
 from ._errors import Refusal
 
 #: Share of different values from which a column looks like an identifier.
@@ -33,20 +33,13 @@ _DATE_PARTS = {
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns to learn from.
+    """The columns to learn from."""
 
-    Parameters
-    ----------
-    kinds : dict of str to str
-        The kind of each column, by `find_kind`, in the order of the file.
-    dates : dict of str to str
-        The format of each of them that holds dates.
-    notes : list of str
-        What the user should know of them, one line each.
-    """
-
-    kinds: dict[str, str]
+    #: The kind of each, in the order of the file.
+    kinds: dict[str, Kind]
+    #: The format of each of them that holds dates.
     dates: dict[str, str]
+    #: What the user should know of them, one line each.
     notes: list[str]
 
 
@@ -56,9 +49,8 @@ def choose_columns(X: Any, options: Namespace) -> Columns:
     X = X.drop(columns=options.drop)
     if not len(X.columns):
         raise Refusal(f"no column is left of {options.data} to learn from.")
-    names, columns = list_columns(X)
-    kinds = dict(zip(names, map(find_kind, columns), strict=True))
-    free = [name for name in names if name not in options.keep]
+    kinds = find_kinds(X)
+    free = [name for name in kinds if name not in options.keep]
     strings = [name for name in free if kinds[name] == "string"]
     formats = {name: _find_date_format(X[name]) for name in strings}
     dates = {name: form for name, form in formats.items() if form is not None}
@@ -209,7 +201,7 @@ def _replace_date(X: Any, name: str, form: str, source: Any) -> Any:
     return X
 
 
-def _note_identifiers(X: Any, kinds: dict[str, str]) -> list[str]:
+def _note_identifiers(X: Any, kinds: dict[str, Kind]) -> list[str]:
     found: dict[str, list[str]] = {"numbers the rows": [], "differs in almost all": []}
     for name in X.columns:
         values = X[name].dropna()

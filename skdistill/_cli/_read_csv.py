@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from .._frames import find_kind, list_columns
+from .._frames import find_kinds
 from ._errors import Refusal, one_line
 
 _SEPARATORS = ",", ";", "\t", "|"
@@ -56,14 +56,10 @@ def read_csv(path: Path, target: str, dtype: Any = None) -> tuple[Any, Any]:
 
 def _read_decimal_commas(frame: Any, dtype: Mapping[str, Any]) -> None:
     """Make numbers of columns such as 1,5, but not of 1,500, which may be 1500."""
-    names, columns = list_columns(frame)
-    strings = [
-        n for n, c in zip(names, columns, strict=True) if find_kind(c) == "string"
-    ]
-    for name in strings:
-        column = frame[name]
-        if name in dtype:
+    for name, kind in find_kinds(frame).items():
+        if kind != "string" or name in dtype:
             continue
+        column = frame[name]
         present = column.dropna().str.strip()
         if not present.str.fullmatch(r"[-+]?\d+(,\d+)?").all():
             continue

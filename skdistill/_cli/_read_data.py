@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from .._copies import count_copies, find_copies
-from .._dataset import keep_together
-from .._frames import find_kind, list_columns
+from .._dataset import split_together
+from .._frames import find_kinds
 from .._sklearn import _safe_indexing
-from .._typing import IndexArray
 from ._columns import LARGEST, Columns, choose_columns, take_columns
 from ._errors import Refusal, one_line
 from ._example import SOURCE, split_example
@@ -66,19 +64,11 @@ def _split_rows(
     options: Namespace, source: str, X: Any, y: NDArray[Any], task: Task
 ) -> tuple[Rows, list[str]]:
     """Return rows to learn from and to test on, and a note where some are copies."""
-    groups = find_copies(X)
-
-    def draw(rows: IndexArray) -> list[Any]:
-        split = train_test_split(
-            np.arange(len(rows)),
-            test_size=options.test_size,
-            stratify=None if task is VALUES else y[rows],
-            random_state=options.seed,
-        )
-        return [split]
-
+    groups, strata = find_copies(X), None if task is VALUES else y
     try:
-        ((train, test),) = keep_together(draw, len(y), groups)
+        train, test = split_together(
+            len(y), options.test_size, options.seed, strata, groups
+        )
     except ValueError as error:
         if task is not VALUES:
             _check_counts(y, source)
@@ -200,10 +190,9 @@ def _read_test(
         text[options.target] = str
     X_test, y_test = _read_table(options, path, text)
     numbers = "number", "boolean"
-    names, found = list_columns(X_test.dropna(axis=1, how="all"))
-    for name, column in zip(names, found, strict=True):
+    for name, found in find_kinds(X_test.dropna(axis=1, how="all")).items():
         kind = kinds.get(name)
-        if kind in numbers and find_kind(column) not in numbers:
+        if kind in numbers and found not in numbers:
             raise Refusal(
                 f"column {name!r} holds {kind}s in {options.data}, and text in {path}."
             )

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._copies import find_copies
-from .._dataset import find_firsts, keep_together
+from .._dataset import find_firsts, split_together
 from .._nested import last_step, replace_distilled, transform_before, weight_params
 from .._progress import raise_interrupts
 from .._soft_data import SoftDataset, one_hot
@@ -28,7 +27,6 @@ from .._students import (
     fit_chosen_length,
     fit_part,
 )
-from .._typing import IndexArray, Split
 from .._value_data import make_values
 
 #: Share of the rows that choose the length of a network's training.
@@ -124,7 +122,7 @@ def fit_directly(
             network = last_step(fitted)
             n_epochs = network.n_iter_
             n_updates = count_updates(network, n_epochs, network.t_ / n_epochs)
-            split = _hold_out(codes, groups)
+            split = split_together(len(codes), _VALIDATION_SHARE, 0, codes, groups)
             train, held_out = map(data.take, split)
             return fit_chosen_length(
                 student, train, None, held_out, n_updates, learns_all=True
@@ -133,22 +131,6 @@ def fit_directly(
             # A network learns standardised values, as the distilled one did.
             return fit_part(student, data)
         return student.fit(X, y, **weight_params(student, weight))
-
-
-def _hold_out(codes: IndexArray, groups: IndexArray | None) -> Split:
-    """Draw the rows that choose a length, copies of a row on the same side."""
-
-    def draw(rows: IndexArray) -> list[Any]:
-        split = train_test_split(
-            np.arange(len(rows)),
-            test_size=_VALIDATION_SHARE,
-            stratify=codes[rows],
-            random_state=0,
-        )
-        return [split]
-
-    (split,) = keep_together(draw, len(codes), groups)
-    return split
 
 
 def _read_train(train: Any) -> tuple[Any, NDArray[Any], Any]:
