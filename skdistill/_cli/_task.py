@@ -24,47 +24,32 @@ _MAX_CLASSES = 50
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned from a file.
+    """What is learned from a file."""
 
-    Attributes
-    ----------
-    name : str
-        Of the option `--task`.
-    method : str
-        By which a model is asked.
-    distilled, report : callable
-        The estimator, and the comparison of its student with others.
-    served : str
-        What serves an ONNX file.
-    students, candidates : dict
-        Of `--student`, and of a search.
-    splitter : class
-        Splits the rows of a search.
-    scoring, loss : str
-        The scorer of a search, and the figure of the report that chooses a student.
-    figures : tuple of (key, words, format)
-        Of the screen's table, before the costs.
-    shares : dict of str to str
-        Figures of which the share recovered is named, and their words.
-    baseline : str
-        What the student without a teacher learned.
-    spec, short_spec : str
-        The format of losses in the text, and in the table of a search.
-    """
-
+    #: Of the option `--task`.
     name: str
+    #: By which a model is asked.
     method: str
     distilled: Callable[..., Any]
+    #: Compares the student with others.
     report: Callable[..., Any]
+    #: What serves an ONNX file.
     served: str
+    #: Of `--student`, and of a search.
     students: Makers
     candidates: Makers
+    #: Splits the rows of a search.
     splitter: Callable[..., Any]
+    #: The scorer of a search, and the figure of the report that chooses a student.
     scoring: str
     loss: str
+    #: Of the screen's table, before the costs: key, words, format.
     figures: tuple[tuple[str, str, str], ...]
+    #: Figures of which the share recovered is named, and their words.
     shares: dict[str, str]
+    #: What the student without a teacher learned.
     baseline: str
+    #: The format of losses in the text, and in the table of a search.
     spec: str
     short_spec: str
 

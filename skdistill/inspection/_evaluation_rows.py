@@ -41,19 +41,12 @@ def count_equal(weight: FloatArray) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """The rows of a report, and what the models predict for them.
-
-    Attributes
-    ----------
-    weight : ndarray of shape (n_samples,)
-    served : dict of str to ndarray of shape (n_samples,) or (n_samples, n_columns)
-        By model: probabilities, values or quantiles.
-    groups : tuple of (ndarray of shape (n_samples,), list of str) or None
-        Position of each row's group, and the names of the groups.
-    """
+    """The rows of a report, and what the models predict for them."""
 
     weight: FloatArray
+    #: By model: probabilities, values or quantiles.
     served: dict[str, FloatArray]
+    #: Position of each row's group, and the names of the groups.
     groups: tuple[NDArray[np.intp], list[str]] | None
 
     #: Share of the baseline's score below which an advantage is none, whatever the

@@ -24,25 +24,17 @@ _EXACT = 2**53
 
 @dataclass
 class Numbers:
-    """A column of numbers.
+    """A column of numbers."""
 
-    Attributes
-    ----------
-    values : ndarray of shape (n_rows,)
-        The numbers, or their positions on the grid. Infinities are kept; NaN for a
-        missing value of any kind.
-    low, high : float
-        The range seen, in the same terms.
-    grid : tuple of int or None
-        Smallest value and step; None for a continuous column.
-    dtype : dtype
-        Of the numbers of `to_natural`: float64, int64 or uint64.
-    """
-
+    #: The numbers, or their positions on the grid. Infinities are kept; NaN for a
+    #: missing value of any kind.
     values: FloatArray
+    #: The range seen, in the same terms.
     low: float
     high: float
+    #: Smallest value and step; None for a continuous column.
     grid: tuple[int, int] | None
+    #: Of the numbers of `to_natural`: float64, int64 or uint64.
     dtype: np.dtype[Any]
 
     def to_natural(self, drawn: FloatArray) -> tuple[AnyArray, BoolArray]:
@@ -68,17 +60,11 @@ class Numbers:
 
 @dataclass
 class Categories:
-    """A column of categories.
+    """A column of categories."""
 
-    Attributes
-    ----------
-    values : ndarray of int of shape (n_rows,)
-        The code of each row's category.
-    first : ndarray of int of shape (n_categories,)
-        A row in which each category occurs.
-    """
-
+    #: The code of each row's category.
     values: AnyArray
+    #: A row in which each category occurs.
     first: IndexArray
 
     def exchange(

@@ -23,25 +23,17 @@ _TINY = 1e-12
 
 @dataclass
 class _Margin:
-    """The distribution of one column, on (0, 1).
+    """The distribution of one column, on (0, 1)."""
 
-    Attributes
-    ----------
-    rank : ndarray of int of shape (n_rows,)
-        Position of each row's value in `values`.
-    values : ndarray of shape (n_values,)
-        Distinct values in order: numbers sorted, infinite and missing ones last;
-        codes of categories from the most frequent to the rarest.
-    edges : ndarray of shape (n_values + 1,)
-        Cumulative frequencies: value k holds the interval from edge k to edge k + 1.
-    knots : ndarray of shape (2, n_knots) or None
-        For a continuous column, points of (0, 1) and the numbers there: the middle
-        of the interval of a number that occurs once, both ends of another's.
-    """
-
+    #: Position of each row's value in `values`.
     rank: NDArray[np.int32]
+    #: Distinct values in order: numbers sorted, infinite and missing ones last;
+    #: codes of categories from the most frequent to the rarest.
     values: AnyArray
+    #: Cumulative frequencies: value k holds the interval from edge k to edge k + 1.
     edges: FloatArray
+    #: For a continuous column, points of (0, 1) and the numbers there: the middle of
+    #: the interval of a number that occurs once, both ends of another's.
     knots: FloatArray | None
 
     def to_scores(self, rows: IndexArray, rng: np.random.Generator) -> FloatArray:

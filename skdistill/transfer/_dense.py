@@ -19,11 +19,7 @@ KEY_ROWS = 4096
 class DenseTable:
     """The columns of X, and a writer for rows of the same kind.
 
-    Parameters
-    ----------
-    X : ndarray, pandas or polars dataframe of shape (n_rows, n_columns)
-    nominal : ndarray of bool of shape (n_columns,)
-        Columns that are categories whatever their type.
+    Columns that are `nominal` are categories whatever their type.
     """
 
     def __init__(self, X: Any, nominal: BoolArray) -> None:
@@ -74,13 +70,8 @@ class DenseTable:
     def read_scaled(self) -> tuple[FloatArray, AnyArray]:
         """Numbers on a common scale, and the codes of categories, for a mixed metric.
 
-        Returns
-        -------
-        numbers : ndarray of shape (n_rows, n_numbers)
-            Each column centred and divided by its standard deviation. Infinite
-            and missing ones lie at the mean, and 1 away from every number in a further
-            column.
-        codes : ndarray of int of shape (n_rows, n_categories)
+        Numbers are centred and divided by their standard deviation. Infinite and
+        missing ones lie at the mean, and 1 away from every number in a further column.
         """
         numbers, codes = [], []
         for column in self.columns:

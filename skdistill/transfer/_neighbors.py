@@ -38,23 +38,14 @@ N_SPARE = 7
 
 @dataclass
 class Neighborhoods:
-    """Neighbouring and equal rows.
+    """Neighbouring and equal rows."""
 
-    Attributes
-    ----------
-    group : ndarray of int of shape (n_rows,)
-        Number of each row's distinct value.
-    members, starts : ndarrays of int
-        Rows sorted by group, and where each group (and the end) starts among them.
-    near : ndarray of int of shape (n_groups, n_candidates)
-        Groups nearest to each, nearest first.
-    n_near : ndarray of int of shape (n_groups,)
-        How many of those are drawn from.
-    """
-
+    #: Number of each row's distinct value.
     group: NDArray[np.int32]
+    #: Rows sorted by group, and where each group (and the end) starts among them.
     members: NDArray[np.int32]
     starts: NDArray[np.int32]
+    #: Groups nearest to each, nearest first, and how many of those are drawn from.
     near: NDArray[np.int32]
     n_near: NDArray[np.int32]
 

@@ -17,21 +17,13 @@ BATCH_ROWS = 2**16
 
 @dataclass
 class Pairs:
-    """Pairs of rows that exchange values.
-
-    Attributes
-    ----------
-    first, second : ndarrays of int of shape (n_pairs,)
-        Rows of the table.
-    both : ndarray of bool of shape (n_pairs,)
-        Whether the second row is part of the sample as well.
-    rate : ndarray of shape (n_pairs,)
-        Probability of each attribute to be exchanged.
-    """
+    """Pairs of rows that exchange values."""
 
     first: IndexArray
     second: IndexArray
+    #: Whether the second row is part of the sample as well.
     both: BoolArray
+    #: Probability of each attribute to be exchanged.
     rate: FloatArray
 
     @property

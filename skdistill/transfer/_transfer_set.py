@@ -27,23 +27,15 @@ _MOST = 500_000
 
 @dataclass(frozen=True)
 class TransferSet:
-    """Rows for the teacher to label.
+    """Rows for the teacher to label."""
 
-    Attributes
-    ----------
-    X : rows in the user's container
-        Unlabelled rows first, then synthetic ones.
-    weight : ndarray of shape (n_rows,) or None
-        The weight of a synthetic row is its parent's.
-    sampler : estimator or None
-        The fitted sampler.
-    synthetic : bool
-        Whether a sampler made all of the rows.
-    """
-
+    #: Unlabelled rows first, then synthetic ones.
     X: Any
+    #: That of a synthetic row is its parent's.
     weight: FloatArray | None
+    #: Fitted; None where no rows were made.
     sampler: Any = None
+    #: Whether a sampler made all of the rows.
     synthetic: bool = False
 
     @property
