@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
+from sklearn.utils.sparsefuncs import min_max_axis
 
 from .._typing import AnyArray, BoolArray, IndexArray
 from ._columns import exchange_numbers
@@ -60,7 +60,11 @@ class SparseTable:
         X.data[strange] = 0.0
         largest = np.maximum(np.abs(self.low), np.abs(self.high))
         X.data /= np.where(largest > 0, largest, 1.0)[X.indices]
-        deviation = np.sqrt(mean_variance_axis(X, axis=0)[1])
+        mean = np.asarray(X.mean(axis=0)).ravel()
+        square = X.copy()
+        square.data **= 2
+        variance = np.asarray(square.mean(axis=0)).ravel() - mean**2
+        deviation = np.sqrt(np.maximum(variance, 0.0))
         X.data /= np.where(deviation > 1e-12, deviation, np.inf)[X.indices]
         if strange.any():
             gaps.eliminate_zeros()
