@@ -66,6 +66,12 @@ def stage(student, teacher, y, *, baseline=None, **params):
     return distillation_report(model, rows, y, baseline=base, **params)
 
 
+def compare(y, teacher, baseline, student, **params):
+    """The same of three models, as `make_hits` returns them."""
+    given = {"baseline": baseline, "random_state": 0, **params}
+    return stage(student, teacher, y, **given)
+
+
 def make_proba(labels, confidence=0.8):
     """Probabilities with which these labels are predicted."""
     proba = np.full((len(labels), 3), (1 - confidence) / 2)

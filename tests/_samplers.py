@@ -5,6 +5,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
+#: The teacher's labels as they are, and a fit that repeats.
+SEEDED = {"calibrate": False, "random_state": 0}
+
 
 class Echo(BaseEstimator):
     """A sampler that gives its rows back in turn, and notes what it was fitted on."""

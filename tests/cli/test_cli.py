@@ -290,16 +290,22 @@ def test_few_test_rows_do_not_choose(n_rows, capsys):
     assert "has the lower log loss" not in words
 
 
-def test_advice_is_of_the_command(capsys, teacher, monkeypatch):
-    """Parameters of the estimators are none of its options."""
+def warn_in_fits(monkeypatch, *caught):
+    """Let each fit of the student warn so."""
     fit = LogisticRegression.fit
 
     def warn_and_fit(self, X, y, sample_weight=None):
-        text = "The labels may be known. Pass X_val and y_val, say. Set cv=5, or none."
-        warnings.warn(text, UserWarning, stacklevel=1)
+        for warning in caught:
+            warnings.warn(warning, stacklevel=1)
         return fit(self, X, y, sample_weight)
 
     monkeypatch.setattr(LogisticRegression, "fit", warn_and_fit)
+
+
+def test_advice_is_of_the_command(capsys, teacher, monkeypatch):
+    """Parameters of the estimators are none of its options."""
+    text = "The labels may be known. Pass X_val and y_val, say. Set cv=5, or none."
+    warn_in_fits(monkeypatch, UserWarning(text))
     assert run_quickly() == 0
     out, err = capsys.readouterr()
     assert "Note: The labels may be known.\n" in err
@@ -333,15 +339,9 @@ def test_lines_without_rich(capsys, teacher, monkeypatch):
 
 
 def test_warnings_are_summed_up(capsys, teacher, monkeypatch):
-    fit = LogisticRegression.fit
-
-    def warn_and_fit(self, X, y, sample_weight=None):
-        for text in ("one", "two", "X does not have valid feature names, but", "one"):
-            warnings.warn(text, RuntimeWarning, stacklevel=1)
-        warnings.warn("later", FutureWarning, stacklevel=1)
-        return fit(self, X, y, sample_weight)
-
-    monkeypatch.setattr(LogisticRegression, "fit", warn_and_fit)
+    texts = "one", "two", "X does not have valid feature names, but", "one"
+    later = FutureWarning("later")
+    warn_in_fits(monkeypatch, *map(RuntimeWarning, texts), later)
     assert run_quickly() == 0
     notes = [x for x in capsys.readouterr().err.splitlines() if x.startswith("Note")]
     assert notes == ["Note: RuntimeWarning: one (and 1 more)"]
@@ -349,12 +349,7 @@ def test_warnings_are_summed_up(capsys, teacher, monkeypatch):
 
 def test_a_warning_of_the_package_is_whole(capsys, teacher, monkeypatch):
     text = "The teacher is no better than a student of many words. " * 3
-
-    def warn_and_fit(self, X, y, sample_weight=None, fit=LogisticRegression.fit):
-        warnings.warn(text, UserWarning, stacklevel=1)
-        return fit(self, X, y, sample_weight)
-
-    monkeypatch.setattr(LogisticRegression, "fit", warn_and_fit)
+    warn_in_fits(monkeypatch, UserWarning(text))
     assert run_quickly() == 0
     err = capsys.readouterr().err
     assert f"Note: {text.strip()}" in " ".join(err.split())

@@ -46,6 +46,21 @@ def forest(table):
     joblib.dump(model.fit(frame.drop(columns="price"), frame["price"]), "forest.joblib")
 
 
+@pytest.fixture
+def numeric_forest(table):
+    """One that takes the numbers alone, and the options that give it them."""
+    frame = make_values(seed=1)
+    model = RandomForestRegressor(10, random_state=0)
+    joblib.dump(model.fit(frame[list("abc")], frame["price"]), "forest.joblib")
+    return "--teacher", "forest.joblib", "--drop", "kind"
+
+
+def split_test(table):
+    """Return the columns and the values of the rows that the command tests on."""
+    _, test = train_test_split(table, test_size=0.25, random_state=0)
+    return test.drop(columns="price"), test["price"]
+
+
 def run_values(*arguments):
     return run("data.csv", "--target", "price", *arguments)
 
@@ -56,12 +71,9 @@ def write_target(values, header="y"):
         file.write(f"a,{header}\n{rows}")
 
 
-def test_files_and_screen(capsys, table):
-    teacher = RandomForestRegressor(10, random_state=0)
-    frame = make_values(seed=1)
-    joblib.dump(teacher.fit(frame[list("abc")], frame["price"]), "forest.joblib")
-    options = "--teacher", "forest.joblib", "--student", "tree", "--drop", "kind"
-    assert run_values(*options, "--distilled", "--json", "report.json") == 0
+def test_files_and_screen(capsys, table, numeric_forest):
+    options = *numeric_forest, "--student", "tree", "--distilled"
+    assert run_values(*options, "--json", "report.json") == 0
     out = capsys.readouterr().out
     heads = [line.split() for line in out.splitlines()]
     assert ["teacher", "true", "values", "student", "as", "ONNX"] in heads
@@ -71,8 +83,7 @@ def test_files_and_screen(capsys, table):
     record = read_report()
     assert record["task"] == "regression"
     # The figures are scikit-learn's, of the student in the file.
-    _, test = train_test_split(table, test_size=0.25, random_state=0)
-    X, y = test[list("abc")], test["price"]
+    X, y = split_test(table.drop(columns="kind"))
     served = joblib.load("student.joblib").predict(X)
     figures = record["report"]["models"]["student"]
     assert figures["r2"] == pytest.approx(r2_score(y, served))
@@ -100,8 +111,7 @@ def test_figures_of_the_onnx_file_are_its_own(capsys, table, monkeypatch):
     monkeypatch.setattr("skdistill.metrics._costs.to_onnx", export)
     arguments = "--teacher", "forest.joblib", "--student", "linear", "--no-report"
     assert run_values(*arguments, "--distilled") == 0
-    _, test = train_test_split(table, test_size=0.25, random_state=0)
-    X, y = test.drop(columns="price"), test["price"]
+    X, y = split_test(table)
     rmse = [
         format(root_mean_squared_error(y, model.predict(X)), ".5g")
         for model in (joblib.load("student.joblib"), OnnxRegressor("student.onnx"))
@@ -130,9 +140,8 @@ def test_better_student_on_true_values_is_written(capsys, table, monkeypatch):
     assert record["written"] == "baseline"
     figures = f"{rmse['baseline']:.5g} against {rmse['student']:.5g}"
     assert f"student on true values has the lower RMSE ({figures})" in words
-    _, test = train_test_split(table, test_size=0.25, random_state=0)
-    served = joblib.load("student.joblib").predict(test.drop(columns="price"))
-    error = root_mean_squared_error(test["price"], served)
+    X, y = split_test(table)
+    error = root_mean_squared_error(y, joblib.load("student.joblib").predict(X))
     assert error == pytest.approx(rmse["baseline"])
 
 
@@ -204,14 +213,10 @@ def test_refused_teachers_and_test_rows(capsys, table):
 
 
 @keep_candidates(VALUE_CANDIDATES, "linear", "tree", "lightgbm-50x7")
-def test_budget(capsys, table):
+def test_budget(capsys, numeric_forest):
     """The best within it by RMSE, of candidates without networks."""
-    frame = make_values(seed=1)
-    columns = list("abc")
-    teacher = RandomForestRegressor(10, random_state=0)
-    joblib.dump(teacher.fit(frame[columns], frame["price"]), "forest.joblib")
-    options = "--teacher", "forest.joblib", "--drop", "kind", *WITHOUT
-    assert run_values(*options, "--max-bytes", 10**9, "--json", "report.json") == 0
+    options = *numeric_forest, *WITHOUT, "--json", "report.json"
+    assert run_values(*options, "--max-bytes", 10**9) == 0
     tried = read_report()["candidates"]
     assert [found["name"] for found in tried] == ["linear", "tree", "lightgbm-50x7"]
     best = min(tried, key=lambda found: found["rmse"])

@@ -16,10 +16,10 @@ from _drawn import (
     X,
     Y,
     get_points,
+    make_distilled,
     sort_rows,
 )
 from sklearn.calibration import calibration_curve
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -37,13 +37,7 @@ NAMES = np.array(["no", "yes"])
 
 @pytest.fixture(scope="module")
 def distilled():
-    model = DistilledClassifier(
-        RandomForestClassifier(10, random_state=0),
-        DecisionTreeClassifier(max_depth=3, random_state=0),
-        random_state=0,
-        **PLAIN,
-    )
-    return model.fit(X_TRAIN, NAMES[Y_TRAIN])
+    return make_distilled(max_depth=3).fit(X_TRAIN, NAMES[Y_TRAIN])
 
 
 def _draw_proba(seed, n_samples=80, n_classes=3):

@@ -5,6 +5,7 @@ import pytest
 from _reports import (
     NAMES,
     FixedClassifier,
+    compare,
     distil,
     make_hits,
     make_proba,
@@ -20,7 +21,7 @@ from skdistill.inspection import distillation_report
 
 def test_the_share_is_of_the_advantage():
     y, teacher, baseline, student = make_hits(180, 80, 150)
-    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    found = compare(y, teacher, baseline, student)
     share = found.share_recovered["accuracy"]
     assert share["share"] == pytest.approx((150 - 80) / (180 - 80))
     assert share["advantage"] == pytest.approx(0.5)
@@ -36,7 +37,7 @@ def test_the_share_is_of_the_advantage():
 
 def test_intervals_are_those_of_a_paired_bootstrap():
     y, *probas = make_hits(180, 80, 150)
-    found = stage(probas[2], probas[0], y, baseline=probas[1], random_state=0)
+    found = compare(y, *probas)
     hits = [(p.argmax(axis=1) == 1).astype(float) for p in probas]
 
     def share(teacher, baseline, student, axis):
@@ -69,17 +70,10 @@ def hit_first(*counts, n_rows=200):
 @pytest.mark.parametrize("advantage", [8, 10, 16])
 def test_a_small_advantage_beyond_chance_has_a_share(advantage):
     """Of .04 to .08 in accuracy, on rows that the baseline gets wrong."""
-    y, teacher, baseline, student = hit_first(
-        100 + advantage, 100, 100 + advantage // 2
-    )
-    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    found = compare(*hit_first(100 + advantage, 100, 100 + advantage // 2))
     share = found.share_recovered["accuracy"]
-    assert (
-        0
-        < share["advantage_low"]
-        < share["advantage"]
-        == pytest.approx(advantage / 200)
-    )
+    assert 0 < share["advantage_low"] < share["advantage"]
+    assert share["advantage"] == pytest.approx(advantage / 200)
     assert share["share"] == pytest.approx(0.5)
     assert 0 <= share["low"] < 0.5 < share["high"] <= 1
 
@@ -87,7 +81,7 @@ def test_a_small_advantage_beyond_chance_has_a_share(advantage):
 def test_draws_without_an_advantage_leave_an_interval():
     """Of 5 rows of 200, a draw takes none once in 150 times: 6 or 7 draws of 1000."""
     y, teacher, baseline, student = hit_first(105, 100, 103)
-    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    found = compare(y, teacher, baseline, student)
     share = found.share_recovered["accuracy"]
     assert share["share"] == pytest.approx(3 / 5)
     assert 0 <= share["low"] < 3 / 5 < share["high"] <= 1
@@ -95,7 +89,7 @@ def test_draws_without_an_advantage_leave_an_interval():
     # The student is right where the teacher is wrong, too: its share of no advantage
     # is infinite, and its interval ends above.
     teacher[150:], student[150:] = make_proba(["mid"] * 50), make_proba(["low"] * 50)
-    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    found = compare(y, teacher, baseline, student)
     share = found.share_recovered["accuracy"]
     assert share["share"] == pytest.approx(53 / 5)
     assert share["low"] > 1
@@ -105,27 +99,19 @@ def test_draws_without_an_advantage_leave_an_interval():
 def test_a_draw_without_an_advantage_counts_on_the_side_of_the_student():
     """Of 40 draws the interval leaves out the highest, and none at its low end."""
     y, teacher, baseline, student = hit_first(104, 100, 102)
-    teacher[150:], student[150:] = (
-        make_proba(["mid"] * 50),
-        make_proba(["low"] * 50),
-    )
-    shares = [
-        stage(
-            *(student, teacher, y),
-            baseline=baseline,
-            n_bootstrap=40,
-            random_state=seed,
-        ).share_recovered["accuracy"]
-        for seed in range(20)
+    teacher[150:], student[150:] = make_proba(["mid"] * 50), make_proba(["low"] * 50)
+    models = y, teacher, baseline, student
+    reports = [
+        compare(*models, n_bootstrap=40, random_state=seed) for seed in range(20)
     ]
+    shares = [found.share_recovered["accuracy"] for found in reports]
     lows = [share["low"] for share in shares if share["share"] is not None]
     assert len(lows) > 10
     assert min(lows) > 1
 
 
 def test_a_student_below_the_baseline_has_a_negative_share():
-    y, teacher, baseline, student = hit_first(105, 100, 60)
-    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    found = compare(*hit_first(105, 100, 60))
     share = found.share_recovered["accuracy"]
     assert share["share"] == pytest.approx(-8)
     assert share["low"] < share["share"] < share["high"] < 0
@@ -137,11 +123,10 @@ def test_a_student_below_the_baseline_has_a_negative_share():
     "backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)]
 )
 def test_the_workers_do_not_change_the_intervals(backend):
-    y, teacher, baseline, student = make_hits(180, 80, 150)
-    given = {"baseline": baseline, "n_bootstrap": 130, "random_state": 0}
-    alone = stage(student, teacher, y, **given)
+    models = make_hits(180, 80, 150)
+    alone = compare(*models, n_bootstrap=130)
     with parallel_config(backend=backend):
-        together = stage(student, teacher, y, n_jobs=2, **given)
+        together = compare(*models, n_bootstrap=130, n_jobs=2)
     assert together.share_recovered == alone.share_recovered
     assert together.against_teacher == alone.against_teacher
 
@@ -157,8 +142,7 @@ def test_weights_are_part_of_the_intervals():
 
 
 def test_no_advantage_is_warned_of():
-    y, teacher, baseline, student = make_hits(100, 150, 120)
-    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    found = compare(*make_hits(100, 150, 120))
     assert found.share_recovered["accuracy"]["share"] is None
     text = " ".join(str(found).split())
     assert (
@@ -172,14 +156,12 @@ def test_no_advantage_is_warned_of():
 @pytest.mark.parametrize("hits", [(180, 80, 150), (80, 180, 80)])
 def test_only_an_advantage_within_chance_is_said_to_be(hits):
     """One is beyond chance, and one is none."""
-    y, teacher, baseline, student = make_hits(*hits)
-    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    found = compare(*make_hits(*hits))
     assert not any("within chance" in line for line in found.warnings)
 
 
 def test_an_advantage_within_chance_has_no_interval():
-    y, teacher, baseline, student = make_hits(101, 99, 100)
-    found = stage(student, teacher, y, baseline=baseline, random_state=0)
+    found = compare(*make_hits(101, 99, 100))
     share = found.share_recovered["accuracy"]
     # One row of two: the ratio would be .5, or anything else by chance.
     assert share["share"] is share["low"] is share["high"] is None

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from _core import PLAIN
 from _drawn import (
     COSTS,
     MODELS,
@@ -14,14 +13,13 @@ from _drawn import (
     Y_TEST,
     Y_TRAIN,
     get_points,
+    make_distilled,
     sort_rows,
 )
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier
 from skdistill.inspection import TradeoffDisplay, distillation_report
 from skdistill.metrics import latency_scorer, size_scorer, within_budget
 
@@ -116,16 +114,11 @@ def test_tradeoff_names_never_overlap(n_models):
         assert not box.count_overlaps(boxes[:k])
 
 
-def test_tradeoff_of_many_names_only_those_on_the_front():
-    scores = [0.9, 0.95, *[0.8] * 8]
-    costs = [10, 20, *range(100, 108)]
-    display = TradeoffDisplay(map(str, range(10)), scores, costs).plot()
-    assert [text.get_text() for text in display.texts_] == ["0", "1"]
-
-
-def test_tradeoff_of_long_names_only_those_on_the_front():
-    names = [letter * 60 for letter in "abc"]
-    display = TradeoffDisplay(names, [0.9, 0.95, 0.8], [10, 20, 30]).plot()
+@pytest.mark.parametrize("names", ["abcdefghij", ["a" * 60, "b" * 60, "c" * 60]])
+def test_tradeoff_of_many_or_long_names_only_those_on_the_front(names):
+    scores, costs = [0.9, 0.95, *[0.8] * 8], [10, 20, *range(100, 108)]
+    n_models = len(names)
+    display = TradeoffDisplay(names, scores[:n_models], costs[:n_models]).plot()
     assert [text.get_text()[0] for text in display.texts_] == ["a", "b"]
 
 
@@ -167,17 +160,11 @@ def test_tradeoff_refuses_bad_figures(changes, message):
 
 @pytest.fixture(scope="module")
 def search():
-    model = DistilledClassifier(
-        RandomForestClassifier(10, random_state=0),
-        DecisionTreeClassifier(random_state=0),
-        random_state=0,
-        **PLAIN,
-    )
     costs = {"latency": latency_scorer(), "bytes": size_scorer()}
     scoring = {"neg_log_loss": "neg_log_loss", **costs}
     grid = {"student__max_leaf_nodes": [2, 4, 30], "alpha": [1.0]}
     refit = within_budget(max_bytes=1e9)
-    search = GridSearchCV(model, grid, scoring=scoring, refit=refit, cv=2)
+    search = GridSearchCV(make_distilled(), grid, scoring=scoring, refit=refit, cv=2)
     return search.fit(X_TRAIN, Y_TRAIN)
 
 
@@ -234,12 +221,7 @@ def test_tradeoff_needs_a_search_with_both_scores(search):
 @pytest.fixture(scope="module")
 def reports():
     def report(depth):
-        model = DistilledClassifier(
-            RandomForestClassifier(10, random_state=0),
-            DecisionTreeClassifier(max_depth=depth, random_state=0),
-            random_state=0,
-            **PLAIN,
-        ).fit(X_TRAIN, Y_TRAIN)
+        model = make_distilled(max_depth=depth).fit(X_TRAIN, Y_TRAIN)
         given = {"baseline": "fit", "train": (X_TRAIN, Y_TRAIN)}
         return distillation_report(
             model, X_TEST, Y_TEST, **given, n_bootstrap=2, random_state=0

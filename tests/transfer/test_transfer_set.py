@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from _core import echo_rows
-from _samplers import Counting, Echo, Spy, forget_fits, number_rows, numbers
+from _samplers import SEEDED, Counting, Echo, Spy, numbers
 from joblib import parallel_config
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
@@ -27,16 +27,6 @@ from skdistill import DistilledClassifier
 from skdistill.transfer import GaussianCopula, Munge, Spunge
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-@pytest.fixture(scope="module")
-def data():
-    return number_rows()
-
-
-@pytest.fixture(autouse=True)
-def forget():
-    forget_fits()
 
 
 @pytest.mark.parametrize(
@@ -97,9 +87,7 @@ def test_held_out_rows_are_no_parents(data, student, params, share):
         make_pipeline(Passing(), student),
         augmenter=Echo(),
         n_synthetic=1000,
-        calibrate=False,
-        random_state=0,
-        **params,
+        **{**SEEDED, **params},
     ).fit(X, y)
     (parents,) = Echo.fits
     assert len(parents) == 520 - np.ceil(520 * share)
@@ -201,12 +189,10 @@ def test_nested_parameters_are_searched(data):
     X, y = data
     search = GridSearchCV(
         DistilledClassifier(
-            GaussianNB(),
-            LogisticRegression(),
+            *(GaussianNB(), LogisticRegression()),
             augmenter=Munge(),
             n_synthetic=200,
-            calibrate=False,
-            random_state=0,
+            **SEEDED,
         ),
         {"augmenter__p": [0.1, 0.9], "augmenter__s": [1.0, 100.0]},
         cv=2,
@@ -298,25 +284,18 @@ def test_the_teacher_sees_the_dtypes_it_was_trained_on(container):
     frame, y = make_frame(200)
     if container == "polars":
         frame = pl.from_pandas(frame)
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    student = make_pipeline(codes, DecisionTreeClassifier(max_depth=2))
     distilled = DistilledClassifier(
-        Watching(),
-        make_pipeline(
-            OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
-            DecisionTreeClassifier(max_depth=2),
-        ),
-        augmenter="munge",
-        n_synthetic=300,
-        calibrate=False,
-        random_state=0,
+        Watching(), student, augmenter="munge", n_synthetic=300, **SEEDED
     ).fit(frame, y, X_unlabeled=frame[:30])
     assert distilled.teacher_.n_rows_ == [200, 330]
 
 
 def test_the_defaults_take_a_mixed_frame():
     frame, y = make_frame(100)
-    distilled = DistilledClassifier(
-        augmenter="munge", n_synthetic=300, calibrate=False, random_state=0
-    ).fit(frame, y)
+    distilled = DistilledClassifier(augmenter="munge", n_synthetic=300, **SEEDED)
+    distilled.fit(frame, y)
     assert isinstance(distilled.augmenter_, Munge)
     assert (distilled.predict(frame) == y).mean() > 0.85
 
@@ -329,13 +308,9 @@ def test_sparse_rows(make):
     dense = np.where(rng.random((120, 6)) < 0.6, 0.0, rng.normal(size=(120, 6)))
     y = (dense[:, 0] + dense[:, 1] > 0.1).astype(int)
     X = make(dense)
+    models = DecisionTreeClassifier(max_depth=3), LogisticRegression()
     distilled = DistilledClassifier(
-        DecisionTreeClassifier(max_depth=3),
-        LogisticRegression(),
-        augmenter="munge",
-        n_synthetic=500,
-        calibrate=False,
-        random_state=0,
+        *models, augmenter="munge", n_synthetic=500, **SEEDED
     ).fit(X, y, X_unlabeled=make(dense[:20]))
     assert distilled.augmenter_.n_features_in_ == 6
     assert distilled.score(dense, y) > 0.7

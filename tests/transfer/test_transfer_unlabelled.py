@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from _core import PLAIN
-from _samplers import Counting, Echo, Spy, forget_fits, number_rows
+from _samplers import SEEDED, Counting, Echo, Spy
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -20,16 +20,6 @@ from sklearn.pipeline import make_pipeline
 from skdistill import DistilledClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-@pytest.fixture(scope="module")
-def data():
-    return number_rows()
-
-
-@pytest.fixture(autouse=True)
-def forget():
-    forget_fits()
 
 
 def test_unlabelled_rows_come_first_and_the_teacher_labels_them(data):
@@ -74,11 +64,7 @@ def test_synthetic_rows_build_on_unlabelled_ones(data):
     X, y = data
     Labelling.tables.clear()
     DistilledClassifier(
-        *(Labelling(), Spy()),
-        augmenter=Echo(),
-        n_synthetic=600,
-        calibrate=False,
-        random_state=0,
+        Labelling(), Spy(), augmenter=Echo(), n_synthetic=600, **SEEDED
     ).fit(X[:300], y[:300], X_unlabeled=X[300:])
     np.testing.assert_array_equal(Echo.fits[0], X)
     *_, table = Labelling.tables
@@ -152,11 +138,7 @@ def test_weights_of_parents_carry_over(data, unlabeled):
     fit = {"X_unlabeled": X[300:]} if unlabeled else {}
     n_rows = 520 if unlabeled else 300
     distilled = DistilledClassifier(
-        *(GaussianNB(), Spy()),
-        augmenter=Echo(),
-        n_synthetic=2 * n_rows,
-        calibrate=False,
-        random_state=0,
+        GaussianNB(), Spy(), augmenter=Echo(), n_synthetic=2 * n_rows, **SEEDED
     ).fit(X[:300], y[:300], sample_weight=weight, **fit)
     student = distilled.student_
     mass = student.mass_[np.argsort(student.rows_[:, 4])].sum(axis=1)
@@ -182,17 +164,9 @@ def test_weights_of_rows_without_parents(data):
 
 def test_lists_of_rows_are_built_on(data):
     X, y = data
-    models = [
-        DistilledClassifier(
-            GaussianNB(),
-            LogisticRegression(),
-            augmenter=augmenter,
-            n_synthetic=100,
-            random_state=0,
-        )
-        for augmenter in ("munge", KernelDensity())
-    ]
-    for model in models:
+    for augmenter in ("munge", KernelDensity()):
+        given = {"augmenter": augmenter, "n_synthetic": 100, "random_state": 0}
+        model = DistilledClassifier(GaussianNB(), LogisticRegression(), **given)
         lists = clone(model).fit(X.tolist(), y, X_unlabeled=X[:50].tolist())
         arrays = clone(model).fit(X, y, X_unlabeled=X[:50])
         np.testing.assert_array_equal(lists.predict_proba(X), arrays.predict_proba(X))
@@ -251,9 +225,6 @@ def test_rows_that_nothing_can_be_built_on(name, frozen, alpha):
 
 def test_unlabelled_texts_need_no_sampler():
     X, student, _ = use_of_no_sampler()["texts"]
-    distilled = DistilledClassifier(
-        make_pipeline(TfidfVectorizer(), LogisticRegression()),
-        student,
-        **PLAIN,
-    ).fit(X[:300], np.arange(300) % 2, X_unlabeled=X[300:])
+    distilled = DistilledClassifier(clone(student), student, **PLAIN)
+    distilled.fit(X[:300], np.arange(300) % 2, X_unlabeled=X[300:])
     assert distilled.predict_proba(X).shape == (520, 2)
