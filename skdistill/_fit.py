@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ._dataset import Dataset, draw_rows
 from ._labels import _cross_fit, _teacher
 from ._labels._calibration import Calibration, calibrate_labels
+from ._labels._class_weights import warn_of_weights_twice
 from ._labels._cross_fit import OutOfFold, label_seen
 from ._labels._members import (
     MemberLabels,
@@ -40,6 +41,7 @@ from ._students import (
     scale_logits,
     seed_torch,
     shift_logits,
+    weigh_served,
 )
 from ._students import fit_student as fit_soft
 from ._tasks import ONE_THREAD
@@ -243,6 +245,9 @@ def make_soft_data(
     if not candidate.in_sample:
         known = np.arange(0) if oof is None else oof.rows
         train = replace(train, labelled=np.flatnonzero(np.isin(rows, known)))
+    if calibration is None:
+        factors = weigh_served(parts.student, data.classes, data.task.priors)
+        warn_of_weights_twice(parts.teacher, train, data.task.priors, factors)
     if labelled is None:
         return train, None, validation
     weighted = "sample_weight" in parts.student_params

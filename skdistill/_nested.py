@@ -134,6 +134,46 @@ def weight_params(estimator: Any, weight: Any) -> dict[str, Any]:
     return {f"{prefix}sample_weight": weight}
 
 
+def list_settings(estimator: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the name and value of each parameter, of what an estimator holds as well.
+
+    A fitted search is its best estimator; any other has each value that it may take.
+    """
+    if hasattr(estimator, "best_estimator_"):
+        yield from list_settings(estimator.best_estimator_)
+        return
+    settings = list(estimator.get_params(deep=False).items())
+    if isinstance(estimator, BaseSearchCV):
+        settings += _list_tried(settings)
+    for name, value in settings:
+        yield name.split("__")[-1], value
+        for part in _list_held(value):
+            yield from list_settings(part)
+
+
+def _list_tried(settings: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return what a search tries, whatever its class calls its grid.
+
+    A distribution stands for its values.
+    """
+    found = []
+    for _, grids in settings:
+        for grid in grids if isinstance(grids, list | tuple) else [grids]:
+            for name, tried in grid.items() if isinstance(grid, dict) else ():
+                several = isinstance(tried, list | tuple | np.ndarray)
+                found += [(name, value) for value in (tried if several else [tried])]
+    return found
+
+
+def _list_held(value: Any) -> Iterator[Any]:
+    """Yield the estimators that are a value, or in a list such as that of steps."""
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _list_held(part)
+    elif hasattr(value, "get_params") and not isinstance(value, type):
+        yield value
+
+
 # After fit ---------------------------------------------------------------------------
 
 

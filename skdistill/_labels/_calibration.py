@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from .._dataset import Dataset
 from .._soft_data import row_blocks
 from .._typing import FloatArray, IndexArray
 from .._warnings import warn_caller
+from ._class_weights import weighs_classes
 from ._cross_fit import OutOfFold
 from ._soft_targets import clip_probabilities
 
@@ -37,15 +37,6 @@ _BOUNDS = (0.05, 100.0)
 
 #: Standard deviations of the priors of the scalar's logarithm, and of a shift.
 _WIDTH, _SHIFT_WIDTH = 0.5, 1.0
-
-#: Parameters by which a classifier gives classes other weights than their shares.
-_REWEIGHING = (
-    "class_weight",
-    "class_weights",
-    "auto_class_weights",
-    "is_unbalance",
-    "scale_pos_weight",
-)
 
 
 @dataclass(frozen=True)
@@ -229,18 +220,3 @@ def _find_shift(
         measure, start / scale, jac=True, method="L-BFGS-B", options=options
     )
     return scale * found.x
-
-
-def weighs_classes(teacher: Any) -> bool:
-    """Whether a part of the teacher shifts the classes' shares by a parameter."""
-    return any(
-        name.split("__")[-1] in _REWEIGHING and _moves_shares(value)
-        for name, value in teacher.get_params().items()
-    )
-
-
-def _moves_shares(value: Any) -> bool:
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    # Of two classes, one that weighs 1 weighs as much as the other.
-    return not isinstance(value, Real) or value != 1

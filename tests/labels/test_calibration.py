@@ -21,14 +21,23 @@ from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    RandomizedSearchCV,
+    cross_val_predict,
+)
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, FunctionClassifier
+
+#: Class weights, and none, that stand inside of something else.
+FROZEN = FrozenEstimator(Columns("balanced").fit(None, [0, 1]))
+PIPELINE = Pipeline([("only", FunctionTransformer()), ("c", Columns())])
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +177,13 @@ def test_a_class_that_is_not_held_out_is_named_and_nothing_calibrated():
         (Columns(scale_pos_weight=1.0), False),
         (Columns(scale_pos_weight=20), True),
         (Columns(class_weights=np.array([1.0, 3.0])), True),
+        (VotingClassifier([("a", FROZEN)], voting="soft"), True),
+        (GridSearchCV(Columns("balanced"), {"is_unbalance": [False]}, cv=2), True),
+        (GridSearchCV(Columns(), {"is_unbalance": [False]}, cv=2), False),
+        (GridSearchCV(Columns(), {"class_weight": [None, "balanced"]}, cv=2), True),
+        (GridSearchCV(PIPELINE, {"c": [Columns(), Columns("balanced")]}, cv=2), True),
+        (GridSearchCV(PIPELINE, [{"c__is_unbalance": [True]}], cv=2), True),
+        (RandomizedSearchCV(Columns(), {"scale_pos_weight": [9]}, n_iter=1), True),
     ],
 )
 def test_classes_are_shifted_where_the_teacher_weighs_them(teacher, expected):
@@ -178,6 +194,63 @@ def test_classes_are_shifted_where_the_teacher_weighs_them(teacher, expected):
     assert abs(held - share) > 0.01
     wanted = (120 * share + held) / 121 if expected else held
     assert served[1] == pytest.approx(wanted, abs=1e-4 if expected else 0.01)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "expected"),
+    [
+        (Columns("balanced"), True),
+        (PIPELINE, False),
+        (clone(PIPELINE).set_params(c__class_weight="balanced"), True),
+        (VotingClassifier([("a", Columns("balanced"))], voting="soft"), True),
+        # All score alike, and the first is the best.
+        (GridSearchCV(Columns(), {"class_weight": ["balanced", None]}, cv=2), True),
+        (GridSearchCV(Columns(), {"class_weight": [None, "balanced"]}, cv=2), False),
+    ],
+)
+def test_the_class_weights_of_a_frozen_teacher_are_seen(teacher, expected):
+    proba, codes = draw(120, 2, 0.8)
+    X = add_numbers(proba)
+    distilled = DistilledClassifier(
+        FrozenEstimator(teacher.fit(X, codes)), Table(), augmenter=None, pilot=0
+    ).fit(X, codes, X_val=X, y_val=codes)
+    clipped = clip(proba, codes)
+    given = (distilled.calibration_, distilled.calibration_shift_)
+    mean = calibrate(clipped, *given).mean(axis=0)[1]
+    held, share = clipped.mean(axis=0)[1], codes.mean()
+    wanted = (120 * share + held) / 121 if expected else held
+    assert mean == pytest.approx(wanted, abs=1e-4 if expected else 0.01)
+
+
+WEIGHED = LogisticRegression(class_weight="balanced")
+WEIGHED_TWICE = "weighed twice. Leave the class weights out of the student"
+
+
+@pytest.mark.parametrize(
+    ("teacher", "student", "expected"),
+    [
+        (WEIGHED, WEIGHED, True),
+        (WEIGHED, make_pipeline(StandardScaler(), WEIGHED), True),
+        (WEIGHED, LogisticRegression(), False),
+        (LogisticRegression(), WEIGHED, False),
+        (CalibratedClassifierCV(WEIGHED), WEIGHED, False),
+        ("function", WEIGHED, True),
+    ],
+)
+def test_class_weights_that_count_twice_are_told(teacher, student, expected):
+    X, y = make_classification(600, 5, weights=[0.9], flip_y=0.05, random_state=0)
+    if teacher == "function":
+        teacher = FunctionClassifier(clone(WEIGHED).fit(X, y).predict_proba, [0, 1])
+    else:
+        teacher = FrozenEstimator(clone(teacher).fit(X, y))
+    distilled = DistilledClassifier(teacher, student, augmenter=None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        distilled.fit(X, y)
+        # Calibrated labels have the rates of the rows.
+        distilled.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+    told = [str(found.message) for found in caught]
+    assert sum(WEIGHED_TWICE in message for message in told) == expected
 
 
 class Noting(DecisionTreeClassifier):
