@@ -36,11 +36,12 @@ _VOTES = (VotingClassifier, VotingRegressor, StackingClassifier, StackingRegress
 def can_refit(teacher: Any) -> bool:
     """Whether a clone of the teacher can be fitted; a fixed teacher labels as it is.
 
-    A FrozenEstimator is fixed, and an estimator whose tags say that it needs no fit.
+    A FrozenEstimator is fixed, and this package's functions and ONNX models, which set
+    `_is_fixed`. The tag `requires_fit` does not tell: a Gaussian process, which needs
+    no fit to predict by its prior, learns.
     """
-    if teacher is None or isinstance(teacher, FrozenEstimator):
-        return False
-    return not hasattr(teacher, "__sklearn_tags__") or get_tags(teacher).requires_fit
+    fixed = isinstance(teacher, FrozenEstimator) or hasattr(teacher, "_is_fixed")
+    return teacher is not None and not fixed
 
 
 def last_step(estimator: Any) -> Any:

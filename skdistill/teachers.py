@@ -24,6 +24,8 @@ __all__ = ["FunctionClassifier", "FunctionRegressor"]
 class _FunctionModel(Versioned, BaseEstimator):
     """A fitted estimator made of a function; it is never cloned or refitted."""
 
+    #: As `can_refit` asks.
+    _is_fixed = True
     #: What the function returns for rows.
     _returned: str
 

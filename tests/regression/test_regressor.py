@@ -21,6 +21,8 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, Ridge, SGDRegressor
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.model_selection import (
@@ -67,6 +69,16 @@ def test_targets_blend_the_values_of_teacher_and_rows(alpha, y):
     assert est.alpha_ == alpha
     assert est.distilled_ == (alpha > 0)
     assert est.n_outputs_ == (1 if y is Y else 2)
+
+
+def test_a_teacher_that_predicts_from_its_prior_too_is_fitted():
+    """The mean of a Gaussian process is kernel ridge regression."""
+    teacher = GaussianProcessRegressor(alpha=0.1, optimizer=None)
+    est = distil(teacher, cv=KFold(3))
+    same = KernelRidge(kernel="rbf", gamma=0.5, alpha=0.1)
+    np.testing.assert_allclose(est.teacher_.predict(X), same.fit(X, Y).predict(X))
+    said = cross_val_predict(same, X, Y, cv=KFold(3))
+    np.testing.assert_allclose(est.student_.y_, said, rtol=1e-6)
 
 
 def test_a_transfer_set_follows_with_the_teachers_values():

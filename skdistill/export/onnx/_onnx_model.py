@@ -35,6 +35,9 @@ if hasattr(os, "register_at_fork"):
 class OnnxModel(Versioned, BaseEstimator):
     """A fitted estimator that serves an ONNX file; it is opened at the first call."""
 
+    #: As `can_refit` asks.
+    _is_fixed = True
+
     def __init__(self, model, *, n_threads=1):
         self.model = model
         self.n_threads = n_threads
