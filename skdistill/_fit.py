@@ -104,6 +104,9 @@ def cross_fit(
             )
             if members is not None and data.validation is None:
                 found = _weigh_folds(parts, data, splits, found, tables)
+            if splits.out_of_fold and found.in_sample and splits.plan.labels_own:
+                y = data.y[splits.folds[0][0]]
+                data.task.check_order(found.in_sample[0], y, parts.teacher)
     if not asks_early(parts, data, splits):
         return found
     with progress.step("validation"):
@@ -317,7 +320,7 @@ def _label_own_rows(
         return parts.stored
     if known is None and most >= data.n_samples:
         labels = teacher.label(data.X)
-        data.task.check_order(labels, data.y)
+        data.task.check_order(labels, data.y, teacher.teacher)
         return labels
     labels = data.task.no_labels(data.n_samples) if known is None else known
     missing = np.flatnonzero(~is_asked(labels))
@@ -326,7 +329,7 @@ def _label_own_rows(
         drawn = draw_rows(data.codes[missing], n_asked, parts.seeds.split)
         rows = missing[drawn]
         labels[rows] = teacher.label(data.take(rows).X)
-        data.task.check_order(labels, data.y)
+        data.task.check_order(labels, data.y, teacher.teacher)
     return labels
 
 

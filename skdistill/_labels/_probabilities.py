@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from sklearn.frozen import FrozenEstimator
 
+from .._nested import can_refit, find_decider
 from .._paired import paired_difference
 from .._soft_data import label_dtype
 from .._typing import FloatArray, IndexArray
+from .._warnings import warn_caller
 from ._values import read_numbers
 
 #: How far a row may sum from 1: what float32 loses over many classes, and what is lost
@@ -23,6 +26,9 @@ _SUM_ERROR, _ROUNDING, _MOST_ROUNDING = 1e-3, 0.005, 0.1
 
 #: What arithmetic leaves of a probability of 0.
 _NEGATIVE = -1e-9
+
+#: Whose classifiers order their columns as `classes_`.
+_LIBRARIES = ("sklearn", "lightgbm", "xgboost", "catboost")
 
 #: So many standard errors must lie between the labels, their classes' shares, and the
 #: labels in another order, and so many nats a row, and of all rows together: a teacher
@@ -130,7 +136,40 @@ def check_stored(proba: Any, codes: IndexArray, classes: NDArray[Any]) -> FloatA
 def check_column_order(
     P: FloatArray, codes: IndexArray, classes: NDArray[Any], owner: str
 ) -> None:
-    """Raise where another order of columns fits the labels far better.
+    """Raise where another order of columns fits the labels far better."""
+    order = _find_order(P, codes)
+    if order is not None:
+        raise ValueError(
+            f"{owner} must have its columns in the order of the classes "
+            f"{classes.tolist()}; judged by y they look ordered as "
+            f"{classes[order].tolist()}. Reorder the columns."
+        )
+
+
+def check_answer_order(
+    P: FloatArray, codes: IndexArray, classes: NDArray[Any], teacher: Any
+) -> None:
+    """Raise, or warn of a teacher whose columns follow its `classes_`.
+
+    They do where its `fit` was given the labels here, and where a frozen one is of a
+    library that keeps scikit-learn's contract. Platt scaling inverts the probabilities
+    of some SVC of few noisy rows.
+    """
+    library = type(find_decider(teacher)).__module__.split(".")[0]
+    frozen = isinstance(teacher, FrozenEstimator) and library in _LIBRARIES
+    if not (frozen or can_refit(teacher)):
+        check_column_order(P, codes, classes, "The predict_proba of the teacher")
+    elif (order := _find_order(P, codes)) is not None:
+        warn_caller(
+            f"The probabilities of the teacher ({type(teacher).__name__}) contradict "
+            f"the labels y: columns ordered as {classes[order].tolist()} would fit "
+            f"better than those of its classes, {classes.tolist()}. Calibrate it by "
+            "CalibratedClassifierCV, or pass another teacher."
+        )
+
+
+def _find_order(P: FloatArray, codes: IndexArray) -> IndexArray | None:
+    """Return the order of columns that fits the labels far better; None: there is none.
 
     As given, the moved columns tell less than the shares of their classes, and in the
     other order they tell more. A teacher of noise does neither, and stays.
@@ -141,7 +180,7 @@ def check_column_order(
     moved = best != rows
     some = np.flatnonzero(moved[codes])
     if not some.size:
-        return
+        return None
     # No copy of the table: of many classes it is large.
     total = (P @ moved.astype(P.dtype))[some]
     own = codes[some]
@@ -158,9 +197,5 @@ def check_column_order(
         paired_difference(shares, other, None),
     )
     least = max(_LEAST_LEAD, _EVIDENCE / len(own))
-    if all(lead > max(_CERTAIN * error, least) for lead, error in leads):
-        raise ValueError(
-            f"{owner} must have its columns in the order of the classes "
-            f"{classes.tolist()}; judged by y they look ordered as "
-            f"{classes[np.argsort(best)].tolist()}. Reorder the columns."
-        )
+    certain = all(lead > max(_CERTAIN * error, least) for lead, error in leads)
+    return np.argsort(best) if certain else None

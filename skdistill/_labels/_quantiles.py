@@ -55,7 +55,7 @@ class QuantileRegression(Regression):
         owner = f"With quantiles, the predict of the teacher ({type(teacher).__name__})"
         return check_values(answer, _num_samples(X), self.n_columns, owner)
 
-    def check_order(self, labels: FloatArray, y: AnyArray) -> None:
+    def check_order(self, labels: FloatArray, y: AnyArray, teacher: Any) -> None:
         means = np.nanmean(labels, axis=0)
         if (np.diff(means) < 0).any():
             raise ValueError(

@@ -19,7 +19,7 @@ from .._value_data import as_columns, make_values
 from ._defaults import default_student, default_teacher
 from ._probabilities import (
     align,
-    check_column_order,
+    check_answer_order,
     check_probabilities,
     check_stored,
 )
@@ -64,8 +64,10 @@ class Labels(ABC):
     def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
         """Return what a teacher gave for rows, checked, in the order of the columns."""
 
-    def check_order(self, labels: FloatArray, y: AnyArray) -> None:  # noqa: B027
-        """Raise where another order of the columns fits the true labels far better."""
+    def check_order(  # noqa: B027
+        self, labels: FloatArray, y: AnyArray, teacher: Any
+    ) -> None:
+        """Raise, or warn, where another order of columns fits true labels better."""
 
     def no_labels(self, n_rows: int) -> FloatArray:
         """Return the labels, NaN, of rows that no teacher was asked for."""
@@ -202,12 +204,11 @@ class Classification(Task):
     def check_stored(self, labels: Any, y: AnyArray) -> FloatArray:
         return check_stored(labels, self.encode(y), self.classes)
 
-    def check_order(self, labels: FloatArray, y: AnyArray) -> None:
+    def check_order(self, labels: FloatArray, y: AnyArray, teacher: Any) -> None:
         asked = is_asked(labels)
         if not asked.all():
             labels, y = labels[asked], y[asked]
-        owner = "The predict_proba of the teacher"
-        check_column_order(labels, self.encode(y), self.classes, owner)
+        check_answer_order(labels, self.encode(y), self.classes, teacher)
 
     def make_soft(
         self,

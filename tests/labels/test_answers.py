@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, FunctionClassifier
 
 X, Y = make_classification(
     200, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=0
@@ -80,12 +80,6 @@ BAD = {
         *(lambda p: p.astype(str), "must be an array of numbers"),
         *("received dtype", "Pass probabilities as numbers"),
     ),
-    "permuted": (
-        lambda p: p[:, [1, 2, 0]],
-        "its columns in the order of the classes [0, 1, 2]",
-        "they look ordered as [1, 2, 0]",
-        "Reorder the columns",
-    ),
     "other names": (
         lambda p: pd.DataFrame(p, columns=list("abc")),
         "must name its columns by the classes [0, 1, 2]",
@@ -95,15 +89,13 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", list(BAD))
-@pytest.mark.parametrize(
-    "kind", ["live", "frozen", "stored", "cross-fitted", "transfer set"]
-)
-def test_a_bad_answer_is_named(name, kind):
-    change, *words = BAD[name]
+def teach(kind, change):
+    """Return an estimator whose teacher's answers are changed, and what `fit` takes."""
     teacher, params, fit = Teacher(change), dict(PLAIN), {}
     if kind == "frozen":
         teacher = FrozenEstimator(teacher.fit(X, Y))
+    elif kind == "function":
+        teacher = FunctionClassifier(teacher.fit(X, Y).predict_proba, [0, 1, 2])
     elif kind == "stored":
         fit["teacher_proba"] = teacher.fit(X, Y).predict_proba(X)
         teacher = None
@@ -111,13 +103,55 @@ def test_a_bad_answer_is_named(name, kind):
         params["cv"] = 3
     elif kind == "transfer set":
         params |= {"augmenter": "munge", "n_synthetic": 50}
-    distilled = DistilledClassifier(teacher, LogisticRegression(), **params)
+    return DistilledClassifier(teacher, LogisticRegression(), **params), fit
+
+
+@pytest.mark.parametrize("name", list(BAD))
+@pytest.mark.parametrize(
+    "kind", ["live", "frozen", "stored", "cross-fitted", "transfer set"]
+)
+def test_a_bad_answer_is_named(name, kind):
+    change, *words = BAD[name]
+    distilled, fit = teach(kind, change)
     owner = "teacher_proba" if kind == "stored" else "predict_proba of the teacher"
     with pytest.raises(ValueError, match=owner) as caught:
         distilled.fit(X, Y, **fit)
     for part in words:
         assert part in str(caught.value)
     assert not hasattr(distilled, "student_")
+
+
+def turn(proba):
+    return proba[:, [1, 2, 0]]
+
+
+@pytest.mark.parametrize("kind", ["frozen", "stored", "function"])
+def test_columns_in_another_order_are_refused(kind):
+    distilled, fit = teach(kind, turn)
+    with pytest.raises(
+        ValueError, match=r"in the order of the classes \[0, 1, 2\]"
+    ) as e:
+        distilled.fit(X, Y, **fit)
+    assert "look ordered as [1, 2, 0]. Reorder the columns." in str(e.value)
+
+
+@pytest.mark.parametrize("kind", ["live", "cross-fitted", "transfer set", "library"])
+def test_a_teacher_that_contradicts_the_labels_is_told_where_its_columns_have_names(
+    kind,
+):
+    """Its columns follow `classes_`, as scikit-learn says."""
+    distilled, _ = teach(kind, turn)
+    if kind == "library":
+        turned = GaussianNB().fit(X, np.array([2, 0, 1])[Y])
+        distilled.set_params(teacher=FrozenEstimator(turned))
+    with pytest.warns(
+        UserWarning, match=r"contradict the labels y: .* \[1, 2, 0\]"
+    ) as w:
+        distilled.fit(X, Y)
+    told = [found for found in w if "contradict" in str(found.message)]
+    assert len(told) == 1
+    assert "CalibratedClassifierCV, or pass another" in str(told[0].message)
+    assert hasattr(distilled, "student_")
 
 
 @pytest.mark.parametrize("order", [[1, 2, 0], [2, 1, 0]])
