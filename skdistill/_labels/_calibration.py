@@ -35,6 +35,9 @@ from ._soft_targets import clip_probabilities
 #: trees of indicator columns ask for 0.1.
 _BOUNDS = (0.05, 100.0)
 
+#: Rows of a class of which one is always held out, by a fifth of the rows or in folds.
+_FEWEST = 5
+
 #: Standard deviations of the priors of the scalar's logarithm, and of a shift.
 _WIDTH, _SHIFT_WIDTH = 0.5, 1.0
 
@@ -73,15 +76,15 @@ def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration
     teacher's parameters show whether it gives classes other weights than their shares.
     """
     rows = oof.rows[oof.find_judges(data)]
-    held, fix = "rows with an out-of-fold label", "Set cv=5, or pass"
-    if data.validation is not None:
-        held, fix = "rows of X_val", "Pass"
     _, codes, weight = data.take_labels(rows)
     missing = np.setdiff1d(data.classes, data.classes[codes]).tolist()
     if missing:
+        held, fix = "rows of X_val", "Pass rows of each."
+        if data.validation is None:
+            held, fix = "that are held out", f"Set cv=5, or pass {_FEWEST} of each."
         warn_caller(
-            f"The labels are not calibrated: no row of the class {missing} is among "
-            f"the {len(codes)} {held}. {fix} more rows of it."
+            f"The labels are not calibrated: no row of the classes {missing} is among "
+            f"the {len(codes)} {held}. {fix}"
         )
         return None
     return fit_calibration(

@@ -143,17 +143,28 @@ def test_the_scale_of_weights_does_not_count(class_weight):
     assert np.abs(serve(one, proba) - unweighted).max() > 1e-3
 
 
-def test_a_class_that_is_not_held_out_is_named_and_nothing_calibrated():
-    proba, codes = draw(600, 3, 0.7)
-    codes[:] = 0
-    codes[300:] = 1
-    codes[0] = 2
-    distilled = DistilledClassifier(
-        Columns(), Table(), augmenter=None, calibrate=True, random_state=0
-    )
-    with pytest.warns(UserWarning, match=r"not calibrated.*\[2\]"):
+@pytest.mark.parametrize(("n_samples", "n_judging"), [(600, 120), (300, 297)])
+def test_a_class_that_is_not_held_out_is_named_and_nothing_calibrated(
+    n_samples, n_judging
+):
+    """Of few rows all are held out in turn, but for classes of fewer than five."""
+    proba, codes = draw(n_samples, 3, 0.7)
+    codes[:] = np.arange(n_samples) % 2
+    codes[:3] = 2
+    distilled = DistilledClassifier(Columns(), Table(), augmenter=None, random_state=0)
+    told = rf"not calibrated: no row of the classes \[2\] is among the {n_judging} that"
+    with pytest.warns(UserWarning, match=told) as caught:
         distilled.fit(add_numbers(proba), codes)
+    assert any("Set cv=5, or pass 5 of each." in str(w.message) for w in caught)
     assert distilled.calibration_ is None
+    # Either fix.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")
+        distilled.set_params(cv=5).fit(add_numbers(proba), codes)
+    assert distilled.calibration_ is not None
+    codes[:5] = 2
+    distilled.set_params(cv=None).fit(add_numbers(proba), codes)
+    assert distilled.calibration_ is not None
 
 
 @pytest.mark.parametrize(

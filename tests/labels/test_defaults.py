@@ -297,7 +297,7 @@ def check_fit(rows, y, **params):
         # That pilots took the true labels is said, and nothing else.
         warnings.filterwarnings("ignore", "The teacher", UserWarning)
         warnings.filterwarnings("ignore", "X has 4 rows, too few", UserWarning)
-        warnings.filterwarnings("ignore", r".*no row of the class \[2\]", UserWarning)
+        warnings.filterwarnings("ignore", r".*no row of the classes \[2\]", UserWarning)
         distilled = DistilledClassifier(**params, random_state=0).fit(rows, y)
         proba = distilled.predict_proba(rows)
     assert proba.shape == (len(y), len(np.unique(y)))

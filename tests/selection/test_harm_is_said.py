@@ -93,7 +93,7 @@ def test_unlabelled_rows_of_a_teacher_that_is_dropped_are_not_learned():
 def test_a_class_of_few_rows_leaves_the_others_to_judge():
     y = Y.copy()
     y[:4] = 2
-    with pytest.warns(UserWarning, match="no row of the class") as caught:
+    with pytest.warns(UserWarning, match="no row of the classes") as caught:
         distilled = distil(200, y=y)
     said = [str(warning.message) for warning in caught]
     assert any("not calibrated" in text and "[2]" in text for text in said)
