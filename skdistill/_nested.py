@@ -135,21 +135,35 @@ def weight_params(estimator: Any, weight: Any) -> dict[str, Any]:
     return {f"{prefix}sample_weight": weight}
 
 
-def list_settings(estimator: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the name and value of each parameter, of what an estimator holds as well.
+def list_models(estimator: Any) -> Iterator[Any]:
+    """Yield an estimator, and all that are inside it: steps, members, what is frozen.
 
-    A fitted search is its best estimator; any other has each value that it may take.
+    A fitted search is its best estimator; any other has each that it may try.
     """
     if hasattr(estimator, "best_estimator_"):
-        yield from list_settings(estimator.best_estimator_)
+        yield from list_models(estimator.best_estimator_)
         return
+    yield estimator
+    for _, value in _list_own_settings(estimator):
+        for part in _list_held(value):
+            yield from list_models(part)
+
+
+def list_settings(estimator: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the name and value of each parameter of those that `list_models` finds.
+
+    A search that is not fitted has each value that it may try.
+    """
+    for model in list_models(estimator):
+        for name, value in _list_own_settings(model):
+            yield name.split("__")[-1], value
+
+
+def _list_own_settings(estimator: Any) -> list[tuple[str, Any]]:
     settings = list(estimator.get_params(deep=False).items())
     if isinstance(estimator, BaseSearchCV):
         settings += _list_tried(settings)
-    for name, value in settings:
-        yield name.split("__")[-1], value
-        for part in _list_held(value):
-            yield from list_settings(part)
+    return settings
 
 
 def _list_tried(settings: list[tuple[str, Any]]) -> list[tuple[str, Any]]:

@@ -24,11 +24,17 @@ from ._labels._text_numbers import warn_of_text_numbers
 from ._nested import can_refit, list_steps, weight_params
 from ._outofcore import is_chunked, open_chunks
 from ._sklearn import validate_parameters
-from ._students import check_fine_tuning, check_shift, check_student, learns_in_epochs
+from ._students import (
+    check_fine_tuning,
+    check_shift,
+    check_student,
+    learns_by_kernel,
+    learns_in_epochs,
+)
 from ._tasks import Tasks, read_tasks
 from ._typing import FloatArray
 from ._validation import check_stands_alone
-from .transfer._transfer_set import check_augmenter, choose_ratio, makes_rows
+from .transfer._transfer_set import Ratio, check_augmenter, choose_ratio, makes_rows
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Parts:
         What `fit` and `split` are called with.
     n_synthetic : int or "auto"
         Number of rows to make.
-    ratio : int
+    ratio : Ratio
         Rows to make for each real one, where that is "auto".
     pilot : float
         Share of the student's final fit that pilots may take.
@@ -85,7 +91,7 @@ class Parts:
     student_params: dict[str, Any]
     splitter_params: dict[str, Any]
     n_synthetic: int | str
-    ratio: int
+    ratio: Ratio
     pilot: float
     fine_tune: int
     seeds: Seeds
@@ -152,7 +158,9 @@ def clone_parts(
         student_params=routed["student"],
         splitter_params=routed["splitter"],
         n_synthetic=estimator.n_synthetic,
-        ratio=choose_ratio(learns_in_epochs(student), data.task.n_columns),
+        ratio=choose_ratio(
+            learns_in_epochs(student), data.task.n_columns, learns_by_kernel(student)
+        ),
         pilot=estimator.pilot,
         fine_tune=estimator.fine_tune,
         seeds=seeds,

@@ -48,7 +48,8 @@ class DistilledRegressor(RegressorMixin, Distilled):
         help (below 500 rows to a network). None where `pilot` is 0.
     n_synthetic : int or "auto", default="auto"
         Number of rows that the augmenter makes. "auto": 4 for each real one, 20 where
-        a network learns or there are few rows, at most 500,000.
+        a network learns or there are few rows (4 for an SVR or another kernel machine),
+        at most 500,000.
     quantiles : tuple of floats or None, default=None
         Levels that rise within (0, 1): the student learns these quantiles of the
         teacher, all together, and `predict` returns one column each. None: values.

@@ -19,6 +19,7 @@ from .._frames import concat_rows
 from .._sklearn import _num_samples
 from .._typing import FloatArray
 from ..transfer._transfer_set import (
+    Ratio,
     TransferSet,
     count_rows,
     make_transfer_set,
@@ -46,7 +47,7 @@ class TransferStream:
         chunks: Chunks,
         n_synthetic: int | str,
         seed: Any,
-        ratio: int,
+        ratio: Ratio,
         most: float,
     ) -> None:
         self._blank, self._weight, self._seed = sampler, weight, seed

@@ -7,13 +7,24 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from numpy.typing import NDArray
+from sklearn.gaussian_process import (
+    GaussianProcessClassifier,
+    GaussianProcessRegressor,
+)
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
-from .._nested import last_step
+from .._nested import last_step, list_models
 from .._soft_data import SoftDataset, weigh_classes
 from .._typing import FloatArray
 from ._fit_student import check_part, find_family
 from ._soft_learner import SoftLearner
 from ._value_learner import SHIFTED
+
+_KERNEL_MACHINES = (
+    *(SVC, NuSVC, SVR, NuSVR, KernelRidge),
+    *(GaussianProcessClassifier, GaussianProcessRegressor),
+)
 
 
 def check_student(
@@ -107,6 +118,12 @@ def learns_in_epochs(student: Any) -> bool:
     """Whether the student is a network whose fit can end after any epoch."""
     family, learner = _find(student)
     return family.learns_in_epochs(learner)
+
+
+def learns_by_kernel(student: Any) -> bool:
+    """Whether the fit of the student, or of a part, grows faster than its rows."""
+    models = list_models(last_step(student))
+    return any(isinstance(model, _KERNEL_MACHINES) for model in models)
 
 
 def count_final_epochs(student: Any, n_rows: int) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
@@ -23,6 +23,16 @@ RATIO = 4
 _MOST_RATIO, _MOST_LABELS = 20, 100
 _SMALL_RATIO, _SMALL = 20, 10_000
 _MOST = 500_000
+
+
+class Ratio(NamedTuple):
+    """Synthetic rows for each real one; `few` where real ones are few."""
+
+    usual: int = RATIO
+    few: int = _SMALL_RATIO
+
+
+_USUAL = Ratio()
 
 
 @dataclass(frozen=True)
@@ -79,23 +89,27 @@ def makes_rows(augmenter: Any, pilot: float) -> bool:
     return pilot > 0 if augmenter == "auto" else augmenter is not None
 
 
-def choose_ratio(in_epochs: bool, n_classes: int) -> int:
-    """Synthetic rows for each real one, where real ones are not few.
+def choose_ratio(in_epochs: bool, n_classes: int, by_kernel: bool = False) -> Ratio:
+    """Return how many rows are made for each real one.
 
     A network makes a fixed number of updates (`in_epochs`): more rows cost their labels
-    alone, which cost an ensemble the more, the more classes there are.
+    alone, which cost an ensemble the more, the more classes there are. The fit of a
+    kernel machine takes the square of the rows and more: the many rows of a small table
+    would cost it a hundred fits or more.
     """
+    if by_kernel:
+        return Ratio(few=RATIO)
     if not in_epochs:
-        return RATIO
-    return max(RATIO, min(_MOST_RATIO, _MOST_LABELS // n_classes))
+        return _USUAL
+    return Ratio(max(RATIO, min(_MOST_RATIO, _MOST_LABELS // n_classes)))
 
 
-def count_rows(n_real: int, n_synthetic: int | str, ratio: int) -> int:
+def count_rows(n_real: int, n_synthetic: int | str, ratio: Ratio) -> int:
     """How many synthetic rows are built on so many real ones."""
     if n_synthetic != "auto":
         return int(n_synthetic)
-    few = min(_SMALL_RATIO * n_real, _SMALL)
-    return min(max(ratio * n_real, few), _MOST)
+    few = min(ratio.few * n_real, _SMALL)
+    return min(max(ratio.usual * n_real, few), _MOST)
 
 
 def make_transfer_set(
@@ -105,13 +119,13 @@ def make_transfer_set(
     X_unlabeled: Any,
     n_synthetic: int | str,
     seed: Any,
-    ratio: int = RATIO,
+    ratio: Ratio = _USUAL,
     most: float = np.inf,
 ) -> TransferSet | None:
     """Build the transfer set on training rows and unlabelled ones.
 
     Without a sampler it is the unlabelled rows. Each of them weighs as much as a row of
-    X on average. `n_synthetic="auto"` makes `ratio` rows for each real one, or more.
+    X on average. `n_synthetic="auto"` makes as many as `ratio` says.
     There are `most` rows at most: unlabelled ones, evenly spaced, come first.
     """
     if most < 1:

@@ -81,6 +81,26 @@ def test_a_teacher_that_predicts_from_its_prior_too_is_fitted():
     np.testing.assert_allclose(est.student_.y_, said, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("student", "ratio"),
+    [
+        (KernelRidge(), 4),
+        (make_pipeline(StandardScaler(), KernelRidge()), 4),
+        (GridSearchCV(Ridge(), {"alpha": [1.0]}, cv=2), 20),
+        (GridSearchCV(KernelRidge(), {"alpha": [1.0]}, cv=2), 4),
+        (TransformedTargetRegressor(KernelRidge()), 4),
+        (MultiOutputRegressor(KernelRidge()), 4),
+        (KNeighborsRegressor(), 20),
+    ],
+)
+def test_a_small_table_of_a_kernel_machine_has_fewer_rows_made(student, ratio):
+    """Its fit takes the square of the rows, or more."""
+    made = Echo()
+    y = PAIR if isinstance(student, MultiOutputRegressor) else Y
+    est = distil(student=student, augmenter=made, y=y)
+    assert est.labels_asked_["transfer"] == ratio * len(Y)
+
+
 def test_a_transfer_set_follows_with_the_teachers_values():
     given = np.random.default_rng(1).uniform(size=(7, 5))
     settings = {"augmenter": Echo(), "n_synthetic": 50, "alpha": 0.5}
