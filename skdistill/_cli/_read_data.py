@@ -196,14 +196,12 @@ def _read_test(
             raise Refusal(
                 f"column {name!r} holds {kind}s in {options.data}, and text in {path}."
             )
-    if task is VALUES:
-        if y_test.dtype.kind not in "iuf":
-            raise Refusal(
-                f"the target {options.target!r} holds numbers in {options.data}, and "
-                f"others, such as {y_test[0]!s}, in {path}."
-            )
-        return take_columns(X_test, columns, path), y_test
+    if task is VALUES and y_test.dtype.kind not in "iuf":
+        raise Refusal(
+            f"the target {options.target!r} holds numbers in {options.data}, and "
+            f"others, such as {y_test[0]!s}, in {path}."
+        )
     unknown = sorted(set(y_test.tolist()) - set(y.tolist()), key=str)
-    if unknown:
+    if unknown and task is CLASSES:
         raise Refusal(f"{path} has labels {options.data} lacks: {unknown}.")
     return take_columns(X_test, columns, path), y_test

@@ -15,7 +15,7 @@ from ._report_sections import (
     list_findings,
     show_pilots,
 )
-from ._report_warnings import ALWAYS_RIGHT, describe_few
+from ._report_warnings import ALWAYS_RIGHT, describe_few, describe_no_advantage
 
 #: Quality in the table: key, words, format.
 _QUALITY = (
@@ -77,10 +77,7 @@ def list_warnings(report: Any) -> Iterator[str]:
         return
     for kind, share in report.share_recovered.items():
         if share["advantage"] <= 0:
-            yield (
-                "The teacher is no better than the student trained directly (the "
-                f"baseline) in {_NAMES[kind]}: there is no advantage to hand on."
-            )
+            yield describe_no_advantage(_NAMES[kind])
         elif share["share"] is None:
             small = share["advantage_low"] > 0
             reason = "below 1% of the baseline's" if small else "within chance"
@@ -119,8 +116,7 @@ def _list_quality(quantiles: list[float]) -> list[tuple[str, str, str]]:
 
 def _list_off(rows: Any, models: dict[str, Any]) -> Iterator[str]:
     """Name the quantiles of the student that cover other rows than they say."""
-    weight = rows.weight
-    n_rows = count_equal(weight)
+    n_rows = count_equal(rows.weight)
     for level in rows.quantiles.tolist():
         found = models[STUDENT][f"below_{level:g}"]
         off = abs(found - level)

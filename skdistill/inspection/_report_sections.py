@@ -101,8 +101,7 @@ def format_figure(value: Any, spec: str) -> str:
 def compare_models(report: Any, quality: Iterable[tuple[str, str, str]]) -> Section:
     """Return a table of all models: key, words and format of their quality, costs."""
     names = list(report.models)
-    kinds = [report.descriptions[name] for name in names]
-    table = [["", *kinds]]
+    table = [["", *(report.descriptions[name] for name in names)]]
     for key, words, spec in (*quality, *_COSTS):
         if key not in report.models[STUDENT]:
             continue
@@ -118,8 +117,9 @@ def compare_models(report: Any, quality: Iterable[tuple[str, str, str]]) -> Sect
             [words, *blank, format_figure(student[key], spec)]
             for key, words, spec in _ONNX_COSTS
         ]
-    explained = ["The baseline is a student trained without the teacher."]
-    lines = explained if BASELINE in names else []
+    lines = []
+    if BASELINE in names:
+        lines.append("The baseline is a student trained without the teacher.")
     return Section(SIDE_BY_SIDE, lines=lines, header=["", *names], table=table)
 
 
@@ -160,12 +160,11 @@ def describe_interval(low: float, high: float, spec: str) -> str:
 
 def describe_ratios(ratios: dict[str, float | None]) -> str:
     """Return those known: "12 times smaller, 3.0 times faster on one row"."""
-    known = [
-        (ratio, pair, where)
+    return ", ".join(
+        _format_ratio(ratio, *pair) + where
         for name, pair, where in _RATIOS
         if (ratio := ratios[name]) is not None
-    ]
-    return ", ".join(_format_ratio(r, *pair) + where for r, pair, where in known)
+    )
 
 
 def describe_share(words: str, share: dict[str, Any]) -> str:
@@ -272,8 +271,7 @@ def show_pilots(
         for pilot in report.pilots
     ]
     header = ["learns from", *(words for _, words, _ in quality), ""]
-    title = "Pilots before the fit"
-    return Section(title, header=header, table=table, lines=[*lines])
+    return Section("Pilots before the fit", header, table, [*lines])
 
 
 def _describe_forecast(report: Any) -> Iterator[str]:

@@ -34,6 +34,13 @@ def describe_few(n_rows: int) -> str:
     )
 
 
+def describe_no_advantage(scores: str) -> str:
+    return (
+        "The teacher is no better than the student trained directly (the baseline) in "
+        f"{scores}: there is no advantage to hand on."
+    )
+
+
 def list_warnings(report: Any, rows: ClassRows, distilled: Any) -> list[str]:
     """Return the warnings; first those about the comparison itself."""
     if rows.are_few:
@@ -71,16 +78,13 @@ def _check_baseline(report: Any) -> Iterator[str]:
     shares = report.share_recovered
     without = [NAMES[kind] for kind, s in shares.items() if s["advantage"] <= 0]
     if without:
-        calibrated = report.candidate["calibration"] is not None
-        more = (
-            " The teacher is measured without calibration; the student learned its "
-            "calibrated probabilities."
-        )
-        yield (
-            "The teacher is no better than the student trained directly (the "
-            f"baseline) in {' and '.join(without)}: there is no advantage to hand on."
-            f"{more if calibrated and 'log loss' in without else ''}"
-        )
+        more = ""
+        if report.candidate["calibration"] is not None and "log loss" in without:
+            more = (
+                " The teacher is measured without calibration; the student learned its "
+                "calibrated probabilities."
+            )
+        yield describe_no_advantage(" and ".join(without)) + more
     unsure = [
         f"{NAMES[kind]} ({s['advantage']:+.4f}, 95% interval "
         f"{s['advantage_low']:+.4f} to {s['advantage_high']:+.4f})"
@@ -133,8 +137,8 @@ def _check_costs(report: Any) -> Iterator[str]:
         "faster_one_row": "slower than the teacher on one row",
         "faster_batch": "slower than the teacher on many rows at once",
     }
-    known = {name: ratio for name, ratio in report.ratios.items() if ratio is not None}
-    slower = [words[name] for name, ratio in known.items() if ratio < 1]
+    ratios = report.ratios.items()
+    slower = [words[name] for name, ratio in ratios if ratio is not None and ratio < 1]
     if slower:
         yield f"The student is {' and '.join(slower)}."
 

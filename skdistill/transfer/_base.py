@@ -93,15 +93,13 @@ class RowSampler(Versioned, ABC, BaseEstimator):
 
         Parameters
         ----------
-        n_samples : int, default=1
-            Number of rows.
-        random_state : int, RandomState instance or None, default=None
-            Seeds the draws; an int gives the same rows every time.
+        n_samples, random_state
+            As in :meth:`sample`.
 
         Returns
         -------
         X : ndarray, dataframe or CSR of shape (n_samples, n_features)
-            Rows of the container and types of the X in `fit`.
+            The rows.
         parents : ndarray of int of shape (n_samples,)
             Position in the X of `fit` of each row's base. Bases are used equally often,
             up to a remainder that is drawn at random. With weights they are used in
