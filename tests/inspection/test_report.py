@@ -74,11 +74,7 @@ def test_scores_are_those_of_scikit_learn(weight, n_classes):
     proba = model.student_.predict_proba(X_TEST)
     truth, given = y[200:], {"sample_weight": weight}
     label = model.student_.predict(X_TEST)
-    auc = (
-        roc_auc_score(truth, proba[:, 1], **given)
-        if n_classes == 2
-        else roc_auc_score(truth, proba, multi_class="ovr", **given)
-    )
+    scores = proba[:, 1] if n_classes == 2 else proba
     teacher = model.teacher_.predict_proba(X_TEST)
     kl = entropy(teacher.T, (proba * (1 - 1e-15) + 1e-15 / n_classes).T)
     expected = {
@@ -86,11 +82,9 @@ def test_scores_are_those_of_scikit_learn(weight, n_classes):
         "balanced_accuracy": balanced_accuracy_score(truth, label, **given),
         "log_loss": log_loss(truth, proba, **given),
         "brier_score": brier_score_loss(
-            truth == "low" if n_classes == 2 else truth,
-            proba[:, 1] if n_classes == 2 else proba,
-            **given,
+            truth == "low" if n_classes == 2 else truth, scores, **given
         ),
-        "roc_auc": auc,
+        "roc_auc": roc_auc_score(truth, scores, multi_class="ovr", **given),
         "kl_divergence": np.average(kl, weights=weight),
     }
     for name, value in expected.items():
@@ -101,22 +95,17 @@ def test_scores_are_those_of_scikit_learn(weight, n_classes):
 
 
 def test_agreement_where_the_teacher_is_wrong_by_hand():
-    y = ["high", "high", "low", "mid"]
-    teacher = make_proba(["high", "low", "mid", "mid"])  # wrong on the middle two
-    student = make_proba(
-        ["low", "low", "low", "mid"]
-    )  # with it on the second and the last
+    y, key = ["high", "high", "low", "mid"], "agreement_where_teacher_wrong"
+    # Wrong on the middle two, and with it on the second and the last.
+    teacher = make_proba(["high", "low", "mid", "mid"])
+    student = make_proba(["low", "low", "low", "mid"])
     found = stage(student, teacher, y).models
     assert found["student"]["agreement"] == 0.5
-    assert found["student"]["agreement_where_teacher_wrong"] == 0.5
-    assert found["teacher"]["agreement_where_teacher_wrong"] == 1
+    assert found["student"][key] == 0.5
+    assert found["teacher"][key] == 1
     weighted = stage(student, teacher, y, sample_weight=[1, 3, 1, 1]).models
-    assert weighted["student"]["agreement_where_teacher_wrong"] == 0.75
-    assert np.isnan(
-        stage(student, make_proba(y), y).models["student"][
-            "agreement_where_teacher_wrong"
-        ]
-    )
+    assert weighted["student"][key] == 0.75
+    assert np.isnan(stage(student, make_proba(y), y).models["student"][key])
 
 
 def test_calibration_error_by_hand():
@@ -249,12 +238,9 @@ def test_fit_takes_weights():
 
 def test_fit_seeds_a_baseline_that_nothing_else_does():
     model = distil(random_state=None, student=DecisionTreeClassifier(splitter="random"))
-    one, same, other = (
-        report_on(model, baseline="fit", train=TRAIN, random_state=seed).models[
-            "baseline"
-        ]["log_loss"]
-        for seed in (0, 0, 1)
-    )
+    given = {"baseline": "fit", "train": TRAIN}
+    reports = [report_on(model, **given, random_state=seed) for seed in (0, 0, 1)]
+    one, same, other = (found.models["baseline"]["log_loss"] for found in reports)
     assert one == same != other
 
 
@@ -345,42 +331,30 @@ def test_stored_probabilities_stand_in_for_a_teacher():
     found = report_on(model, teacher_proba=teacher.predict_proba(X_TEST))
     assert found.models["teacher"]["accuracy"] == teacher.score(X_TEST, Y_TEST)
     assert found.models["teacher"]["bytes"] is None
-    assert found.ratios == {
-        "smaller": None,
-        "faster_one_row": None,
-        "faster_batch": None,
-    }
+    ratios = "smaller", "faster_one_row", "faster_batch"
+    assert found.ratios == dict.fromkeys(ratios)
     assert found.descriptions["teacher"] == "stored"
     assert "Student against teacher:" not in str(found)
 
 
 def test_stored_probabilities_go_before_those_of_the_teacher(distilled):
     sure = make_proba(Y_TEST, 0.9)
-    found = report_on(distilled, teacher_proba=sure.astype(np.float32)).models[
-        "teacher"
-    ]
+    given = sure.astype(np.float32)
+    found = report_on(distilled, teacher_proba=given).models["teacher"]
     assert found["log_loss"] == pytest.approx(-np.log(0.9))
     stored = len(pickle.dumps(distilled.teacher_, pickle.HIGHEST_PROTOCOL))
     assert found["bytes"] == pytest.approx(stored, rel=0.01)
 
 
 def test_a_pipeline_is_measured_as_a_whole():
-    inner = DistilledClassifier(
-        LogisticRegression(),
-        DecisionTreeClassifier(max_depth=3),
-        random_state=0,
-        **PLAIN,
-    )
+    models = LogisticRegression(), DecisionTreeClassifier(max_depth=3)
+    inner = DistilledClassifier(*models, random_state=0, **PLAIN)
     model = make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), inner))
     search = GridSearchCV(model, {}, cv=2).fit(X_TRAIN, Y_TRAIN)
     found = report_on(search, baseline="fit", train=TRAIN)
-    scaled = search.best_estimator_[0].transform(X_TRAIN)
-    scaled = search.best_estimator_[1][0].transform(scaled)
-    own = search.best_estimator_[1][1]
+    outer, (middle, own) = search.best_estimator_
+    scaled, rows = (middle.transform(outer.transform(X)) for X in (X_TRAIN, X_TEST))
     direct = clone(own.student_).fit(scaled, Y_TRAIN)
-    rows = search.best_estimator_[1][0].transform(
-        search.best_estimator_[0].transform(X_TEST)
-    )
     assert found.models["baseline"]["accuracy"] == direct.score(rows, Y_TEST)
     assert found.models["teacher"]["accuracy"] == own.teacher_.score(rows, Y_TEST)
     assert found.models["student"]["accuracy"] == search.score(X_TEST, Y_TEST)
@@ -419,10 +393,8 @@ def test_times_are_those_of_the_calls(monkeypatch):
     # Each reading of the clock is later than the one before by ever more.
     tick(monkeypatch, nanoseconds=10**9, step=10**6)
     model = distil()
-    model.student_, model.teacher_ = (
-        Recorder(make_proba(Y_TEST)),
-        FixedClassifier(make_proba(Y_TEST)),
-    )
+    proba = make_proba(Y_TEST)
+    model.student_, model.teacher_ = Recorder(proba), FixedClassifier(proba)
     found = report_on(model, np.arange(300)[:, None]).models["student"]
 
     # The last one asks for what an exported model would be compared with.

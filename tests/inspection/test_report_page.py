@@ -10,15 +10,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from _reports import (
-    CODES,
-    X_TRAIN,
-    Y_TEST,
-    distil,
-    make_hits,
-    report_on,
-    stage,
-)
+from _reports import CODES, X_TRAIN, Y_TEST, distil, make_hits, report_on, stage
 
 from skdistill.inspection import DistillationReport, FidelityDisplay
 
@@ -29,18 +21,11 @@ pytest.importorskip("pandas")
 
 
 def test_text_fits_80_columns_and_tables_100():
-    long = np.array(
-        [f"a class with a rather long name, number {k}" * 2 for k in range(3)]
-    )
-    model = distil(y=long[CODES[:200]])
+    long = [f"a class with a rather long name, number {k}" * 2 for k in range(3)]
+    labels = np.array(long)[CODES]
     groups = np.array(["x" * 200, "y"])[CODES[200:] % 2]
-    found = report_on(
-        model,
-        y=long[CODES[200:]],
-        groups=groups,
-        baseline="fit",
-        train=(X_TRAIN, long[CODES[:200]]),
-    )
+    given = {"baseline": "fit", "train": (X_TRAIN, labels[:200])}
+    found = report_on(distil(y=labels[:200]), y=labels[200:], groups=groups, **given)
     found.descriptions = dict.fromkeys(found.descriptions, "A" * 90)
     lines = str(found).splitlines()
     assert max(map(len, lines)) <= 100

@@ -399,12 +399,9 @@ def test_sparse_and_dense_draw_from_the_same_law():
         rows, base = sampler.fit(sp.csr_array(X)).sample_with_parents(30_000, 1)
         rows = rows.toarray()
         for k in range(N):
-            np.testing.assert_allclose(
-                rows[base == k].mean(axis=0), means[k], atol=0.08
-            )
-            np.testing.assert_allclose(
-                rows[base == k].std(axis=0), spread[k], atol=0.08
-            )
+            own = rows[base == k]
+            np.testing.assert_allclose(own.mean(axis=0), means[k], atol=0.08)
+            np.testing.assert_allclose(own.std(axis=0), spread[k], atol=0.08)
 
 
 def test_sparse_codes_swap():
