@@ -296,12 +296,12 @@ def _describe_harm(
         return None
     if advantage == 1 and scores.is_less_accurate(teacher, direct):
         finding = "The teacher is less accurate than the student trained directly"
-        fix = f"Consider a better teacher, or {scores.alone}."
+        fix = _advise(direct.candidate, scores)
     elif advantage < 1:
         finding = "The teacher is no better than the student trained directly"
         if advantage == 0:
             finding += " beyond chance (its lead is within a standard error)"
-        fix = f"Consider a better teacher, or {scores.alone}."
+        fix = _advise(direct.candidate, scores)
     elif chosen.candidate.alpha == 0:
         finding = "The teacher's labels do not help this student"
         if _find_best(pilots, scores) is not direct:
@@ -314,4 +314,19 @@ def _describe_harm(
         f"{scores.describe(teacher)} of the teacher, "
         f"{scores.describe(direct.served)} of the student. The student "
         f"learns from: {chosen.candidate.name}. {fix}"
+    )
+
+
+def _advise(direct: Candidate, scores: Scores) -> str:
+    """Name what gives the figures of the pilot that learned the true labels."""
+    if direct.n_updates is None:
+        return f"Consider a better teacher, or {scores.alone}."
+    if direct.rival:
+        return (
+            "Consider a better teacher: fitted alone, the student would not choose its "
+            "number of epochs, as it did here."
+        )
+    return (
+        "Consider a better teacher, or leave out alpha and augmenter: then it may "
+        "learn the true labels, for as many epochs as they ask."
     )

@@ -57,7 +57,8 @@ class Scores(ABC):
     worse_fix : str
         What a fit may need that is far worse than its pilot.
     alone : str
-        How to train the student directly, as its pilot is.
+        How to train the student directly, as its pilot of the true labels is that runs
+        for as long as the student's own fit.
     """
 
     complete = True
@@ -168,7 +169,7 @@ class ValueScores(Scores):
         if isinstance(last_step(student), MLPRegressor):
             self.alone = (
                 "the student alone, in a TransformedTargetRegressor with a "
-                "StandardScaler, as it is trained here"
+                "StandardScaler"
             )
         mean = np.average(as_columns(self.y), axis=0, weights=self.weight)
         constant = np.broadcast_to(mean, as_columns(self.y).shape)

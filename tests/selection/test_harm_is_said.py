@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdistill import DistilledClassifier, DistilledRegressor
@@ -117,3 +121,31 @@ def test_a_teacher_that_is_less_accurate_is_named_whatever_its_log_loss_is():
     distilled = DistilledClassifier(None, tree, random_state=0)
     with pytest.warns(UserWarning, match="less accurate than the student trained"):
         distilled.fit(rows, y, teacher_proba=stored)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_is_advised_reaches_the_figures_that_are_named():
+    """A pilot of a network chooses how long it learns the true labels."""
+    rows = np.random.default_rng(0).uniform(size=(1600, 2))
+    y = (2 * rows).astype(int).sum(axis=1) % 2
+    network = MLPClassifier((16,), max_iter=50, random_state=0)
+    given = {"teacher": DummyClassifier(), "student": network, "random_state": 0}
+
+    def fit(**params):
+        distilled = DistilledClassifier(**given, **params)
+        with pytest.warns(UserWarning, match=NO_BETTER) as caught:
+            distilled.fit(rows[:600], y[:600])
+        said = [str(w.message) for w in caught if NO_BETTER in str(w.message)]
+        return said[0], distilled
+
+    said, _ = fit(augmenter=None)
+    assert "leave out alpha and augmenter: then it may learn the true labels" in said
+    said, advised = fit()
+    assert "alone, the student would not choose its number of epochs" in said
+    named = float(said.split("log loss ")[2].split()[0])
+    reached, alone = (
+        log_loss(y[600:], model.predict_proba(rows[600:]))
+        for model in (advised, clone(network).fit(rows[:600], y[:600]))
+    )
+    assert reached == pytest.approx(named, abs=0.1)
+    assert alone > named + 0.3
