@@ -15,7 +15,7 @@ from .._labels._memorization import measure_memorization
 from .._nested import last_step
 from .._parts import Parts
 from .._progress import Progress
-from .._students import learns_in_epochs, refits_leaves
+from .._students import explain_worse, learns_in_epochs, refits_leaves
 from .._tasks import ONE_THREAD
 from .._typing import FloatArray
 from .._warnings import warn_caller
@@ -76,8 +76,8 @@ class Choice:
             name, scores = type(last_step(student)).__name__, self.scores
             warn_caller(
                 f"The {name} has a {scores.loss_name} of {after:.4g} on {len(losses)} "
-                f"rows, where its pilot, fitted without them, has {before:.4g}: its "
-                f"fit diverges or is too long. {scores.worse_fix}"
+                f"rows, where its pilot, fitted without them, has {before:.4g}. "
+                f"{explain_worse(student)}"
             )
 
 

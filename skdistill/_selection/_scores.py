@@ -54,8 +54,6 @@ class Scores(ABC):
         Whether the rows may overrule what does no harm.
     loss_name : str
         What the loss is called.
-    worse_fix : str
-        What a fit may need that is far worse than its pilot.
     alone : str
         How to train the student directly, as its pilot of the true labels is that runs
         for as long as the student's own fit.
@@ -63,7 +61,6 @@ class Scores(ABC):
 
     complete = True
     loss_name: str
-    worse_fix: str
     alone: str = "the student alone"
     _least_worse: float
 
@@ -162,7 +159,6 @@ class ValueScores(Scores):
     """Held-out rows of values."""
 
     loss_name = "squared error"
-    worse_fix = "Lower its learning rate or number of rounds."
 
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
         super().__init__(data, rows, student)
@@ -188,7 +184,6 @@ class QuantileScores(Scores):
     """Held-out rows of values of which quantiles are served."""
 
     loss_name = "pinball loss"
-    worse_fix = ValueScores.worse_fix
 
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
         super().__init__(data, rows, student)
@@ -211,10 +206,6 @@ class ClassScores(Scores):
     """
 
     loss_name = "log loss"
-    worse_fix = (
-        "Lower its learning rate or number of rounds; in leaves of boosted trees of "
-        "many classes nearly no Hessian is left, and min_child_weight=1 bounds them."
-    )
     _least_worse = _WORSE_NATS
 
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 
 from .._soft_data import SoftDataset
 from ._boosting import check_metadata, is_stock
-from ._soft_learner import RATE_SHARE, SoftLearner, move_state
+from ._soft_learner import RATE_SHARE, ROUNDS_WORSE, SoftLearner, move_state
 from ._weighted_copies import expand_rows
 
 #: CatBoost's names for one parameter.
@@ -98,6 +98,9 @@ class CatBoostLearner(SoftLearner):
         worker = _boost(params, rows, validation)
         _copy_classes(stock, worker)
         return move_state(worker, student, ["_init_params"])
+
+    def explain_worse(self, student: Any) -> str:
+        return ROUNDS_WORSE
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Add rounds at a tenth of the learning rate."""

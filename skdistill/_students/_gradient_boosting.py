@@ -25,7 +25,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 
 from .._frames import count_columns
 from .._soft_data import SoftDataset
-from ._soft_learner import SoftLearner, has_methods, move_state
+from ._soft_learner import ROUNDS_WORSE, SoftLearner, has_methods, move_state
 from ._soft_loss import SoftLoss
 from ._weighted_copies import COPIES
 
@@ -51,6 +51,9 @@ class GradientBoostingLearner(SoftLearner):
 
     def wants_validation(self, student: Any, n_samples: int) -> bool:
         return student.n_iter_no_change is not None
+
+    def explain_worse(self, student: Any) -> str:
+        return ROUNDS_WORSE
 
     def fit_rows(
         self, student: Any, rows: SoftDataset, validation: SoftDataset | None

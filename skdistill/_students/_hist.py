@@ -31,6 +31,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from .._soft_data import SoftDataset
 from ._soft_learner import (
     RATE_SHARE,
+    ROUNDS_WORSE,
     SoftLearner,
     has_methods,
     move_state,
@@ -82,6 +83,9 @@ class HistLearner(SoftLearner):
         else:
             student = _fit_on_copies(student, rows, validation)
         return student.set_params(early_stopping=wish)
+
+    def explain_worse(self, student: Any) -> str:
+        return ROUNDS_WORSE
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Return a copy with more rounds, at a tenth of the learning rate."""

@@ -65,7 +65,7 @@ from ._lightgbm_params import (
     takes_derivatives,
 )
 from ._losses import fold_shift
-from ._soft_learner import RATE_SHARE, move_state, refuse_fine_tuning
+from ._soft_learner import HESSIAN_WORSE, RATE_SHARE, move_state, refuse_fine_tuning
 from ._weighted_copies import COPIES
 
 #: Private attributes that `LGBMClassifier.fit` sets, and that `predict` reads. Where a
@@ -121,6 +121,9 @@ class LightGBMLearner(LeafLearner):
 
     def scale_logits(self, student: Any, factor: float) -> None:
         change_leaves(student.booster_, lambda tree, value: factor * value)
+
+    def explain_worse(self, student: Any) -> str:
+        return HESSIAN_WORSE
 
     def can_shift_logits(self, student: Any) -> bool:
         # A random forest averages its trees.

@@ -39,6 +39,7 @@ from ._losses import LogitLoss, SquaredError, count_outputs, shift_bias
 from ._network import BLOCK, SoftRows
 from ._optimizers import OPTIMIZERS, minimize_lbfgs
 from ._soft_learner import (
+    EPOCHS_WORSE,
     NETWORK_TEMPERATURE,
     RATE_SHARE,
     SoftLearner,
@@ -186,6 +187,11 @@ class MLPLearner(SoftLearner):
 
     def shift_logits(self, student: MLPClassifier, shift: FloatArray) -> None:
         student.intercepts_[-1] = shift_bias(student.intercepts_[-1], shift)
+
+    def explain_worse(self, student: Any) -> str:
+        if student.solver == "lbfgs":
+            return "Its fit is too long. Lower its max_iter, or raise its alpha."
+        return EPOCHS_WORSE
 
     def fine_tune(
         self, student: MLPClassifier, rows: SoftDataset, epochs: int

@@ -176,6 +176,12 @@ def shift_logits(student: Any, shift: FloatArray | None) -> None:
         family.shift_logits(learner, shift)
 
 
+def explain_worse(student: Any) -> str:
+    """Say why a fit may be far worse than its pilot, and what mends it."""
+    family, learner = _find(student)
+    return family.explain_worse(learner)
+
+
 def seed_torch(student: Any, seed: int | None) -> AbstractContextManager[None]:
     """Seed what a net draws from torch's global generator, and put that back."""
     family, learner = _find(student)

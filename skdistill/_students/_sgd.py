@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
-from ._soft_learner import RATE_SHARE, SoftLearner, move_state
+from ._soft_learner import EPOCHS_WORSE, RATE_SHARE, SoftLearner, move_state
 from ._weighted_copies import COPIES, keep_best_epoch
 
 
@@ -64,6 +64,9 @@ class SGDLearner(SoftLearner):
         student.coef_ = student.coef_ * factor
         student.intercept_ = student.intercept_ * factor
         _restart_averages(student)
+
+    def explain_worse(self, student: Any) -> str:
+        return EPOCHS_WORSE
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Train on at a constant rate, a tenth of what the schedule has come to."""

@@ -32,7 +32,7 @@ from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
 from .._typing import FloatArray
 from ._losses import fold_shift
-from ._soft_learner import NETWORK_TEMPERATURE, RATE_SHARE, SoftLearner
+from ._soft_learner import EPOCHS_WORSE, NETWORK_TEMPERATURE, RATE_SHARE, SoftLearner
 
 #: torch has one generator for all threads: one net at a time may draw from it.
 _TURN = threading.RLock()
@@ -167,6 +167,9 @@ class SkorchLearner(SoftLearner):
         added = fold_shift(shift, len(bias))
         with torch.no_grad():
             bias.add_(torch.as_tensor(added, dtype=bias.dtype, device=bias.device))
+
+    def explain_worse(self, student: Any) -> str:
+        return EPOCHS_WORSE
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Train on at a tenth of the learning rate, the optimiser starting afresh.

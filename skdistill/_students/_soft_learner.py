@@ -27,6 +27,24 @@ NETWORK_TEMPERATURE = 3.0
 #: The learning rate of fine-tuning, as a share of that of the fit.
 RATE_SHARE = 0.1
 
+#: Why a fit may be far worse than its pilot, which is shorter and on fewer rows, and
+#: what mends it. A sentence with a parameter has an equals sign: the command, which has
+#: none, leaves it out.
+ROUNDS_WORSE = (
+    "Its fit diverges or is too long. Lower its learning rate or number of rounds."
+)
+HESSIAN_WORSE = (
+    f"{ROUNDS_WORSE} In leaves of boosted trees of many classes nearly no Hessian is "
+    "left, and min_child_weight=1 bounds them."
+)
+EPOCHS_WORSE = (
+    "Its fit diverges or is too long. Lower its learning rate or number of epochs."
+)
+TREES_WORSE = (
+    "On other rows a tree of limited size takes other splits, and some are worse by "
+    "chance. Try random_state=1, or another max_depth or min_samples_leaf."
+)
+
 _TUNABLE = (
     "MLPClassifier (adam or sgd), SGDClassifier(loss='log_loss'), a skorch net, "
     "LightGBM, XGBoost, CatBoost or HistGradientBoostingClassifier"
@@ -197,6 +215,10 @@ class SoftLearner(ABC):
     def shift_logits(self, student: Any, shift: FloatArray) -> None:
         """Add a number a class to the logits, where `can_shift_logits` says so."""
         raise NotImplementedError
+
+    def explain_worse(self, student: Any) -> str:
+        """Say why a fit may be far worse than its pilot, and what mends it."""
+        return "Compare both on rows that they have not learned."
 
     def refit_leaves(self, student: Any, rows: SoftDataset) -> None:
         """Set the values of all leaves together, where `refits_leaves` says so."""

@@ -56,7 +56,7 @@ from sklearn.utils import check_array
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._soft_data import SoftDataset
-from ._soft_learner import SoftLearner
+from ._soft_learner import TREES_WORSE, SoftLearner
 from ._weighted_copies import expand_rows
 
 #: Who grows the trees of whom.
@@ -91,6 +91,9 @@ class TreeLearner(SoftLearner):
                 "Monotonic constraints need two classes; received monotonic_cst with "
                 f"{name} on {n_classes} classes. Set monotonic_cst=None."
             )
+
+    def explain_worse(self, student: Any) -> str:
+        return TREES_WORSE
 
     def fit_rows(
         self, student: Any, rows: SoftDataset, validation: SoftDataset | None

@@ -22,7 +22,7 @@ from .._typing import FloatArray
 from ._boosting import change_leaves, is_stock
 from ._quantile_loss import refuse_quantile_loss
 from ._skorch import inherits
-from ._soft_learner import SoftLearner
+from ._soft_learner import EPOCHS_WORSE, ROUNDS_WORSE, TREES_WORSE, SoftLearner
 from ._value_range import limit_labels
 
 #: What can be shifted, for errors.
@@ -92,6 +92,16 @@ class RegressorLearner(ValueLearner):
 
     def limit_labels(self, student: Any, train: SoftDataset) -> Any:
         return limit_labels(student, train)
+
+    def explain_worse(self, student: Any) -> str:
+        params = student.get_params()
+        if "lr" in params:
+            return EPOCHS_WORSE
+        # That of linear models is the name of a schedule.
+        if not isinstance(params.get("learning_rate", ""), str):
+            return ROUNDS_WORSE
+        known = "min_samples_leaf" in params
+        return TREES_WORSE if known else super().explain_worse(student)
 
     def fit_rows(self, student: Any, rows: Any, validation: SoftDataset | None) -> Any:
         params = {**weight_params(student, rows.weight), **(rows.params or {})}

@@ -36,7 +36,13 @@ from ._boosting import (
     soft_loss,
     start_logits,
 )
-from ._soft_learner import RATE_SHARE, SoftLearner, move_state, refuse_fine_tuning
+from ._soft_learner import (
+    HESSIAN_WORSE,
+    RATE_SHARE,
+    SoftLearner,
+    move_state,
+    refuse_fine_tuning,
+)
 
 _BINARY = "binary:logistic"
 _MULTICLASS = "multi:softprob"
@@ -107,6 +113,9 @@ class XGBoostLearner(SoftLearner):
     ) -> Any:
         _check_labels(rows)
         return _boost(student, student.get_params(), rows, validation)
+
+    def explain_worse(self, student: Any) -> str:
+        return HESSIAN_WORSE
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Add rounds at a tenth of the learning rate."""

@@ -195,6 +195,7 @@ def test_a_fit_that_is_far_worse_than_its_pilot_is_named(data, most):
     (text,) = said
     assert text.startswith("The Diverging has a log loss of ")
     assert "on 104 rows" in text
+    assert text.endswith(". Compare both on rows that they have not learned.")
     chosen = next(pilot for pilot in est.pilots_ if pilot["chosen"])
     assert chosen["log_loss"] < 1
 
