@@ -20,7 +20,7 @@ from .._tasks import ONE_THREAD
 from .._typing import FloatArray
 from .._warnings import warn_caller
 from ._candidates import Candidate, drop_needless
-from ._hold_outs import Splits
+from ._hold_outs import Splits, knows_rows
 from ._pilots import (
     Pilot,
     PilotInputs,
@@ -122,7 +122,10 @@ def choose(
             student, chosen = _choose_width(chosen, wider, scores)
             pilots += [pilot for _, pilot in wider]
         shown = pilots[len(known) :] if splits.only_judges else pilots
-        harm = _describe_harm(chosen, pilots, scores, teacher, splits.small)
+        known_rows = data.validation is None and knows_rows(parts)
+        harm = _describe_harm(
+            chosen, pilots, scores, teacher, splits.small, unjudged=known_rows
+        )
         if harm:
             warn_caller(harm)
             progress.say(harm)
@@ -281,12 +284,15 @@ def _describe_harm(
     scores: Scores,
     teacher: FloatArray,
     small: bool,
+    *,
+    unjudged: bool,
 ) -> str | None:
     """Compare the teacher's labels with the student of the true labels.
 
     None where the teacher has an advantage that the student takes; on few rows, where
     most are within the error, where it is not certainly worse; and where all rows have
-    one label, of which `fit` has warned.
+    one label, of which `fit` has warned. What an unjudged teacher, which may know the
+    rows, has there counts against it alone.
     """
     direct = _find_direct(pilots)
     if direct is None or not scores.varies:
@@ -306,6 +312,12 @@ def _describe_harm(
         finding = "The teacher's labels do not help this student"
         if _find_best(pilots, scores) is not direct:
             finding += " beyond chance"
+        if unjudged:
+            return (
+                f"{finding}, on {len(teacher)} rows that it was not fitted on: it has "
+                f"{scores.describe(direct.served)} with the true labels, which it "
+                "learns. The teacher may know these rows, and is not judged by them."
+            )
         fix = "Consider a larger student."
     else:
         return None

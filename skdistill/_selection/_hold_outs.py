@@ -224,9 +224,14 @@ def _warn_of_few_rows(data: Dataset, few: bool) -> None:
     )
 
 
+def knows_rows(parts: Parts) -> bool:
+    """Whether the teacher may have learned the rows of X that are held out."""
+    return not parts.refits and parts.stored is None
+
+
 def _warn_of_known_rows(parts: Parts, pilots: list[Split]) -> None:
     """Say that a fixed teacher is judged by rows that it knows."""
-    if pilots and not parts.refits and parts.stored is None:
+    if pilots and knows_rows(parts):
         warn_caller(
             "The teacher is fixed, and fit judges it by rows of X, whose labels it may "
             "have memorised. Pass X_val and y_val, rows that it was not fitted on, "

@@ -1,12 +1,16 @@
 """A teacher without an advantage is named, whatever the parameters leave open."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import log_loss
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -149,3 +153,35 @@ def test_what_is_advised_reaches_the_figures_that_are_named():
     )
     assert reached == pytest.approx(named, abs=0.1)
     assert alone > named + 0.3
+
+
+@pytest.mark.parametrize("values", [False, True])
+def test_a_teacher_that_may_know_the_rows_is_no_reason_for_a_larger_student(values):
+    """Noise that it has memorised looks like an advantage over any student."""
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(600, 4))
+    y = rows.sum(axis=1) + 2 * rng.normal(size=600)
+    kinds = DistilledRegressor, KNeighborsRegressor(1), LinearRegression()
+    if not values:
+        y = y > 0
+        kinds = DistilledClassifier, KNeighborsClassifier(1), LogisticRegression()
+    distiller, teacher, student = kinds
+
+    def fit(**given):
+        frozen = FrozenEstimator(clone(teacher).fit(rows, y))
+        distilled = distiller(frozen, student, random_state=3)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            distilled.fit(rows, y, **given)
+        assert not distilled.distilled_
+        return [str(w.message) for w in caught]
+
+    first, second = fit()
+    assert "may have memorised. Pass X_val" in first
+    assert "do not help this student" in second
+    assert second.endswith("may know these rows, and is not judged by them.")
+    assert not any(word in second for word in ("larger", "1.0000", "of the teacher"))
+    others = rng.normal(size=(300, 4))
+    truth = others.sum(axis=1) + 2 * rng.normal(size=300)
+    (judged,) = fit(X_val=others, y_val=truth if values else truth > 0)
+    assert NO_BETTER in judged
