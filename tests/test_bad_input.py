@@ -20,12 +20,14 @@ from sklearn.linear_model import (
     SGDClassifier,
 )
 from sklearn.model_selection import (
+    FixedThresholdClassifier,
     GridSearchCV,
     GroupKFold,
     KFold,
     ShuffleSplit,
     StratifiedGroupKFold,
     TimeSeriesSplit,
+    TunedThresholdClassifierCV,
 )
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -372,6 +374,17 @@ CASES = [
         "received a RFECV",
         "Put it around the DistilledClassifier",
         student=RFECV(LogisticRegression()),
+    ),
+    *(
+        row(
+            f"student is a {kind.__name__}",
+            TypeError,
+            "a threshold on them is set after that",
+            f"received a {kind.__name__}",
+            f"{kind.__name__}(DistilledClassifier(..., LogisticRegression(...)))",
+            student=make_pipeline(StandardScaler(), kind(LogisticRegression())),
+        )
+        for kind in (FixedThresholdClassifier, TunedThresholdClassifierCV)
     ),
     row(
         "student is a DistilledClassifier",

@@ -12,6 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    TunedThresholdClassifierCV,
+)
 from sklearn.utils import check_random_state
 
 from .._nested import takes_sample_weight, weight_params
@@ -47,6 +51,13 @@ class WeightedCopiesLearner(SoftLearner):
 
     def check(self, student: Any, n_classes: int, n_samples: int) -> None:
         name = type(student).__name__
+        if isinstance(student, FixedThresholdClassifier | TunedThresholdClassifierCV):
+            inner = type(student.estimator).__name__
+            raise TypeError(
+                "The student learns probabilities, and a threshold on them is set "
+                f"after that; received a {name}. Put it around the "
+                f"DistilledClassifier: {name}(DistilledClassifier(..., {inner}(...)))."
+            )
         if hasattr(student, "cv"):
             raise TypeError(
                 "The student must not draw folds of its own, for they would share "
