@@ -29,7 +29,7 @@ from ._students import (
     check_shift,
     check_student,
     learns_by_kernel,
-    learns_in_epochs,
+    wants_many_rows,
 )
 from ._tasks import Tasks, read_tasks
 from ._typing import FloatArray
@@ -158,9 +158,7 @@ def clone_parts(
         student_params=routed["student"],
         splitter_params=routed["splitter"],
         n_synthetic=estimator.n_synthetic,
-        ratio=choose_ratio(
-            learns_in_epochs(student), data.task.n_columns, learns_by_kernel(student)
-        ),
+        ratio=find_ratio(student, data.task.n_columns),
         pilot=estimator.pilot,
         fine_tune=estimator.fine_tune,
         seeds=seeds,
@@ -299,3 +297,9 @@ def _route_metadata(
         if own and can_refit(teacher):
             given["teacher"]["sample_weight"] = weight
     return given
+
+
+def find_ratio(student: Any, n_columns: int) -> Ratio:
+    """Return how many synthetic rows the student learns for each real one."""
+    many, by_kernel = wants_many_rows(student, n_columns), learns_by_kernel(student)
+    return choose_ratio(many, n_columns, by_kernel)

@@ -29,6 +29,7 @@ from ._properties import (
     scale_logits,
     seed_torch,
     shift_logits,
+    wants_many_rows,
     weigh_served,
 )
 from ._training_length import (
@@ -69,5 +70,6 @@ __all__ = [
     "serve_softened",
     "shift_logits",
     "validation_fraction",
+    "wants_many_rows",
     "weigh_served",
 ]

@@ -39,6 +39,10 @@ _MAX_ITER = 40
 class LeafLearner(SoftLearner):
     """Boosted trees that grow on real rows, with leaves refitted on a transfer set."""
 
+    def wants_many_rows(self, student: Any, n_columns: int) -> bool:
+        """A leaf of many classes has a number for each of them to find."""
+        return n_columns > 2 and self.refits_leaves(student)
+
     def fit(
         self,
         student: Any,

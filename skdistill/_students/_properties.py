@@ -114,6 +114,12 @@ def limit_epochs(student: Any, n_epochs: int | None) -> int | None:
     return most
 
 
+def wants_many_rows(student: Any, n_columns: int) -> bool:
+    """Whether more synthetic rows gain much, and cost little but their labels."""
+    family, learner = _find(student)
+    return family.wants_many_rows(learner, n_columns)
+
+
 def learns_in_epochs(student: Any) -> bool:
     """Whether the student is a network whose fit can end after any epoch."""
     family, learner = _find(student)

@@ -161,6 +161,10 @@ class SoftLearner(ABC):
         """Whether a transfer set only sets the leaves of trees grown on real rows."""
         return False
 
+    def wants_many_rows(self, student: Any, n_columns: int) -> bool:
+        """Whether more synthetic rows gain much, and cost little but their labels."""
+        return self.learns_in_epochs(student)
+
     def learns_in_epochs(self, student: Any) -> bool:
         """Whether the student is a network whose fit can end after any epoch."""
         return False

@@ -78,6 +78,10 @@ class TreeLearner(SoftLearner):
     def accepts(self, student: Any) -> bool:
         return type(student) in _REGRESSORS
 
+    def wants_many_rows(self, student: Any, n_columns: int) -> bool:
+        """A single tree is soon grown."""
+        return isinstance(student, DecisionTreeClassifier)
+
     def check(self, student: Any, n_classes: int, n_samples: int) -> None:
         name = type(student).__name__
         if getattr(student, "class_weight", None) == "balanced_subsample":

@@ -13,13 +13,13 @@ from .._labels._calibration import Calibration
 from .._labels._soft_targets import clip_probabilities
 from .._labels._task import Classification, Regression
 from .._labels._teacher import Labeller
+from .._parts import find_ratio
 from .._selection._candidates import Candidate, soften_rows, soften_transfer_set
 from .._soft_data import SoftDataset
-from .._students import learns_in_epochs
 from .._tasks import read_tasks
 from .._typing import FloatArray
 from .._value_data import make_values
-from ..transfer._transfer_set import choose_ratio, make_transfer_set
+from ..transfer._transfer_set import make_transfer_set
 from ._answers import Values, ask
 
 
@@ -55,7 +55,7 @@ def make_soft_data(
         None,
         distilled.n_synthetic,
         random_state,
-        choose_ratio(learns_in_epochs(distilled.student_), data.task.n_columns),
+        find_ratio(distilled.student_, data.task.n_columns),
     )
     assert transfer is not None
     labels = teacher.label(transfer.X)

@@ -5,6 +5,7 @@ import pytest
 from lightgbm import LGBMClassifier
 from sklearn.base import BaseEstimator
 from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -41,22 +42,26 @@ NETWORK = MLPClassifier((2,), max_iter=2)
 @pytest.mark.parametrize(
     ("student", "n_classes", "n_samples", "expected"),
     [
-        # Up to 20 a row, for a network as many as 100 labels a row allow.
+        # 20 a row, as many as 300 labels a row allow; 4 where more cost much.
         (NETWORK, 2, 2000, 40_000),
-        (NETWORK, 7, 2000, 28_000),
-        (NETWORK, 30, 3000, 12_000),
-        (make_pipeline(StandardScaler(), NETWORK), 7, 2000, 28_000),
-        (DecisionTreeClassifier(), 2, 3000, 12_000),
+        (NETWORK, 15, 2000, 40_000),
+        (NETWORK, 26, 3000, 33_000),
+        (NETWORK, 100, 3000, 12_000),
+        (make_pipeline(StandardScaler(), NETWORK), 15, 2000, 40_000),
+        (DecisionTreeClassifier(), 2, 3000, 60_000),
+        (RandomForestClassifier(), 2, 3000, 12_000),
         (LogisticRegression(), 7, 3000, 12_000),
-        (LGBMClassifier(), 7, 3000, 12_000),
+        # A leaf has a number for each of three classes, and one for two.
+        (LGBMClassifier(), 2, 3000, 12_000),
+        (LGBMClassifier(), 3, 3000, 60_000),
         # A network that has no epochs.
         (MLPClassifier((2,), solver="lbfgs"), 7, 3000, 12_000),
         # Few rows: 20 a row, 10,000 at most.
-        (DecisionTreeClassifier(), 2, 300, 6000),
-        (DecisionTreeClassifier(), 2, 1500, 10_000),
-        (NETWORK, 7, 600, 10_000),
+        (LogisticRegression(), 2, 300, 6000),
+        (LogisticRegression(), 2, 1500, 10_000),
+        (NETWORK, 50, 600, 10_000),
         # Never more than half a million.
-        (DecisionTreeClassifier(), 2, 130_000, 500_000),
+        (LogisticRegression(), 2, 130_000, 500_000),
     ],
 )
 def test_how_many_rows_are_made(student, n_classes, n_samples, expected):
