@@ -28,8 +28,8 @@ from ._students import (
     check_fine_tuning,
     check_shift,
     check_student,
+    count_useful_labels,
     learns_by_kernel,
-    wants_many_rows,
 )
 from ._tasks import Tasks, read_tasks
 from ._typing import FloatArray
@@ -301,5 +301,5 @@ def _route_metadata(
 
 def find_ratio(student: Any, n_columns: int) -> Ratio:
     """Return how many synthetic rows the student learns for each real one."""
-    many, by_kernel = wants_many_rows(student, n_columns), learns_by_kernel(student)
-    return choose_ratio(many, n_columns, by_kernel)
+    n_labels = count_useful_labels(student, n_columns)
+    return choose_ratio(n_labels, n_columns, learns_by_kernel(student))

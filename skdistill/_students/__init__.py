@@ -16,6 +16,7 @@ from ._properties import (
     check_student,
     choose_temperature,
     count_final_epochs,
+    count_useful_labels,
     encode_labels,
     explain_worse,
     is_calibrated,
@@ -29,7 +30,6 @@ from ._properties import (
     scale_logits,
     seed_torch,
     shift_logits,
-    wants_many_rows,
     weigh_served,
 )
 from ._training_length import (
@@ -51,6 +51,7 @@ __all__ = [
     "choose_temperature",
     "count_final_epochs",
     "count_updates",
+    "count_useful_labels",
     "encode_labels",
     "explain_worse",
     "fine_tune_student",
@@ -70,6 +71,5 @@ __all__ = [
     "serve_softened",
     "shift_logits",
     "validation_fraction",
-    "wants_many_rows",
     "weigh_served",
 ]

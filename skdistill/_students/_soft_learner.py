@@ -24,6 +24,10 @@ from .._typing import FloatArray
 #: teacher's logits, and at a high temperature would try.
 NETWORK_TEMPERATURE = 3.0
 
+#: Labels of synthetic rows for each real one that gain much: 20 rows of 15 classes, 11
+#: of 26.
+MANY_LABELS = 300
+
 #: The learning rate of fine-tuning, as a share of that of the fit.
 RATE_SHARE = 0.1
 
@@ -161,9 +165,12 @@ class SoftLearner(ABC):
         """Whether a transfer set only sets the leaves of trees grown on real rows."""
         return False
 
-    def wants_many_rows(self, student: Any, n_columns: int) -> bool:
-        """Whether more synthetic rows gain much, and cost little but their labels."""
-        return self.learns_in_epochs(student)
+    def count_useful_labels(self, student: Any, n_columns: int) -> int:
+        """Return how many labels of synthetic rows are worth it for each real row.
+
+        A network makes a fixed number of updates, so that more rows cost it nothing.
+        """
+        return MANY_LABELS if self.learns_in_epochs(student) else 0
 
     def learns_in_epochs(self, student: Any) -> bool:
         """Whether the student is a network whose fit can end after any epoch."""

@@ -56,7 +56,7 @@ from sklearn.utils import check_array
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._soft_data import SoftDataset
-from ._soft_learner import TREES_WORSE, SoftLearner
+from ._soft_learner import MANY_LABELS, TREES_WORSE, SoftLearner
 from ._weighted_copies import expand_rows
 
 #: Who grows the trees of whom.
@@ -78,9 +78,9 @@ class TreeLearner(SoftLearner):
     def accepts(self, student: Any) -> bool:
         return type(student) in _REGRESSORS
 
-    def wants_many_rows(self, student: Any, n_columns: int) -> bool:
+    def count_useful_labels(self, student: Any, n_columns: int) -> int:
         """A single tree is soon grown."""
-        return isinstance(student, DecisionTreeClassifier)
+        return MANY_LABELS if isinstance(student, DecisionTreeClassifier) else 0
 
     def check(self, student: Any, n_classes: int, n_samples: int) -> None:
         name = type(student).__name__

@@ -20,7 +20,7 @@ PILOT_ROWS = 500
 #: Synthetic rows for each real one, at least; beyond the cap, more rows changed
 #: nothing in the literature.
 RATIO = 4
-_MOST_RATIO, _MOST_LABELS = 20, 300
+_MOST_RATIO = 20
 _SMALL_RATIO, _SMALL = 20, 10_000
 _MOST = 500_000
 
@@ -89,19 +89,17 @@ def makes_rows(augmenter: Any, pilot: float) -> bool:
     return pilot > 0 if augmenter == "auto" else augmenter is not None
 
 
-def choose_ratio(many: bool, n_classes: int, by_kernel: bool = False) -> Ratio:
+def choose_ratio(n_labels: int, n_classes: int, by_kernel: bool = False) -> Ratio:
     """Return how many rows are made for each real one.
 
-    To some students `many` rows cost their labels alone, which cost an ensemble the
-    more, the more classes there are. The fit of a kernel machine takes the square of
-    the rows and more: the many rows of a small table would cost it a hundred fits or
-    more.
+    They have `n_labels` at most, where these are enough for more than `RATIO` rows: a
+    row costs an ensemble the more, the more classes there are. The fit of a kernel
+    machine takes the square of the rows and more: the many rows of a small table would
+    cost it a hundred fits or more.
     """
     if by_kernel:
         return Ratio(few=RATIO)
-    if not many:
-        return _USUAL
-    return Ratio(max(RATIO, min(_MOST_RATIO, _MOST_LABELS // n_classes)))
+    return Ratio(max(RATIO, min(_MOST_RATIO, n_labels // n_classes)))
 
 
 def count_rows(n_real: int, n_synthetic: int | str, ratio: Ratio) -> int:
