@@ -98,12 +98,15 @@ def soften(proba, temperature):
 
 
 def give_means(proba, wanted, weight=None):
-    """Add to the logarithms what gives the classes these (weighted) means."""
+    """Add to the logarithms what gives the classes these (weighted) means.
+
+    But for a normal prior of width 1 of what is added, which counts as one row.
+    """
     wanted = wanted / wanted.sum()
 
     def miss(shift):
         served = softmax(np.log(proba) + shift, axis=1)
-        return np.average(served, axis=0, weights=weight) - wanted + shift.sum()
+        return np.average(served, axis=0, weights=weight) - wanted + shift / len(proba)
 
     shift = root(miss, np.zeros(len(wanted)), tol=1e-13).x
     return softmax(np.log(proba) + shift, axis=1)

@@ -154,16 +154,21 @@ def fit_calibration(
     return calibrate(float(np.exp(found.x)))
 
 
-def fit_shift(proba: FloatArray, wanted: FloatArray, weight: Any) -> FloatArray:
+def fit_shift(
+    proba: FloatArray, wanted: FloatArray, weight: Any, *, pulled: bool = False
+) -> FloatArray:
     """Return the numbers a class that give logits the wanted mean probabilities.
 
-    All probabilities are positive; `weight` has row weights, or is None.
+    All probabilities are positive; `weight` has row weights, or is None. Numbers that
+    are `pulled` towards 0 by the normal prior miss the means by little: of classes that
+    lie far apart a mean moves by large numbers alone, for which rows in between pay.
     """
     share = np.full(len(proba), 1 / len(proba))
     if weight is not None:
         share = weight / weight.sum()
     zero = np.zeros(proba.shape[1])
-    found = _find_shift(_Blocks(proba, None), 1.0, zero, share, wanted, 0.0, zero)
+    ridge = 1 / (_SHIFT_WIDTH**2 * len(proba)) if pulled else 0.0
+    found = _find_shift(_Blocks(proba, None), 1.0, zero, share, wanted, ridge, zero)
     # Softmax knows differences alone.
     return found - found.mean()
 

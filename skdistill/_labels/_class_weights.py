@@ -70,9 +70,9 @@ def warn_of_weights_twice(
         return
     warn_caller(
         f"The class {learned.classes.tolist()[most]!r} has {priors[most]:.2%} of the "
-        f"rows and {moved[most] * priors[most]:.2%} of the labels, as the class "
-        "weights of a teacher make it, and the student weighs classes as well: they "
-        "are weighed twice. Leave the class weights out of the student; or have the "
-        'labels calibrated, which takes out those of the teacher: calibrate="auto", '
-        "and X_val for a fixed teacher."
+        f"rows and {moved[most] * priors[most]:.2%} of the labels, as class weights of "
+        "a teacher would make it, and the student weighs classes as well: they are "
+        "weighed twice. Leave the class weights out of the student; or have the labels "
+        'calibrated, which takes out those of the teacher: calibrate="auto", and X_val '
+        "for a fixed teacher."
     )

@@ -163,8 +163,9 @@ def check_answer_order(
         warn_caller(
             f"The probabilities of the teacher ({type(teacher).__name__}) contradict "
             f"the labels y: columns ordered as {classes[order].tolist()} would fit "
-            f"better than those of its classes, {classes.tolist()}. Calibrate it by "
-            "CalibratedClassifierCV, or pass another teacher."
+            f"better than those of its classes, {classes.tolist()}. Mend its "
+            "predict_proba if it is your own, calibrate it by CalibratedClassifierCV, "
+            "or pass another teacher."
         )
 
 

@@ -53,7 +53,8 @@ class QuantileRegression(Regression):
 
     def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
         owner = f"With quantiles, the predict of the teacher ({type(teacher).__name__})"
-        return check_values(answer, _num_samples(X), self.n_columns, owner)
+        n_rows, levels = _num_samples(X), f"the quantiles {self.quantiles.tolist()}"
+        return check_values(answer, n_rows, self.n_columns, owner, levels)
 
     def check_order(self, labels: FloatArray, y: AnyArray, teacher: Any) -> None:
         means = np.nanmean(labels, axis=0)

@@ -27,12 +27,16 @@ def read_numbers(given: Any, owner: str, what: str, dtype: Any) -> FloatArray:
 
 
 def check_values(
-    values: Any, n_rows: int, n_outputs: int | None, owner: str
+    values: Any,
+    n_rows: int,
+    n_outputs: int | None,
+    owner: str,
+    columns: str = "those of y",
 ) -> FloatArray:
     """Return values as an array of shape (n_rows, n_outputs), or raise a ValueError.
 
     With `n_outputs=None` there are as many outputs as there are columns. `owner` is who
-    gave the values, as the subject of an error.
+    gave the values, as the subject of an error, and `columns` what its columns are.
     """
     found = read_numbers(values, owner, "values", np.float64)
     table = found[:, None] if found.ndim == 1 else found
@@ -41,7 +45,7 @@ def check_values(
         wanted = (n_rows,) if expected[1] == 1 else expected
         raise ValueError(
             f"{owner} must have one value a row and output, shape {wanted}, received "
-            f"{found.shape}. Its columns follow those of y."
+            f"{found.shape}. Its columns follow {columns}."
         )
     wrong = ~np.isfinite(table).all(axis=1)
     if wrong.any():

@@ -319,6 +319,11 @@ def _describe_harm(
                 "learns. The teacher may know these rows, and is not judged by them."
             )
         fix = "Consider a larger student."
+        if scores.is_useless(direct.losses):
+            fix = (
+                "The student is worse than one answer for all rows: its fit diverges, "
+                "or memorises its rows."
+            )
     else:
         return None
     return (

@@ -62,6 +62,7 @@ class Scores(ABC):
     complete = True
     loss_name: str
     alone: str = "the student alone"
+    _constant_loss: float
     _least_worse: float
 
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
@@ -97,6 +98,10 @@ class Scores(ABC):
         lead, error = self.compare(losses, pilot_losses)
         least = _WORSE * self.average(pilot_losses) + self._least_worse
         return lead > CERTAIN * error and lead > least
+
+    def is_useless(self, losses: FloatArray) -> bool:
+        """Whether one answer for all rows is better."""
+        return self.average(losses) > self._constant_loss
 
     # Teacher and student --------------------------------------------------------------
 
@@ -169,7 +174,8 @@ class ValueScores(Scores):
             )
         mean = np.average(as_columns(self.y), axis=0, weights=self.weight)
         constant = np.broadcast_to(mean, as_columns(self.y).shape)
-        self._least_worse = _WORSE_VARIANCE * self.average(self.rate(constant))
+        self._constant_loss = self.average(self.rate(constant))
+        self._least_worse = _WORSE_VARIANCE * self._constant_loss
 
     def measure(self, served: FloatArray) -> dict[str, float]:
         r2 = r2_score(as_columns(self.y), served, sample_weight=self.weight)
@@ -189,7 +195,8 @@ class QuantileScores(Scores):
         super().__init__(data, rows, student)
         levels = np.quantile(self.y, data.task.quantiles)
         constant = np.broadcast_to(levels, (len(self.y), len(levels)))
-        self._least_worse = _WORSE_VARIANCE * self.average(self.rate(constant))
+        self._constant_loss = self.average(self.rate(constant))
+        self._least_worse = _WORSE_VARIANCE * self._constant_loss
 
     def measure(self, served: FloatArray) -> dict[str, float]:
         return {"pinball": self.average(self.rate(served))}
@@ -215,6 +222,10 @@ class ClassScores(Scores):
         if self._factors is not None:
             own = 1.0 if self.weight is None else self.weight
             self.weight = self._factors[self._codes] * own
+        constant = np.broadcast_to(
+            self._weigh(self._priors), (len(rows), len(self._priors))
+        )
+        self._constant_loss = self.average(self.rate(constant))
         # Rows that lack a class decide nothing.
         self.complete = len(np.unique(self._codes)) == len(data.classes)
 

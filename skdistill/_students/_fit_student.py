@@ -122,7 +122,8 @@ def serve_softened(student: Any, learned: list[SoftDataset]) -> None:
     served = np.concatenate([rows.ask(student) for rows in learned])
     served = np.maximum(served, np.finfo(np.float64).tiny, dtype=np.float64)
     weight = np.concatenate([rows.weights for rows in learned])
-    family.shift_logits(student, fit_shift(served, wanted / wanted.sum(), weight))
+    wanted /= wanted.sum()
+    family.shift_logits(student, fit_shift(served, wanted, weight, pulled=True))
 
 
 def _sample_rows(spill: Spill) -> list[SoftDataset]:

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
@@ -185,3 +185,22 @@ def test_a_teacher_that_may_know_the_rows_is_no_reason_for_a_larger_student(valu
     truth = others.sum(axis=1) + 2 * rng.normal(size=300)
     (judged,) = fit(X_val=others, y_val=truth if values else truth > 0)
     assert NO_BETTER in judged
+
+
+class Stubborn(ClassifierMixin, BaseEstimator):
+    """Says the first class of all rows."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.tile([0.999, 0.001], (len(X), 1))
+
+
+def test_a_student_worse_than_one_answer_is_not_told_to_grow():
+    with pytest.warns(UserWarning, match="worse than one answer for all rows") as said:
+        DistilledClassifier(LogisticRegression(), Stubborn(), random_state=0).fit(
+            X[:600], Y[:600]
+        )
+    assert not any("larger student" in str(warning.message) for warning in said)
