@@ -50,9 +50,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         help (below 500 rows to a network). None where `pilot` is 0.
     n_synthetic : int or "auto", default="auto"
         Number of rows that the augmenter makes. "auto": 4 for each real one; 20 for
-        networks and decision trees (fewer of more than 15 classes) and LightGBM of 3 to
-        5 classes (fewer of more), and where there are few rows (4 for an SVC or another
-        kernel machine); at most 500,000.
+        networks and decision trees (fewer of more than 15 classes), and where there are
+        few rows (4 for an SVC or another kernel machine); at most 500,000.
     cv : int, splitter, iterable or None, default=None
         None: the teacher labels the rows that it was fitted on. Otherwise every
         row has an out-of-fold label; `teacher_` is fitted on all rows as well.

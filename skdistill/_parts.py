@@ -301,5 +301,5 @@ def _route_metadata(
 
 def find_ratio(student: Any, n_columns: int) -> Ratio:
     """Return how many synthetic rows the student learns for each real one."""
-    n_labels = count_useful_labels(student, n_columns)
-    return choose_ratio(n_labels, n_columns, learns_by_kernel(student))
+    n_labels, by_kernel = count_useful_labels(student), learns_by_kernel(student)
+    return choose_ratio(n_labels, n_columns, by_kernel)

@@ -35,16 +35,9 @@ _RIDGE = 6e-4
 _MAX_VISITS = 10_000_000
 _MAX_ITER = 40
 
-#: Three times as many gained nothing on 26 classes.
-_USEFUL_LABELS = 100
-
 
 class LeafLearner(SoftLearner):
     """Boosted trees that grow on real rows, with leaves refitted on a transfer set."""
-
-    def count_useful_labels(self, student: Any, n_columns: int) -> int:
-        """A leaf has a number to find for each of three classes or more."""
-        return _USEFUL_LABELS if n_columns > 2 and self.refits_leaves(student) else 0
 
     def fit(
         self,

@@ -114,10 +114,10 @@ def limit_epochs(student: Any, n_epochs: int | None) -> int | None:
     return most
 
 
-def count_useful_labels(student: Any, n_columns: int) -> int:
+def count_useful_labels(student: Any) -> int:
     """Return how many labels of synthetic rows are worth it for each real row."""
     family, learner = _find(student)
-    return family.count_useful_labels(learner, n_columns)
+    return family.count_useful_labels(learner)
 
 
 def learns_in_epochs(student: Any) -> bool:

@@ -165,7 +165,7 @@ class SoftLearner(ABC):
         """Whether a transfer set only sets the leaves of trees grown on real rows."""
         return False
 
-    def count_useful_labels(self, student: Any, n_columns: int) -> int:
+    def count_useful_labels(self, student: Any) -> int:
         """Return how many labels of synthetic rows are worth it for each real row.
 
         A network makes a fixed number of updates, so that more rows cost it nothing.

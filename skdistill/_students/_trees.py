@@ -78,7 +78,7 @@ class TreeLearner(SoftLearner):
     def accepts(self, student: Any) -> bool:
         return type(student) in _REGRESSORS
 
-    def count_useful_labels(self, student: Any, n_columns: int) -> int:
+    def count_useful_labels(self, student: Any) -> int:
         """A single tree is soon grown."""
         return MANY_LABELS if isinstance(student, DecisionTreeClassifier) else 0
 
