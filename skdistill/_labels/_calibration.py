@@ -41,6 +41,9 @@ _FEWEST = 5
 #: Standard deviations of the priors of the scalar's logarithm, and of a shift.
 _WIDTH, _SHIFT_WIDTH = 0.5, 1.0
 
+#: Share of a mean that a shift of one nat costs, where it is pulled towards 0.
+_PULL = 0.01
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -160,14 +163,14 @@ def fit_shift(
     """Return the numbers a class that give logits the wanted mean probabilities.
 
     All probabilities are positive; `weight` has row weights, or is None. Numbers that
-    are `pulled` towards 0 by the normal prior miss the means by little: of classes that
+    are `pulled` towards 0 miss each mean by a hundredth of it a nat: of classes that
     lie far apart a mean moves by large numbers alone, for which rows in between pay.
     """
     share = np.full(len(proba), 1 / len(proba))
     if weight is not None:
         share = weight / weight.sum()
     zero = np.zeros(proba.shape[1])
-    ridge = 1 / (_SHIFT_WIDTH**2 * len(proba)) if pulled else 0.0
+    ridge = _PULL * wanted if pulled else 0.0
     found = _find_shift(_Blocks(proba, None), 1.0, zero, share, wanted, ridge, zero)
     # Softmax knows differences alone.
     return found - found.mean()
@@ -199,7 +202,7 @@ def _find_shift(
     centre: FloatArray,
     share: FloatArray,
     wanted: FloatArray,
-    ridge: float,
+    ridge: Any,
     start: FloatArray,
 ) -> FloatArray:
     """Return the shift that gives the classes their wanted means, but for a ridge.
@@ -220,7 +223,7 @@ def _find_shift(
             mean += (share[rows] / sums) @ odds
             total += share[rows] @ (np.log(sums) + peak)
         gradient = scale * (mean - wanted + ridge * shift)
-        value = total - wanted @ shift + 0.5 * ridge * shift @ shift
+        value = total - wanted @ shift + 0.5 * (ridge * shift) @ shift
         return float(value), gradient
 
     options = {"gtol": 1e-10, "ftol": 1e-18, "maxiter": 200}

@@ -41,6 +41,9 @@ _VALIDATION_FRACTION = 0.1
 #: Rows of a file that tell the mean label of a class, and what a student makes of it.
 _MEAN_ROWS = 2**14
 
+#: Labels of a table that tell it.
+_MEAN_LABELS = 2**19
+
 
 def fit_student(
     student: Any,
@@ -118,12 +121,19 @@ def serve_softened(student: Any, learned: list[SoftDataset]) -> None:
     learned = [rows for rows in learned if rows.n_samples]
     if not (learned and family.can_shift_logits(student)):
         return
+    learned = [_thin_out(rows) for rows in learned]
     wanted = np.sum([rows.sum_classes() for rows in learned], axis=0)
     served = np.concatenate([rows.ask(student) for rows in learned])
     served = np.maximum(served, np.finfo(np.float64).tiny, dtype=np.float64)
     weight = np.concatenate([rows.weights for rows in learned])
     wanted /= wanted.sum()
     family.shift_logits(student, fit_shift(served, wanted, weight, pulled=True))
+
+
+def _thin_out(rows: SoftDataset) -> SoftDataset:
+    """Return rows from all over the given ones, of so many labels at most."""
+    step = -(-rows.targets.size // _MEAN_LABELS)
+    return rows.take(np.arange(0, rows.n_samples, step)) if step > 1 else rows
 
 
 def _sample_rows(spill: Spill) -> list[SoftDataset]:
