@@ -25,6 +25,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
+from ._fixed_model import FixedModel
 from ._sklearn import BaseSearchCV
 
 #: Combine members whose `fit` they call with the weights.
@@ -36,12 +37,11 @@ _VOTES = (VotingClassifier, VotingRegressor, StackingClassifier, StackingRegress
 def can_refit(teacher: Any) -> bool:
     """Whether a clone of the teacher can be fitted; a fixed teacher labels as it is.
 
-    A FrozenEstimator is fixed, and this package's functions and ONNX models, which set
-    `_is_fixed`. The tag `requires_fit` does not tell: a Gaussian process, which needs
-    no fit to predict by its prior, learns.
+    A FrozenEstimator is fixed, and this package's functions and ONNX models. The tag
+    `requires_fit` does not tell: a Gaussian process, which needs no fit to predict by
+    its prior, learns.
     """
-    fixed = isinstance(teacher, FrozenEstimator) or hasattr(teacher, "_is_fixed")
-    return teacher is not None and not fixed
+    return teacher is not None and not isinstance(teacher, FrozenEstimator | FixedModel)
 
 
 def last_step(estimator: Any) -> Any:

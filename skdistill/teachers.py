@@ -7,25 +7,23 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import gen_batches
 
 from ._checks import is_whole
+from ._fixed_model import FixedModel
 from ._frames import take_chunk
 from ._labels._probabilities import check_probabilities
 from ._labels._values import check_values
 from ._sklearn import _num_samples
 from ._typing import AnyArray, FloatArray
-from ._version import Versioned
 
 __all__ = ["FunctionClassifier", "FunctionRegressor"]
 
 
-class _FunctionModel(Versioned, BaseEstimator):
+class _FunctionModel(FixedModel):
     """A fitted estimator made of a function; it is never cloned or refitted."""
 
-    #: As `can_refit` asks.
-    _is_fixed = True
     #: What the function returns for rows.
     _returned: str
 
@@ -84,16 +82,9 @@ class _FunctionModel(Versioned, BaseEstimator):
     def __sklearn_clone__(self):
         return self
 
-    def __sklearn_is_fitted__(self):
-        return True
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.no_validation = True
-        # The function decides which rows it takes.
-        tags.input_tags.sparse = tags.input_tags.allow_nan = True
-        tags.input_tags.string = tags.input_tags.categorical = True
+        tags.no_validation = tags.input_tags.sparse = True
         return tags
 
 

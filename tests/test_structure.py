@@ -18,7 +18,8 @@ ROOMS = [
     *("_parts", "_validation", "_students", "_outofcore", "_labels"),
     *("transfer", "datasets", "torch"),
     *("_value_data", "_soft_data", "_paired", "_dataset", "_copies"),
-    *("_nested", "_frames", "_version", "_warnings", "_files", "_tasks", "_progress"),
+    *("_nested", "_fixed_model", "_frames", "_version", "_warnings", "_files"),
+    *("_tasks", "_progress"),
     "_learned_html",
     *("_checks", "_typing", "_sklearn"),
 ]

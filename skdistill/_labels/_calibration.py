@@ -202,7 +202,7 @@ def _find_shift(
     centre: FloatArray,
     share: FloatArray,
     wanted: FloatArray,
-    ridge: Any,
+    ridge: float | FloatArray,
     start: FloatArray,
 ) -> FloatArray:
     """Return the shift that gives the classes their wanted means, but for a ridge.

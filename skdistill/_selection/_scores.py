@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,8 @@ class Scores(ABC):
     complete = True
     loss_name: str
     alone: str = "the student alone"
-    _constant_loss: float
-    _least_worse: float
+    #: The best one answer for all rows, a number a column.
+    _constant: FloatArray
 
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
         self._data, self._rows, self._student = data, rows, student
@@ -102,6 +103,15 @@ class Scores(ABC):
     def is_useless(self, losses: FloatArray) -> bool:
         """Whether one answer for all rows is better."""
         return self.average(losses) > self._constant_loss
+
+    @cached_property
+    def _constant_loss(self) -> float:
+        shape = len(self.y), len(self._constant)
+        return self.average(self.rate(np.broadcast_to(self._constant, shape)))
+
+    @property
+    def _least_worse(self) -> float:
+        return _WORSE_VARIANCE * self._constant_loss
 
     # Teacher and student --------------------------------------------------------------
 
@@ -172,10 +182,7 @@ class ValueScores(Scores):
                 "the student alone, in a TransformedTargetRegressor with a "
                 "StandardScaler"
             )
-        mean = np.average(as_columns(self.y), axis=0, weights=self.weight)
-        constant = np.broadcast_to(mean, as_columns(self.y).shape)
-        self._constant_loss = self.average(self.rate(constant))
-        self._least_worse = _WORSE_VARIANCE * self._constant_loss
+        self._constant = np.average(as_columns(self.y), axis=0, weights=self.weight)
 
     def measure(self, served: FloatArray) -> dict[str, float]:
         r2 = r2_score(as_columns(self.y), served, sample_weight=self.weight)
@@ -193,10 +200,7 @@ class QuantileScores(Scores):
 
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
         super().__init__(data, rows, student)
-        levels = np.quantile(self.y, data.task.quantiles)
-        constant = np.broadcast_to(levels, (len(self.y), len(levels)))
-        self._constant_loss = self.average(self.rate(constant))
-        self._least_worse = _WORSE_VARIANCE * self._constant_loss
+        self._constant = np.quantile(self.y, data.task.quantiles)
 
     def measure(self, served: FloatArray) -> dict[str, float]:
         return {"pinball": self.average(self.rate(served))}
@@ -222,10 +226,7 @@ class ClassScores(Scores):
         if self._factors is not None:
             own = 1.0 if self.weight is None else self.weight
             self.weight = self._factors[self._codes] * own
-        constant = np.broadcast_to(
-            self._weigh(self._priors), (len(rows), len(self._priors))
-        )
-        self._constant_loss = self.average(self.rate(constant))
+        self._constant = self._weigh(self._priors)
         # Rows that lack a class decide nothing.
         self.complete = len(np.unique(self._codes)) == len(data.classes)
 

@@ -108,11 +108,11 @@ class SkorchLearner(SoftLearner):
 
     def can_scale_logits(self, student: Any, n_classes: int) -> bool:
         """Whether the module surely ends in a linear layer (under NLLLoss, softmax)."""
-        return _find_future_layer(student) is not None
+        return _find_logits_layer(student) is not None
 
     def can_shift_logits(self, student: Any) -> bool:
         """Whether that layer has a bias."""
-        layer = _find_future_layer(student)
+        layer = _find_logits_layer(student)
         return layer is not None and layer.bias is not None
 
     def epochs_parameter(self, student: Any) -> str | None:
@@ -270,17 +270,16 @@ def _refuse_temperature(student: Any, temperature: Any) -> ValueError:
     )
 
 
-def _find_future_layer(student: Any) -> Any:
-    """Return the linear layer that would make the logits of an unfitted net, or None.
-
-    Of a fitted net it is a layer of the same kind.
-    """
+def _find_logits_layer(student: Any) -> Any:
+    """Return the linear layer that makes, or would make, a net's logits, or None."""
     import torch
 
     from ._torch_layers import find_last_layer
 
     if _softens_itself(student):
         return None
+    if getattr(student, "initialized_", False):
+        return find_last_layer(student)
     net = clone(student)
     net.callbacks, net.compile = "disable", False
     # Weights are drawn from torch's global generator, which is the fit's.

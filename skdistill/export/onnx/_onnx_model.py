@@ -7,10 +7,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from sklearn.base import BaseEstimator
-
 from ..._checks import check_count
-from ..._version import Versioned
+from ..._fixed_model import FixedModel
 from ._session import Served
 
 #: Guards the making of sessions; a few milliseconds, once an estimator.
@@ -32,11 +30,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_count_fork)
 
 
-class OnnxModel(Versioned, BaseEstimator):
+class OnnxModel(FixedModel):
     """A fitted estimator that serves an ONNX file; it is opened at the first call."""
-
-    #: As `can_refit` asks.
-    _is_fixed = True
 
     def __init__(self, model, *, n_threads=1):
         self.model = model
@@ -140,14 +135,3 @@ class OnnxModel(Versioned, BaseEstimator):
             shown = f"<{type(model).__name__}>"
         threads = "" if self.n_threads == 1 else f", n_threads={self.n_threads!r}"
         return f"{type(self).__name__}({shown}{threads})"
-
-    def __sklearn_is_fitted__(self):
-        return True
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        # The exported estimator decides.
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = tags.input_tags.categorical = True
-        return tags
