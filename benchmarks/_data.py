@@ -215,12 +215,16 @@ def find_readable(
 
 
 def split_data(name: str, seed: int, n_train: int | None = None):
+    """Return X_train, X_test, y_train, y_test of one seed."""
+    return split_table(*(DATA | SMALL)[name](), seed, n_train)
+
+
+def split_table(X: Any, y: np.ndarray, seed: int, n_train: int | None = None):
     """Return X_train, X_test, y_train, y_test of one seed.
 
     Two thirds train, at most `n_train`; what is left of the others, at most
     20,000 rows, tests.
     """
-    X, y = (DATA | SMALL)[name]()
     size = len(y) * 2 // 3 if n_train is None else min(n_train, len(y) * 2 // 3)
     rows, others = train_test_split(
         np.arange(len(y)), train_size=size, stratify=y, random_state=seed

@@ -1,9 +1,11 @@
-"""What the package's defaults keep of a teacher, on thirteen public data sets.
+"""What the package's defaults keep of a teacher, on forty public data sets.
 
 `DistilledClassifier(teacher, student)` with nothing else set, against the same
 student trained on the labels. Training rows are capped (`--rows`); five seeds of
 split, teacher and student.
 
+- Data: thirteen sets on which the defaults were chosen, and with `--others` those that
+  judge the choice (`_other_data.py`).
 - Teachers: "vote" is a soft vote of LightGBM, a random forest, extra trees and a
   network; "networks" a soft vote of twelve networks; "boosted" one LightGBM, its
   settings chosen on the training rows by a random search (6 draws, 3 folds; its time
@@ -35,19 +37,22 @@ split, teacher and student.
 
     python -m benchmarks.quality.quality                                  # hours
     python -m benchmarks.quality.quality --teachers vote --data magic --students mlp
+    python -m benchmarks.quality.quality --others --teachers vote --seeds 0
     python -m benchmarks.quality.quality --smoke
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from itertools import product
 from pathlib import Path
 
 from sklearn.datasets import make_classification
 from sklearn.model_selection import train_test_split
 
-from .._data import DATA, find_readable, split_data
+from .._data import DATA, find_readable, split_table
+from .._other_data import OTHERS
 from .._results import Results, find_missing, make_runs, read_arguments
 from ._group import run_group
 from ._models import SMOKE, STUDENTS, TEACHERS, Size, Split
@@ -58,7 +63,7 @@ FOLDER = Path(__file__).parent
 KEYS = ("teacher", "data", "student", "seed", "rows")
 
 
-def draw_split(data: str, seed: int, rows: int):
+def draw_split(seed: int, rows: int):
     """Two classes and twelve columns, where a smoke test has no network."""
     X, y = make_classification(3 * rows // 2, 12, n_informative=6, random_state=seed)
     return train_test_split(X, y, train_size=rows, stratify=y, random_state=seed)
@@ -68,11 +73,14 @@ def run_job(
     teacher: str, data: str, seed: int, rows: int, students: list[str], size: Size
 ) -> list[dict]:
     """One process's job: the records of several students of one teacher."""
-    load = draw_split if data == "drawn" else split_data
-    split = Split(data, seed, *load(data, seed, rows), size)
-    parts = {"teacher": teacher, "data": data, "seed": seed, "rows": rows}
+    if data == "drawn":
+        parts = draw_split(seed, rows)
+    else:
+        parts = split_table(*(DATA | OTHERS)[data](), seed, rows)
+    split = Split(data, seed, *parts, size)
+    run = {"teacher": teacher, "data": data, "seed": seed, "rows": rows}
     records = run_group(teacher, split, students)
-    return [{**parts, "student": name, **records[name]} for name in students]
+    return [{**run, "student": name, **records[name]} for name in students]
 
 
 def plan_jobs(args, results: Results, data: list[str]) -> list[dict]:
@@ -108,7 +116,8 @@ def main() -> None:
         __doc__,
         teachers={"nargs": "+", "choices": TEACHERS, "default": TEACHERS},
         students={"nargs": "+", "choices": STUDENTS, "default": STUDENTS},
-        data={"nargs": "+", "choices": list(DATA), "default": list(DATA)},
+        data={"nargs": "+", "choices": [*DATA, *OTHERS]},
+        others={"action": "store_true", "help": "the sets that no default is from"},
         seeds={"nargs": "+", "type": int, "default": list(range(5))},
         rows={"type": int, "default": 4000, "help": "most training rows"},
         jobs={"type": int, "default": 2, "help": "processes"},
@@ -116,14 +125,20 @@ def main() -> None:
     if args.smoke:
         run_smoke()
         return
-    results = Results(FOLDER / "quality.csv", KEYS)
-    jobs = plan_jobs(args, results, args.data)
+    tables, name = (OTHERS, "others") if args.others else (DATA, "quality")
+    data = args.data or list(tables)
+    if unknown := set(data) - set(tables):
+        sys.exit(f"--data must name some of {list(tables)}, received {unknown}.")
+    results = Results(FOLDER / f"{name}.csv", KEYS)
+    jobs = plan_jobs(args, results, data)
     # Data are fetched here, before processes would race for them.
-    readable = find_readable({job["data"] for job in jobs})
+    readable = find_readable({job["data"] for job in jobs}, tables)
     jobs = [job for job in jobs if job["data"] in readable]
     changed = make_runs(results, jobs, run_job, args.jobs, size=Size())
     records = [record for record in results.records if record["rows"] == args.rows]
     print_report(records)
+    if args.others:
+        return
     # Of networks without a learner of their own, and of short pilots.
     before = Results(FOLDER / "quality_before.csv", KEYS)
     print_changes(records, before.records, KEYS)
