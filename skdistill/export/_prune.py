@@ -23,7 +23,7 @@ from .._students import (
 )
 from ._answers import ask
 from ._libraries import is_from
-from ._prune_networks import Network, prune_network
+from ._prune_networks import Network, list_linear, prune_network
 from ._prune_trees import keep_first_trees
 from ._slim import slim
 from ._soft_data import can_label, label_by_itself, make_soft_data
@@ -155,6 +155,8 @@ def prune(
     learner = split_pipeline(served)[1]
     weight = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
     if isinstance(learner, Network) or is_from(learner, "skorch"):
+        if not isinstance(learner, Network):
+            list_linear(learner.module_)
         if random_state is None:
             random_state = learner.get_params().get("random_state")
         pruned = _retrain_smaller(

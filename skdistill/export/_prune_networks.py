@@ -37,10 +37,7 @@ def prune_network(
     epochs: int | None,
     random_state: Any,
 ) -> Any:
-    """Remove hidden units of a fitted network, in place, and train on `data`.
-
-    Raise a TypeError for a net of other layers than linear ones and activations.
-    """
+    """Remove hidden units of a fitted network, in place, and train on `data`."""
     if epochs is None:
         n_batches = math.ceil(data.n_samples / _BATCH)
         epochs = max(5, math.ceil(_UPDATES / n_batches))
@@ -146,7 +143,7 @@ def _prune_skorch(
 ) -> None:
     import torch
 
-    layers = _list_linear(net.module_)
+    layers = list_linear(net.module_)
     sizes = [layers[0].in_features, *(layer.out_features for layer in layers)]
     generator = torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
     for widths in plan(sizes):
@@ -155,8 +152,11 @@ def _prune_skorch(
         _train_net(net, data, epochs, generator)
 
 
-def _list_linear(module: Any) -> list[Any]:
-    """Return the linear layers, where nothing else depends on the widths."""
+def list_linear(module: Any) -> list[Any]:
+    """Return the linear layers of a torch module.
+
+    Raise a TypeError where something else may depend on their widths.
+    """
     from torch import nn
 
     harmless = (

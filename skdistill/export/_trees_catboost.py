@@ -38,7 +38,7 @@ def read_catboost(learner: Any, orders: Mapping[int, tuple[Any, ...]]) -> Trees 
     loss = learner.get_all_params()["loss_function"].partition(":")[0]
     endings = dict.fromkeys(_VALUES, "none") if is_regressor(learner) else _ENDINGS
     ending = endings.get(loss)
-    model = json.loads(save_catboost(learner, "json"))
+    model = _read_json(learner)
     if ending is None or "oblivious_trees" not in model:
         return None
     columns, missing_left = _list_splits(model["features_info"])
@@ -63,12 +63,12 @@ def read_catboost(learner: Any, orders: Mapping[int, tuple[Any, ...]]) -> Trees 
     return join_trees(parts, start=start, ending=ending, single=True)
 
 
-def save_catboost(learner: Any, kind: str) -> bytes:
-    """Return a model as CatBoost writes it, "json" or "onnx"."""
+def _read_json(learner: Any) -> dict[str, Any]:
+    """Return a model as CatBoost writes it, in a file only."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
-        learner.save_model(str(path), format=kind)
-        return path.read_bytes()
+        learner.save_model(str(path), format="json")
+        return json.loads(path.read_bytes())
 
 
 def _list_splits(info: dict[str, Any]) -> tuple[list[int], dict[int, bool]]:

@@ -80,6 +80,25 @@ def test_other_boosting_libraries_are_equal(library, n_classes):
     assert_equal_to(learner, model, X[TEST], {"X": X[TEST]})
 
 
+@pytest.mark.parametrize("labels", [[False, True], [0.5, 1.5], ["a", "b"], [-1, 4]])
+def test_labels_of_catboost_that_its_own_export_refuses(labels):
+    catboost = pytest.importorskip("catboost")
+    settings = {"n_estimators": 4, "verbose": 0, "allow_writing_files": False}
+    y = np.array(labels)[SCORES[:, :2].argmax(axis=1)]
+    learner = catboost.CatBoostClassifier(**settings).fit(X[TRAIN], y[TRAIN])
+    model = to_onnx(learner, X[TRAIN])
+    assert_equal_to(learner, model, X[TEST], {"X": X[TEST]})
+
+
+def test_trees_of_catboost_that_are_refused_are_named():
+    catboost = pytest.importorskip("catboost")
+    settings = {"n_estimators": 4, "verbose": 0, "allow_writing_files": False}
+    learner = catboost.CatBoostClassifier(grow_policy="Depthwise", **settings)
+    learner.fit(X[TRAIN], SCORES[TRAIN, :2].argmax(axis=1))
+    with pytest.raises(TypeError, match="received Depthwise and Logloss"):
+        to_onnx(learner, X[TRAIN])
+
+
 def test_lightgbm_on_soft_binary_labels_is_equal():
     y = SCORES[:, :2].argmax(axis=1)
     learner = make_lightgbm(objective="cross_entropy").fit(X[TRAIN], y[TRAIN])

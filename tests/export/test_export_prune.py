@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from importlib import import_module
 from typing import ClassVar
 
 import numpy as np
@@ -432,6 +433,24 @@ def test_nets_lose_units():
     ).fit(rows, CODES)
     with pytest.raises(TypeError, match="LayerNorm"):
         prune(odd, rows, CODES)
+
+
+def test_a_module_that_is_refused_is_named_at_any_temperature():
+    torch = pytest.importorskip("torch")
+    skorch = pytest.importorskip("skorch")
+
+    net = skorch.NeuralNetClassifier(
+        import_module("_nets").Net,
+        criterion=torch.nn.CrossEntropyLoss,
+        max_epochs=2,
+        verbose=0,
+    )
+    rows, teacher = X[:, :4].astype(np.float32), RandomForestClassifier(5)
+    model = DistilledClassifier(
+        teacher, net, temperature=3, augmenter=None, random_state=0
+    ).fit(rows, CODES)
+    with pytest.raises(TypeError, match="'Net'"):
+        prune(model, rows, CODES)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Which converter makes a graph of which model.
 
 Networks and linear models behind arithmetic preprocessing are written directly
-(`_dense`), skorch nets and CatBoost write themselves, and the rest goes through
-skl2onnx with the converters of onnxmltools.
+(`_dense`), as are CatBoost's trees; skorch nets write themselves, and the rest goes
+through skl2onnx with the converters of onnxmltools.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .._trees import read_trees
 from ._dense import Dense, emit_dense, emit_folded, emit_label, read_dense
 from ._emit_table import emit_features, emit_refused
 from ._emit_trees import emit_trees, make_graphs
-from ._exporters import export_catboost, export_skorch
+from ._exporters import export_skorch
 from ._graph import Graph
 from ._inputs import TABLE, Inputs
 from ._native_categories import HISTOGRAMS, read_compared
@@ -54,12 +54,24 @@ def build_models(
         return
     failure = None
     is_taken = not table.keeps_any(_list_native(learner, inputs))
-    if is_taken and not _is_unscaled(learner, table, inputs):
+    if is_from(learner, "catboost"):
+        failure = _name_catboost(learner)
+    elif is_taken and not _is_unscaled(learner, table, inputs):
         try:
             yield from _convert_learner(inputs, table, learner, classes)
         except TypeError as error:
             failure = error
     yield from _build_trees(inputs, table, learner, classes, failure)
+
+
+def _name_catboost(learner: Any) -> TypeError:
+    """Return the error of CatBoost's trees that are not written."""
+    given = learner.get_all_params()
+    return TypeError(
+        'Of CatBoost, trees of grow_policy="SymmetricTree" are written, of the losses '
+        "Logloss, CrossEntropy and MultiClass, or whose scores are the values; "
+        f"received {given['grow_policy']} and {given['loss_function']}."
+    )
 
 
 def _is_unscaled(learner: Any, table: Table, inputs: Inputs) -> bool:
@@ -105,9 +117,9 @@ def _build_trees(
     try:
         trees, compared = read_compared(learner, table, inputs)
     except UnsupportedError as error:
+        refuse_categories(inputs, table, learner, error)
         if failure is not None:
             raise failure from None
-        refuse_categories(inputs, table, learner, error)
         # Another converter made a model.
         return
     for graph, rounded in make_graphs(inputs, trees):
@@ -163,12 +175,6 @@ def _convert_learner(
         model = export_skorch(learner, table.width)
         given, (probabilities,) = [features], model.graph.output
         yield _append(graph, model, given, probabilities.name, None, classes)
-        return
-    if is_from(learner, "catboost"):
-        graph, features = emit_matrix(inputs, table, np.float32)
-        model, label, probabilities = export_catboost(learner)
-        refused = emit_refused(graph, table)
-        yield _append(graph, model, [features], probabilities, label, classes, refused)
         return
     for dtype in _list_types(inputs, learner):
         graph, features = emit_matrix(inputs, table, dtype)

@@ -1,4 +1,4 @@
-"""Models that write themselves: skorch nets through torch, and CatBoost."""
+"""Models that write themselves: skorch nets, through torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import warnings
 from typing import Any
 
 from .._libraries import find_nonlinearity
-from .._trees_catboost import save_catboost
 from ._graph import OPSET
 
 
@@ -48,15 +47,3 @@ def export_skorch(net: Any, width: int) -> Any:
             opset_version=OPSET[""],
         )
     return onnx.load_from_string(buffer.getvalue())
-
-
-def export_catboost(learner: Any) -> tuple[Any, str, str]:
-    """Return CatBoost's own model, and the names of its label and probabilities."""
-    import onnx
-
-    model = onnx.load_from_string(save_catboost(learner, "onnx"))
-    # It ends in a list of dictionaries, which is left out.
-    *nodes, mapping = model.graph.node
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return model, "label", mapping.input[0]
