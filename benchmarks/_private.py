@@ -21,7 +21,7 @@ from skdistill._labels._soft_targets import clip_probabilities
 from skdistill._labels._task import Classification
 from skdistill._outofcore import Chunks, _chunks, _spill, _transfer_stream
 from skdistill._soft_data import SoftDataset, soften
-from skdistill._students import fit_student
+from skdistill._students._fit_student import fit_student
 from skdistill._students._mlp import MLPLearner
 from skdistill._students._soft_learner import MANY_LABELS
 from skdistill._students._weighted_copies import expand_rows

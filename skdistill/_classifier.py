@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ._distilled import Distilled
 from ._progress import with_callbacks
-from ._students import read_labels
+from ._students._properties import read_labels
 from ._typing import AnyArray, FloatArray
 
 

@@ -35,15 +35,10 @@ from ._selection._choice import Choice
 from ._selection._hold_outs import Splits
 from ._selection._sampling import list_pilot_tables, student_split
 from ._soft_data import SoftDataset
-from ._students import (
-    fine_tune_student,
-    fit_chosen_length,
-    scale_logits,
-    seed_torch,
-    shift_logits,
-    weigh_served,
-)
-from ._students import fit_student as fit_soft
+from ._students._fit_student import fine_tune_student
+from ._students._fit_student import fit_student as fit_soft
+from ._students._properties import scale_logits, seed_torch, shift_logits, weigh_served
+from ._students._training_length import fit_chosen_length
 from ._tasks import ONE_THREAD
 from ._typing import FloatArray, IndexArray
 from .transfer._transfer_set import TransferSet
@@ -217,15 +212,9 @@ def make_soft_data(
 ) -> tuple[SoftDataset, SoftDataset | SoftStream | None, SoftDataset | None]:
     """Label the rows; clip, calibrate, blend and soften the labels.
 
-    Returns
-    -------
-    train : SoftDataset
-        Training rows.
-    transfer : SoftDataset, SoftStream or None
-        Rows beyond the training rows; those that are made block by block are labelled
-        as they are learned.
-    validation : SoftDataset or None
-        Validation rows, or training rows that are held out of the student's fit.
+    Return the training rows; those beyond them, which are labelled as they are learned
+    where they are made block by block; and validation rows, or training rows that are
+    held out of the student's fit.
     """
     candidate = choice.candidate
     if parts.stored is None and teacher is not None:
@@ -368,12 +357,7 @@ def fit_student(
 ) -> tuple[Any, dict[str, Any] | None]:
     """Fit the student, served at temperature 1, and tune it where that is asked for.
 
-    Returns
-    -------
-    student : classifier
-        A stock estimator.
-    tuned : dict or None
-        As `fine_tune_` in DistilledClassifier.
+    Return it, a stock estimator, and the `fine_tune_` of DistilledClassifier.
     """
     student, candidate = choice.student or parts.student, choice.candidate
     with (

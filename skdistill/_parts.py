@@ -24,7 +24,7 @@ from ._labels._text_numbers import warn_of_text_numbers
 from ._nested import can_refit, list_steps, weight_params
 from ._outofcore import is_chunked, open_chunks
 from ._sklearn import validate_parameters
-from ._students import (
+from ._students._properties import (
     check_fine_tuning,
     check_shift,
     check_student,
@@ -49,53 +49,30 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a fit works with, besides its rows.
+    """What a fit works with, besides its rows."""
 
-    Attributes
-    ----------
-    teacher, student : estimators
-        Clones; the teacher is None where there are stored probabilities alone.
-    default_student : bool
-        Whether the student is the package's own.
-    sampler : estimator or None
-        Unfitted; None: no row is to be made.
-    X_unlabeled : rows, Chunks or None
-        Rows without labels.
-    stored : ndarray of shape (n_samples, n_columns) or None
-        Labels that stand in for a teacher.
-    teacher_params, student_params, splitter_params : dict
-        What `fit` and `split` are called with.
-    n_synthetic : int or "auto"
-        Number of rows to make.
-    ratio : Ratio
-        Rows to make for each real one, where that is "auto".
-    pilot : float
-        Share of the student's final fit that pilots may take.
-    fine_tune : int
-        Epochs over the true labels in the end.
-    seeds : Seeds
-        For every draw.
-    tasks : Tasks
-        Memory and workers.
-    asked : Counter
-        Rows that teachers were asked for so far, by what their labels are for.
-    """
-
+    #: A clone, or None where there are stored probabilities alone.
     teacher: Any
     student: Any
+    #: Whether the student is the package's own.
     default_student: bool
+    #: Unfitted; None: no row is to be made.
     sampler: Any
     X_unlabeled: Any
+    #: Labels that stand in for a teacher.
     stored: FloatArray | None
+    # What `fit` and `split` are called with.
     teacher_params: dict[str, Any]
     student_params: dict[str, Any]
     splitter_params: dict[str, Any]
+    # As in the estimator; `ratio` is rows to make for each real one.
     n_synthetic: int | str
     ratio: Ratio
     pilot: float
     fine_tune: int
     seeds: Seeds
     tasks: Tasks
+    #: Rows that teachers were asked for so far, by what their labels are for.
     asked: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -111,26 +88,7 @@ def clone_parts(
     X_unlabeled: Any,
     metadata: dict[str, Any],
 ) -> Parts:
-    """Check what the parameters name, and clone it.
-
-    Parameters
-    ----------
-    estimator : DistilledClassifier
-        Its parameters are read.
-    data : Dataset
-        Training rows.
-    stored : array-like or None
-        Labels that stand in for a teacher.
-    X_unlabeled, metadata
-        As in its `fit`.
-
-    Raises
-    ------
-    TypeError
-        A teacher, student or sampler that cannot do its part.
-    ValueError
-        Parts that contradict each other, or bad stored probabilities.
-    """
+    """Check what the parameters of an estimator name, and clone it."""
     if not is_chunked(data.X, X_unlabeled):
         (X_unlabeled,) = indexable(X_unlabeled)
     if stored is not None:

@@ -15,8 +15,12 @@ from sklearn.model_selection import train_test_split
 
 from skdistill._outofcore._spill import SoftStream
 from skdistill._soft_data import SoftDataset
-from skdistill._students import check_student, fit_student, validation_fraction
-from skdistill._students._fit_student import find_family
+from skdistill._students._fit_student import (
+    find_family,
+    fit_student,
+    validation_fraction,
+)
+from skdistill._students._properties import check_student
 from skdistill._students._sgd import has_native_fit
 
 __all__ = [

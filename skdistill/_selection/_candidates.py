@@ -12,17 +12,16 @@ from .._nested import last_step
 from .._outofcore._transfer_stream import TransferStream
 from .._parts import Parts
 from .._soft_data import SoftDataset
-from .._students import (
+from .._students._fit_student import validation_fraction
+from .._students._properties import (
     blends_labels,
-    can_choose_length,
     choose_temperature,
     count_final_epochs,
-    count_updates,
     learns_in_epochs,
     learns_mixtures,
     refits_leaves,
-    validation_fraction,
 )
+from .._students._training_length import can_choose_length, count_updates
 from .._typing import FloatArray, IndexArray
 from ..transfer import Munge, Spunge
 from ..transfer._transfer_set import TransferSet, count_rows, makes_rows

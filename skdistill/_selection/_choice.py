@@ -15,7 +15,7 @@ from .._labels._memorization import measure_memorization
 from .._nested import last_step
 from .._parts import Parts
 from .._progress import Progress
-from .._students import explain_worse, learns_in_epochs, refits_leaves
+from .._students._properties import explain_worse, learns_in_epochs, refits_leaves
 from .._tasks import ONE_THREAD
 from .._typing import FloatArray
 from .._warnings import warn_caller

@@ -11,12 +11,9 @@ from sklearn.base import is_classifier
 from .._dataset import Dataset, draw_folds, split_rows
 from .._labels._members import is_vote
 from .._parts import Parts
-from .._students import (
-    blends_labels,
-    can_choose_length,
-    can_shift_logits,
-    validation_fraction,
-)
+from .._students._fit_student import validation_fraction
+from .._students._properties import blends_labels, can_shift_logits
+from .._students._training_length import can_choose_length
 from .._typing import Split
 from .._warnings import warn_caller
 from ..transfer._transfer_set import PILOT_ROWS, makes_rows

@@ -17,7 +17,7 @@ from .._nested import last_step
 from .._outofcore import Chunks
 from .._parts import Parts
 from .._sklearn import _num_samples
-from .._students import learns_in_epochs, learns_mixtures
+from .._students._properties import learns_in_epochs, learns_mixtures
 from .._typing import Split
 from ..transfer._transfer_set import count_rows, makes_rows
 from ._hold_outs import LabelPlan, Splits, limit_held_out

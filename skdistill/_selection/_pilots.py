@@ -19,15 +19,14 @@ from .._labels._cross_fit import OutOfFold
 from .._labels._defaults import list_wider
 from .._parts import Parts
 from .._progress import raise_interrupts
-from .._students import (
-    SUM_OF_LENGTHS,
+from .._students._fit_student import fit_student
+from .._students._properties import (
     count_final_epochs,
-    fit_chosen_length,
-    fit_student,
     learns_in_epochs,
     limit_epochs,
     seed_torch,
 )
+from .._students._training_length import SUM_OF_LENGTHS, fit_chosen_length
 from .._tasks import Shared, share_cores
 from .._typing import FloatArray, IndexArray, Split
 from ..transfer._transfer_set import count_rows, take_part

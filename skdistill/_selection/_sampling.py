@@ -11,7 +11,7 @@ from .._dataset import Dataset
 from .._outofcore import Chunks
 from .._outofcore._transfer_stream import TransferStream
 from .._parts import Parts
-from .._students import learns_in_epochs
+from .._students._properties import learns_in_epochs
 from .._typing import Split
 from .._warnings import warn_caller
 from ..transfer._transfer_set import TransferSet, count_rows, make_transfer_set

@@ -19,7 +19,7 @@ from .._labels._soft_targets import clip_probabilities
 from .._labels._task import Classification, Regression
 from .._nested import last_step
 from .._paired import paired_difference
-from .._students import can_shift_logits, is_calibrated, weigh_served
+from .._students._properties import can_shift_logits, is_calibrated, weigh_served
 from .._typing import FloatArray, IndexArray
 from .._value_data import as_columns
 from ._pilots import Pilot

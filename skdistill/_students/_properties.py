@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from numpy.typing import NDArray
 from sklearn.gaussian_process import (
@@ -15,7 +15,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from .._nested import last_step, list_models
-from .._soft_data import SoftDataset, weigh_classes
+from .._soft_data import weigh_classes
 from .._typing import FloatArray
 from ._fit_student import check_part, find_family
 from ._soft_learner import SoftLearner
@@ -25,6 +25,44 @@ _KERNEL_MACHINES = (
     *(SVC, NuSVC, SVR, NuSVR, KernelRidge),
     *(GaussianProcessClassifier, GaussianProcessRegressor),
 )
+
+_Rest = ParamSpec("_Rest")
+_Answer = TypeVar("_Answer")
+
+
+def _find(student: Any) -> tuple[SoftLearner, Any]:
+    learner = last_step(student)
+    return find_family(learner), learner
+
+
+def _ask(
+    method: Callable[Concatenate[SoftLearner, Any, _Rest], _Answer],
+) -> Callable[Concatenate[Any, _Rest], _Answer]:
+    """Return the method of whichever family the last step of a student is of."""
+
+    @wraps(method)
+    def answer(student: Any, *args: _Rest.args, **kwargs: _Rest.kwargs) -> _Answer:
+        family, learner = _find(student)
+        found: _Answer = getattr(family, method.__name__)(learner, *args, **kwargs)
+        return found
+
+    return answer
+
+
+# Questions that the family of the last step answers as they are asked.
+check_fine_tuning = _ask(SoftLearner.check_fine_tuning)
+learns_mixtures = _ask(SoftLearner.learns_mixtures)
+learns_in_epochs = _ask(SoftLearner.learns_in_epochs)
+count_useful_labels = _ask(SoftLearner.count_useful_labels)
+count_final_epochs = _ask(SoftLearner.count_epochs)
+can_scale_logits = _ask(SoftLearner.can_scale_logits)
+can_shift_logits = _ask(SoftLearner.can_shift_logits)
+refits_leaves = _ask(SoftLearner.refits_leaves)
+refit_leaves = _ask(SoftLearner.refit_leaves)
+explain_worse = _ask(SoftLearner.explain_worse)
+seed_torch = _ask(SoftLearner.seed)
+encode_labels = _ask(SoftLearner.encode_labels)
+read_labels = _ask(SoftLearner.read_labels)
 
 
 def check_student(
@@ -50,12 +88,6 @@ def check_student(
         family.check_temperature(part, temperature, alpha, n_classes)
 
 
-def check_fine_tuning(student: Any) -> None:
-    """Raise a TypeError where the student cannot train on after distillation."""
-    family, learner = _find(student)
-    family.check_fine_tuning(learner)
-
-
 def check_shift(student: Any) -> None:
     """Raise a TypeError where a number an output can't be added after the fit."""
     family, learner = _find(student)
@@ -78,12 +110,6 @@ def choose_temperature(student: Any, n_classes: int) -> float:
 def blends_labels(student: Any) -> bool:
     """Whether true labels may be blended into the targets before the student's fit."""
     return all(family.blends_labels(part) for family, part in _walk_parts(student))
-
-
-def learns_mixtures(student: Any) -> bool:
-    """Whether true labels may have a share at a temperature other than 1."""
-    family, learner = _find(student)
-    return family.learns_mixtures(learner)
 
 
 def weigh_served(
@@ -114,46 +140,10 @@ def limit_epochs(student: Any, n_epochs: int | None) -> int | None:
     return most
 
 
-def count_useful_labels(student: Any) -> int:
-    """Return how many labels of synthetic rows are worth it for each real row."""
-    family, learner = _find(student)
-    return family.count_useful_labels(learner)
-
-
-def learns_in_epochs(student: Any) -> bool:
-    """Whether the student is a network whose fit can end after any epoch."""
-    family, learner = _find(student)
-    return family.learns_in_epochs(learner)
-
-
 def learns_by_kernel(student: Any) -> bool:
     """Whether the fit of the student, or of a part, grows faster than its rows."""
     models = list_models(last_step(student))
     return any(isinstance(model, _KERNEL_MACHINES) for model in models)
-
-
-def count_final_epochs(student: Any, n_rows: int) -> int | None:
-    """Return the most epochs over a transfer set of so many rows."""
-    family, learner = _find(student)
-    return family.count_epochs(learner, n_rows)
-
-
-def refits_leaves(student: Any) -> bool:
-    """Whether a transfer set only sets the leaves of trees grown on real rows."""
-    family, learner = _find(student)
-    return family.refits_leaves(learner)
-
-
-def refit_leaves(student: Any, rows: SoftDataset) -> None:
-    """Set the leaves of a fitted student together, where `refits_leaves` says so."""
-    family, learner = _find(student)
-    family.refit_leaves(learner, rows)
-
-
-def can_scale_logits(student: Any, n_classes: int) -> bool:
-    """Whether the student's logits can be multiplied after its fit."""
-    family, learner = _find(student)
-    return family.can_scale_logits(learner, n_classes)
 
 
 def is_calibrated(student: Any, n_classes: int) -> bool:
@@ -169,46 +159,11 @@ def scale_logits(student: Any, factor: float) -> None:
         family.scale_logits(learner, factor)
 
 
-def can_shift_logits(student: Any) -> bool:
-    """Whether a number a class can be added to the student's logits after its fit."""
-    family, learner = _find(student)
-    return family.can_shift_logits(learner)
-
-
 def shift_logits(student: Any, shift: FloatArray | None) -> None:
     """Add a number a class to a fitted student's logits."""
     if shift is not None:
         family, learner = _find(student)
         family.shift_logits(learner, shift)
-
-
-def explain_worse(student: Any) -> str:
-    """Say why a fit may be far worse than its pilot, and what mends it."""
-    family, learner = _find(student)
-    return family.explain_worse(learner)
-
-
-def seed_torch(student: Any, seed: int | None) -> AbstractContextManager[None]:
-    """Seed what a net draws from torch's global generator, and put that back."""
-    family, learner = _find(student)
-    return family.seed(learner, seed)
-
-
-def encode_labels(student: Any, y: Any, classes: Any) -> Any:
-    """Return labels as the student's own `fit` takes them."""
-    family, learner = _find(student)
-    return family.encode_labels(learner, y, classes)
-
-
-def read_labels(student: Any, predicted: Any, classes: Any) -> Any:
-    """Return what a student predicted as a vector of labels."""
-    family, learner = _find(student)
-    return family.read_labels(learner, predicted, classes)
-
-
-def _find(student: Any) -> tuple[SoftLearner, Any]:
-    learner = last_step(student)
-    return find_family(learner), learner
 
 
 def _walk_parts(student: Any) -> Iterator[tuple[SoftLearner, Any]]:

@@ -14,11 +14,11 @@ from .._nested import (
     split_pipeline,
     transform_before,
 )
-from .._students import (
+from .._students._fit_student import serve_softened
+from .._students._properties import (
     refit_leaves,
     refits_leaves,
     scale_logits,
-    serve_softened,
     shift_logits,
 )
 from ._answers import ask

@@ -20,12 +20,12 @@ from .._dataset import find_firsts, split_together
 from .._nested import last_step, replace_distilled, transform_before, weight_params
 from .._progress import raise_interrupts
 from .._soft_data import SoftDataset, one_hot
-from .._students import (
+from .._students._fit_student import fit_part
+from .._students._properties import encode_labels
+from .._students._training_length import (
     can_choose_length,
     count_updates,
-    encode_labels,
     fit_chosen_length,
-    fit_part,
 )
 from .._value_data import make_values
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdistill._cli._errors import drop_parameters
-from skdistill._students import explain_worse
+from skdistill._students._properties import explain_worse
 
 CAUSES = {
     "number of rounds": [

@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
 from skdistill._labels._calibration import fit_shift
-from skdistill._students import can_shift_logits, shift_logits
+from skdistill._students._properties import can_shift_logits, shift_logits
 from skdistill.export import prune
 
 

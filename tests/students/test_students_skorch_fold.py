@@ -12,7 +12,7 @@ from sklearn.base import clone
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 
-from skdistill._students import choose_temperature, scale_logits
+from skdistill._students._properties import choose_temperature, scale_logits
 from skdistill.torch import DistillationLoss
 
 
