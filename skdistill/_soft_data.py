@@ -30,44 +30,26 @@ from ._typing import FloatArray, IndexArray
 
 @dataclass(frozen=True)
 class SoftDataset:
-    """Rows with a soft target each.
+    """Rows with a soft target each."""
 
-    Attributes
-    ----------
-    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-        The rows, in the container that the user passed.
-    targets : ndarray of shape (n_samples, n_classes)
-        The softened probabilities q; rows sum to 1; columns follow `classes`.
-    classes : ndarray of shape (n_classes,)
-        The labels, sorted.
-    y : ndarray of shape (n_samples,)
-        True labels: of the mixture, and for supervised preprocessing in front of a
-        student.
-    weight : ndarray of shape (n_samples,) or None
-        Row weights.
-    params : dict
-        Further metadata for the student's own `fit`, already routed.
-    labelled : ndarray of int or None
-        Of training rows, the positions of those that the learner is fitted on; steps
-        before it see all rows. None: all.
-    synthetic : bool
-        Of a transfer set, whether a sampler made all its rows.
-    temperature : float
-        The temperature T of the targets.
-    alpha : ndarray of shape (n_samples,) or None
-        Weight of the targets against the true labels in the loss. None: the targets
-        are all that is learned.
-    """
-
+    #: The rows, in the container that the user passed.
     X: Any
+    #: The softened probabilities q; rows sum to 1; columns follow `classes`.
     targets: FloatArray
     classes: NDArray[Any]
+    #: True labels: of the mixture, and for supervised preprocessing before a student.
     y: NDArray[Any]
     weight: FloatArray | None = None
+    #: Further metadata for the student's own `fit`, already routed.
     params: dict[str, Any] | None = None
+    #: Of training rows, the positions of those that the learner is fitted on; steps
+    #: before it see all rows. None: all.
     labelled: IndexArray | None = None
+    #: Of a transfer set, whether a sampler made all its rows.
     synthetic: bool = False
     temperature: float = 1.0
+    #: Weight of the targets against the true labels in the loss. None: the targets are
+    #: all that is learned.
     alpha: FloatArray | None = None
 
     @property
@@ -122,15 +104,13 @@ class SoftDataset:
 
     def take(self, rows: IndexArray) -> SoftDataset:
         """Return the given rows."""
-        weight = None if self.weight is None else self.weight[rows]
-        params = self.take_params(rows)
         return replace(
             self,
             X=_safe_indexing(self.X, rows),
             targets=self.targets[rows],
             y=self.y[rows],
-            weight=weight,
-            params=params,
+            weight=None if self.weight is None else self.weight[rows],
+            params=self.take_params(rows),
             alpha=None if self.alpha is None else self.alpha[rows],
         )
 
@@ -219,10 +199,12 @@ class SoftDataset:
         return targets if self.temperature == 1 else serve(targets, self.temperature)
 
 
+#: A transfer set or validation rows, of which there may be none.
+MaybeRows = SoftDataset | None
+
+
 def weigh_classes(
-    class_weight: dict[Any, float] | str,
-    classes: NDArray[Any],
-    mass: FloatArray,
+    class_weight: dict[Any, float] | str, classes: NDArray[Any], mass: FloatArray
 ) -> FloatArray:
     """Factor of each class, of which soft targets sum to `mass`."""
     if not isinstance(class_weight, str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,7 @@ def learns_natively(data: SoftDataset) -> bool:
 def change_leaves(
     booster: Any, change: Callable[[int, float], float], n_rounds: int = -1
 ) -> None:
-    """Change the leaves of a LightGBM model, of its first rounds or of all.
-
-    `change` is given the number of a tree and the value of a leaf.
-    """
+    """Change leaves of a LightGBM model, given the number of a tree and a value."""
     for tree in booster.dump_model(num_iteration=n_rounds)["tree_info"]:
         number = tree["tree_index"]
         for leaf in range(tree["num_leaves"]):
@@ -56,24 +53,10 @@ def soft_derivatives(
 ) -> Derivatives:
     """Return the objective of soft targets as the libraries call it.
 
-    Parameters
-    ----------
-    data : SoftDataset
-        Targets, and what share true labels have in the loss.
-    curvature : float
-        Factor of the diagonal of the Hessian: each library has its own.
-    offsets : ndarray of shape (n_outputs,) or None
-        Added to every row's margins.
-    least : float
-        Floor of the Hessian.
-
-    Returns
-    -------
-    derivatives : callable
-        From labels, which it ignores, margins of shape (n_samples, n_classes), or for
-        two classes (n_samples,), and row weights, to gradient and Hessian in the
-        memory layout of the margins. A closure: the libraries copy their parameters,
-        and with an object the targets.
+    `curvature` and `least` are a library's factor and floor of the Hessian, and
+    `offsets`, one an output, are added to every row's margins. Those of two classes are
+    a vector. A closure: the libraries copy their parameters, and with an object the
+    targets.
     """
     loss = LogitLoss.of(data)
 
@@ -132,6 +115,14 @@ def start_logits(data: SoftDataset, weight: FloatArray | None) -> FloatArray:
 
 def _log_shares(shares: FloatArray) -> FloatArray:
     return np.log(np.maximum(shares, _LEAST_SHARE))
+
+
+def refuse_metric(received: str) -> NoReturn:
+    """Raise for a metric by which a student cannot stop early."""
+    raise ValueError(
+        "A student that stops early does so by the cross-entropy of soft targets; "
+        f"received {received}. Leave it out."
+    )
 
 
 def check_metadata(data: SoftDataset, student: Any, allowed: Iterable[str]) -> None:

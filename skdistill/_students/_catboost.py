@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from .._soft_data import SoftDataset
-from ._boosting import check_metadata, is_stock
+from .._soft_data import MaybeRows, SoftDataset
+from ._boosting import check_metadata, is_stock, refuse_metric
 from ._soft_learner import RATE_SHARE, ROUNDS_WORSE, SoftLearner, move_state
 from ._weighted_copies import expand_rows
 
@@ -62,6 +62,8 @@ _LEAST = 1e-300
 class CatBoostLearner(SoftLearner):
     """The stock CatBoostClassifier."""
 
+    worse = ROUNDS_WORSE
+
     def accepts(self, student: Any) -> bool:
         return is_stock(student, "catboost", "CatBoostClassifier")
 
@@ -70,10 +72,7 @@ class CatBoostLearner(SoftLearner):
         metric = student.get_params().get("eval_metric")
         allowed = (None, *_BINARY, *_MULTICLASS)
         if self.wants_validation(student, n_samples) and metric not in allowed:
-            raise ValueError(
-                "A student that stops early does so by the cross-entropy of soft "
-                f"targets; received eval_metric={metric!r}. Leave it out."
-            )
+            refuse_metric(f"eval_metric={metric!r}")
 
     def check_fine_tuning(self, student: Any) -> None:
         """Every CatBoost model can train on."""
@@ -86,9 +85,7 @@ class CatBoostLearner(SoftLearner):
         positive = student.get_params().get("scale_pos_weight")
         return None if positive is None else {classes[1]: positive}
 
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         check_metadata(rows, student, _COLUMNS)
         params = student.get_params()
         rows = self._weigh(student, rows)
@@ -98,9 +95,6 @@ class CatBoostLearner(SoftLearner):
         worker = _boost(params, rows, validation)
         _copy_classes(stock, worker)
         return move_state(worker, student, ["_init_params"])
-
-    def explain_worse(self, student: Any) -> str:
-        return ROUNDS_WORSE
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Add rounds at a tenth of the learning rate."""
@@ -153,7 +147,7 @@ def _check_parameters(params: dict[str, Any], n_classes: int) -> None:
 
 
 def _fit_first_round(
-    params: dict[str, Any], train: SoftDataset, validation: SoftDataset | None
+    params: dict[str, Any], train: SoftDataset, validation: MaybeRows
 ) -> Any:
     """Fit the stock model for a round, for its labels and its learning rate."""
     from catboost import CatBoostClassifier
@@ -193,7 +187,7 @@ class _StopAtOnce:
 def _boost(
     params: dict[str, Any],
     train: SoftDataset,
-    validation: SoftDataset | None,
+    validation: MaybeRows,
     init_model: Any = None,
 ) -> Any:
     """Train a worker of the same class."""

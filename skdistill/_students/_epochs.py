@@ -97,20 +97,9 @@ def count_batch(student: MLPClassifier, n_rows: int) -> int:
 class Training:
     """A network that learns epoch by epoch, and the record of its epochs.
 
-    Attributes
-    ----------
-    losses : list of float
-        Mean loss of each epoch.
-    scores : list of float or None
-        Negative loss of the validation rows after each epoch.
-    best_loss, best_score : float
-        The lowest and the highest of them.
-    best_params : ndarray of shape (n_params,)
-        Of the epoch with the highest score, or of the last one without scores.
-    waited : int
-        Epochs since the last improvement.
-    n_seen : int
-        Rows learned, each as often as there were epochs.
+    `scores` are negative losses of the validation rows, `best_params` those of the
+    highest score, or without scores the last ones. `n_seen` counts rows learned, each
+    once an epoch, and `waited` epochs since the last improvement.
     """
 
     def __init__(

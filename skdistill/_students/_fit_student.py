@@ -17,7 +17,7 @@ from .._dataset import split_rows
 from .._labels._calibration import fit_shift
 from .._nested import last_step
 from .._outofcore._spill import SoftStream, Spill, spill_rows
-from .._soft_data import SoftDataset, weigh_classes
+from .._soft_data import MaybeRows, SoftDataset, weigh_classes
 from ._catboost import CatBoostLearner
 from ._gradient_boosting import GradientBoostingLearner
 from ._hist import HistLearner
@@ -49,26 +49,13 @@ def fit_student(
     student: Any,
     train: SoftDataset,
     transfer: SoftDataset | SoftStream | None = None,
-    validation: SoftDataset | None = None,
+    validation: MaybeRows = None,
 ) -> Any:
     """Fit an unfitted student in place, and serve it at temperature 1.
 
-    Parameters
-    ----------
-    student : estimator
-        A clone; it is fitted in place and returned.
-    train : SoftDataset
-        Training rows. All steps of a Pipeline learn them.
-    transfer : SoftDataset, SoftStream or None
-        Rows of the transfer set: the last step of a Pipeline learns them as well,
-        the steps before it only transform them. A stream is learned chunk by chunk.
-    validation : SoftDataset or None
-        Rows to stop early on.
-
-    Returns
-    -------
-    student : estimator
-        A stock estimator that needs nothing of this package.
+    All steps of a Pipeline learn the training rows. Those of the transfer set, a stream
+    chunk by chunk, are learned by its last step, and only transformed by the others.
+    Validation rows are those to stop early on.
     """
     if isinstance(student, Pipeline):
         learner, *given = fit_head(student, train, transfer, validation)
@@ -108,13 +95,7 @@ def serve_softened(student: Any, learned: list[SoftDataset]) -> None:
     The fit of intercepts keeps the means of softened probabilities, which are no means
     of probabilities: of a rare class little would be left. So where numbers can be
     added to the multiplied logits, they give the rows the mean labels of the classes.
-
-    Parameters
-    ----------
-    student : estimator
-        Fitted, no Pipeline; it is changed in place.
-    learned : list of SoftDataset
-        Rows that it has learned, or a sample of them.
+    `student` is no Pipeline, and `learned` may be a sample.
     """
     family = find_family(student)
     family.scale_logits(student, learned[0].temperature)
@@ -147,8 +128,8 @@ def _sample_rows(spill: Spill) -> list[SoftDataset]:
 
 
 def _weigh_classes(
-    class_weight: Any, train: SoftDataset, transfer: SoftDataset | None
-) -> tuple[SoftDataset, SoftDataset | None]:
+    class_weight: Any, train: SoftDataset, transfer: MaybeRows
+) -> tuple[SoftDataset, MaybeRows]:
     """Work a student's `class_weight` into both; "balanced" counts them together."""
     mass = train.take_labelled().sum_classes()
     if transfer is not None:
@@ -164,15 +145,9 @@ def set_learner(student: Pipeline, learner: Any) -> Pipeline:
 
 
 def fit_head(
-    student: Pipeline,
-    train: SoftDataset,
-    transfer: Any,
-    validation: SoftDataset | None,
-) -> tuple[Any, SoftDataset, Any, SoftDataset | None]:
-    """Fit the steps before the learner in place.
-
-    Return the learner, which is not fitted, and the rows as it is given them.
-    """
+    student: Pipeline, train: SoftDataset, transfer: Any, validation: MaybeRows
+) -> tuple[Any, SoftDataset, Any, MaybeRows]:
+    """Fit the steps before the learner; return that, unfitted, and what it is given."""
     learner = student.steps[-1][1]
     if len(student.steps) == 1:
         return learner, train, transfer, validation
@@ -238,24 +213,8 @@ def fine_tune_student(
 ) -> tuple[Any, bool, tuple[float, float]]:
     """Train on over the true labels, and keep the result where it is the better one.
 
-    Parameters
-    ----------
-    student : estimator
-        Fitted, as it is served; it is left alone.
-    train, validation : SoftDataset
-        Rows to learn from, and rows that decide. Only their `y` is used.
-    epochs : int
-        Epochs over the rows (of a boosted model: rounds), at a small learning rate.
-
-    Returns
-    -------
-    student : estimator
-        The fine-tuned student, or the one that was given.
-    kept : bool
-        Whether it is the fine-tuned one.
-    losses : tuple of two floats
-        Log loss (of values the mean squared error) on the true labels of the
-        validation rows, before and after.
+    The student that is given stays as it is. Return the better one, whether that is the
+    fine-tuned one, and the losses of the validation rows before and after.
     """
     train, validation = train.harden(), validation.harden()
     tuned = _fine_tune(student, train, epochs)

@@ -24,7 +24,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier
 
 from .._frames import count_columns
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from ._soft_learner import ROUNDS_WORSE, SoftLearner, has_methods, move_state
 from ._soft_loss import SoftLoss
 from ._weighted_copies import COPIES
@@ -42,6 +42,8 @@ _PRIVATE = {
 class GradientBoostingLearner(SoftLearner):
     """The stock GradientBoostingClassifier: a subclass may change its loss."""
 
+    worse = ROUNDS_WORSE
+
     def accepts(self, student: Any) -> bool:
         return type(student) is GradientBoostingClassifier
 
@@ -52,12 +54,7 @@ class GradientBoostingLearner(SoftLearner):
     def wants_validation(self, student: Any, n_samples: int) -> bool:
         return student.n_iter_no_change is not None
 
-    def explain_worse(self, student: Any) -> str:
-        return ROUNDS_WORSE
-
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         if rows.params or not _is_native(student):
             return COPIES.fit_rows(student, rows, validation)
         return _fit_natively(student, rows, validation)
@@ -70,9 +67,7 @@ def _is_native(student: GradientBoostingClassifier) -> bool:
 
 
 def _fit_natively(
-    student: GradientBoostingClassifier,
-    rows: SoftDataset,
-    validation: SoftDataset | None,
+    student: GradientBoostingClassifier, rows: SoftDataset, validation: MaybeRows
 ) -> GradientBoostingClassifier:
     soft: Any = _SoftBoosting(**student.get_params(deep=False))
     soft.set_params(n_iter_no_change=None)

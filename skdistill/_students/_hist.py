@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from ._soft_learner import (
     RATE_SHARE,
     ROUNDS_WORSE,
@@ -56,6 +56,8 @@ _PRIVATE = {
 class HistLearner(SoftLearner):
     """The stock HistGradientBoostingClassifier: a subclass may change its loss."""
 
+    worse = ROUNDS_WORSE
+
     def accepts(self, student: Any) -> bool:
         return type(student) is HistGradientBoostingClassifier
 
@@ -68,9 +70,7 @@ class HistLearner(SoftLearner):
         held_out = student.validation_fraction is not None
         return held_out and _stops_early(student, n_samples)
 
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         wish = student.early_stopping
         # "auto" would look at the number of copies, or of the rows left to train on.
         stops = validation is not None or (
@@ -83,9 +83,6 @@ class HistLearner(SoftLearner):
         else:
             student = _fit_on_copies(student, rows, validation)
         return student.set_params(early_stopping=wish)
-
-    def explain_worse(self, student: Any) -> str:
-        return ROUNDS_WORSE
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Return a copy with more rounds, at a tenth of the learning rate."""
@@ -171,7 +168,7 @@ _SoftHist.__name__ = _ContinuedHist.__name__ = HistGradientBoostingClassifier.__
 def _fit_natively(
     student: Any,
     train: SoftDataset,
-    validation: SoftDataset | None,
+    validation: MaybeRows,
     kind: type[_SoftHist] = _SoftHist,
 ) -> Any:
     soft: Any = kind()
@@ -187,9 +184,7 @@ def _fit_natively(
     return student
 
 
-def _fit_on_copies(
-    student: Any, train: SoftDataset, validation: SoftDataset | None
-) -> Any:
+def _fit_on_copies(student: Any, train: SoftDataset, validation: MaybeRows) -> Any:
     # A copy without weight still counts in scikit-learn's leaves.
     X, y, weight, params = expand_rows(train, least=0.0)
     if validation is not None:

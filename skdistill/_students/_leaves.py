@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from .._outofcore._spill import Spill
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray
 from ._losses import LogitLoss, SquaredError
 from ._soft_learner import SoftLearner
@@ -43,8 +43,8 @@ class LeafLearner(SoftLearner):
         self,
         student: Any,
         train: SoftDataset,
-        transfer: SoftDataset | None = None,
-        validation: SoftDataset | None = None,
+        transfer: MaybeRows = None,
+        validation: MaybeRows = None,
     ) -> Any:
         """Grow trees on real rows where they can be told, and set leaves on all."""
         rows = train.join(transfer)
@@ -55,9 +55,7 @@ class LeafLearner(SoftLearner):
         self.refit_leaves(student, rows)
         return student
 
-    def fit_chunks(
-        self, student: Any, spill: Spill, validation: SoftDataset | None = None
-    ) -> Any:
+    def fit_chunks(self, student: Any, spill: Spill, validation: MaybeRows) -> Any:
         """Grow trees and set leaves on all rows."""
         rows = spill.map()
         student = self.fit_rows(student, rows, validation)
@@ -79,36 +77,32 @@ def refit_leaves(
 ) -> None:
     """Set the values of all leaves of a fitted LightGBM model.
 
-    Its leaves hold the start values too. Where trees times rows are more than ten
-    million, as many rows are learned as that allows, evenly spaced. `unit` divides what
-    the leaves hold, where the loss has other units.
+    Its leaves hold the start values too. `unit` divides what they hold, where the loss
+    has other units.
     """
     booster = student.booster_
     sizes = [tree["num_leaves"] for tree in booster.dump_model()["tree_info"]]
     most = max(1, _MAX_VISITS // len(sizes))
     if most < train.n_samples:
+        # As many rows as that allows, evenly spaced.
         rows = np.linspace(0, train.n_samples - 1, most).astype(np.intp)
         train = train.take(rows)
     leaves = np.asarray(student.predict(train.X, pred_leaf=True), dtype=np.intp)
     leaves = leaves.reshape(train.n_samples, len(sizes))
     n_outputs = booster.num_model_per_iteration()
     groups = [range(output, len(sizes), n_outputs) for output in range(n_outputs)]
-    grown = [_read_values(booster, trees, sizes) for trees in groups]
+    places = [
+        [(t, leaf) for t in trees for leaf in range(sizes[t])] for trees in groups
+    ]
+    grown = [np.array([booster.get_leaf_output(*at) for at in some]) for some in places]
     marks = [_mark_leaves(leaves, trees, sizes) for trees in groups]
     share = np.full(train.n_samples, 1.0) if train.weight is None else train.weight
     start = np.concatenate(grown) / unit
     found = _find_values(marks, make_loss(train), share / share.sum(), start, ridge)
     cuts = np.cumsum([len(values) for values in grown])[:-1]
-    for trees, values in zip(groups, np.split(unit * found, cuts), strict=True):
-        places = ((tree, leaf) for tree in trees for leaf in range(sizes[tree]))
-        for (tree, leaf), value in zip(places, values, strict=True):
-            booster.set_leaf_output(tree, leaf, float(value))
-
-
-def _read_values(booster: Any, trees: range, sizes: list[int]) -> FloatArray:
-    return np.array(
-        [booster.get_leaf_output(t, leaf) for t in trees for leaf in range(sizes[t])]
-    )
+    for some, values in zip(places, np.split(unit * found, cuts), strict=True):
+        for at, value in zip(some, values, strict=True):
+            booster.set_leaf_output(*at, float(value))
 
 
 def _mark_leaves(
@@ -147,6 +141,5 @@ def _find_values(
         value = share @ losses + ridge / 2 * moved @ moved
         return float(value), np.concatenate(steps) + ridge * moved
 
-    settings = {"maxiter": _MAX_ITER}
-    found = minimize(measure, start, jac=True, method="L-BFGS-B", options=settings)
-    return found.x
+    options = {"maxiter": _MAX_ITER}
+    return minimize(measure, start, jac=True, method="L-BFGS-B", options=options).x

@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray
 from ._boosting import (
     change_leaves,
@@ -77,6 +77,8 @@ _PRIVATE = ("_class_map", "_classes", "_n_classes", "_objective")
 class LightGBMLearner(LeafLearner):
     """The stock LGBMClassifier."""
 
+    worse = HESSIAN_WORSE
+
     def accepts(self, student: Any) -> bool:
         return is_stock(student, "lightgbm", "LGBMClassifier")
 
@@ -112,18 +114,13 @@ class LightGBMLearner(LeafLearner):
     def refits_leaves(self, student: Any) -> bool:
         return may_refit_leaves(student.get_params())
 
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         if not has_native_fit():
             return COPIES.fit_rows(student, rows, validation)
         return _boost(student, student.get_params(), rows, validation)
 
     def scale_logits(self, student: Any, factor: float) -> None:
         change_leaves(student.booster_, lambda tree, value: factor * value)
-
-    def explain_worse(self, student: Any) -> str:
-        return HESSIAN_WORSE
 
     def can_shift_logits(self, student: Any) -> bool:
         # A random forest averages its trees.
@@ -157,7 +154,7 @@ def _boost(
     student: Any,
     params: dict[str, Any],
     train: SoftDataset,
-    validation: SoftDataset | None,
+    validation: MaybeRows,
     init_model: Any = None,
 ) -> Any:
     """Train by `LGBMModel.fit`, the base of the classifier's that takes any label."""
@@ -273,9 +270,7 @@ def _label(data: SoftDataset) -> NDArray[Any]:
     return data.targets[:, 1] if learns_natively(data) else data.targets.argmax(axis=1)
 
 
-def _evaluation(
-    validation: SoftDataset | None, offsets: FloatArray | None
-) -> dict[str, Any]:
+def _evaluation(validation: MaybeRows, offsets: FloatArray | None) -> dict[str, Any]:
     """Validation rows and their metric, as `LGBMModel.fit` takes them."""
     if validation is None:
         return {}
@@ -296,7 +291,7 @@ def _evaluation(
 
 
 def _make_stopper(
-    params: dict[str, Any], validation: SoftDataset | None
+    params: dict[str, Any], validation: MaybeRows
 ) -> Callable[[Any], None] | None:
     """LightGBM's own early stopping, as the parameters ask for it."""
     if validation is None:

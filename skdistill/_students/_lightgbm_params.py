@@ -6,26 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from ._boosting import refuse_metric
+
 #: LightGBM's names for one parameter, the one that wins first.
 OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
 METRIC = ("metric", "metrics", "metric_types")
 STOPPING = (
-    "early_stopping_round",
-    "early_stopping_rounds",
-    "early_stopping",
+    *("early_stopping_round", "early_stopping_rounds", "early_stopping"),
     "n_iter_no_change",
 )
 ROUNDS = (
-    "num_iterations",
-    "num_iteration",
-    "n_iter",
-    "num_tree",
-    "num_trees",
-    "num_round",
-    "num_rounds",
-    "nrounds",
-    "num_boost_round",
-    "n_estimators",
+    *("num_iterations", "num_iteration", "n_iter", "num_tree", "num_trees"),
+    *("num_round", "num_rounds", "nrounds", "num_boost_round", "n_estimators"),
     "max_iter",
 )
 BOOSTING = ("boosting", "boosting_type", "boost")
@@ -42,20 +34,13 @@ _LOG_LOSSES = (*_BINARY, *_MULTICLASS, "binary_logloss", "multi_logloss", "loglo
 _WEIGH = "Set class_weight={negative: 1, positive: w}, which weighs the soft targets"
 _BAG = "Set subsample, which draws rows whatever their label"
 
+_BAGS = ("bagging_fraction", "sub_row", "subsample", "bagging")
+
 #: Parameters that look at hard labels: their neutral value, and what to do instead.
 _REFUSED: dict[str, tuple[Any, str]] = {
     "scale_pos_weight": (1, _WEIGH),
-    "is_unbalance": (False, _WEIGH),
-    "unbalance": (False, _WEIGH),
-    "unbalanced_sets": (False, _WEIGH),
-    "pos_bagging_fraction": (1, _BAG),
-    "pos_sub_row": (1, _BAG),
-    "pos_subsample": (1, _BAG),
-    "pos_bagging": (1, _BAG),
-    "neg_bagging_fraction": (1, _BAG),
-    "neg_sub_row": (1, _BAG),
-    "neg_subsample": (1, _BAG),
-    "neg_bagging": (1, _BAG),
+    **dict.fromkeys(("is_unbalance", "unbalance", "unbalanced_sets"), (False, _WEIGH)),
+    **{f"{side}_{name}": (1, _BAG) for side in ("pos", "neg") for name in _BAGS},
     "sigmoid": (1, "Leave it out; set learning_rate instead"),
 }
 
@@ -110,10 +95,7 @@ def check_stopping(params: dict[str, Any]) -> None:
         )
     metrics = np.ravel(np.array(given(params, METRIC), dtype=object))
     if any(metric not in _LOG_LOSSES for metric in metrics):
-        raise ValueError(
-            "A student that stops early does so by the cross-entropy of soft "
-            f"targets; received {named(params, METRIC)}. Leave it out."
-        )
+        refuse_metric(named(params, METRIC))
 
 
 def may_refit_leaves(params: dict[str, Any]) -> bool:
@@ -134,11 +116,8 @@ def stopping_rounds(params: dict[str, Any]) -> int:
 
 def starts_high(params: dict[str, Any]) -> bool:
     """Whether boosting starts from the class shares."""
-    return str(params.get("boost_from_average", True)).lower() not in (
-        "false",
-        "0",
-        "-",
-    )
+    asked = str(params.get("boost_from_average", True)).lower()
+    return asked not in ("false", "0", "-")
 
 
 def given(params: dict[str, Any], names: tuple[str, ...]) -> list[Any]:

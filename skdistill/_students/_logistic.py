@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import validate_data
 
-from .._soft_data import SoftDataset, row_blocks
+from .._soft_data import MaybeRows, SoftDataset, row_blocks
 from .._typing import FloatArray
 from ._losses import LogitLoss, count_outputs, shift_bias
 from ._optimizers import warn_of_convergence
@@ -31,9 +31,7 @@ class LogisticLearner(SoftLearner):
     def can_scale_logits(self, student: Any, n_classes: int) -> bool:
         return True
 
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         # The stock fit on zeros names each class, and takes no metadata but weights.
         few = rows.n_samples < len(rows.classes) and rows.alpha is None
         if few or rows.params or not _is_smooth(student):
@@ -59,11 +57,8 @@ def _is_smooth(student: LogisticRegression) -> bool:
     penalised = student.penalty in ("l2", None) or (
         student.penalty == "deprecated" and student.l1_ratio in (0, None)
     )
-    return (
-        student.solver == "lbfgs"
-        and penalised
-        and not (student.dual or student.warm_start or student.verbose)
-    )
+    others = student.dual or student.warm_start or student.verbose
+    return student.solver == "lbfgs" and penalised and not others
 
 
 def _fit_logistic(
@@ -82,26 +77,17 @@ def _fit_logistic(
     strength = 0.0 if student.penalty is None else 1 / (student.C * weight.sum())
     n_outputs = count_outputs(len(train.classes))
     n_coefs = X.shape[1] + student.fit_intercept
-    result = minimize(
-        _logistic_loss,
-        np.zeros(n_outputs * n_coefs),
-        args=(X, LogitLoss.of(train, n_outputs), weight / weight.sum(), strength),
-        jac=True,
-        method="L-BFGS-B",
-        # As scikit-learn calls it.
-        options={
-            "maxiter": student.max_iter,
-            "maxls": 50,
-            "gtol": student.tol,
-            "ftol": 64 * np.finfo(float).eps,
-        },
-    )
+    given = (X, LogitLoss.of(train, n_outputs), weight / weight.sum(), strength)
+    # As scikit-learn calls it.
+    options = {"maxiter": student.max_iter, "maxls": 50, "gtol": student.tol}
+    options["ftol"] = 64 * np.finfo(float).eps
+    start, method = np.zeros(n_outputs * n_coefs), "L-BFGS-B"
+    result = minimize(_logistic_loss, start, given, method, jac=True, options=options)
     coef = result.x.reshape(n_outputs, n_coefs).astype(X.dtype)
     student.coef_ = coef[:, : X.shape[1]].copy()
+    student.intercept_ = np.zeros(n_outputs, X.dtype)
     if student.fit_intercept:
         student.intercept_ = coef[:, -1].copy()
-    else:
-        student.intercept_ = np.zeros(n_outputs, X.dtype)
     student.n_iter_ = np.array([min(result.nit, student.max_iter)], dtype=np.int32)
     if result.status != 0:
         warn_of_convergence(result, student.max_iter)
@@ -115,9 +101,7 @@ def _logistic_loss(
 ) -> tuple[float, FloatArray]:
     """Penalised mean loss of a linear model, and its gradient.
 
-    `flat` has n_coefs numbers an output; the intercept, which is not penalised, comes
-    last where there is one. `share` has row weights that sum to 1, and `strength` is
-    the factor of half the squared coefficients.
+    Of each output the intercept, which is not penalised, comes last if there is one.
     """
     coef = flat.reshape(loss.targets.shape[1], -1)
     slopes = coef[:, : X.shape[1]]

@@ -42,18 +42,8 @@ class LogitLoss:
     """The loss of some rows, as functions of logits of shape (n_samples, n_outputs).
 
     A student may have one output for two classes, the margin: the logit of the second
-    class, where that of the first is 0.
-
-    Attributes
-    ----------
-    targets : ndarray of shape (n_samples, n_outputs)
-        Softened targets; of a margin, those of the second class.
-    codes : ndarray of shape (n_samples,) or None
-        Position of each true label among the classes.
-    alpha : ndarray of shape (n_samples,) or None
-        Weight of the targets against the labels. None: the targets are all.
-    temperature : float
-        The temperature of the targets.
+    class, where that of the first is 0. `targets` are then those of the second class.
+    `codes`, `alpha` and `temperature` are as in `SoftDataset`.
     """
 
     targets: FloatArray
@@ -170,10 +160,6 @@ class SquaredError:
 
     The gradient is that of the sum over outputs, as in scikit-learn's networks: a
     learning rate means the same whatever the number of outputs.
-
-    Attributes
-    ----------
-    targets : ndarray of shape (n_samples, n_outputs)
     """
 
     targets: FloatArray

@@ -37,7 +37,7 @@ from sklearn.utils import Bunch
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._nested import last_step
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from ._soft_learner import SoftLearner
 from ._stand_in import SoftScorer, StandIn
 from ._weighted_copies import expand_rows
@@ -47,21 +47,15 @@ FitPart = Callable[[Any, SoftDataset], Any]
 
 #: By name, since the halving searches must be enabled before they can be imported.
 _SEARCHES = (
-    "GridSearchCV",
-    "RandomizedSearchCV",
-    "HalvingGridSearchCV",
-    "HalvingRandomSearchCV",
+    *("GridSearchCV", "RandomizedSearchCV"),
+    *("HalvingGridSearchCV", "HalvingRandomSearchCV"),
 )
 
 
 class MetaLearner(SoftLearner):
     """scikit-learn's own meta-estimators: a subclass may draw other rows.
 
-    Parameters
-    ----------
-    fit_part : callable
-        Fits a part on a SoftDataset, by its own family, and returns it. At the top
-        level of a module, so that workers can load it.
+    `fit_part` is at the top level of a module, so that workers can load it.
     """
 
     def __init__(self, fit_part: FitPart) -> None:
@@ -87,13 +81,19 @@ class MetaLearner(SoftLearner):
                 )
 
     def list_parts(self, student: Any) -> list[Any]:
-        return _list_parts(student)
+        if isinstance(student, VotingClassifier | StackingClassifier):
+            members = [part for _, part in student.estimators if not _is_dropped(part)]
+            stacks = isinstance(student, StackingClassifier)
+            return [*members, _final_of(student)] if stacks else members
+        if isinstance(student, LogisticRegressionCV):
+            return []
+        return [_single_part(student)]
 
     def class_weight(self, student: Any, classes: Any) -> dict[Any, float] | str | None:
         if isinstance(student, CalibratedClassifierCV | OneVsRestClassifier):
             # Calibration undoes it, and a part of two classes does not know it.
             return None
-        parts = _list_parts(student) or [student]
+        parts = self.list_parts(student) or [student]
         if isinstance(student, StackingClassifier):
             parts = parts[-1:]
         given = [getattr(last_step(part), "class_weight", None) for part in parts]
@@ -102,9 +102,7 @@ class MetaLearner(SoftLearner):
     def count_part_classes(self, student: Any, n_classes: int) -> int:
         return 2 if isinstance(student, OneVsRestClassifier) else n_classes
 
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         """Let the stock `fit` draw rows and put parts together."""
         if len(np.unique(rows.y)) < len(rows.classes):
             missing = sorted(set(rows.classes.tolist()) - set(rows.y.tolist()))
@@ -119,20 +117,13 @@ class MetaLearner(SoftLearner):
             return fit(student, rows, self._fit_part)
 
 
-def _list_parts(student: Any) -> list[Any]:
-    """The students that a student is made of."""
-    if isinstance(student, VotingClassifier | StackingClassifier):
-        members = [part for _, part in student.estimators if not _is_dropped(part)]
-        if isinstance(student, StackingClassifier):
-            members.append(_final_of(student))
-        return members
-    if isinstance(student, LogisticRegressionCV):
-        return []
-    if isinstance(student, BaggingClassifier):
-        return [_or_default(student.estimator, DecisionTreeClassifier())]
-    if isinstance(student, CalibratedClassifierCV):
-        return [_or_default(student.estimator, LinearSVC(random_state=0))]
-    return [student.estimator]
+def _single_part(student: Any) -> Any:
+    """The one student that a bag, calibration or search is made of."""
+    # Not `or`: an unfitted ensemble has no length, hence no truth.
+    if student.estimator is not None:
+        return student.estimator
+    bags = isinstance(student, BaggingClassifier)
+    return DecisionTreeClassifier() if bags else LinearSVC(random_state=0)
 
 
 # Votes, stacks, bags and one against the rest ---------------------------------------
@@ -165,7 +156,7 @@ def _fit_bag(
     student: BaggingClassifier, data: SoftDataset, fit_part: FitPart
 ) -> BaggingClassifier:
     """Fit a bag; row weights are the odds of being drawn, as on hard labels."""
-    (part,), given = _list_parts(student), student.estimator
+    part, given = _single_part(student), student.estimator
     student.estimator = StandIn(part, replace(_encode(data), weight=None), fit_part)
     with config_context(enable_metadata_routing=True):
         rows = np.arange(data.n_samples)
@@ -209,12 +200,8 @@ def _encode(data: SoftDataset) -> SoftDataset:
 
 
 def _final_of(student: StackingClassifier) -> Any:
-    return _or_default(student.final_estimator, LogisticRegression())
-
-
-def _or_default(part: Any, default: Any) -> Any:
-    # Not `or`: an unfitted ensemble has no length, hence no truth.
-    return default if part is None else part
+    final = student.final_estimator
+    return LogisticRegression() if final is None else final
 
 
 def _is_dropped(part: Any) -> bool:
@@ -267,7 +254,7 @@ def _fit_calibration(
     student: CalibratedClassifierCV, data: SoftDataset, fit_part: FitPart
 ) -> CalibratedClassifierCV:
     """Fit students on rows, and their calibrators on weighted copies."""
-    (part,), given = _list_parts(student), student.estimator
+    part, given = _single_part(student), student.estimator
     student.estimator = StandIn(part, _part_groups(data)[0], fit_part, once=True)
     _fit_on_folds(student, data, pass_rows=True)
     student.estimator = given

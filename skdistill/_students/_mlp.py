@@ -24,7 +24,7 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import validate_data
 
 from .._outofcore._spill import Spill
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from .._tasks import limit_threads
 from .._typing import FloatArray
 from ._epochs import (
@@ -80,7 +80,7 @@ class MLPLearner(SoftLearner):
     def accepts(self, student: Any) -> bool:
         return type(student) is MLPClassifier
 
-    def check(self, student: MLPClassifier, n_classes: int, n_samples: int) -> None:
+    def check(self, student: Any, n_classes: int, n_samples: int) -> None:
         student._validate_params()
         if min(list_sizes(student), default=1) < 1:
             raise ValueError(
@@ -90,27 +90,27 @@ class MLPLearner(SoftLearner):
             )
         check_release(type(student))
 
-    def check_fine_tuning(self, student: MLPClassifier) -> None:
+    def check_fine_tuning(self, student: Any) -> None:
         if student.solver == "lbfgs":
             refuse_fine_tuning(student, " with solver='lbfgs'")
 
-    def wants_validation(self, student: MLPClassifier, n_samples: int) -> bool:
+    def wants_validation(self, student: Any, n_samples: int) -> bool:
         # L-BFGS ignores the wish.
         return student.early_stopping and student.solver != "lbfgs"
 
-    def can_scale_logits(self, student: MLPClassifier, n_classes: int) -> bool:
+    def can_scale_logits(self, student: Any, n_classes: int) -> bool:
         return True
 
-    def learns_mixtures(self, student: MLPClassifier) -> bool:
+    def learns_mixtures(self, student: Any) -> bool:
         return True
 
-    def learns_in_epochs(self, student: MLPClassifier) -> bool:
+    def learns_in_epochs(self, student: Any) -> bool:
         return student.solver != "lbfgs"
 
-    def epochs_parameter(self, student: MLPClassifier) -> str | None:
+    def epochs_parameter(self, student: Any) -> str | None:
         return "max_iter" if student.solver != "lbfgs" else None
 
-    def count_epochs(self, student: MLPClassifier, n_rows: int) -> int | None:
+    def count_epochs(self, student: Any, n_rows: int) -> int | None:
         if student.solver == "lbfgs":
             return None
         # A transfer set has many times the training rows: `max_iter` epochs would cost
@@ -120,11 +120,11 @@ class MLPLearner(SoftLearner):
 
     def fit(
         self,
-        student: MLPClassifier,
+        student: Any,
         train: SoftDataset,
-        transfer: SoftDataset | None = None,
-        validation: SoftDataset | None = None,
-    ) -> MLPClassifier:
+        transfer: MaybeRows = None,
+        validation: MaybeRows = None,
+    ) -> Any:
         """Fit with a falling learning rate where there is a transfer set."""
         rows = self.read(student, train.join(transfer))
         dtype, limit = rows.X.dtype, None
@@ -139,12 +139,7 @@ class MLPLearner(SoftLearner):
             fitted = _fit_epochs(student, rows, repeat, limit, held_out)
         return move_to_stock(student, fitted, train.classes, dtype)
 
-    def fit_chunks(
-        self,
-        student: MLPClassifier,
-        spill: Spill,
-        validation: SoftDataset | None = None,
-    ) -> MLPClassifier:
+    def fit_chunks(self, student: Any, spill: Spill, validation: MaybeRows) -> Any:
         """Fit in epochs over buffers; L-BFGS has no epochs."""
         if student.solver == "lbfgs":
             return super().fit_chunks(student, spill, validation)
@@ -157,35 +152,30 @@ class MLPLearner(SoftLearner):
         fitted = _fit_epochs(student, narrow, repeat, limit, held_out)
         return move_to_stock(student, fitted, spill.classes, rows.X.dtype)
 
-    def fit_rows(
-        self,
-        student: MLPClassifier,
-        rows: SoftDataset,
-        validation: SoftDataset | None,
-    ) -> MLPClassifier:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         return self.fit(student, rows, None, validation)
 
     def make_loss(self, data: SoftDataset) -> LogitLoss | SquaredError:
         """Return the loss of rows as a function of the network's outputs."""
         return LogitLoss.of(data, count_outputs(len(data.classes)))
 
-    def read(self, student: MLPClassifier, data: SoftDataset) -> SoftRows:
+    def read(self, student: Any, data: SoftDataset) -> SoftRows:
         """Check rows as the stock fit does, and note their columns in the student."""
         dtype = [np.float64, np.float32]
         X = validate_data(student, data.X, accept_sparse="csr", dtype=dtype, order="C")
         return SoftRows(X, self.make_loss(data), data.weight)
 
-    def _read_pair(self, student: MLPClassifier, data: SoftDataset | None) -> Any:
+    def _read_pair(self, student: Any, data: MaybeRows) -> Any:
         return None if data is None else (self.read(student, data), data)
 
-    def scale_logits(self, student: MLPClassifier, factor: float) -> None:
+    def scale_logits(self, student: Any, factor: float) -> None:
         student.coefs_[-1] = student.coefs_[-1] * factor
         student.intercepts_[-1] = student.intercepts_[-1] * factor
 
-    def can_shift_logits(self, student: MLPClassifier) -> bool:
+    def can_shift_logits(self, student: Any) -> bool:
         return True
 
-    def shift_logits(self, student: MLPClassifier, shift: FloatArray) -> None:
+    def shift_logits(self, student: Any, shift: FloatArray) -> None:
         student.intercepts_[-1] = shift_bias(student.intercepts_[-1], shift)
 
     def explain_worse(self, student: Any) -> str:
@@ -193,9 +183,7 @@ class MLPLearner(SoftLearner):
             return "Its fit is too long. Lower its max_iter, or raise its alpha."
         return EPOCHS_WORSE
 
-    def fine_tune(
-        self, student: MLPClassifier, rows: SoftDataset, epochs: int
-    ) -> MLPClassifier:
+    def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Train on at a tenth of `learning_rate_init`, with a new optimiser state."""
         params = student.get_params()
         tuned = copy.deepcopy(student).set_params(
@@ -215,7 +203,7 @@ class MLPLearner(SoftLearner):
         return tuned.set_params(**params)
 
 
-def _narrow(student: MLPClassifier, rows: SoftRows) -> SoftRows:
+def _narrow(student: Any, rows: SoftRows) -> SoftRows:
     """Return rows of a transfer set in the precision in which they are learned."""
     largest = max(rows.X.max(), -rows.X.min())
     if student.solver == "adam" and largest <= _MAX_SINGLE:
@@ -224,7 +212,7 @@ def _narrow(student: MLPClassifier, rows: SoftRows) -> SoftRows:
 
 
 def _fit_epochs(
-    student: MLPClassifier,
+    student: Any,
     rows: SoftRows,
     repeat: Callable[[np.random.RandomState], Iterator[Epoch]],
     limit: int | None,
@@ -259,7 +247,7 @@ def _fit_epochs(
     return FittedNetwork(network, rng, record, optimizer)
 
 
-def _fit_lbfgs(student: MLPClassifier, rows: SoftRows) -> FittedNetwork:
+def _fit_lbfgs(student: Any, rows: SoftRows) -> FittedNetwork:
     """Fit by L-BFGS, in double precision whatever the rows are."""
     network, rng = draw_network(student, rows, np.float64)
     blocks = list(gen_batches(rows.X.shape[0], BLOCK))

@@ -8,11 +8,12 @@ that of a `TransformedTargetRegressor` with a `StandardScaler`.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from sklearn.neural_network import MLPRegressor
 
 from .._outofcore._spill import Spill
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from ._losses import Scale, SquaredError
 from ._mlp import MLPLearner
 from ._value_learner import ValueLearner
@@ -23,10 +24,10 @@ class MLPRegressorLearner(ValueLearner, MLPLearner):
 
     auto_temperature = 1.0
 
-    def accepts(self, student: MLPRegressor) -> bool:
+    def accepts(self, student: Any) -> bool:
         return type(student) is MLPRegressor and student.loss == "squared_error"
 
-    def check(self, student: MLPRegressor, n_classes: int, n_samples: int) -> None:
+    def check(self, student: Any, n_classes: int, n_samples: int) -> None:
         MLPLearner.check(self, student, n_classes, n_samples)
 
     def make_loss(self, data: SoftDataset) -> SquaredError:
@@ -34,11 +35,11 @@ class MLPRegressorLearner(ValueLearner, MLPLearner):
 
     def fit(
         self,
-        student: MLPRegressor,
+        student: Any,
         train: SoftDataset,
-        transfer: SoftDataset | None = None,
-        validation: SoftDataset | None = None,
-    ) -> MLPRegressor:
+        transfer: MaybeRows = None,
+        validation: MaybeRows = None,
+    ) -> Any:
         scale = Scale.of(train)
         super().fit(
             student,
@@ -48,26 +49,19 @@ class MLPRegressorLearner(ValueLearner, MLPLearner):
         )
         return _fold(scale, student)
 
-    def fit_chunks(
-        self,
-        student: MLPRegressor,
-        spill: Spill,
-        validation: SoftDataset | None = None,
-    ) -> MLPRegressor:
+    def fit_chunks(self, student: Any, spill: Spill, validation: MaybeRows) -> Any:
         scale = Scale.of(spill.train)
         spill.change(scale.transform)
         super().fit_chunks(student, spill, validation and scale.transform(validation))
         return _fold(scale, student)
 
-    def fine_tune(
-        self, student: MLPRegressor, rows: SoftDataset, epochs: int
-    ) -> MLPRegressor:
+    def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         scale = Scale.of(rows)
         bare, rows = _unfold(scale, student), scale.transform(rows)
         return _fold(scale, super().fine_tune(bare, rows, epochs))
 
 
-def _fold(scale: Scale, student: MLPRegressor) -> MLPRegressor:
+def _fold(scale: Scale, student: Any) -> Any:
     """Give a network's last layer the scale, in place.
 
     In double precision, since a mean may be far from 0.
@@ -77,7 +71,7 @@ def _fold(scale: Scale, student: MLPRegressor) -> MLPRegressor:
     return student
 
 
-def _unfold(scale: Scale, student: MLPRegressor) -> MLPRegressor:
+def _unfold(scale: Scale, student: Any) -> Any:
     """Return a copy of a network without the scale."""
     bare = copy.copy(student)
     bare.coefs_ = [*student.coefs_[:-1], student.coefs_[-1] / scale.deviation]

@@ -49,12 +49,8 @@ class SoftRows:
 class Network:
     """Dense layers of `sizes` units, inputs and outputs included.
 
-    Attributes
-    ----------
-    params, gradient : ndarrays of shape (n_params,)
-        The weights of all layers, then all intercepts; and their gradient.
-    weights, intercepts : lists of ndarrays
-        Views of `params`: of shape (n_inputs, n_units) and (n_units,).
+    `params` has the weights of all layers, then all intercepts, and `weights` and
+    `intercepts` are views of it, one a layer.
     """
 
     def __init__(self, sizes: list[int], activation: str, dtype: Any) -> None:

@@ -21,17 +21,7 @@ from .._warnings import warn_caller
 
 
 class Adam:
-    """Adam of Kingma and Ba (2015).
-
-    Attributes
-    ----------
-    rate : float
-        The learning rate.
-    n_updates : int
-        How often the parameters were moved.
-    moments : list of ndarrays of shape (n_params,)
-        Running means of the gradient and of its square.
-    """
+    """Adam of Kingma and Ba (2015); moments are of the gradient and of its square."""
 
     def __init__(self, student: MLPClassifier, params: NDArray[Any]) -> None:
         self._params, self._student = params, student
@@ -108,18 +98,13 @@ def minimize_lbfgs(
     params: FloatArray,
 ) -> OptimizeResult:
     """Return what SciPy finds from these parameters on; warn where it has no end."""
-    result = minimize(
-        objective,
-        params,
-        jac=True,
-        method="L-BFGS-B",
-        # As scikit-learn calls it.
-        options={
-            "maxiter": student.max_iter,
-            "maxfun": student.max_fun,
-            "gtol": student.tol,
-        },
-    )
+    # As scikit-learn calls it.
+    options = {
+        "maxiter": student.max_iter,
+        "maxfun": student.max_fun,
+        "gtol": student.tol,
+    }
+    result = minimize(objective, params, jac=True, method="L-BFGS-B", options=options)
     if result.status != 0:
         warn_of_convergence(result, student.max_iter)
     return result

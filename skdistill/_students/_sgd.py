@@ -18,13 +18,15 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.utils import check_random_state
 
 from .._outofcore._spill import Spill
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from ._soft_learner import EPOCHS_WORSE, RATE_SHARE, SoftLearner, move_state
 from ._weighted_copies import COPIES, keep_best_epoch
 
 
 class SGDLearner(SoftLearner):
     """The stock SGDClassifier with a logistic loss."""
+
+    worse = EPOCHS_WORSE
 
     def accepts(self, student: Any) -> bool:
         return type(student) is SGDClassifier and student.loss == "log_loss"
@@ -39,9 +41,7 @@ class SGDLearner(SoftLearner):
         # One sigmoid a class against the rest is no softmax.
         return n_classes == 2
 
-    def fit_chunks(
-        self, student: Any, spill: Spill, validation: SoftDataset | None = None
-    ) -> Any:
+    def fit_chunks(self, student: Any, spill: Spill, validation: MaybeRows) -> Any:
         """Fit in epochs over buffers.
 
         Averaged SGD is given all rows, because the average of `partial_fit` is not
@@ -51,9 +51,7 @@ class SGDLearner(SoftLearner):
             return super().fit_chunks(student, spill, validation)
         return _fit_chunks(student, spill, validation)
 
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         # Labels that run through the classes must name each of them.
         few = rows.n_samples < len(rows.classes)
         if few or rows.params or not has_native_fit():
@@ -64,9 +62,6 @@ class SGDLearner(SoftLearner):
         student.coef_ = student.coef_ * factor
         student.intercept_ = student.intercept_ * factor
         _restart_averages(student)
-
-    def explain_worse(self, student: Any) -> str:
-        return EPOCHS_WORSE
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Train on at a constant rate, a tenth of what the schedule has come to."""
@@ -125,7 +120,7 @@ def has_native_fit() -> bool:
 
 
 def _fit_natively(
-    student: SGDClassifier, train: SoftDataset, validation: SoftDataset | None
+    student: SGDClassifier, train: SoftDataset, validation: MaybeRows
 ) -> SGDClassifier:
     soft = _SoftSGD(**student.get_params())
     soft._targets = train.targets
@@ -145,7 +140,7 @@ def _fit_natively(
 
 
 def _fit_chunks(
-    student: SGDClassifier, spill: Spill, validation: SoftDataset | None
+    student: SGDClassifier, spill: Spill, validation: MaybeRows
 ) -> SGDClassifier:
     rng = check_random_state(student.random_state)
     soft = _SoftSGD(**student.get_params()).set_params(random_state=rng)

@@ -29,7 +29,7 @@ import numpy as np
 from sklearn.base import clone
 
 from .._outofcore._spill import Spill
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray
 from ._losses import fold_shift
 from ._soft_learner import EPOCHS_WORSE, NETWORK_TEMPERATURE, RATE_SHARE, SoftLearner
@@ -41,6 +41,7 @@ _TURN = threading.RLock()
 class SkorchLearner(SoftLearner):
     """Every net, and bare modules, for which the checks name the fix."""
 
+    worse = EPOCHS_WORSE
     auto_temperature = NETWORK_TEMPERATURE
 
     def accepts(self, student: Any) -> bool:
@@ -118,9 +119,7 @@ class SkorchLearner(SoftLearner):
     def epochs_parameter(self, student: Any) -> str | None:
         return "max_epochs"
 
-    def fit_chunks(
-        self, student: Any, spill: Spill, validation: SoftDataset | None = None
-    ) -> Any:
+    def fit_chunks(self, student: Any, spill: Spill, validation: MaybeRows) -> Any:
         """Fit each epoch on the training rows and then on all others.
 
         The net's `train_split` splits the training rows, which its callbacks see as its
@@ -133,9 +132,7 @@ class SkorchLearner(SoftLearner):
         fit_net(student, data, "fit", more=spill, **(spill.params or {}))
         return _leave_stock(student, spill.classes)
 
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         """Fit the net, which splits validation rows off by its `train_split`."""
         from ._skorch_net import fit_net
 
@@ -167,9 +164,6 @@ class SkorchLearner(SoftLearner):
         added = fold_shift(shift, len(bias))
         with torch.no_grad():
             bias.add_(torch.as_tensor(added, dtype=bias.dtype, device=bias.device))
-
-    def explain_worse(self, student: Any) -> str:
-        return EPOCHS_WORSE
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Train on at a tenth of the learning rate, the optimiser starting afresh.

@@ -16,7 +16,7 @@ and callbacks. For that time its class gains a base below skorch's classifiers
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
@@ -41,24 +41,8 @@ def fit_net(
 ) -> Any:
     """Run `fit` or `partial_fit` of a net on soft targets, in place.
 
-    Parameters
-    ----------
-    student : NeuralNet
-        The user's net.
-    data : SoftDataset
-        Its dataset.
-    method : {"fit", "partial_fit"}
-    more : Spill or None
-        Begins with the rows of `data`; the others are learned in every epoch as well.
-    **params : dict
-        Of the method.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        The training was interrupted, which skorch alone would keep to itself.
-    ValueError
-        The rows are of another precision than the module's weights.
+    `more` begins with the rows of `data`, the net's dataset; its others are learned in
+    every epoch as well. An interruption, which skorch keeps to itself, is raised.
     """
     stock = type(student)
     student.soft_ = _Targets(student, data, more)
@@ -192,13 +176,12 @@ class SoftNet(NeuralNet):
         # Half precision is for layers, not for sums over rows.
         y_pred = y_pred.to(torch.promote_types(y_pred.dtype, torch.float32))
         targets, labels, weight, alpha = self.soft_.gather(y_pred)
-        compute = _LOSSES[type(criterion)]
-        losses, share = compute(criterion, y_pred, targets, labels)
+        losses, share = _rate_rows(criterion, y_pred, targets, labels)
         if alpha is not None:
             T = self.soft_.data.temperature
             hard = functional.one_hot(labels.long(), self.soft_.n_classes)
             served = _multiply_logits(criterion, y_pred, T)
-            others, part = compute(criterion, served, hard.to(targets), labels)
+            others, part = _rate_rows(criterion, served, hard.to(targets), labels)
             losses = alpha * losses + (1 - alpha) / T**2 * others
             # With class weights, what each term is divided by.
             share = alpha.mean() * share + (1 - alpha.mean()) * part
@@ -267,68 +250,37 @@ def _multiply_logits(criterion: Any, output: Any, factor: float) -> Any:
     return factor * output
 
 
-def _cross_entropy(
-    criterion: Any, logits: Any, targets: Any, labels: Any
+def _rate_rows(
+    criterion: Any, output: Any, targets: Any, labels: Any
 ) -> tuple[Any, Any]:
-    losses = functional.cross_entropy(
-        logits,
-        targets,
-        weight=criterion.weight,
-        label_smoothing=criterion.label_smoothing,
-        reduction="none",
-    )
-    return losses, _sum_shares(criterion, targets)
+    """Return the losses of the rows, and what their sum is divided by.
 
+    With one-hot targets they are what the criterion gives for labels.
+    """
+    kind, weight = type(criterion), getattr(criterion, "weight", None)
+    if kind is DistillationLoss:
+        return criterion.compute_rows(output, targets, labels), len(targets)
+    settings: dict[str, Any] = {"reduction": "none"}
+    if kind is torch.nn.BCELoss:
+        loss = functional.binary_cross_entropy
+        return loss(output, targets[:, 1], **settings), len(targets)
+    if kind is torch.nn.BCEWithLogitsLoss:
+        settings["pos_weight"] = criterion.pos_weight
+        loss = functional.binary_cross_entropy_with_logits
+        return loss(output, targets[:, 1], **settings), len(targets)
+    weighed = targets if weight is None else targets * weight
+    # What torch divides a mean by: rows, or with class weights their weights.
+    share = len(targets) if weight is None else weighed.sum()
+    if kind is torch.nn.NLLLoss:
+        return -(weighed * output).sum(dim=1), share
+    settings |= {"weight": weight, "label_smoothing": criterion.label_smoothing}
+    return functional.cross_entropy(output, targets, **settings), share
 
-def _nll(criterion: Any, log_proba: Any, targets: Any, labels: Any) -> tuple[Any, Any]:
-    shares = targets if criterion.weight is None else targets * criterion.weight
-    return -(shares * log_proba).sum(dim=1), _sum_shares(criterion, targets)
-
-
-def _sum_shares(criterion: Any, targets: Any) -> Any:
-    """What torch divides a mean by: rows, or with class weights their weights."""
-    if criterion.weight is None:
-        return len(targets)
-    return (targets * criterion.weight).sum()
-
-
-def _binary_logits(
-    criterion: Any, logits: Any, targets: Any, labels: Any
-) -> tuple[Any, Any]:
-    losses = functional.binary_cross_entropy_with_logits(
-        logits, targets[:, 1], pos_weight=criterion.pos_weight, reduction="none"
-    )
-    return losses, len(losses)
-
-
-def _binary_proba(
-    criterion: Any, proba: Any, targets: Any, labels: Any
-) -> tuple[Any, Any]:
-    losses = functional.binary_cross_entropy(proba, targets[:, 1], reduction="none")
-    return losses, len(losses)
-
-
-def _distillation(
-    criterion: Any, logits: Any, targets: Any, labels: Any
-) -> tuple[Any, Any]:
-    return criterion.compute_rows(logits, targets, labels), len(logits)
-
-
-#: How each criterion meets soft targets: the losses of the rows, and what their sum
-#: is divided by. With one-hot targets each is what the criterion gives for labels.
-_LOSSES: dict[type, Callable[[Any, Any, Any, Any], tuple[Any, Any]]] = {
-    torch.nn.CrossEntropyLoss: _cross_entropy,
-    torch.nn.NLLLoss: _nll,
-    torch.nn.BCEWithLogitsLoss: _binary_logits,
-    torch.nn.BCELoss: _binary_proba,
-    DistillationLoss: _distillation,
-}
 
 #: The criteria that a net of each kind may have.
 KNOWN = {
     "NeuralNetClassifier": (
-        torch.nn.NLLLoss,
-        torch.nn.CrossEntropyLoss,
+        *(torch.nn.NLLLoss, torch.nn.CrossEntropyLoss),
         DistillationLoss,
     ),
     "NeuralNetBinaryClassifier": (torch.nn.BCEWithLogitsLoss, torch.nn.BCELoss),

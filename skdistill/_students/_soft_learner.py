@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NoReturn
 
 from .._nested import has_probabilities, refuse_several_labels
 from .._outofcore._spill import Spill
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray
 
 #: The "auto" temperature of networks on the training rows alone;
@@ -70,11 +70,14 @@ class SoftLearner(ABC):
         scaled.
     is_calibrated : bool
         Whether the scalar that a pilot asks for divides the fitted student's logits.
+    worse : str
+        Why a fit may be far worse than its pilot, and what mends it.
     """
 
     method: ClassVar[str] = "predict_proba"
     auto_temperature: ClassVar[float] = 1.0
     is_calibrated: ClassVar[bool] = True
+    worse: ClassVar[str] = "Compare both on rows that they have not learned."
 
     @abstractmethod
     def accepts(self, student: Any) -> bool:
@@ -195,22 +198,18 @@ class SoftLearner(ABC):
         self,
         student: Any,
         train: SoftDataset,
-        transfer: SoftDataset | None = None,
-        validation: SoftDataset | None = None,
+        transfer: MaybeRows = None,
+        validation: MaybeRows = None,
     ) -> Any:
         """Fit the student in place on its training rows and a transfer set."""
         return self.fit_rows(student, train.join(transfer), validation)
 
-    def fit_chunks(
-        self, student: Any, spill: Spill, validation: SoftDataset | None = None
-    ) -> Any:
+    def fit_chunks(self, student: Any, spill: Spill, validation: MaybeRows) -> Any:
         """Fit on rows that do not fit into memory, here mapped from their files."""
         return self.fit_rows(student, spill.map(), validation)
 
     @abstractmethod
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         """Fit the student in place on rows that are all alike."""
 
     def seed(self, student: Any, seed: int | None) -> AbstractContextManager[None]:
@@ -229,7 +228,7 @@ class SoftLearner(ABC):
 
     def explain_worse(self, student: Any) -> str:
         """Say why a fit may be far worse than its pilot, and what mends it."""
-        return "Compare both on rows that they have not learned."
+        return self.worse
 
     def refit_leaves(self, student: Any, rows: SoftDataset) -> None:
         """Set the values of all leaves together, where `refits_leaves` says so."""
@@ -249,10 +248,7 @@ class SoftLearner(ABC):
 
 
 def refuse_fine_tuning(student: Any, why: str = "") -> NoReturn:
-    """Raise the error of a student that cannot train on.
-
-    `why` is the setting that prevents it; it starts with a space.
-    """
+    """Raise for a student that cannot train on; `why` is a setting, after a space."""
     raise TypeError(
         "fine_tune needs a student that can train on from where it stands, received "
         f"{type(student).__name__}{why}. Set fine_tune=0, or use {_TUNABLE}."

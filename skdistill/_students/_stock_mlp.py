@@ -26,16 +26,7 @@ from ._optimizers import SGD, Adam
 class FittedNetwork:
     """A fit before it moves into the stock object.
 
-    Attributes
-    ----------
-    network : Network
-        With the final parameters.
-    rng : RandomState
-        The generator of the fit.
-    record : dict
-        Attributes that record the fit, as the stock class names them.
-    optimizer : Adam, SGD or None
-        None after L-BFGS.
+    `record` has attributes as the stock class names them; L-BFGS leaves no optimizer.
     """
 
     network: Network
@@ -116,10 +107,7 @@ def move_to_stock(
 def _set_optimizer(student: MLPClassifier, optimizer: Adam | SGD) -> None:
     """Let `partial_fit` go on from the moments; without them it begins new ones."""
     try:
-        from sklearn.neural_network._stochastic_optimizers import (
-            AdamOptimizer,
-            SGDOptimizer,
-        )
+        from sklearn.neural_network import _stochastic_optimizers as stock_optimizers
     except ImportError:
         return
     params, rate = student.coefs_ + student.intercepts_, student.learning_rate_init
@@ -128,13 +116,13 @@ def _set_optimizer(student: MLPClassifier, optimizer: Adam | SGD) -> None:
     moments = [weights + intercepts for weights, intercepts in layers]
     if student.solver == "adam":
         betas = student.beta_1, student.beta_2
-        stock = AdamOptimizer(params, rate, *betas, student.epsilon)
+        stock = stock_optimizers.AdamOptimizer(params, rate, *betas, student.epsilon)
         stock.t = optimizer.n_updates
         stock.ms, stock.vs = moments
     else:
         momentum = student.momentum, student.nesterovs_momentum
-        schedule = student.learning_rate
-        stock = SGDOptimizer(params, rate, schedule, *momentum, student.power_t)
+        given = params, rate, student.learning_rate, *momentum, student.power_t
+        stock = stock_optimizers.SGDOptimizer(*given)
         stock.learning_rate, stock.velocities = optimizer.rate, moments[0]
     student._optimizer = stock
 

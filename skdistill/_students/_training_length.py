@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 
 from .._nested import last_step
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from .._typing import IndexArray
 from ._epochs import count_batch
 from ._fit_student import fit_head, fit_student, set_learner
@@ -66,7 +66,7 @@ def count_updates(network: Any, n_epochs: float, n_rows: float) -> int:
 def fit_chosen_length(
     student: Any,
     train: SoftDataset,
-    transfer: SoftDataset | None,
+    transfer: MaybeRows,
     validation: SoftDataset,
     n_updates: int,
     *,
@@ -74,16 +74,8 @@ def fit_chosen_length(
 ) -> Any:
     """Fit a network in place for as many epochs as validation rows ask.
 
-    Parameters
-    ----------
-    student : estimator
-        A network of scikit-learn, or a Pipeline that ends in one; unfitted.
-    train, transfer, validation
-        As in `fit_student`.
-    n_updates : int
-        The most updates of a training.
-    learns_all : bool
-        Whether the validation rows are learned as well, once the length is chosen.
+    A training has `n_updates` at most. With `learns_all` the validation rows are
+    learned as well, once the length is chosen.
     """
     with warnings.catch_warnings():
         # A length that is chosen does not ask for more.
@@ -97,7 +89,7 @@ def fit_chosen_length(
 def _choose_epochs(
     student: Any,
     train: SoftDataset,
-    transfer: SoftDataset | None,
+    transfer: MaybeRows,
     validation: Any,
     n_updates: int,
 ) -> int:
@@ -136,7 +128,7 @@ def _choose_epochs(
 
 
 def _fit_for_epochs(
-    student: Any, train: SoftDataset, transfer: SoftDataset | None, n_epochs: int
+    student: Any, train: SoftDataset, transfer: MaybeRows, n_epochs: int
 ) -> Any:
     """Fit in place at a learning rate that falls to 0 over so many epochs."""
     if isinstance(student, Pipeline):

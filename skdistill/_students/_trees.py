@@ -55,7 +55,7 @@ from sklearn.tree import (
 from sklearn.utils import check_array
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from ._soft_learner import MANY_LABELS, TREES_WORSE, SoftLearner
 from ._weighted_copies import expand_rows
 
@@ -74,6 +74,8 @@ _LEAST = 1e-300
 
 class TreeLearner(SoftLearner):
     """The stock trees and forests: a subclass may change its trees."""
+
+    worse = TREES_WORSE
 
     def accepts(self, student: Any) -> bool:
         return type(student) in _REGRESSORS
@@ -96,12 +98,7 @@ class TreeLearner(SoftLearner):
                 f"{name} on {n_classes} classes. Set monotonic_cst=None."
             )
 
-    def explain_worse(self, student: Any) -> str:
-        return TREES_WORSE
-
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         """Grow on soft targets by the cheapest exact fit."""
         if _is_certain(rows.targets):
             labels = rows.classes[rows.targets.argmax(axis=1)]

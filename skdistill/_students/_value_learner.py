@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from .._nested import last_step, takes_outputs, weight_params
 from .._sklearn import BaseSearchCV
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray
 from ._boosting import change_leaves, is_stock
 from ._quantile_loss import refuse_quantile_loss
@@ -103,7 +103,7 @@ class RegressorLearner(ValueLearner):
         known = "min_samples_leaf" in params
         return TREES_WORSE if known else super().explain_worse(student)
 
-    def fit_rows(self, student: Any, rows: Any, validation: SoftDataset | None) -> Any:
+    def fit_rows(self, student: Any, rows: Any, validation: MaybeRows) -> Any:
         params = {**weight_params(student, rows.weight), **(rows.params or {})}
         values = rows.values
         if inherits(student, "skorch.", "NeuralNet"):

@@ -20,7 +20,7 @@ from sklearn.utils import check_random_state
 
 from .._nested import takes_sample_weight, weight_params
 from .._sklearn import _safe_indexing
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from ._soft_learner import SoftLearner
 
 #: A weight below machine epsilon cannot change a row's sum of weights.
@@ -28,11 +28,8 @@ VANISHING = np.finfo(np.float64).eps
 
 #: Parameters by which estimators ask for a validation split inside their `fit`.
 _STOPPING = (
-    "early_stopping",
-    "n_iter_no_change",
-    "early_stopping_round",
-    "early_stopping_rounds",
-    "early_stopping_min_delta",
+    *("early_stopping", "n_iter_no_change", "early_stopping_round"),
+    *("early_stopping_rounds", "early_stopping_min_delta"),
 )
 
 
@@ -75,13 +72,15 @@ class WeightedCopiesLearner(SoftLearner):
         if self.wants_validation(student, n_samples):
             _check_stopping(student)
 
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
-        if validation is not None:
-            return fit_by_epochs(student, rows, validation)
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         X, y, weight, params = expand_rows(rows)
-        return student.fit(X, y, **weight_params(student, weight), **params)
+        if validation is None:
+            return student.fit(X, y, **weight_params(student, weight), **params)
+
+        def run_epoch(student: Any) -> None:
+            student.partial_fit(X, y, sample_weight=weight, classes=rows.classes)
+
+        return keep_best_epoch(student, run_epoch, validation)
 
 
 #: The fit of families where their own does not apply.
@@ -115,22 +114,10 @@ def _check_stopping(student: Any) -> None:
 def expand_rows(
     data: SoftDataset, least: float | None = None
 ) -> tuple[Any, Any, Any, dict[str, Any]]:
-    """Repeat each row once per class that has weight.
+    """Repeat each row once per class that has weight; return X, y, weight, metadata.
 
-    Parameters
-    ----------
-    data : SoftDataset
-        The rows.
-    least : float or None
-        Keep the copy of every class, with this share of the row's weight at least:
-        the number of copies is then `n_classes` times the number of rows in every
-        part of the data.
-
-    Returns
-    -------
-    X, y, weight, params
-        The copies in the order of the rows, their labels, their weights (a row's
-        weights sum to the weight of the row), and the metadata repeated alike.
+    The weights of copies sum to the row's. With `least`, a share of it, each row keeps
+    the copy of every class, so that what counts copies can be multiplied.
     """
     if least is None:
         rows, columns = np.nonzero(data.targets > VANISHING)
@@ -148,37 +135,13 @@ def expand_rows(
     return _safe_indexing(data.X, rows), labels, weight, data.take_params(rows)
 
 
-def fit_by_epochs(student: Any, train: SoftDataset, validation: SoftDataset) -> Any:
-    """Fit by `partial_fit` on weighted copies, and keep the best epoch."""
-    X, y, weight, _ = expand_rows(train)
-
-    def run_epoch(student: Any) -> None:
-        student.partial_fit(X, y, sample_weight=weight, classes=train.classes)
-
-    return keep_best_epoch(student, run_epoch, validation)
-
-
 def keep_best_epoch(
-    student: Any,
-    run_epoch: Callable[[Any], float | None],
-    validation: SoftDataset | None,
+    student: Any, run_epoch: Callable[[Any], float | None], validation: MaybeRows
 ) -> Any:
-    """Call `run_epoch` up to `max_iter` times, by scikit-learn's stopping rule.
+    """Fit by `run_epoch`, up to `max_iter` times, by scikit-learn's stopping rule.
 
-    Parameters
-    ----------
-    student : estimator
-        Unfitted, with `early_stopping`, `n_iter_no_change` and `tol`.
-    run_epoch : callable
-        Fits the student to each of its rows once; may return the loss on them.
-    validation : SoftDataset or None
-        Rows whose soft cross-entropy decides. None: the loss on the training rows
-        ends the fit, if there is one, and the last epoch is kept.
-
-    Returns
-    -------
-    student : estimator
-        As it was after its best epoch; `n_iter_` counts the epochs that were run.
+    Validation rows decide, by whose loss the best epoch is kept. Without them the loss
+    on the training rows does, where `run_epoch` returns it, and the last one is kept.
     """
     params = student.get_params(deep=False)
     # SGDClassifier then divides its rate by 5 instead of stopping.

@@ -27,11 +27,12 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit
 
-from .._soft_data import SoftDataset
+from .._soft_data import MaybeRows, SoftDataset
 from ._boosting import (
     check_metadata,
     is_stock,
     learns_natively,
+    refuse_metric,
     soft_derivatives,
     soft_loss,
     start_logits,
@@ -59,6 +60,7 @@ _LEARNING_RATE = 0.3
 class XGBoostLearner(SoftLearner):
     """The stock XGBClassifier."""
 
+    worse = HESSIAN_WORSE
     # No benchmark has shown yet that it helps.
     is_calibrated = False
 
@@ -80,10 +82,7 @@ class XGBoostLearner(SoftLearner):
             )
         metric = student.eval_metric
         if student.early_stopping_rounds and metric not in (None, *_LOG_LOSSES):
-            raise ValueError(
-                "A student that stops early does so by the cross-entropy of soft "
-                f"targets; received eval_metric={metric!r}. Leave it out."
-            )
+            refuse_metric(f"eval_metric={metric!r}")
 
     def check_fine_tuning(self, student: Any) -> None:
         # A linear booster has no rounds to add to.
@@ -108,14 +107,9 @@ class XGBoostLearner(SoftLearner):
         kept = {"nthread": student.n_jobs, "device": student.device}
         booster.set_param({k: v for k, v in kept.items() if v is not None})
 
-    def fit_rows(
-        self, student: Any, rows: SoftDataset, validation: SoftDataset | None
-    ) -> Any:
+    def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         _check_labels(rows)
         return _boost(student, student.get_params(), rows, validation)
-
-    def explain_worse(self, student: Any) -> str:
-        return HESSIAN_WORSE
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Add rounds at a tenth of the learning rate."""
@@ -143,7 +137,7 @@ def _boost(
     student: Any,
     params: dict[str, Any],
     train: SoftDataset,
-    validation: SoftDataset | None,
+    validation: MaybeRows,
     xgb_model: Any = None,
 ) -> Any:
     """Train a worker of the same class by public means, and move what it learned."""
@@ -172,7 +166,7 @@ def _boost(
     return move_state(worker, student, [*worker.get_params(), "kwargs"])
 
 
-def _make_native(params: dict[str, Any], validation: SoftDataset | None) -> Any:
+def _make_native(params: dict[str, Any], validation: MaybeRows) -> Any:
     from xgboost import XGBClassifier
 
     metric = None if validation is None else "logloss"
@@ -182,10 +176,7 @@ def _make_native(params: dict[str, Any], validation: SoftDataset | None) -> Any:
 
 
 def _make_derived(
-    params: dict[str, Any],
-    train: SoftDataset,
-    validation: SoftDataset | None,
-    first: bool,
+    params: dict[str, Any], train: SoftDataset, validation: MaybeRows, first: bool
 ) -> Any:
     """Labels are only there to be counted: derivatives and metric hold the targets."""
     from xgboost import XGBClassifier
@@ -236,7 +227,7 @@ def _scale_model(learner: dict[str, Any], factor: float) -> None:
                 tree["base_weights"][node] *= factor
 
 
-def _evaluation(validation: SoftDataset | None) -> dict[str, Any]:
+def _evaluation(validation: MaybeRows) -> dict[str, Any]:
     if validation is None:
         return {}
     weight = None if validation.weight is None else [validation.weight]
