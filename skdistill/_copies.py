@@ -45,14 +45,6 @@ def find_copies(X: Any) -> IndexArray | None:
 
     None where few rows have a copy, or where chance may have made them. Of sparse
     matrices copies are not looked for: a column that is mostly zero tells too little.
-
-    Parameters
-    ----------
-    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-
-    Returns
-    -------
-    groups : ndarray of int of shape (n_samples,), or None
     """
     table = _read_table(X)
     if table is None:
@@ -72,14 +64,9 @@ def find_copies(X: Any) -> IndexArray | None:
 
 
 def count_copies(X: Any, others: Any) -> int:
-    """Return how many of the other rows are copies of rows of X.
+    """Return how many of the other rows, of the same columns, are copies of rows of X.
 
     0 where chance may have made them equal.
-
-    Parameters
-    ----------
-    X, others : array-like, dataframe or sparse matrix
-        Tables of the same columns.
     """
     table, other = _read_table(X), _read_table(others)
     if table is None or other is None:

@@ -23,23 +23,10 @@ if TYPE_CHECKING:
 class Dataset:
     """Training rows with their labels, as `fit` was given them.
 
-    Attributes
-    ----------
-    X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
-        Rows, in the user's container.
-    y : ndarray of shape (n_samples,)
-        Labels.
-    task : Task
-        What is learned: classes or values.
-    codes : ndarray of int of shape (n_samples,)
-        Position of each label among the classes, by which hold-outs are stratified.
-    weight : ndarray of shape (n_samples,) or None
-        Row weights.
-    validation : Dataset or None
-        Rows that neither teacher nor student learns. Their row numbers follow those
-        of the training rows: they begin at `n_samples`.
-    groups : ndarray of int of shape (n_samples,) or None
-        Of rows that are copies of each other the same number. None: there are none.
+    X is in the user's container. `codes` are positions of labels among the classes, by
+    which hold-outs are stratified, and `groups` have the same number for rows that are
+    copies of each other. Numbers of validation rows follow those of the training rows:
+    they begin at `n_samples`.
     """
 
     X: Any
@@ -78,17 +65,9 @@ class Dataset:
         source, rows = self.locate(rows)
         if np.array_equal(rows, np.arange(source.n_samples)):
             return replace(source, validation=None)
-        X = _safe_indexing(source.X, rows)
+        X, groups = _safe_indexing(source.X, rows), source.take_groups(rows)
         y, codes, weight = source.take_labels(rows)
-        return replace(
-            source,
-            X=X,
-            y=y,
-            codes=codes,
-            weight=weight,
-            validation=None,
-            groups=source.take_groups(rows),
-        )
+        return Dataset(X, y, source.task, codes, weight, groups=groups)
 
     def take_labels(
         self, rows: IndexArray
@@ -130,32 +109,18 @@ def keep_together(
 ) -> list[Split]:
     """Draw splits that have each group of rows on one side.
 
-    Parameters
-    ----------
-    draw : callable
-        Is given row numbers, and returns splits of their positions.
-    n_rows : int
-        Number of rows.
-    groups : ndarray of int of shape (n_rows,) or None
-        None: each row is a group, and what is drawn is returned as it is.
-
-    Returns
-    -------
-    splits : list of pairs of ndarrays
-        Row numbers. With groups the first row of each is drawn, the others follow.
+    `draw` is given row numbers, and returns splits of their positions. The first row of
+    each group is drawn, the others follow.
     """
     firsts = find_firsts(groups, n_rows)
-    splits = draw(firsts)
+    splits = list(draw(firsts))
     if groups is None:
-        return list(splits)
-    drawn = groups[firsts]
-    return [
-        (
-            np.flatnonzero(np.isin(groups, drawn[train])),
-            np.flatnonzero(np.isin(groups, drawn[test])),
-        )
-        for train, test in splits
-    ]
+        return splits
+
+    def find_rows(drawn: IndexArray) -> IndexArray:
+        return np.flatnonzero(np.isin(groups, groups[firsts[drawn]]))
+
+    return [(find_rows(train), find_rows(test)) for train, test in splits]
 
 
 def split_together(
@@ -168,12 +133,9 @@ def split_together(
     """Split row numbers by `train_test_split`, each group of rows on one side."""
 
     def draw(rows: IndexArray) -> list[Any]:
-        given = None if strata is None else strata[rows]
-        numbers = np.arange(len(rows))
-        split = train_test_split(
-            numbers, test_size=test_size, stratify=given, random_state=seed
-        )
-        return [split]
+        given: dict[str, Any] = {"stratify": strata if strata is None else strata[rows]}
+        given |= {"test_size": test_size, "random_state": seed}
+        return [train_test_split(np.arange(len(rows)), **given)]
 
     return keep_together(draw, n_rows, groups)[0]
 
@@ -187,20 +149,16 @@ def draw_folds(
     """
 
     def draw(rows: IndexArray) -> list[Split]:
-        return _draw_folds(codes[rows], n_folds, seed)
+        drawn = codes[rows]
+        most = min(n_folds, len(drawn))
+        kind = StratifiedKFold if np.bincount(drawn).max() >= most else KFold
+        cv = kind(most, shuffle=True, random_state=check_random_state(seed))
+        with warnings.catch_warnings():
+            # A class with fewer rows is in fewer folds.
+            warnings.simplefilter("ignore", UserWarning)
+            return list(cv.split(drawn, drawn))
 
     return keep_together(draw, len(codes), groups)
-
-
-def _draw_folds(codes: IndexArray, n_folds: int, seed: Any) -> list[Split]:
-    n_folds = min(n_folds, len(codes))
-    stratified = np.bincount(codes).max() >= n_folds
-    kind = StratifiedKFold if stratified else KFold
-    cv = kind(n_folds, shuffle=True, random_state=check_random_state(seed))
-    with warnings.catch_warnings():
-        # A class with fewer rows is in fewer folds.
-        warnings.simplefilter("ignore", UserWarning)
-        return list(cv.split(codes, codes))
 
 
 def class_priors(
@@ -216,28 +174,7 @@ def split_rows(
 ) -> Split:
     """Split row numbers into training and validation rows, stratified where possible.
 
-    The only row of a class is a training row.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n_samples,)
-        Class of each row.
-    fraction : float
-        Share of validation rows.
-    seed : int or RandomState
-        Draws the rows.
-    groups : ndarray of int of shape (n_samples,) or None
-        Rows of a group are on the same side.
-
-    Returns
-    -------
-    train, validation : ndarrays of int
-        Row numbers, ascending.
-
-    Raises
-    ------
-    ValueError
-        There are too few rows to validate on.
+    Rows of a group are on the same side, and the only row of a class is a training row.
     """
 
     def draw(rows: IndexArray) -> list[Split]:

@@ -42,16 +42,7 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
     def _fit(self, X, y, sample_weight, stored, X_unlabeled, validation, metadata):
         """Fit by the stages of the method, and replace the fitted state at the end.
 
-        Parameters
-        ----------
-        X, y, sample_weight, X_unlabeled
-            As in `fit`.
-        stored : array-like or None
-            What a teacher said of the rows, in its place.
-        validation : tuple
-            `X_val`, `y_val` and `sample_weight_val`.
-        metadata : dict
-            For teacher, student and splitter.
+        `stored` has what a teacher said of the rows, and `validation` is a tuple.
         """
         data = check_training_data(self, X, y, sample_weight)
         data = add_validation_data(data, *validation)

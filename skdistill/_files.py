@@ -24,17 +24,7 @@ def write_files(contents: Mapping[Any, bytes]) -> None:
     Each file is written under a temporary name next to its target, then moved there.
     The target's mode is kept, a new file gets the mode of the umask, and a symbolic
     link stays a link. Devices, FIFOs and open descriptors (``/dev/stdout``) can't be
-    replaced: they are written to directly.
-
-    Parameters
-    ----------
-    contents : dict of path-like to bytes
-        What to write where.
-
-    Raises
-    ------
-    OSError
-        A target can't be written; the error names it.
+    replaced: they are written to directly. An error names the target.
     """
     contents = {os.fspath(path): content for path, content in contents.items()}
     streams = [path for path in contents if _is_stream(path)]

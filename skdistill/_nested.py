@@ -197,11 +197,6 @@ def find_deployed(estimator: Any) -> Any:
 
     The `student_` of a DistilledClassifier and the `best_estimator_` of a search
     replace them, alone or as steps of a Pipeline. Only the list of steps is copied.
-
-    Raises
-    ------
-    TypeError
-        A search did not keep its best estimator.
     """
     for attribute in ("student_", "best_estimator_"):
         if hasattr(estimator, attribute):

@@ -91,16 +91,10 @@ def name_shares(asked: Mapping[str, int]) -> str:
 
 
 class Progress:
-    """The steps of one fit, reported as they begin and end.
+    """The steps of one fit, by `names`, reported as they begin and end.
 
-    Parameters
-    ----------
-    estimator : DistilledClassifier
-        Owner of the callbacks.
-    names : sequence of str
-        The steps to come.
-    asked : Counter
-        Rows that teachers were asked for so far; each step tells how many it added.
+    The estimator owns the callbacks. `asked` counts the rows that teachers were asked
+    for; each step tells how many it added.
     """
 
     def __init__(self, estimator: Any, names: tuple[str, ...], asked: Counter[str]):

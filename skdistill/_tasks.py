@@ -49,15 +49,7 @@ ONE_THREAD = limit_threads(blas=1)
 
 @dataclass(frozen=True)
 class Tasks:
-    """How the calls of a fit are run, and where their results are cached.
-
-    Attributes
-    ----------
-    memory : joblib.Memory
-        Results that are found there are not computed again.
-    n_jobs : int or None
-        As in joblib.
-    """
+    """How the calls of a fit are run, and where their results are cached."""
 
     memory: Any = field(default_factory=lambda: joblib.Memory(None))
     n_jobs: int | None = None

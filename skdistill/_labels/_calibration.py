@@ -47,15 +47,7 @@ _PULL = 0.01
 
 @dataclass(frozen=True)
 class Calibration:
-    """softmax(log(p) / temperature + shift), row by row.
-
-    Attributes
-    ----------
-    temperature : float
-        Above 1: the teacher is overconfident; below 1: underconfident.
-    shift : ndarray of shape (n_classes,) or None
-        Gives the classes their shares.
-    """
+    """softmax(log(p) / temperature + shift): above 1, the teacher is overconfident."""
 
     temperature: float
     shift: FloatArray | None = None
@@ -67,9 +59,7 @@ class Calibration:
     def calibrate_logits(self, logits: FloatArray) -> FloatArray:
         """Return the logarithms of the calibrated probabilities."""
         scaled = logits / self.temperature
-        return log_softmax(
-            scaled if self.shift is None else scaled + self.shift, axis=1
-        )
+        return log_softmax(scaled + (0 if self.shift is None else self.shift), axis=1)
 
 
 def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration | None:
@@ -90,13 +80,8 @@ def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration
             f"the {len(codes)} {held}. {fix}"
         )
         return None
-    return fit_calibration(
-        oof.take(rows),
-        codes,
-        weight,
-        priors=data.task.priors,
-        observed=weighs_classes(teacher),
-    )
+    proba, priors, observed = oof.take(rows), data.task.priors, weighs_classes(teacher)
+    return fit_calibration(proba, codes, weight, priors=priors, observed=observed)
 
 
 def fit_calibration(
@@ -109,19 +94,9 @@ def fit_calibration(
 ) -> Calibration:
     """Minimise the log loss of the true labels and the penalty of the prior.
 
-    Parameters
-    ----------
-    proba : ndarray of shape (n_samples, n_classes)
-        Probabilities, which are clipped where there are priors; else positive ones.
-    codes : ndarray of shape (n_samples,)
-        Position of the true label among the classes.
-    weight : ndarray of shape (n_samples,) or None
-        Row weights.
-    priors : ndarray of shape (n_classes,) or None
-        Class priors; None: a scalar alone, without shifts.
-    observed : bool
-        Whether the mean probability of a class becomes its share of the rows; else it
-        stays as it was.
+    Without class priors it is a scalar alone, and probabilities, which they clip, must
+    be positive. `observed`: the mean probability of a class becomes its share of the
+    rows; else it stays as it was.
     """
     blocks = _Blocks(proba, priors)
     weight = np.ones(len(codes)) if weight is None else weight / weight.mean()
@@ -227,7 +202,5 @@ def _find_shift(
         return float(value), gradient
 
     options = {"gtol": 1e-10, "ftol": 1e-18, "maxiter": 200}
-    found = minimize(
-        measure, start / scale, jac=True, method="L-BFGS-B", options=options
-    )
-    return scale * found.x
+    first, method = start / scale, "L-BFGS-B"
+    return scale * minimize(measure, first, jac=True, method=method, options=options).x

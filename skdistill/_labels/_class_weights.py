@@ -15,11 +15,8 @@ from .._warnings import warn_caller
 
 #: Parameters by which a classifier gives classes other weights than their shares.
 _REWEIGHING = (
-    "class_weight",
-    "class_weights",
-    "auto_class_weights",
-    "is_unbalance",
-    "scale_pos_weight",
+    *("class_weight", "class_weights", "auto_class_weights"),
+    *("is_unbalance", "scale_pos_weight"),
 )
 
 #: Labels that raise the odds of the class that the student weighs most by this factor
@@ -47,16 +44,8 @@ def warn_of_weights_twice(
 ) -> None:
     """Warn where labels have class weights in them, and the student adds its own.
 
-    Parameters
-    ----------
-    teacher : estimator or None
-        None, and a function: nobody knows whether it weighs classes but its labels.
-    learned : SoftDataset
-        Training rows, with labels that are not calibrated.
-    priors : ndarray of shape (n_classes,)
-        Weighted share of each class in the training rows.
-    factors : ndarray of shape (n_classes,) or None
-        The student's weights.
+    `factors` are the student's, and the labels of `learned` are not calibrated. Of a
+    function, or without a teacher, the labels alone tell whether it weighs classes.
     """
     if factors is None or factors.max() <= factors.min():
         return

@@ -27,23 +27,19 @@ class OutOfFold:
 
     Attributes
     ----------
-    rows : ndarray of int of shape (n_labelled,)
-        The rows that have such a label, ascending; validation rows are among them.
-        Empty where a fixed teacher is given training rows alone.
-    labels : ndarray of shape (n_labelled, n_columns)
-        Their labels; the mean of the folds where several test a row.
-    in_sample : list of ndarrays of shape (n_train, n_columns)
-        Labels that the teacher of a fold gives its own training rows: of the first
-        fold, and of those with tables. With validation rows, `own`.
-    transfer : list of lists of ndarrays of shape (n_rows, n_columns)
-        Labels that it gives the rows of each table.
-    own : ndarray of shape (n_samples, n_classes) or None
-        Labels of all training rows by the teacher that is kept, where it was asked
-        for them already.
-    teachers : list of Labeller
+    rows, labels
+        The rows that have such a label, ascending, validation rows among them, and
+        their labels, the mean of the folds that test a row. Empty where a fixed teacher
+        is given training rows alone.
+    in_sample, transfer
+        What the teacher of a fold says of its own training rows, of the first fold and
+        of those with tables (with validation rows, `own`), and of each table.
+    own
+        Labels of all training rows by the teacher that is kept, where it was asked.
+    teachers
         Those of folds that have labelled neither their own rows nor tables, because
         their members are weighed before.
-    weights : ndarray of shape (n_members,) or None
+    weights
         Those of the members of the default teacher. None: equal ones.
     """
 
@@ -88,24 +84,11 @@ def cross_fit(
 ) -> OutOfFold:
     """Fit a clone of the teacher for each fold, and label the rows it did not see.
 
-    Parameters
-    ----------
-    teacher, data, folds
-        Unfitted; training rows; the rows to fit a teacher on, and those it labels.
-    params : dict
-        What `fit` is called with, cut to the rows of the fold.
-    tables : sequence of sequences of tables, or None
-        Further rows that the teacher of each fold labels; later folds may have none.
-        None: no teacher of a fold labels its own rows either.
-    tasks, asked
-        As in `Labeller`.
-    wanted : Labels or None
-        What is asked for. None: the labels of the task. Where it is those of members,
-        only held-out rows are labelled, and the teachers are returned.
-    labels_own : bool, default=True
-        Whether own rows are labelled; else the labels are NaN.
-    context : callback context or None
-        Of the caller's progress.
+    `params` of its `fit` are cut to the rows of the fold. The teacher of each fold also
+    labels its own rows (NaN without `labels_own`) and the further `tables` of the fold,
+    of which later ones may have none; where `tables` is None, neither. What is asked
+    for is `wanted`, or the labels of the task. Where it is those of members, only
+    held-out rows are labelled, and the teachers are returned.
     """
     n_threads = tasks.count_threads(len(folds))
     inner = tasks if n_threads is None else replace(tasks, n_jobs=1)

@@ -11,11 +11,10 @@ from ._task import is_asked
 def measure_memorization(
     data: Dataset, split: Split, oof: OutOfFold
 ) -> dict[str, float] | None:
-    """Rate the labels of a teacher on rows that it was fitted on, and on others.
+    """Rate the labels of a teacher, that of the first fold, on own and other rows.
 
-    Of several teachers it is that of the first fold. Return the figures of
-    `Task.rate_labels`, each with `_in_sample` and `_out_of_fold`; None where either
-    has no labels.
+    Figures of `Task.rate_labels` with `_in_sample` and `_out_of_fold`; None where
+    either has no labels.
     """
     train, held_out = split
     figures = {}

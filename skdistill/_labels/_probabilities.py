@@ -39,11 +39,7 @@ _LEAST_PROBABILITY = 1e-3
 
 
 def check_probabilities(
-    proba: Any,
-    n_rows: int,
-    columns: NDArray[Any],
-    owner: str,
-    dtype: Any = np.float64,
+    proba: Any, n_rows: int, columns: NDArray[Any], owner: str, dtype: Any = np.float64
 ) -> FloatArray:
     """Return probabilities as an array of shape (n_rows, n_columns), or raise.
 
@@ -101,13 +97,7 @@ def _order_columns(proba: Any, columns: NDArray[Any], owner: str) -> Any:
 
 
 def align(proba: FloatArray, seen: Any, classes: NDArray[Any]) -> FloatArray:
-    """Return columns in the order of `classes`, 0 for a class that is not in `seen`.
-
-    Raises
-    ------
-    ValueError
-        The teacher was fitted on a class that `classes` lacks.
-    """
+    """Return columns in the order of `classes`, 0 for a class that is not in `seen`."""
     seen = np.asarray(seen)
     position = {label: k for k, label in enumerate(classes.tolist())}
     strangers = [label for label in seen.tolist() if label not in position]

@@ -34,13 +34,6 @@ class QuantileRegression(Regression):
     A student learns the teacher's quantiles by squared error: the pinball loss against
     a quantile that has no noise would move the quantiles of a limited student. True
     values judge, by their mean pinball loss, and are never learned.
-
-    Parameters
-    ----------
-    y, weight
-        As in `Regression`.
-    quantiles : ndarray of shape (n_quantiles,)
-        Their levels.
     """
 
     learns_labels = False

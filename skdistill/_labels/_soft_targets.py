@@ -47,21 +47,8 @@ def soft_targets(
 
     At a temperature other than 1 true labels are not blended in: softened true labels
     average to another probability than theirs, and the loss weighs them instead
-    (`SoftDataset.alpha`).
-
-    Parameters
-    ----------
-    proba : ndarray of shape (n_samples, n_classes)
-        The teacher's probabilities.
-    codes, prior
-        Position of each row's true label among the classes; class priors.
-    alpha : float in [0, 1] or ndarray of shape (n_samples,)
-        Weight of the teacher against the true label, at temperature 1; one for all
-        rows, or one a row.
-    temperature : float > 0
-        Of the softening.
-    calibrate : callable or None
-        Applied to the clipped probabilities.
+    (`SoftDataset.alpha`). `codes` are positions of the true labels, and `alpha` is the
+    weight of the teacher, one for all rows or one a row.
     """
     targets = np.empty(proba.shape, label_dtype(len(prior)))
     alpha = np.broadcast_to(alpha, len(proba))[:, None]
@@ -70,8 +57,7 @@ def soft_targets(
         if calibrate is not None:
             clipped = calibrate(clipped)
         if temperature == 1:
-            clipped = blend_targets(
-                clipped, one_hot(codes[rows], len(prior)), alpha[rows]
-            )
+            labels = one_hot(codes[rows], len(prior))
+            clipped = blend_targets(clipped, labels, alpha[rows])
         targets[rows] = soften(clipped, temperature)
     return targets

@@ -38,20 +38,10 @@ _RARE = 0.02
 
 
 class Labels(ABC):
-    """What the labels are that a teacher is asked for.
+    """What the labels are that a teacher is asked for, by its `method`.
 
-    Attributes
-    ----------
-    method : str
-        The method by which teachers give them.
-    of_members : bool
-        Whether they are those of each member of a vote, side by side.
-    n_columns : int
-        Columns of the labels.
-    dtype : type
-        In which labels are kept.
-    classes : ndarray of shape (n_classes,)
-        The labels of y, sorted; none where values are learned.
+    `of_members`: they are those of each member of a vote, side by side. There are no
+    `classes` where values are learned.
     """
 
     method: ClassVar[str]
@@ -75,30 +65,20 @@ class Labels(ABC):
 
 
 class Task(Labels):
-    """What the labels of a teacher are, and what they become.
+    """What the labels of a teacher are, and what they become."""
 
-    Attributes
-    ----------
-    stored_name : str
-        The parameter of `fit` that has labels in place of a teacher.
-    learns_labels : bool
-        Whether true labels may be learned beside, or in place of, those of a teacher.
-    few_choose_length : bool
-        Whether a fifth of a small table tells how long a network should learn true
-        labels: values tell it, which show how near a prediction is.
-    quantiles : ndarray of shape (n_quantiles,)
-        Their levels; of classes and values there are none.
-    priors : ndarray of shape (n_classes,)
-        Weighted share of each class in the training rows.
-    rare : ndarray of bool of shape (n_columns,)
-        Classes of which a small student may lose a part.
-    """
-
+    #: The parameter of `fit` that has labels in place of a teacher.
     stored_name: ClassVar[str]
+    #: Whether true labels may be learned beside, or in place of, those of a teacher.
     learns_labels: ClassVar[bool] = True
+    #: Whether a fifth of a small table tells how long a network should learn true
+    #: labels: values tell it, which show how near a prediction is.
     few_choose_length: ClassVar[bool] = False
+    #: Levels; of classes and values there are none.
     quantiles: FloatArray = np.empty(0)
+    #: Weighted share of each class in the training rows.
     priors: FloatArray
+    #: Classes of which a small student may lose a part.
     rare: NDArray[np.bool_]
 
     # What is asked --------------------------------------------------------------------
@@ -129,22 +109,10 @@ class Task(Labels):
         calibration: Any,
         **rest: Any,
     ) -> SoftDataset:
-        """Return rows with what a student learns of their labels.
+        """Return rows with what a student learns of a teacher's labels.
 
-        Parameters
-        ----------
-        X : rows
-            In the user's container.
-        labels : ndarray of shape (n_samples, n_columns)
-            What the teacher says; rows of NaN learn their true labels.
-        y : ndarray of length n_samples or None
-            True labels. None: there are none, and alpha is 1.
-        alpha, temperature : float
-            As in DistilledClassifier.
-        calibration : Calibration or None
-            Of the labels.
-        **rest
-            Further attributes of the dataset.
+        Rows of NaN learn their true labels; where there are none, alpha is 1. `rest` is
+        attributes of the dataset.
         """
 
     @abstractmethod
@@ -167,9 +135,10 @@ class Task(Labels):
     def default_teacher(self, X: Any) -> Any:
         """Return an unfitted teacher for these columns."""
 
-    @abstractmethod
     def default_student(self, X: Any, n_samples: int, *, stops: bool) -> Any:
         """Return an unfitted student for these columns."""
+        values = self.method == "predict"
+        return default_student(X, n_samples, stops=stops, values=values)
 
 
 class Classification(Task):
@@ -179,10 +148,8 @@ class Classification(Task):
     stored_name = "teacher_proba"
 
     def __init__(self, classes: AnyArray, priors: FloatArray) -> None:
-        self.classes, self.priors = classes, priors
-        self.rare = priors < _RARE
-        self.n_columns = len(classes)
-        self.dtype = label_dtype(len(classes))
+        self.classes, self.priors, self.rare = classes, priors, priors < _RARE
+        self.n_columns, self.dtype = len(classes), label_dtype(len(classes))
 
     def encode(self, y: AnyArray) -> IndexArray:
         """Return the position of each label among the classes."""
@@ -210,24 +177,11 @@ class Classification(Task):
             labels, y = labels[asked], y[asked]
         check_answer_order(labels, self.encode(y), self.classes, teacher)
 
-    def make_soft(
-        self,
-        X: Any,
-        labels: FloatArray,
-        y: AnyArray | None,
-        *,
-        alpha: float,
-        temperature: float,
-        calibration: Any,
-        **rest: Any,
-    ) -> SoftDataset:
+    def make_soft(self, X, labels, y, *, alpha, temperature, calibration, **rest):
         if y is None:
-            codes = labels.argmax(axis=1)
-            y = self.classes[codes]
-        else:
-            codes = self.encode(y)
-        asked = is_asked(labels)
-        weights: Any = alpha
+            y = self.classes[labels.argmax(axis=1)]
+        codes, asked = self.encode(y), is_asked(labels)
+        weights = alpha
         if not asked.all():
             weights = np.where(asked, alpha, 0.0)
             labels = np.where(asked[:, None], labels, self.priors)
@@ -239,16 +193,10 @@ class Classification(Task):
             temperature=temperature,
             calibrate=None if calibration is None else calibration.apply,
         )
-        mixed = np.min(weights) < 1 and temperature != 1
-        return SoftDataset(
-            X,
-            targets,
-            self.classes,
-            y,
-            temperature=temperature,
-            alpha=np.full(len(y), weights) if mixed else None,
-            **rest,
-        )
+        rest["temperature"] = temperature
+        if np.min(weights) < 1 and temperature != 1:
+            rest["alpha"] = np.full(len(y), weights)
+        return SoftDataset(X, targets, self.classes, y, **rest)
 
     def clip(self, labels: FloatArray) -> FloatArray:
         return clip_probabilities(labels, self.priors)
@@ -263,10 +211,9 @@ class Classification(Task):
     ) -> dict[str, float]:
         """Return the accuracy, and the mean entropy in nats."""
         hits = labels.argmax(axis=1) == self.encode(y)
-        blocks = [
-            _entropy(self.clip(labels[block])) for block in row_blocks(*labels.shape)
-        ]
-        entropy = np.average(np.concatenate(blocks), weights=weight)
+        blocks = (self.clip(labels[block]) for block in row_blocks(*labels.shape))
+        entropies = [-(proba * np.log(proba)).sum(axis=1) for proba in blocks]
+        entropy = np.average(np.concatenate(entropies), weights=weight)
         accuracy = np.average(hits, weights=weight)
         return {"accuracy": float(accuracy), "entropy": float(entropy)}
 
@@ -277,20 +224,9 @@ class Classification(Task):
     def default_teacher(self, X: Any) -> Any:
         return default_teacher(X)
 
-    def default_student(self, X: Any, n_samples: int, *, stops: bool) -> Any:
-        return default_student(X, n_samples, stops=stops)
-
 
 class Regression(Task):
-    """Labels are values, one column an output.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        True values of the training rows.
-    weight : ndarray of shape (n_samples,) or None
-        Row weights.
-    """
+    """Labels are values, one column an output; y has those of the training rows."""
 
     method = "predict"
     stored_name = "teacher_prediction"
@@ -316,17 +252,7 @@ class Regression(Task):
     def check_stored(self, labels: Any, y: AnyArray) -> FloatArray:
         return check_values(labels, len(y), self.n_columns, self.stored_name)
 
-    def make_soft(
-        self,
-        X: Any,
-        labels: FloatArray,
-        y: AnyArray | None,
-        *,
-        alpha: float,
-        temperature: float,
-        calibration: Any,
-        **rest: Any,
-    ) -> SoftDataset:
+    def make_soft(self, X, labels, y, *, alpha, temperature, calibration, **rest):
         if y is None:
             y = labels[:, 0] if self.is_vector else labels
         values = as_columns(y)
@@ -352,14 +278,7 @@ class Regression(Task):
     def default_teacher(self, X: Any) -> Any:
         return default_teacher(X, self.n_columns)
 
-    def default_student(self, X: Any, n_samples: int, *, stops: bool) -> Any:
-        return default_student(X, n_samples, stops=stops, values=True)
-
 
 def is_asked(labels: FloatArray) -> Any:
     """Whether a teacher was asked for each row; else its labels are NaN."""
     return ~np.isnan(labels[:, 0])
-
-
-def _entropy(proba: FloatArray) -> FloatArray:
-    return -(proba * np.log(proba)).sum(axis=1)

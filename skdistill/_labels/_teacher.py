@@ -167,11 +167,7 @@ def fit_teacher(
     asked: Counter[str],
     context: Any = None,
 ) -> Labeller:
-    """Fit a clone, or find it in the memory; take a fixed teacher as it is.
-
-    `params` are those of its `fit`, `task`, `tasks` and `asked` those of `Labeller`,
-    and `context` is that of the caller's progress.
-    """
+    """Fit a clone, or find it in the memory; take a fixed teacher as it is."""
     if not can_refit(teacher):
         return Labeller(teacher, task, tasks, tasks.name(teacher), asked)
     name = tasks.name(teacher, X, y, params)
@@ -189,10 +185,7 @@ def fit_clone(
     n_threads: int | None,
     context: Any,
 ) -> Any:
-    """Fit in place. The name stands for what is fitted, and on what.
-
-    `context` is the progress of the caller and no part of the result.
-    """
+    """Fit in place. The name stands for what is fitted, and on what."""
     teacher = share_cores(teacher, n_threads)
     with propagate(context, teacher):
         teacher.fit(X, y, **params)
@@ -207,19 +200,8 @@ UNNAMED = ["teacher", "X", "y", "params", "n_threads", "context"]
 class Labeller:
     """A fitted teacher that labels rows, on several workers, with a memory.
 
-    Attributes
-    ----------
-    teacher : fitted estimator
-        Has the method of the task.
-    task : Labels
-        What its labels are.
-    tasks : Tasks
-        Workers and memory.
-    name : str or None
-        What the memory knows the teacher by.
-    asked : Counter
-        Rows that the teacher was asked for, by what their labels are for. Labels that
-        the memory has are not asked for.
+    `name` is what the memory knows it by. `asked` counts the rows that it was asked for
+    by what their labels are for, without those whose labels the memory has.
     """
 
     teacher: Any
@@ -259,16 +241,8 @@ class Labeller:
         The teacher travels to each worker once, and each chunk to one worker. What
         the chunks are decides the result, to the byte, and never the number of
         workers. With a memory, the labels of a batch are kept as soon as they are
-        made: a failure loses the batches that were running.
-
-        Parameters
-        ----------
-        chunks : iterable
-            Rows in the user's container; drawn from as workers become free.
-        purpose : str
-            What the labels are for, as in `asked`.
-        n_chunks : int or None
-            Number of chunks, where it is known.
+        made: a failure loses the batches that were running. Chunks are drawn as workers
+        become free.
         """
         n_threads = self.tasks.count_threads(n_chunks)
         given = Shared(share_cores(self.teacher, n_threads, alone=True))
