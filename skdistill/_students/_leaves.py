@@ -32,7 +32,7 @@ from ._soft_learner import SoftLearner
 _RIDGE = 6e-4
 
 #: Most leaves times rows that the solver evaluates, and its most iterations.
-_MAX_VISITS = 10_000_000
+_MAX_VISITS = 30_000_000
 _MAX_ITER = 40
 
 
@@ -87,7 +87,7 @@ def refit_leaves(
         # As many rows as that allows, evenly spaced.
         rows = np.linspace(0, train.n_samples - 1, most).astype(np.intp)
         train = train.take(rows)
-    leaves = np.asarray(student.predict(train.X, pred_leaf=True), dtype=np.intp)
+    leaves = np.asarray(student.predict(train.X, pred_leaf=True), dtype=np.int32)
     leaves = leaves.reshape(train.n_samples, len(sizes))
     n_outputs = booster.num_model_per_iteration()
     groups = [range(output, len(sizes), n_outputs) for output in range(n_outputs)]
@@ -95,7 +95,7 @@ def refit_leaves(
         [(t, leaf) for t in trees for leaf in range(sizes[t])] for trees in groups
     ]
     grown = [np.array([booster.get_leaf_output(*at) for at in some]) for some in places]
-    marks = [_mark_leaves(leaves, trees, sizes) for trees in groups]
+    marks = _mark_leaves(leaves, groups, sizes)
     share = np.full(train.n_samples, 1.0) if train.weight is None else train.weight
     start = np.concatenate(grown) / unit
     found = _find_values(marks, make_loss(train), share / share.sum(), start, ridge)
@@ -106,14 +106,22 @@ def refit_leaves(
 
 
 def _mark_leaves(
-    leaves: NDArray[np.intp], trees: range, sizes: list[int]
-) -> csr_matrix:
-    """Indicators of the leaves that each row falls in, of shape (n_rows, n_leaves)."""
-    starts = np.cumsum([0, *(sizes[tree] for tree in trees)])
-    columns = leaves[:, list(trees)] + starts[:-1]
-    ends = np.arange(0, columns.size + 1, len(trees))
-    ones = np.ones(columns.size, dtype=np.float32)
-    return csr_matrix((ones, columns.ravel(), ends), shape=(len(leaves), starts[-1]))
+    leaves: NDArray[np.int32], groups: list[range], sizes: list[int]
+) -> list[csr_matrix]:
+    """Indicators of the leaves of each group that rows fall in: (n_rows, n_leaves).
+
+    All groups have as many trees, and share what is not theirs alone.
+    """
+    n_rows, n_trees = len(leaves), len(groups[0])
+    ends = np.arange(0, n_rows * n_trees + 1, n_trees, dtype=np.int32)
+    ones = np.ones(n_rows * n_trees, dtype=np.float32)
+    marks = []
+    for trees in groups:
+        starts = np.cumsum([0, *(sizes[tree] for tree in trees)])
+        columns = (leaves[:, list(trees)] + starts[:-1]).astype(np.int32)
+        shape = (n_rows, starts[-1])
+        marks.append(csr_matrix((ones, columns.ravel(), ends), shape=shape))
+    return marks
 
 
 def _find_values(
@@ -128,7 +136,6 @@ def _find_values(
     # Of two classes, the first has margin 0.
     n_fixed = n_columns - len(marks)
     cuts = np.cumsum([mark.shape[1] for mark in marks])[:-1]
-    transposed = [mark.T.tocsr() for mark in marks]
 
     def measure(values: FloatArray) -> tuple[float, FloatArray]:
         parts = np.split(values, cuts)
@@ -136,7 +143,7 @@ def _find_values(
         margins = [np.zeros(n_samples)] * n_fixed + margins
         losses, gradient = loss.rate(np.column_stack(margins))
         columns = (share[:, None] * gradient)[:, n_fixed:].T
-        steps = [t @ c for t, c in zip(transposed, columns, strict=True)]
+        steps = [mark.T @ c for mark, c in zip(marks, columns, strict=True)]
         moved = values - start
         value = share @ losses + ridge / 2 * moved @ moved
         return float(value), np.concatenate(steps) + ridge * moved
