@@ -119,7 +119,7 @@ def split_columns(
     X: Any, inputs: Inputs
 ) -> tuple[NDArray[np.float64], list[bytes | None]]:
     """Return the columns of numbers, and the strings row by row, as C takes them."""
-    columns = inputs.read_columns(X, missing_text=None)
+    columns = inputs.read_columns(X)
     numbers = [columns[k] for k in inputs.numbers]
     texts = [columns[k] for k in sorted(inputs.texts)]
     stacked = np.column_stack(numbers) if numbers else np.empty((len(columns[0]), 0))

@@ -363,25 +363,29 @@ def test_a_label_with_a_lone_surrogate_is_refused(learner):
         to_onnx(LEARNERS[learner]().fit(X, labels), X)
 
 
-@pytest.mark.parametrize(
-    ("unknown", "missing"), [("error", True), ("ignore", False), ("error", False)]
-)
-def test_a_missing_string_is_not_read_as_an_empty_one(unknown, missing):
+@pytest.mark.parametrize("unknown", ["ignore", "error"])
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_missing_string_is_not_read_as_an_empty_one(empty, missing, unknown):
+    """A bare session is fed "" where no missing string is, and else as documented."""
     frame = make_frame(missing)[["text", "a"]]
-    frame.loc[::5, "text"] = ""
+    if empty:
+        frame.loc[::5, "text"] = ""
     columns = make_column_transformer(
         (OneHotEncoder(handle_unknown=unknown), ["text"]), ("passthrough", ["a"])
     )
     pipeline = make_pipeline(columns, LogisticRegression()).fit(frame, make_labels(3))
-    if missing or unknown == "ignore":
-        # None is another category, or would be none, and "" is one.
-        with pytest.raises(ValueError, match="'text' has it as a category"):
-            to_onnx(pipeline, frame)
-        return
-    # The encoder refuses None, so that "" is nothing else.
     model = to_onnx(pipeline, frame)
-    feed = {"text": frame[["text"]].to_numpy(), "a": frame[["a"]].to_numpy("float32")}
-    assert_equal_to(pipeline, model, frame, feed)
+    assert read_metadata(model)["accepts"]["empties"] == [0] * (empty > missing)
+    for text in ("", None):
+        rows = frame[:3].assign(text=pd.Series([text] * 3, dtype=frame["text"].dtype))
+        stands = "" if (text is None) != (empty > missing) else "\ue000"
+        feed = {"text": np.full((3, 1), stands, dtype=object)}
+        feed["a"] = rows[["a"]].to_numpy("float32")
+        if unknown == "ignore" or (empty if text == "" else missing):
+            assert_equal_to(pipeline, model, rows, feed)
+        else:
+            assert np.isnan(run(model, feed)[1]).all()
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,34 @@ def test_tables_in_any_container_and_order(mixed, n_rows):
         assert_served(served, model, rows, columns)
 
 
+@pytest.mark.parametrize(
+    "seen", [["u", "w"], ["u", None], ["", "u"], ["", None, "u"]], ids=str
+)
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("learner", [LogisticRegression, DecisionTreeClassifier])
+def test_an_empty_string_is_not_a_missing_one(learner, grouped, seen):
+    codes = np.arange(len(X)) % len(seen)
+    text = pd.Series([seen[code] for code in codes], dtype=object)
+    frame = FRAME[["a", "c"]].assign(text=text, more="same")
+    y = np.where((codes == 1) ^ (X[:, 0] > 1), "yes", "no")
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["text", "more"]),
+        remainder="passthrough",
+    )
+    model = make_pipeline(columns, learner()).fit(frame, y)
+    served = OnnxClassifier(to_onnx(model, frame, grouped=grouped))
+    rows = pd.concat([frame[:9]] * 3, ignore_index=True)
+    rows["text"] = pd.Series(["", None, "u"] * 9, dtype=object)
+    proba = model.predict_proba(rows)
+    for table in (rows, rows.to_dict("list"), rows.to_numpy(dtype=object)):
+        np.testing.assert_allclose(served.predict_proba(table), proba, atol=1e-5)
+    for k in range(3):
+        one = served.predict_proba(rows.iloc[k].to_dict())
+        np.testing.assert_allclose(one, proba[[k]], atol=1e-5)
+        few = served.predict_proba(rows[k : k + 2])
+        np.testing.assert_allclose(few, proba[k : k + 2], atol=1e-5)
+
+
 def test_a_dict_of_single_values_is_one_row(mixed):
     model, served = mixed
     record = {"flag": True, "b": None, "a": 0.5, "text": "u", "c": 1}

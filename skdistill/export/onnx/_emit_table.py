@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ..._typing import FloatArray
 from ._graph import Graph
-from ._inputs import MISSING_TEXT
 from ._table import Category, Missing, Table, Value, list_fills
 
 #: Stands for a missing number among categories: the lowest of float32.
@@ -86,17 +85,8 @@ def _emit_codes(graph: Graph, atom: Category, start: int) -> str:
         "default_int64": start + len(atom.categories),
     }
     if atom.column in graph.inputs.texts:
-        keys = [MISSING_TEXT if key is None else str(key) for key in atom.categories]
-        if MISSING_TEXT in atom.categories and not (
-            # A value that makes the encoder raise is never served.
-            atom.refuses and None not in atom.categories
-        ):
-            raise ValueError(
-                "An empty string stands for a missing one in ONNX, and column "
-                f"{graph.inputs.columns[atom.column]!r} has it as a category beside "
-                "missing or unknown ones. Replace the empty strings before fitting, "
-                'or set handle_unknown="error" where no string is missing.'
-            )
+        texts = [None if key is None else str(key) for key in atom.categories]
+        keys = [graph.inputs.write_text(text, atom.column) for text in texts]
         source = graph.take_text(atom.column)
         return graph.add("LabelEncoder", [source], keys_strings=keys, **codes)
     source, offset = graph.take_key(atom.column)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from ..._frames import is_missing, is_pandas, is_polars, list_columns
-from ._inputs import MISSING_TEXT
+from ._inputs import find_stand_ins
 
 #: Up to so many rows a data frame is read as one array of objects.
 _FEW_ROWS = 8
@@ -53,8 +53,8 @@ class Feeder:
     """Makes the feed of a session, whose inputs are `parts`, from rows.
 
     The table that the model was fitted on had these names of columns where it is
-    `named`. Numbers may be missing in some columns, and be infinite; an error names
-    the `owner`.
+    `named`. Numbers may be missing in some columns, and be infinite; `empties` are the
+    columns in which "" stands for itself. An error names the `owner`.
     """
 
     def __init__(
@@ -65,12 +65,14 @@ class Feeder:
         *,
         missing: set[int],
         infinite: bool,
+        empties: set[int],
         owner: str,
     ) -> None:
         self.columns = list(columns)
         self.named = named
         self.missing = missing
         self.infinite = infinite
+        self._stand_ins = [find_stand_ins(k in empties) for k in range(len(columns))]
         self.owner = owner
         texts = [part for part in parts if part.dtype is object]
         numbers = [part for part in parts if part.dtype is not object]
@@ -254,7 +256,7 @@ class Feeder:
         if self._text_parts:
             texts = np.empty((1, len(row) - n_numbers), dtype=object)
             for place, value in enumerate(row[n_numbers:]):
-                if type(value) is not str:
+                if type(value) is not str or not value:
                     value = self._read_text(value, self._text_columns[place])
                 texts[0, place] = value
             for name, held, _ in self._text_parts:
@@ -280,7 +282,7 @@ class Feeder:
             for place, k in enumerate(self._text_columns):
                 given = np.asarray(columns[n_numbers + place], dtype=object).tolist()
                 texts[:, place] = [
-                    v if type(v) is str else self._read_text(v, k) for v in given
+                    v if type(v) is str and v else self._read_text(v, k) for v in given
                 ]
             for name, held, _ in self._text_parts:
                 feed[name] = texts[:, held]
@@ -360,10 +362,11 @@ class Feeder:
             ) from error
 
     def _read_text(self, value: Any, k: int) -> str:
+        missing, empty = self._stand_ins[k]
         if isinstance(value, str):
-            return str(value)
+            return str(value) or empty
         if is_missing(value):
-            return MISSING_TEXT
+            return missing
         raise ValueError(
             f"Column {self.columns[k]!r} of X must hold strings, as where the model "
             f"was fitted; received {value!r}. Convert it with astype(str)."

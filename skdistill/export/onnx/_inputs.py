@@ -22,8 +22,8 @@ from ..._frames import find_kind, is_missing, list_categories, list_columns
 TABLE = "X"
 #: The inputs of a table that also holds strings, grouped.
 NUMBERS, TEXTS = "numbers", "texts"
-#: ONNX has no missing string: an empty one stands for it.
-MISSING_TEXT = ""
+#: ONNX has no missing string. "" stands for it, or for itself; this for the other one.
+OTHER_TEXT = "\ue000"
 
 #: Rounding to float32, as a share of a column's spread, that is too much: of columns
 #: that lie far from 0, such as the seconds of an epoch or the latitudes of a town.
@@ -48,6 +48,9 @@ class Inputs:
         For each column that float32 can't hold, a number in its middle.
     categories : dict of int to tuple
         For each column of a categorical type, its categories in their order.
+    empties : frozenset of int
+        Positions of the columns of strings in which "" stands for itself, not for a
+        missing one.
     given_dtype : type
         In which the user's table holds numbers: float32 where all of them are.
     """
@@ -58,6 +61,7 @@ class Inputs:
     grouped: bool = False
     offsets: Mapping[int, float] = field(default_factory=dict)
     categories: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)
+    empties: frozenset[int] = frozenset()
     given_dtype: Any = np.float64
 
     @property
@@ -106,25 +110,35 @@ class Inputs:
         """Return a column of numbers of a table, missing ones as NaN."""
         return _as_numbers(_list_arrays(X)[k])
 
-    def read_columns(
-        self, X: Any, missing_text: str | None = MISSING_TEXT
-    ) -> list[NDArray[Any]]:
-        """Return the columns of a table as numbers, NaN where missing, or strings."""
+    def read_columns(self, X: Any) -> list[NDArray[Any]]:
+        """Return the columns as numbers, NaN where missing, or strings and None."""
         return [
-            _as_texts(values, missing_text) if k in self.texts else _as_numbers(values)
+            _as_texts(values) if k in self.texts else _as_numbers(values)
             for k, values in enumerate(_list_arrays(X))
         ]
+
+    def write_text(self, text: str | None, k: int) -> str:
+        """Return what stands in a column of strings for one of them, or for None."""
+        return text or find_stand_ins(k in self.empties)[text is not None]
 
     @np.errstate(over="ignore")
     def feed(self, X: Any) -> dict[str, NDArray[Any]]:
         """Return the arrays to run the model on, infinite beyond their precision."""
         arrays = self.read_columns(X)
+        for k in self.texts:
+            texts = [self.write_text(text, k) for text in arrays[k]]
+            arrays[k] = np.array(texts, dtype=object)
         return {
             name: np.column_stack([arrays[k] for k in columns]).astype(
                 self.find_dtype(name), copy=False
             )
             for name, columns in self.parts.items()
         }
+
+
+def find_stand_ins(empties: bool) -> tuple[str, str]:
+    """Return what stands for a missing string, and for an empty one; see `Inputs`."""
+    return (OTHER_TEXT, "") if empties else ("", OTHER_TEXT)
 
 
 def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Inputs:
@@ -157,9 +171,10 @@ def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Input
         if find_kind(column) == "category"
     }
     named = all(isinstance(name, str) for name in names)
+    texts = frozenset(k for k, kind in enumerate(kinds) if kind == "string")
     return Inputs(
         columns=tuple(n if named else f"x{k}" for k, n in enumerate(names)),
-        texts=frozenset(k for k, kind in enumerate(kinds) if kind == "string"),
+        texts=texts,
         named=named,
         grouped=grouped,
         offsets={
@@ -168,6 +183,7 @@ def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Input
             if lacks_digits(values, exact)
         },
         categories={k: known for k, known in categories.items() if known},
+        empties=frozenset(k for k in texts if _has_only_empties(_as_texts(columns[k]))),
         given_dtype=np.float32
         if numbers and all(columns[k].dtype == np.float32 for k in numbers)
         else np.float64,
@@ -200,6 +216,11 @@ def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     return values.astype(np.float64)
 
 
-def _as_texts(values: NDArray[Any], missing_text: str | None) -> NDArray[Any]:
-    texts = [missing_text if is_missing(v) else str(v) for v in values]
+def _as_texts(values: NDArray[Any]) -> NDArray[Any]:
+    texts = [None if is_missing(v) else str(v) for v in values]
     return np.array(texts, dtype=object)
+
+
+def _has_only_empties(texts: NDArray[Any]) -> bool:
+    """Whether some strings are empty and none is missing."""
+    return "" in texts.tolist() and None not in texts.tolist()

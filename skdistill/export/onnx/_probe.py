@@ -27,14 +27,15 @@ _TIMES, _FACTOR = 10, np.pi**2
 _MOST_SHOWN = 5
 _UNSEEN = "a category that no row has"
 
-MISSING, UNSEEN, WIDE, INFINITE = "missing", "unseen", "wide", "infinite"
+MISSING, UNSEEN, EMPTY = "missing", "unseen", "empty"
+WIDE, INFINITE = "wide", "infinite"
 
 
 @dataclass(frozen=True, eq=False)
 class Outside:
     """Rows with one change, and what the estimator answers."""
 
-    #: "missing", "unseen", "wide" or "infinite".
+    #: "missing", "unseen", "empty", "wide" or "infinite".
     kind: str
     #: The position of the column that is changed; -1: all numbers are.
     column: int
@@ -47,6 +48,7 @@ class Outside:
         return {
             MISSING: f"where {name} is missing",
             UNSEEN: f"where {name} is a category that the example does not show",
+            EMPTY: f"where {name} is an empty string",
             WIDE: f"where {name} is {_TIMES} times as far from its median",
             INFINITE: "where numbers are infinite",
         }[self.kind]
@@ -72,6 +74,7 @@ def list_outside(
         changed.append((MISSING, k, replace(rows, k, None)))
         if k in inputs.texts and k not in inputs.categories:
             changed.append((UNSEEN, k, replace(rows, k, _UNSEEN)))
+            changed.append((EMPTY, k, replace(rows, k, "")))
         elif k not in inputs.texts:
             wide = _widen(inputs.read_numbers(X, k), len(rows))
             changed.append((WIDE, k, replace(rows, k, wide)))

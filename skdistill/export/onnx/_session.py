@@ -122,5 +122,6 @@ def _make_feeder(session: Any, entries: dict[str, Any], owner: str) -> Feeder:
         parts,
         missing=set(entries["accepts"]["missing"]),
         infinite=entries["accepts"]["infinite"],
+        empties=set(entries["accepts"]["empties"]),
         owner=owner,
     )

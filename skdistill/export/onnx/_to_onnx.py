@@ -22,7 +22,7 @@ from ._convert import build_models, list_labels
 from ._equal import ask_model, list_ways, take_equal
 from ._graph import OPSET
 from ._inputs import Inputs
-from ._probe import INFINITE, MISSING, list_outside
+from ._probe import INFINITE, MISSING, Outside, list_outside
 from ._standard import keep_standard
 
 #: How weights can be stored.
@@ -122,6 +122,9 @@ def to_onnx(
     epoch, identifiers or the coordinates of a town, is double. A table
     that also has strings is one input a column, each of shape (n, 1): float32 for
     numbers and booleans, with NaN where missing, strings with ``""`` where missing.
+    A string that is empty, and not missing, is ``"\\ue000"``. It is the other way round
+    in a column in which the example has empty strings and no missing ones; ``accepts``
+    in the metadata has the positions of these columns as ``empties``.
     With `grouped` it is two inputs, ``numbers`` and ``texts``, each with its columns in
     the table's order, which stand as ``inputs`` in the metadata: each input costs a
     call about half a microsecond. A category that was not in the training rows gives
@@ -180,10 +183,7 @@ def to_onnx(
         # They are scored as the file serves them.
         reference = ask_model(model, feed, expected)
     entries: dict[str, Any] = {
-        "accepts": {
-            "missing": [part.column for part in equal if part.kind == MISSING],
-            "infinite": any(part.kind == INFINITE for part in equal),
-        },
+        "accepts": _list_accepted(inputs, equal),
         "scores": None,
     }
     if y_example is not None:
@@ -228,6 +228,15 @@ def _make_builder(
         return models if quantiles is None else map(sort_values, models)
 
     return build
+
+
+def _list_accepted(inputs: Inputs, equal: list[Outside]) -> dict[str, Any]:
+    """Return which missing, infinite and empty values the model takes."""
+    return {
+        "missing": [part.column for part in equal if part.kind == MISSING],
+        "infinite": any(part.kind == INFINITE for part in equal),
+        "empties": sorted(inputs.empties),
+    }
 
 
 def _score_teacher(
