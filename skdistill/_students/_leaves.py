@@ -114,7 +114,7 @@ def _mark_leaves(
     """
     n_rows, n_trees = len(leaves), len(groups[0])
     ends = np.arange(0, n_rows * n_trees + 1, n_trees, dtype=np.int32)
-    ones = np.ones(n_rows * n_trees, dtype=np.float32)
+    ones = np.ones(n_rows * n_trees)
     marks = []
     for trees in groups:
         starts = np.cumsum([0, *(sizes[tree] for tree in trees)])
