@@ -26,21 +26,27 @@ from ._models import Split, count_epochs, count_updates, make_student, make_teac
 
 
 class TimedMemory:
-    """A cache that counts the CPU time spent inside of what it caches."""
+    """A cache that counts the CPU time spent inside of what it caches.
+
+    A cached function that calls another is counted once.
+    """
 
     def __init__(self, folder: str):
         self._memory = Memory(folder, verbose=0)
+        self._depth = 0
         self.seconds = 0.0
 
     def cache(self, function, **settings):
         cached = self._memory.cache(function, **settings)
 
         def timed(*args, **kwargs):
-            start = process_time()
+            start, self._depth = process_time(), self._depth + 1
             try:
                 return cached(*args, **kwargs)
             finally:
-                self.seconds += process_time() - start
+                self._depth -= 1
+                if not self._depth:
+                    self.seconds += process_time() - start
 
         timed.check_call_in_cache = cached.check_call_in_cache
         return timed

@@ -90,7 +90,9 @@ def further_row(data: str, records: list[dict]) -> list[str]:
     learned = [record.get("learned", "as set") for record in records]
     row.append(", ".join(f"{learned.count(x)} {x}" for x in sorted(set(learned))))
     for key in ("fit", "without teachers"):
-        row.append(f"{np.mean([record['times'][key] for record in records]):.1f}")
+        # Runs whose teachers were counted twice have no figure without them.
+        seconds = [r["times"][key] for r in records if key in r["times"]]
+        row.append(f"{np.mean(seconds):.1f}" if seconds else "")
     ratios = read_ratios(records)
     row.append(f"{np.mean(ratios):.2f}" if ratios else "")
     served = [(r["onnx_bytes"], r["onnx_us"]) for r in records if "onnx_us" in r]

@@ -1,11 +1,11 @@
-"""What the package's defaults keep of a teacher, on forty public data sets.
+"""What the package's defaults keep of a teacher, on thirteen public data sets.
 
 `DistilledClassifier(teacher, student)` with nothing else set, against the same
 student trained on the labels. Training rows are capped (`--rows`); five seeds of
 split, teacher and student.
 
-- Data: thirteen sets on which the defaults were chosen, and with `--others` those that
-  judge the choice (`_other_data.py`).
+- Data: the sets on which the defaults were chosen; `others.py` has those that judge the
+  choice.
 - Teachers: "vote" is a soft vote of LightGBM, a random forest, extra trees and a
   network; "networks" a soft vote of twelve networks; "boosted" one LightGBM, its
   settings chosen on the training rows by a random search (6 draws, 3 folds; its time
@@ -37,14 +37,12 @@ split, teacher and student.
 
     python -m benchmarks.quality.quality                                  # hours
     python -m benchmarks.quality.quality --teachers vote --data magic --students mlp
-    python -m benchmarks.quality.quality --others --teachers vote --seeds 0
     python -m benchmarks.quality.quality --smoke
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -111,34 +109,38 @@ def run_smoke() -> None:
     print_report(results.records, n_resamples=100)
 
 
-def main() -> None:
-    args = read_arguments(
-        __doc__,
+def read_options(description: str, tables: dict):
+    """The options of a benchmark of these tables."""
+    return read_arguments(
+        description,
         teachers={"nargs": "+", "choices": TEACHERS, "default": TEACHERS},
         students={"nargs": "+", "choices": STUDENTS, "default": STUDENTS},
-        data={"nargs": "+", "choices": [*DATA, *OTHERS]},
-        others={"action": "store_true", "help": "the sets that no default is from"},
+        data={"nargs": "+", "choices": list(tables), "default": list(tables)},
         seeds={"nargs": "+", "type": int, "default": list(range(5))},
         rows={"type": int, "default": 4000, "help": "most training rows"},
         jobs={"type": int, "default": 2, "help": "processes"},
     )
-    if args.smoke:
-        run_smoke()
-        return
-    tables, name = (OTHERS, "others") if args.others else (DATA, "quality")
-    data = args.data or list(tables)
-    if unknown := set(data) - set(tables):
-        sys.exit(f"--data must name some of {list(tables)}, received {unknown}.")
-    results = Results(FOLDER / f"{name}.csv", KEYS)
-    jobs = plan_jobs(args, results, data)
+
+
+def run_tables(args, tables: dict, path: Path) -> tuple[list[dict], bool]:
+    """Make the runs that are missing, print, and return the records and if any ran."""
+    results = Results(path, KEYS)
+    jobs = plan_jobs(args, results, args.data)
     # Data are fetched here, before processes would race for them.
     readable = find_readable({job["data"] for job in jobs}, tables)
     jobs = [job for job in jobs if job["data"] in readable]
     changed = make_runs(results, jobs, run_job, args.jobs, size=Size())
     records = [record for record in results.records if record["rows"] == args.rows]
     print_report(records)
-    if args.others:
+    return records, changed
+
+
+def main() -> None:
+    args = read_options(__doc__, DATA)
+    if args.smoke:
+        run_smoke()
         return
+    records, changed = run_tables(args, DATA, FOLDER / "quality.csv")
     # Of networks without a learner of their own, and of short pilots.
     before = Results(FOLDER / "quality_before.csv", KEYS)
     print_changes(records, before.records, KEYS)
