@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from .._frames import find_kinds
 from ._errors import Refusal, one_line
+from ._written_numbers import find_commas, list_thousandths, read_numbers
 
 _SEPARATORS = ",", ";", "\t", "|"
 
 
-def read_csv(path: Path, target: str, dtype: Any = None) -> tuple[Any, Any]:
-    """Return the table, and the target as it is written in the file.
+@dataclass(frozen=True)
+class CsvFile:
+    """What a file holds."""
 
-    pandas takes "NA", "None" and other words for missing values, and 007 for 7; in
-    the second they stand as they are, and a blank is "".
+    frame: Any
+    #: The target as it is written in the file.
+    labels: Any
+    #: Columns with decimal commas.
+    commas: list[str]
+    #: A number of each column whose points separate thousands, and where they may.
+    thousands: dict[str, str]
+    doubtful: dict[str, str]
+
+
+def read_csv(
+    path: Path,
+    target: str,
+    text: Collection[str] = (),
+    known: CsvFile | None = None,
+) -> CsvFile:
+    """Read columns as pandas does, those of `text` as strings.
+
+    Commas and points mean what they do in the `known` file; None: this one tells.
+    pandas takes "NA", "None" and other words for missing values, and 007
+    for 7; in the labels they stand as they are, and a blank is "".
     """
     try:
         import pandas as pd
@@ -33,39 +54,32 @@ def read_csv(path: Path, target: str, dtype: Any = None) -> tuple[Any, Any]:
         sep = _check_header(path, target, open_again)
         # The whole of a column decides its type, not a chunk of it.
         given: dict[str, Any] = {"sep": sep, "low_memory": False}
-        frame = pd.read_csv(open_again(), dtype=dtype, **given)
-        if sep != ",":
-            _read_decimal_commas(frame, dtype or {})
-        if not isinstance(frame.index, pd.RangeIndex):
-            # pandas takes the first fields for names of rows, and shifts the others.
-            raise Refusal(
-                f"{path} has rows with more fields than its first line names."
-            )
-        if target not in frame.columns:
-            names = ", ".join(map(str, frame.columns[:10]))
-            more = ", ..." if len(frame.columns) > 10 else ""
-            near = get_close_matches(target, map(str, frame.columns), 1)
-            meant = f". Is {near[0]!r} meant?" if near else "."
-            raise Refusal(
-                f"{path} has no column {target!r}; it has {names}{more}{meant}"
-            )
-        given |= {"usecols": [target], "keep_default_na": False}
-        labels = pd.read_csv(open_again(), dtype=str, **given)
-    return frame, labels[target]
+        frame = pd.read_csv(open_again(), dtype=dict.fromkeys(text, str), **given)
+        _check_columns(frame, path, target)
+        given |= {"keep_default_na": False, "dtype": str}
+        exact = list_thousandths(frame)
+        written = pd.read_csv(open_again(), usecols={target, *exact}, **given)
+    commas = []
+    if sep != ",":
+        certain = [] if known is None else known.commas
+        commas = find_commas(frame.drop(columns=[*text]), certain)
+    thousands = None if known is None else known.thousands
+    numbers = read_numbers(frame, written[exact], commas, thousands)
+    return CsvFile(frame, written[target], commas, *numbers)
 
 
-def _read_decimal_commas(frame: Any, dtype: Mapping[str, Any]) -> None:
-    """Make numbers of columns such as 1,5, but not of 1,500, which may be 1500."""
-    for name, kind in find_kinds(frame).items():
-        if kind != "string" or name in dtype:
-            continue
-        column = frame[name]
-        present = column.dropna().str.strip()
-        if not present.str.fullmatch(r"[-+]?\d+(,\d+)?").all():
-            continue
-        places = present.str.extract(r",(\d+)$")[0].dropna().str.len()
-        if len(places) and (places != 3).any():
-            frame[name] = column.str.replace(",", ".").astype(float)
+def _check_columns(frame: Any, path: Path, target: str) -> None:
+    import pandas as pd
+
+    if not isinstance(frame.index, pd.RangeIndex):
+        # pandas takes the first fields for names of rows, and shifts the others.
+        raise Refusal(f"{path} has rows with more fields than its first line names.")
+    if target not in frame.columns:
+        names = ", ".join(map(str, frame.columns[:10]))
+        more = ", ..." if len(frame.columns) > 10 else ""
+        near = get_close_matches(target, map(str, frame.columns), 1)
+        meant = f". Is {near[0]!r} meant?" if near else "."
+        raise Refusal(f"{path} has no column {target!r}; it has {names}{more}{meant}")
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from .._sklearn import _safe_indexing
 from ._columns import LARGEST, Columns, choose_columns, take_columns
 from ._errors import Refusal, one_line
 from ._example import SOURCE, split_example
-from ._read_csv import read_csv
+from ._read_csv import CsvFile, read_csv
 from ._task import CLASSES, VALUES, Task, choose_task
+from ._written_numbers import note_points
 
 #: Rows to learn from, for each class, or for values: fewer do not allow for early
 #: stopping.
@@ -43,7 +44,7 @@ def read_rows(options: Namespace) -> Rows:
     if options.data is None:
         X, X_test, y, y_test = split_example(options.seed)
         return Rows(SOURCE, X, y, X_test, y_test)
-    table, y = _read_table(options, options.data)
+    file, table, y = _read_table(options, options.data)
     task, notes = choose_task(options, y)
     columns = choose_columns(table, options)
     X = take_columns(table, columns, options.data)
@@ -52,11 +53,12 @@ def read_rows(options: Namespace) -> Rows:
     if options.test is None:
         rows, found = _split_rows(options, str(options.data), X, y, task)
     else:
-        X_test, y_test = _read_test(options, columns, y, task)
+        X_test, y_test = _read_test(options, columns, file, y, task)
         rows = Rows(str(options.data), X, y, X_test, y_test)
         found = _find_known(options, X, X_test)
     (_check_values if task is VALUES else _check_classes)(rows.y, rows.source)
-    notes += columns.notes + found
+    known = {options.target, *columns.kinds}
+    notes += note_points(file.thousands, file.doubtful, known) + columns.notes + found
     return replace(rows, task=task, notes=notes, dates=tuple(columns.dates))
 
 
@@ -143,11 +145,12 @@ def _hint(y: NDArray[Any]) -> str:
 
 
 def _read_table(
-    options: Namespace, path: Path, dtype: Any = None
-) -> tuple[Any, NDArray[Any]]:
-    """Features as a frame, and the target as an array."""
+    options: Namespace, path: Path, **known: Any
+) -> tuple[CsvFile, Any, NDArray[Any]]:
+    """The file, features as a frame, and the target as an array."""
     target = options.target
-    frame, text = read_csv(path, target, dtype)
+    file = read_csv(path, target, **known)
+    frame, text = file.frame, file.labels
     X, column = frame.drop(columns=target), frame[target]
     if not len(frame) or not len(X.columns):
         missing = "columns beside the target" if len(frame) else "rows"
@@ -169,7 +172,7 @@ def _read_table(
             f"the target {target!r} of {path} is infinite or beyond {LARGEST:.2g} in "
             f"{large.sum()} rows; leave them out."
         )
-    return X, y
+    return file, X, y
 
 
 def _holds_numbers(column: Any, text: Any) -> bool:
@@ -180,15 +183,15 @@ def _holds_numbers(column: Any, text: Any) -> bool:
 
 
 def _read_test(
-    options: Namespace, columns: Columns, y: NDArray[Any], task: Task
+    options: Namespace, columns: Columns, file: CsvFile, y: NDArray[Any], task: Task
 ) -> tuple[Any, NDArray[Any]]:
     """The rows of `--test`, with the columns and types of the training file."""
     path, kinds = options.test, columns.kinds
     # A column of text that happens to hold numbers alone stays text.
-    text = {name: str for name, kind in kinds.items() if kind == "string"}
+    text = {name for name, kind in kinds.items() if kind == "string"}
     if y.dtype.kind == "U":
-        text[options.target] = str
-    X_test, y_test = _read_table(options, path, text)
+        text.add(options.target)
+    _, X_test, y_test = _read_table(options, path, text=text, known=file)
     numbers = "number", "boolean"
     for name, found in find_kinds(X_test.dropna(axis=1, how="all")).items():
         kind = kinds.get(name)

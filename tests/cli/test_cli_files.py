@@ -51,6 +51,8 @@ def test_separators(sep, data):
         (";", ["-2", "1,5", ""], -2.0),
         ("\t", ["3,125", "1,5"], 3.125),
         ("|", ["3,125", "1,5"], 3.125),
+        (";", ["1.234,56", "2"], 1234.56),
+        (";", ["1.234,567", "2"], 1234.567),
         # It may be 1500.
         (";", ["1,500", "2"], "1,500"),
         (";", ["1,5", "a"], "1,5"),
@@ -62,6 +64,54 @@ def test_decimal_commas(sep, written, first, data):
     prices = np.resize(written, N_ROWS)
     make_frame().assign(price=prices).to_csv(data, index=False, sep=sep)
     assert read_rows(data, "--test", data)["price"].tolist() == [first]
+
+
+def test_points_between_thousands(data, capsys):
+    """Read as such where other columns have decimal commas; 0.531 is no thousands."""
+    rng = np.random.RandomState(0)
+    price, share, test = rng.randint(50, 60_000, N_ROWS), rng.rand(N_ROWS), "test.csv"
+    frame = (
+        make_frame()
+        .drop(columns="size")
+        .assign(
+            margin=[f"{value:.2f}".replace(".", ",") for value in share],
+            mm=[f"{1 + value:.3f}".replace(".", ",") for value in share],
+            price=[f"{value:,}".replace(",", ".") for value in price],
+            m2=[f"{value:.3f}" for value in share],
+        )
+    )
+    frame.to_csv(data, index=False, sep=";")
+    # A row alone does not tell how it is written.
+    frame["margin"] = "1"
+    row = pd.Series(price > 1000).idxmax()
+    frame.iloc[[row]].to_csv(test, index=False, sep=";")
+    seen = read_rows(data, "--test", test).iloc[0]
+    assert seen["price"] == price[row]
+    assert seen["m2"] == pytest.approx(share[row], abs=1e-3)
+    assert "('price', " in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (["50.140", "586", "2.793"], True),
+        # Floats of three places, as pandas and as R write them.
+        (["50.140", "586.000", "2.793"], False),
+        (["50.14", "586", "2.793"], False),
+        (["12.345", "12.346"], False),
+        (["50.140", "586", "0.793"], False),
+        (["50.140", "1586", "2.793"], False),
+        # Thirds.
+        (["3", "3.333", "3.667"], False),
+    ],
+)
+@pytest.mark.parametrize("sep", [",", ";"])
+def test_points_that_may_separate_thousands(sep, written, said, data, capsys):
+    price = np.resize(written, N_ROWS)
+    make_frame().assign(price=price).to_csv(data, index=False, sep=sep)
+    assert read_rows(data, "--test", data)["price"].item() == float(written[0])
+    notes = " ".join(capsys.readouterr().err.split())
+    assert ("('price', 50.140), but three digits" in notes) == said
 
 
 @pytest.mark.parametrize("labels", [("007", "012"), ("NA", "None")])
