@@ -39,6 +39,8 @@ _FORESTS = (
 _BOOSTED = GradientBoostingClassifier | GradientBoostingRegressor
 _HISTOGRAMS = HistGradientBoostingClassifier | HistGradientBoostingRegressor
 
+#: What stands for infinity where LightGBM writes JSON: a split on "is missing" has it.
+_LIGHTGBM_INFINITY = 1e300
 #: Objectives of LightGBM whose scores are the values.
 _VALUES = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
 #: Those of XGBoost.
@@ -329,10 +331,13 @@ def _flatten_lightgbm(structure: dict[str, Any]) -> dict[str, Any] | None:
             categories = tuple(int(c) for c in str(node["threshold"]).split("||"))
             part["splits"][place] = Split(node["split_feature"], categories, False)
             continue
-        part["threshold"][place] = node["threshold"]
+        threshold = node["threshold"]
+        is_infinite = abs(threshold) >= _LIGHTGBM_INFINITY
+        infinity = np.copysign(np.inf, threshold)
+        part["threshold"][place] = infinity if is_infinite else threshold
         # Where none was missing in the training rows, a missing one is 0.
         none = node["missing_type"] == "None"
-        left = node["threshold"] >= 0 if none else node["default_left"]
+        left = threshold >= 0 if none else node["default_left"]
         part["missing_left"][place] = left
     return part
 

@@ -30,7 +30,7 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
-from skdistill.export import to_c
+from skdistill.export import OnnxClassifier, to_c, to_onnx
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -227,6 +227,22 @@ def test_trees_of_many_depths_and_what_they_compare_at_the_edge(
         np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
 
 
+def test_lightgbm_that_splits_missing_numbers_from_the_rest(compile_c):
+    # Its JSON has 1e300 for the threshold of such a split, which is infinite.
+    missing = np.arange(N) % 3 == 0
+    rows = np.c_[np.where(missing, np.nan, X[:, 0]), X[:, 1]]
+    model = make_lightgbm().fit(rows, missing ^ (X[:, 1] > 0))
+    serve = compile_c(to_c(model, rows), 2)
+    served = OnnxClassifier(to_onnx(model, rows))
+    for number in (np.inf, -np.inf, 1.7e308, 1.1e300, 1e300, np.nan):
+        for k in range(2):
+            given = rows[:9].copy()
+            given[:, k] = number
+            np.testing.assert_allclose(serve(given), model.predict_proba(given))
+            if not 1e39 < abs(number) < np.inf:
+                assert_equal(model, served.predict_proba, given)
+
+
 def test_timestamps(compile_c):
     rows = np.c_[X[:, 0], 1.7e12 + 1e5 * X[:, 1]]
     for name in ("network", "lightgbm"):
@@ -292,6 +308,14 @@ def test_models_that_are_refused(tmp_path):
     assert not path.exists()
 
 
+class Bounded(HistGradientBoostingClassifier):
+    """A model that differs where one column alone is infinite."""
+
+    def predict_proba(self, X):
+        one = np.isinf(X).sum(axis=1) == 1
+        return super().predict_proba(np.where(one[:, None], 0, X))
+
+
 class Tampered(LogisticRegression):
     """A model whose probabilities are not those of its weights."""
 
@@ -311,6 +335,7 @@ class Clipped(LogisticRegression):
     [
         (Tampered, r"must equal predict_proba; \d+ of 240 rows differ .* the C file"),
         (Clipped, r"outside of the example too; it differs where 'x\d' is 10 times"),
+        (Bounded, r"outside of the example too; it differs where 'x\d' is infinite"),
     ],
 )
 def test_a_file_that_differs_is_refused(kind, words, tmp_path):

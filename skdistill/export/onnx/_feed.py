@@ -53,8 +53,8 @@ class Feeder:
     """Makes the feed of a session, whose inputs are `parts`, from rows.
 
     The table that the model was fitted on had these names of columns where it is
-    `named`. Numbers may be missing in some columns, and be infinite; `empties` are the
-    columns in which "" stands for itself. An error names the `owner`.
+    `named`. Numbers may be `missing` and `infinite` in these; in `empties` "" stands
+    for itself. An error names the `owner`.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Feeder:
         parts: list[Part],
         *,
         missing: set[int],
-        infinite: bool,
+        infinite: set[int],
         empties: set[int],
         owner: str,
     ) -> None:
@@ -327,14 +327,14 @@ class Feeder:
                     "that does."
                 )
         infinite = np.isinf(values).any(axis=0)
-        if infinite.any() and not self.infinite:
-            place = np.argmax(infinite)
-            k = self._number_columns[int(place)]
-            precision = "float32" if self._single[place] else "float64"
-            raise ValueError(
-                "Input X contains infinity or a value too large for "
-                f"dtype({precision!r}), in column {self.columns[k]!r}."
-            )
+        for place in np.flatnonzero(infinite):
+            k = self._number_columns[place]
+            if k not in self.infinite:
+                precision = "float32" if self._single[place] else "float64"
+                raise ValueError(
+                    "Input X contains infinity or a value too large for "
+                    f"dtype({precision!r}), in column {self.columns[k]!r}."
+                )
 
     def _read_numbers(self, values: Any, k: int) -> NDArray[Any]:
         """Return a column as double, with NaN where it is missing."""

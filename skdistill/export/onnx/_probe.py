@@ -37,7 +37,7 @@ class Outside:
 
     #: "missing", "unseen", "empty", "wide" or "infinite".
     kind: str
-    #: The position of the column that is changed; -1: all numbers are.
+    #: The position of the column that is changed.
     column: int
     rows: Any
     expected: NDArray[Any]
@@ -50,7 +50,7 @@ class Outside:
             UNSEEN: f"where {name} is a category that the example does not show",
             EMPTY: f"where {name} is an empty string",
             WIDE: f"where {name} is {_TIMES} times as far from its median",
-            INFINITE: "where numbers are infinite",
+            INFINITE: f"where {name} is infinite",
         }[self.kind]
 
 
@@ -78,17 +78,44 @@ def list_outside(
         elif k not in inputs.texts:
             wide = _widen(inputs.read_numbers(X, k), len(rows))
             changed.append((WIDE, k, replace(rows, k, wide)))
-    infinite = rows
+    outside = _keep_answered(predict, changed)
+    if not inputs.numbers:
+        return outside
+    infinite = np.inf * (-1.0) ** np.arange(len(rows))
+    whole = rows
     for k in inputs.numbers:
-        infinite = replace(infinite, k, np.inf)
-    if inputs.numbers:
-        changed.append((INFINITE, -1, infinite))
-    answers = _ask(predict, [table for _, _, table in changed])
+        whole = replace(whole, k, infinite)
+    if _ask(predict, [whole])[0] is None:
+        # Most estimators refuse them in any column, one by one in many calls.
+        return outside
+    alone = [(INFINITE, k, replace(rows, k, infinite)) for k in inputs.numbers]
+    return outside + _keep_answered(predict, alone)
+
+
+def _keep_answered(
+    predict: Callable[[Any], Any], changed: list[tuple[str, int, Any]]
+) -> list[Outside]:
+    alike: dict[Any, list[tuple[str, int, Any]]] = {}
+    for change in changed:
+        alike.setdefault(_list_extensions(change[-1]), []).append(change)
     return [
         Outside(*change, answer)
-        for change, answer in zip(changed, answers, strict=True)
+        for part in alike.values()
+        for change, answer in zip(
+            part, _ask(predict, [table for _, _, table in part]), strict=True
+        )
         if answer is not None
     ]
+
+
+def _list_extensions(X: Any) -> tuple[Any, ...]:
+    """Return the columns of pandas' own types, which become objects beside others.
+
+    There an encoder may not know its missing value again.
+    """
+    if not is_pandas(X):
+        return ()
+    return tuple(None if isinstance(d, np.dtype) else str(d) for d in X.dtypes)
 
 
 def _widen(values: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:

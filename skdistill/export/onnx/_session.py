@@ -121,7 +121,7 @@ def _make_feeder(session: Any, entries: dict[str, Any], owner: str) -> Feeder:
         names is not None,
         parts,
         missing=set(entries["accepts"]["missing"]),
-        infinite=entries["accepts"]["infinite"],
+        infinite=set(entries["accepts"]["infinite"]),
         empties=set(entries["accepts"]["empties"]),
         owner=owner,
     )

@@ -231,10 +231,13 @@ def _make_builder(
 
 
 def _list_accepted(inputs: Inputs, equal: list[Outside]) -> dict[str, Any]:
-    """Return which missing, infinite and empty values the model takes."""
+    """Return in which columns a number may be missing or infinite, and "" is itself."""
+    columns = {
+        kind: [part.column for part in equal if part.kind == kind]
+        for kind in (MISSING, INFINITE)
+    }
     return {
-        "missing": [part.column for part in equal if part.kind == MISSING],
-        "infinite": any(part.kind == INFINITE for part in equal),
+        **columns,
         "empties": sorted(inputs.empties),
     }
 
