@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._soft_data import label_dtype, one_hot, row_blocks, soften
+from .._soft_data import label_dtype, row_blocks, soften
 from .._typing import FloatArray, IndexArray
 
 #: Share of the class priors mixed into the teacher's probabilities. A teacher's
@@ -52,12 +52,18 @@ def soft_targets(
     """
     targets = np.empty(proba.shape, label_dtype(len(prior)))
     alpha = np.broadcast_to(alpha, len(proba))[:, None]
-    for rows in row_blocks(*proba.shape):
-        clipped = clip_probabilities(np.asarray(proba[rows], dtype=np.float64), prior)
+
+    def make(rows: slice) -> FloatArray:
+        # A function, which frees a block before the next.
+        made = clip_probabilities(np.asarray(proba[rows], dtype=np.float64), prior)
         if calibrate is not None:
-            clipped = calibrate(clipped)
+            made = calibrate(made)
         if temperature == 1:
-            labels = one_hot(codes[rows], len(prior))
-            clipped = blend_targets(clipped, labels, alpha[rows])
-        targets[rows] = soften(clipped, temperature)
+            # In place, as `blend_targets` of one-hot labels.
+            made *= alpha[rows]
+            made[np.arange(len(made)), codes[rows]] += 1.0 - alpha[rows, 0]
+        return soften(made, temperature)
+
+    for rows in row_blocks(*proba.shape):
+        targets[rows] = make(rows)
     return targets
