@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from ._dataset import Dataset, draw_rows
-from ._labels import _cross_fit, _teacher
+from ._labels import _cross_fit
 from ._labels._calibration import Calibration, calibrate_labels
 from ._labels._class_weights import warn_of_weights_twice
 from ._labels._cross_fit import OutOfFold, label_seen
@@ -25,7 +25,7 @@ from ._labels._members import (
     weigh_members,
 )
 from ._labels._task import is_asked
-from ._labels._teacher import Labeller
+from ._labels._teacher import UNNAMED, Labeller, fit_clone
 from ._outofcore._spill import SoftStream
 from ._outofcore._transfer_stream import TransferStream
 from ._parts import Parts
@@ -192,12 +192,15 @@ def fit_teacher(parts: Parts, data: Dataset, progress: Progress) -> Labeller | N
     """Fit the teacher, or take it as it is; None where there are its labels alone."""
     if parts.teacher is None:
         return None
-    given = (parts.teacher, data.X, data.y, parts.teacher_params, data.task)
-    tools: dict[str, Any] = {"tasks": parts.tasks, "asked": parts.asked}
+    teacher, tasks = parts.teacher, parts.tasks
     if not parts.refits:
-        return _teacher.fit_teacher(*given, **tools)
+        return Labeller(teacher, data.task, tasks, tasks.name(teacher), parts.asked)
     with progress.step("teacher") as context:
-        return _teacher.fit_teacher(*given, **tools, context=context)
+        rows = data.X, data.y, parts.teacher_params
+        name = tasks.name(teacher, *rows)
+        fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
+        fitted = fit(name, clone(teacher), *rows, None, context)
+        return Labeller(fitted, data.task, tasks, name, parts.asked)
 
 
 def make_soft_data(

@@ -14,7 +14,8 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 try:
-    from sklearn.callback import CallbackSupportMixin, ProgressBar
+    from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
+    from sklearn.callback import ProgressBar
     from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:
 
@@ -37,16 +38,6 @@ def with_callbacks(method: _Method) -> _Method:
     """Return scikit-learn's decorated method, with the type of the method."""
     decorated: _Method = _with_callbacks(method)
     return decorated
-
-
-__all__ = [
-    "CallbackSupportMixin",
-    "Progress",
-    "propagate",
-    "raise_interrupts",
-    "show_progress",
-    "with_callbacks",
-]
 
 
 @contextmanager

@@ -268,7 +268,17 @@ def _warn_of_one_value(y: FloatArray, weight: FloatArray | None) -> None:
 def _read_labels(y: Any) -> NDArray[Any]:
     _refuse_columns(y)
     y = column_or_1d(y, warn=True)
-    _check_labels(y)
+    objects = y.dtype.kind == "O"
+    missing = np.flatnonzero([is_missing(label) for label in y] if objects else y != y)
+    if len(missing):
+        raise ValueError(
+            f"y must hold a label for every row; {len(missing)} are missing or NaN, "
+            f"the first in row {missing[0]}. Leave those rows out."
+        )
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        raise ValueError(f"{error} DistilledRegressor learns values.") from None
     return y
 
 
@@ -291,22 +301,6 @@ def _refuse_columns(y: Any) -> None:
         "y must hold one true label a row; received an array of shape "
         f"{table.shape}. {fix}"
     )
-
-
-def _check_labels(y: NDArray[Any]) -> None:
-    if y.dtype.kind == "O":
-        missing = np.flatnonzero([is_missing(label) for label in y])
-    else:
-        missing = np.flatnonzero(y != y)
-    if len(missing):
-        raise ValueError(
-            f"y must hold a label for every row; {len(missing)} are missing or NaN, "
-            f"the first in row {missing[0]}. Leave those rows out."
-        )
-    try:
-        check_classification_targets(y)
-    except ValueError as error:
-        raise ValueError(f"{error} DistilledRegressor learns values.") from None
 
 
 #: Sum of weights below which models with the usual settings learn nothing; weights that

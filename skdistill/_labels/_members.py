@@ -93,21 +93,17 @@ def weigh_labels(data: Dataset, oof: OutOfFold, seed: Any) -> OutOfFold:
 
     The result has `weights`, and one label a row: by these weights, but for the rows
     that chose them, which have those that the other parts choose. The weights are None
-    where they are no better than equal ones, which the labels have then. `seed` draws
-    the parts of the rows.
+    where they are no better than equal ones, which the labels have then.
     """
     n_members = oof.labels.shape[1] // data.task.n_columns
     members = np.stack(np.split(oof.labels, n_members, axis=1))
-    at = oof.find_judges(data)
+    equal, at = _average(members, None), oof.find_judges(data)
+    counted = is_asked(oof.labels[at])
+    if (weight := data.take_labels(oof.rows[at])[2]) is not None:
+        counted &= weight > 0
+    at = at[counted]
     y, codes, weight = data.take_labels(oof.rows[at])
     groups = data.take_groups(oof.rows[at])
-    counted = is_asked(oof.labels[at])
-    if weight is not None:
-        counted &= weight > 0
-    equal = _average(members, None)
-    at, y, codes = at[counted], y[counted], codes[counted]
-    weight = None if weight is None else weight[counted]
-    groups = None if groups is None else groups[counted]
     if len(find_firsts(groups, len(at))) < _N_PARTS:
         return replace(oof, labels=equal)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone, is_regressor
+from sklearn.base import is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import (
     FixedThresholdClassifier,
@@ -154,26 +154,6 @@ def check_takes_weight(part: Any, role: str) -> None:
             "that does, or enable metadata routing and say which parts take weights "
             "with set_fit_request(sample_weight=...)."
         )
-
-
-def fit_teacher(
-    teacher: Any,
-    X: Any,
-    y: Any,
-    params: dict[str, Any],
-    task: Task,
-    *,
-    tasks: Tasks,
-    asked: Counter[str],
-    context: Any = None,
-) -> Labeller:
-    """Fit a clone, or find it in the memory; take a fixed teacher as it is."""
-    if not can_refit(teacher):
-        return Labeller(teacher, task, tasks, tasks.name(teacher), asked)
-    name = tasks.name(teacher, X, y, params)
-    fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
-    fitted = fit(name, clone(teacher), X, y, params, None, context)
-    return Labeller(fitted, task, tasks, name, asked)
 
 
 def fit_clone(
