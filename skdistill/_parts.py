@@ -14,13 +14,13 @@ from sklearn.utils.metadata_routing import process_routing
 
 from ._dataset import Dataset
 from ._frames import check_same_table
+from ._labels._defaults import warn_of_text_numbers
 from ._labels._quantiles import stack_quantiles
 from ._labels._teacher import (
     check_fixed_classes,
     check_takes_weight,
     check_teacher,
 )
-from ._labels._text_numbers import warn_of_text_numbers
 from ._nested import can_refit, list_steps, weight_params
 from ._outofcore import is_chunked, open_chunks
 from ._sklearn import validate_parameters
@@ -150,15 +150,8 @@ def _clone_student(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
     else:
         student = clone(estimator.student, safe=False)
     alpha = 1.0 if estimator.alpha == "auto" else estimator.alpha
-    n_columns = data.task.n_columns
-    check_student(
-        student,
-        estimator.temperature,
-        n_columns,
-        data.n_samples,
-        alpha,
-        data.task.method,
-    )
+    given = (estimator.temperature, data.task.n_columns, data.n_samples, alpha)
+    check_student(student, *given, data.task.method)
     # Teachers are fitted before the student: its `fit` would say it after all of them.
     for step in list_steps(student):
         validate_parameters(step)

@@ -12,8 +12,8 @@ from sklearn.metrics import d2_pinball_score
 from ._distilled import Distilled
 from ._nested import takes_outputs
 from ._progress import with_callbacks
+from ._soft_data import as_columns
 from ._typing import AnyArray
-from ._value_data import as_columns
 
 
 class DistilledRegressor(RegressorMixin, Distilled):

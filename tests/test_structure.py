@@ -17,7 +17,7 @@ ROOMS = [
     *("_classifier", "_regressor", "_distilled", "teachers", "_fit", "_selection"),
     *("_parts", "_validation", "_students", "_outofcore", "_labels"),
     *("transfer", "datasets", "torch"),
-    *("_value_data", "_soft_data", "_paired", "_dataset", "_copies"),
+    *("_soft_data", "_paired", "_dataset", "_copies"),
     *("_nested", "_fixed_model", "_frames", "_version", "_warnings", "_files"),
     *("_tasks", "_progress"),
     "_learned_html",

@@ -15,7 +15,7 @@ from .._frames import take_rows
 from .._sklearn import _num_samples, _safe_indexing
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray, IndexArray, Split
-from ._task import Labels
+from ._task import Labels, is_asked
 from ._teacher import UNNAMED, Labeller, fit_clone
 
 
@@ -24,31 +24,23 @@ class OutOfFold:
     """Labels by teachers that were not fitted on the row, and those of pilots.
 
     Labels of rows that no teacher was asked for are NaN.
-
-    Attributes
-    ----------
-    rows, labels
-        The rows that have such a label, ascending, validation rows among them, and
-        their labels, the mean of the folds that test a row. Empty where a fixed teacher
-        is given training rows alone.
-    in_sample, transfer
-        What the teacher of a fold says of its own training rows, of the first fold and
-        of those with tables (with validation rows, `own`), and of each table.
-    own
-        Labels of all training rows by the teacher that is kept, where it was asked.
-    teachers
-        Those of folds that have labelled neither their own rows nor tables, because
-        their members are weighed before.
-    weights
-        Those of the members of the default teacher. None: equal ones.
     """
 
+    #: The rows that have such a label, ascending, validation rows among them; none
+    #: where a fixed teacher is given training rows alone.
     rows: IndexArray
+    #: Their labels, the mean of the folds that test a row.
     labels: FloatArray
+    #: What the teacher of a fold says of its own training rows, of the first fold and
+    #: of those with tables (with validation rows, `own`), and of each table.
     in_sample: list[FloatArray]
     transfer: list[list[FloatArray]]
+    #: Labels of all training rows by the teacher that is kept, where it was asked.
     own: FloatArray | None = None
+    #: Those of folds that have labelled neither their own rows nor tables, because
+    #: their members are weighed before.
     teachers: list[Labeller] = field(default_factory=list)
+    #: Those of the members of the default teacher. None: equal ones.
     weights: FloatArray | None = None
 
     def find_judges(self, data: Dataset) -> IndexArray:
@@ -206,3 +198,28 @@ _UNNAMED_FOLD = [
     "fit_name", "shared", "train", "test", "others", "labels_own", "tasks",
     "n_threads", "context",
 ]  # fmt: skip
+
+
+def measure_memorization(
+    data: Dataset, split: Split, oof: OutOfFold
+) -> dict[str, float] | None:
+    """Rate the labels of a teacher, that of the first fold, on own and other rows.
+
+    Figures of `Task.rate_labels` with `_in_sample` and `_out_of_fold`; None where
+    either has no labels.
+    """
+    train, held_out = split
+    figures = {}
+    for name, rows, labels in (
+        ("in_sample", train, oof.in_sample[0]),
+        ("out_of_fold", held_out, oof.take(held_out)),
+    ):
+        asked = is_asked(labels)
+        if not asked.any():
+            return None
+        if not asked.all():
+            rows, labels = rows[asked], labels[asked]
+        y, _, weight = data.take_labels(rows)
+        found = data.task.rate_labels(labels, y, weight)
+        figures.update({f"{figure}_{name}": value for figure, value in found.items()})
+    return figures

@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._checks import is_number
 from .._nested import last_step
 from .._sklearn import _num_samples
+from .._soft_data import as_columns
 from .._typing import AnyArray, FloatArray
-from .._value_data import as_columns
 from ._defaults import default_teacher, make_boosted
 from ._task import Regression
 from ._values import check_values

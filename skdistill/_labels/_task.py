@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 
 from .._sklearn import _num_samples
-from .._soft_data import SoftDataset, label_dtype, row_blocks
+from .._soft_data import SoftDataset, as_columns, label_dtype, make_values, row_blocks
 from .._typing import AnyArray, FloatArray, IndexArray
-from .._value_data import as_columns, make_values
 from ._defaults import default_student, default_teacher
 from ._probabilities import (
     align,
@@ -211,8 +210,8 @@ class Classification(Task):
     ) -> dict[str, float]:
         """Return the accuracy, and the mean entropy in nats."""
         hits = labels.argmax(axis=1) == self.encode(y)
-        blocks = (self.clip(labels[block]) for block in row_blocks(*labels.shape))
-        entropies = [-(proba * np.log(proba)).sum(axis=1) for proba in blocks]
+        blocks = row_blocks(*labels.shape)
+        entropies = [_entropy(self.clip(labels[block])) for block in blocks]
         entropy = np.average(np.concatenate(entropies), weights=weight)
         accuracy = np.average(hits, weights=weight)
         return {"accuracy": float(accuracy), "entropy": float(entropy)}
@@ -282,3 +281,8 @@ class Regression(Task):
 def is_asked(labels: FloatArray) -> Any:
     """Whether a teacher was asked for each row; else its labels are NaN."""
     return ~np.isnan(labels[:, 0])
+
+
+def _entropy(proba: FloatArray) -> FloatArray:
+    # A function, which frees a block before the next.
+    return -(proba * np.log(proba)).sum(axis=1)

@@ -10,8 +10,7 @@ import numpy as np
 
 from .._dataset import Dataset
 from .._labels._calibration import Calibration
-from .._labels._cross_fit import OutOfFold
-from .._labels._memorization import measure_memorization
+from .._labels._cross_fit import OutOfFold, measure_memorization
 from .._nested import last_step
 from .._parts import Parts
 from .._progress import Progress

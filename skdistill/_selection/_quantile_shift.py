@@ -15,9 +15,9 @@ from sklearn.utils import check_random_state
 from .._checks import is_whole
 from .._dataset import Dataset, split_rows
 from .._frames import take_rows
+from .._soft_data import as_columns
 from .._students._properties import shift_logits
 from .._typing import FloatArray
-from .._value_data import as_columns
 from .._warnings import warn_caller
 
 #: Share of the rows that are held out for the shift, without validation rows.

@@ -19,9 +19,9 @@ from .._labels._soft_targets import clip_probabilities
 from .._labels._task import Classification, Regression
 from .._nested import last_step
 from .._paired import paired_difference
+from .._soft_data import as_columns
 from .._students._properties import can_shift_logits, is_calibrated, weigh_served
 from .._typing import FloatArray, IndexArray
-from .._value_data import as_columns
 from ._pilots import Pilot
 
 #: Standard errors by which held-out rows must speak against what does no harm.

@@ -21,6 +21,7 @@ NeurIPS 2018.
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ from ._weighted_copies import expand_rows
 #: CatBoost's names for one parameter.
 _LOSS = ("loss_function", "objective")
 _METRIC = ("eval_metric", "custom_metric", "custom_loss")
+#: What looks at hard labels.
+_HARD = ("scale_pos_weight", *_METRIC, *_LOSS)
 _RATE = ("learning_rate", "eta")
 _ROUNDS = ("iterations", "num_boost_round", "n_estimators", "num_trees")
 _LEAF_SIZE = ("min_data_in_leaf", "min_child_samples")
@@ -132,9 +135,10 @@ def _check_parameters(params: dict[str, Any], n_classes: int) -> None:
                 f"{' or '.join(map(repr, allowed))} with {n_classes} classes; received "
                 f"{name}={loss!r}. Leave it out."
             )
+    weigh = "Leave it out, and weigh a class's rows by sample_weight"
     fixes = {
-        "auto_class_weights": "Leave it out, and weigh a class's rows by sample_weight",
-        "class_weights": "Leave it out, and weigh a class's rows by sample_weight",
+        "auto_class_weights": weigh,
+        "class_weights": weigh,
         "class_names": "Leave it out: the classes are those of y, sorted",
         "classes_count": "Leave it out: the classes are those of y",
         "target_border": "Leave it out",
@@ -155,33 +159,15 @@ def _fit_first_round(
     def label(data: SoftDataset) -> Any:
         return data.classes[np.arange(data.n_samples) % len(data.classes)]
 
-    stock = CatBoostClassifier(
-        **_without(
-            params,
-            *_LOGGING,
-            "scale_pos_weight",
-            *_METRIC,
-            *_LOSS,
-            "allow_writing_files",
-        ),
-        logging_level="Silent",
-        allow_writing_files=False,
-    )
+    silent = {"logging_level": "Silent", "allow_writing_files": False}
+    stock = CatBoostClassifier(**_without(params, *_LOGGING, *_HARD) | silent)
     rows = {}
     if validation is not None:
-        rows["eval_set"] = _pool(
-            validation.X, label(validation), None, validation.params or {}, params
-        )
-    return stock.fit(
-        train.X, label(train), callbacks=[_StopAtOnce()], **rows, **(train.params or {})
-    )
-
-
-class _StopAtOnce:
-    """Callback that ends training after its first round."""
-
-    def after_iteration(self, info: Any) -> bool:
-        return False
+        given = (validation.X, label(validation), None, validation.params or {})
+        rows["eval_set"] = _pool(*given, params)
+    stops = SimpleNamespace(after_iteration=lambda info: False)
+    rows |= {"callbacks": [stops], **(train.params or {})}
+    return stock.fit(train.X, label(train), **rows)
 
 
 def _boost(
@@ -193,7 +179,7 @@ def _boost(
     """Train a worker of the same class."""
     from catboost import CatBoostClassifier
 
-    params = _without(params, "scale_pos_weight", *_METRIC, *_LOSS)
+    params = _without(params, *_HARD)
     n_classes = len(train.classes)
     params["loss_function"] = "CrossEntropy" if n_classes == 2 else "MultiClass"
     sizes = _given(params, _LEAF_SIZE)
@@ -203,12 +189,10 @@ def _boost(
         params |= {name: round(n_copies * size) for name, size in sizes.items()}
         penalty = _given(params, _PENALTY) or {_PENALTY[0]: _DEFAULT_PENALTY}
         params |= {name: n_copies * value for name, value in penalty.items()}
-    rows = {}
+    rows = {"sample_weight": weight, "init_model": init_model, **metadata}
     if validation is not None:
         rows["eval_set"] = _pool(*_label_rows(validation), params)
-    return CatBoostClassifier(**params).fit(
-        X, label, sample_weight=weight, init_model=init_model, **rows, **metadata
-    )
+    return CatBoostClassifier(**params).fit(X, label, **rows)
 
 
 def _label_rows(

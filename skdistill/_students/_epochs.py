@@ -1,7 +1,8 @@
 """Epochs of a network over rows with soft targets, in memory or read by buffers.
 
 Batches are slices: rows are shuffled once an epoch, block by block, into new arrays.
-When epochs end, and what is recorded of them, follows scikit-learn's MLPClassifier.
+When epochs end, what is recorded of them, and the formulas and schedules of Adam and
+SGD, on one flat vector, follow scikit-learn's MLPClassifier.
 """
 
 from __future__ import annotations
@@ -12,16 +13,111 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state, gen_batches
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
-from .._typing import IndexArray
+from .._typing import FloatArray, IndexArray
 from .._warnings import warn_caller
 from ._network import Network, SoftRows
-from ._optimizers import SGD, Adam
+
+# What moves the parameters ------------------------------------------------------------
+
+
+class Adam:
+    """Adam of Kingma and Ba (2015); moments are of the gradient and of its square."""
+
+    def __init__(self, student: MLPClassifier, params: NDArray[Any]) -> None:
+        self._params, self._student = params, student
+        self.rate, self.n_updates = student.learning_rate_init, 0
+        self.moments = [np.zeros_like(params), np.zeros_like(params)]
+        self._step = np.empty_like(params)
+
+    def update(self, gradient: NDArray[Any]) -> None:
+        """Move the parameters."""
+        beta_1, beta_2 = self._student.beta_1, self._student.beta_2
+        (mean, square), step = self.moments, self._step
+        self.n_updates += 1
+        mean *= beta_1
+        mean += np.multiply(gradient, 1 - beta_1, out=step)
+        square *= beta_2
+        np.multiply(gradient, gradient, out=step)
+        step *= 1 - beta_2
+        square += step
+        np.sqrt(square, out=step)
+        step += self._student.epsilon
+        np.divide(mean, step, out=step)
+        unbiased = math.sqrt(1 - beta_2**self.n_updates) / (1 - beta_1**self.n_updates)
+        step *= self.rate * unbiased
+        self._params -= step
+
+    def end_epoch(self, n_seen: int) -> None:
+        """Do nothing: the rate does not depend on the rows seen so far."""
+
+    def slow_down(self) -> bool:
+        """Whether training goes on, at a lower rate, where the loss has stalled."""
+        return False
+
+
+class SGD:
+    """Gradient steps with momentum; attributes as those of `Adam`."""
+
+    def __init__(self, student: MLPClassifier, params: NDArray[Any]) -> None:
+        self._params, self._student = params, student
+        self.rate, self.n_updates = student.learning_rate_init, 0
+        self.moments = [np.zeros_like(params)]
+
+    def update(self, gradient: NDArray[Any]) -> None:
+        """Move the parameters."""
+        momentum, velocity = self._student.momentum, self.moments[0]
+        self.n_updates += 1
+        step = self.rate * gradient
+        velocity *= momentum
+        velocity -= step
+        if self._student.nesterovs_momentum:
+            self._params += momentum * velocity - step
+        else:
+            self._params += velocity
+
+    def end_epoch(self, n_seen: int) -> None:
+        """Set the rate of the next epoch from the number of rows seen so far."""
+        if self._student.learning_rate == "invscaling":
+            first = self._student.learning_rate_init
+            self.rate = first / (n_seen + 1) ** self._student.power_t
+
+    def slow_down(self) -> bool:
+        """Whether training goes on, at a lower rate, where the loss has stalled."""
+        if self._student.learning_rate != "adaptive" or self.rate <= 1e-6:
+            return False
+        self.rate /= 5
+        return True
+
+
+OPTIMIZERS: dict[str, type[Adam] | type[SGD]] = {"adam": Adam, "sgd": SGD}
+
+
+def minimize_lbfgs(
+    objective: Callable[..., Any], start: FloatArray, args: Any = (), **options: Any
+) -> OptimizeResult:
+    """Minimise with options as scikit-learn calls it, and warn as it does."""
+    result = minimize(objective, start, args, "L-BFGS-B", jac=True, options=options)
+    if result.status != 0:
+        most = options["maxiter"]
+        warn_caller(
+            f"lbfgs failed to converge after {min(result.nit, most)} iteration(s) "
+            f"(status={result.status}):\n{result.message}\n"
+            f"Increase the number of iterations (max_iter={most}) or scale the data as "
+            "shown in:\n    https://scikit-learn.org/stable/modules/preprocessing.html",
+            ConvergenceWarning,
+        )
+    return result
+
+
+# Epochs ------------------------------------------------------------------------------
 
 #: Cells that are shuffled into a block at once.
 _CELLS = 2**16

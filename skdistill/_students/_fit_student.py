@@ -15,18 +15,16 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from .._copies import find_copies
 from .._dataset import split_rows
 from .._labels._calibration import fit_shift
-from .._nested import last_step
+from .._nested import last_step, map_learner
 from .._outofcore._spill import SoftStream, Spill, spill_rows
 from .._soft_data import MaybeRows, SoftDataset, weigh_classes
 from ._catboost import CatBoostLearner
 from ._gradient_boosting import GradientBoostingLearner
 from ._hist import HistLearner
-from ._lightgbm import LightGBMLearner
-from ._lightgbm_regressor import LightGBMRegressorLearner
+from ._lightgbm import LightGBMLearner, LightGBMRegressorLearner
 from ._logistic import LogisticLearner
 from ._meta import MetaLearner
-from ._mlp import MLPLearner
-from ._mlp_regressor import MLPRegressorLearner
+from ._mlp import MLPLearner, MLPRegressorLearner
 from ._sgd import SGDLearner
 from ._skorch import SkorchLearner, inherits
 from ._soft_learner import SoftLearner
@@ -228,20 +226,16 @@ def fine_tune_student(
 
 
 def _fine_tune(student: Any, data: SoftDataset, epochs: int) -> Any:
-    if isinstance(student, Pipeline):
-        name, learner = student.steps[-1]
-        if len(student.steps) > 1:
-            data = data.with_rows(student[:-1].transform(data.X))
-        tuned = copy.copy(student)
-        tuned.steps = [*student.steps[:-1], (name, _fine_tune(learner, data, epochs))]
-        return tuned
-    class_weight = getattr(student, "class_weight", None)
-    if class_weight is None:
-        return find_family(student).fine_tune(student, data, epochs)
-    plain = copy.copy(student).set_params(class_weight=None)
-    data = data.weigh_classes(class_weight)
-    tuned = find_family(plain).fine_tune(plain, data, epochs)
-    return tuned.set_params(class_weight=class_weight)
+    def tune(learner: Any, X: Any) -> Any:
+        rows, class_weight = data.with_rows(X), getattr(learner, "class_weight", None)
+        if class_weight is None:
+            return find_family(learner).fine_tune(learner, rows, epochs)
+        plain = copy.copy(learner).set_params(class_weight=None)
+        rows = rows.weigh_classes(class_weight)
+        tuned = find_family(plain).fine_tune(plain, rows, epochs)
+        return tuned.set_params(class_weight=class_weight)
+
+    return map_learner(student, data.X, tune)
 
 
 # The registry ------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 from .._frames import count_columns
 from .._soft_data import MaybeRows, SoftDataset
 from ._soft_learner import ROUNDS_WORSE, SoftLearner, has_methods, move_state
-from ._soft_loss import SoftLoss
+from ._soft_loss import SoftLoss, encode_rows
 from ._weighted_copies import COPIES
 
 #: Private methods of the stock class that the subclass overrides. It also relies on
@@ -93,9 +93,7 @@ class _SoftBoosting(GradientBoostingClassifier):
     def _encode_y(self, y, sample_weight):
         # Repeated, because one row a class would look like a regression.
         super()._encode_y(np.repeat(self._train.classes, 3), None)
-        if len(self._train.classes) == 2:
-            return self._train.targets[:, 1]
-        return np.arange(self._train.n_samples, dtype=np.float64)
+        return encode_rows(self._train)
 
     def _get_loss(self, sample_weight):
         stock = super()._get_loss(sample_weight)

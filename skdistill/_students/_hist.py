@@ -37,7 +37,7 @@ from ._soft_learner import (
     move_state,
     refuse_fine_tuning,
 )
-from ._soft_loss import SoftLoss
+from ._soft_loss import SoftLoss, encode_rows
 from ._weighted_copies import expand_rows
 
 #: The row count from which scikit-learn's histogram boosting stops early by itself.
@@ -118,15 +118,10 @@ class _SoftHist(HistGradientBoostingClassifier):
     def _encode_y(self, y):
         # As many labels as classes would look like a regression problem.
         super()._encode_y(np.repeat(self._train.classes, 3))
-        if len(self._train.classes) == 2:
-            return np.ascontiguousarray(self._train.targets[:, 1])
-        return np.arange(self._train.n_samples, dtype=np.float64)
+        return encode_rows(self._train)
 
     def _encode_y_val(self, y):
-        if len(self._train.classes) == 2:
-            return np.ascontiguousarray(self._validation.targets[:, 1])
-        first = self._train.n_samples
-        return np.arange(first, first + self._validation.n_samples, dtype=np.float64)
+        return encode_rows(self._validation, first=self._train.n_samples)
 
     def _get_loss(self, sample_weight):
         stock = super()._get_loss(sample_weight)

@@ -24,6 +24,7 @@ from scipy.sparse import csr_matrix
 from .._outofcore._spill import Spill
 from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray
+from ._lightgbm_params import stopping_rounds
 from ._losses import LogitLoss, SquaredError
 from ._soft_learner import SoftLearner
 
@@ -39,13 +40,10 @@ _MAX_ITER = 40
 class LeafLearner(SoftLearner):
     """Boosted trees that grow on real rows, with leaves refitted on a transfer set."""
 
-    def fit(
-        self,
-        student: Any,
-        train: SoftDataset,
-        transfer: MaybeRows = None,
-        validation: MaybeRows = None,
-    ) -> Any:
+    def wants_validation(self, student: Any, n_samples: int) -> bool:
+        return stopping_rounds(student.get_params()) > 0
+
+    def fit(self, student, train, transfer=None, validation=None):
         """Grow trees on real rows where they can be told, and set leaves on all."""
         rows = train.join(transfer)
         if transfer is None or not self.refits_leaves(student):
@@ -96,7 +94,7 @@ def refit_leaves(
     ]
     grown = [np.array([booster.get_leaf_output(*at) for at in some]) for some in places]
     marks = _mark_leaves(leaves, groups, sizes)
-    share = np.full(train.n_samples, 1.0) if train.weight is None else train.weight
+    share = train.weights
     start = np.concatenate(grown) / unit
     found = _find_values(marks, make_loss(train), share / share.sum(), start, ridge)
     cuts = np.cumsum([len(values) for values in grown])[:-1]

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ from sklearn.preprocessing import LabelEncoder
 
 from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray
+from . import _lightgbm_params as lgbm
 from ._boosting import (
     change_leaves,
     check_metadata,
@@ -47,25 +49,10 @@ from ._boosting import (
     soft_loss,
     start_logits,
 )
-from ._leaves import LeafLearner
-from ._lightgbm_params import (
-    BOOSTING,
-    METRIC,
-    NUM_CLASS,
-    OBJECTIVE,
-    ROUNDS,
-    STOPPING,
-    check_parameters,
-    check_stopping,
-    given,
-    may_refit_leaves,
-    named,
-    starts_high,
-    stopping_rounds,
-    takes_derivatives,
-)
-from ._losses import fold_shift
+from ._leaves import LeafLearner, refit_leaves
+from ._losses import Scale, SquaredError, fold_shift
 from ._soft_learner import HESSIAN_WORSE, RATE_SHARE, move_state, refuse_fine_tuning
+from ._value_learner import RegressorLearner
 from ._weighted_copies import COPIES
 
 #: Private attributes that `LGBMClassifier.fit` sets, and that `predict` reads. Where a
@@ -84,35 +71,33 @@ class LightGBMLearner(LeafLearner):
 
     def check(self, student: Any, n_classes: int, n_samples: int) -> None:
         params = student.get_params()
-        check_parameters(params, n_classes)
+        lgbm.check_parameters(params, n_classes)
         if self.wants_validation(student, n_samples):
-            check_stopping(params)
+            lgbm.check_stopping(params)
             if not has_native_fit():
+                received = lgbm.named(params, lgbm.STOPPING)
                 raise ValueError(
                     "This release of LightGBM has moved what a student that stops "
-                    f"early needs; received {named(params, STOPPING)}. Leave it out, "
-                    "or use another release."
+                    f"early needs; received {received}. Leave it out, or use another "
+                    "release."
                 )
 
     def check_fine_tuning(self, student: Any) -> None:
         # A random forest has no next round.
-        if {"rf", "random_forest"} & set(given(student.get_params(), BOOSTING)):
+        if lgbm.FORESTS & {*lgbm.given(student.get_params(), lgbm.BOOSTING)}:
             refuse_fine_tuning(student, " with boosting_type='rf'")
         if not has_native_fit():
             refuse_fine_tuning(student, " in a LightGBM whose rounds can't go on")
-
-    def wants_validation(self, student: Any, n_samples: int) -> bool:
-        return stopping_rounds(student.get_params()) > 0
 
     def can_scale_logits(self, student: Any, n_classes: int) -> bool:
         # Leaves can be multiplied, but not the linear models in them.
         return not student.get_params().get("linear_tree", False)
 
     def learns_mixtures(self, student: Any) -> bool:
-        return has_native_fit() and takes_derivatives(student.get_params())
+        return has_native_fit() and lgbm.takes_derivatives(student.get_params())
 
     def refits_leaves(self, student: Any) -> bool:
-        return may_refit_leaves(student.get_params())
+        return lgbm.may_refit_leaves(student.get_params())
 
     def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         if not has_native_fit():
@@ -124,9 +109,8 @@ class LightGBMLearner(LeafLearner):
 
     def can_shift_logits(self, student: Any) -> bool:
         # A random forest averages its trees.
-        kinds = given(student.get_params(), BOOSTING)
-        forest = kinds and kinds[0] in ("rf", "random_forest")
-        return self.can_scale_logits(student, 2) and not forest
+        kinds = lgbm.given(student.get_params(), lgbm.BOOSTING)
+        return self.can_scale_logits(student, 2) and not lgbm.FORESTS & {*kinds[:1]}
 
     def shift_logits(self, student: Any, shift: FloatArray) -> None:
         """Add to the leaves of the first tree of each class."""
@@ -136,7 +120,7 @@ class LightGBMLearner(LeafLearner):
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
         """Add rounds at a tenth of the learning rate."""
-        params = {k: v for k, v in student.get_params().items() if k not in ROUNDS}
+        params = {k: v for k, v in student.get_params().items() if k not in lgbm.ROUNDS}
         params["n_estimators"] = epochs
         params["learning_rate"] = RATE_SHARE * student.learning_rate
         return _boost(copy.deepcopy(student), params, rows, None, student.booster_)
@@ -166,19 +150,16 @@ def _boost(
     native = learns_natively(train)
     objective: Any = "cross_entropy"
     offsets = None
-    if not native and init_model is None and starts_high(params):
+    if not native and init_model is None and lgbm.starts_high(params):
         offsets = _start(train)
     if not native:
         curvature = 1.0 if n_classes == 2 else n_classes / (n_classes - 1)
         objective = soft_derivatives(train, curvature, offsets=offsets)
         # Derivatives from Python need a column, though it be one too small to split.
         params = {"feature_pre_filter": False} | params
-    replaced = {*OBJECTIVE, *METRIC, *STOPPING, *NUM_CLASS, "class_weight"}
-    worker = LGBMClassifier(
-        **{k: v for k, v in params.items() if k not in replaced},
-        objective=objective,
-        metric="cross_entropy" if native else "None",
-    )
+    kept = {k: v for k, v in params.items() if k not in lgbm.REPLACED}
+    metric = "cross_entropy" if native else "None"
+    worker = LGBMClassifier(**kept, objective=objective, metric=metric)
     _name_classes(worker, train.classes)
     finisher = _Finisher(train, offsets, _make_stopper(params, validation))
     try:
@@ -215,15 +196,8 @@ class _Finisher:
     order = 30  # that of LightGBM's own early stopping
     before_iteration = False
 
-    def __init__(
-        self,
-        train: SoftDataset,
-        offsets: FloatArray | None,
-        stopper: Callable[[Any], None] | None,
-    ):
-        self.train = train
-        self.offsets = offsets
-        self.stopper = stopper
+    def __init__(self, train: SoftDataset, offsets: Any, stopper: Any) -> None:
+        self.train, self.offsets, self.stopper = train, offsets, stopper
 
     def __call__(self, env: Any) -> None:
         from lightgbm.callback import EarlyStopException
@@ -274,12 +248,7 @@ def _evaluation(validation: MaybeRows, offsets: FloatArray | None) -> dict[str, 
     """Validation rows and their metric, as `LGBMModel.fit` takes them."""
     if validation is None:
         return {}
-    weight = None if validation.weight is None else [validation.weight]
-    rows = {
-        "eval_X": validation.X,
-        "eval_y": _label(validation),
-        "eval_sample_weight": weight,
-    }
+    rows = lgbm.evaluate_on(validation, _label(validation))
     if learns_natively(validation):
         return rows
     loss = soft_loss(validation, offsets)
@@ -298,9 +267,9 @@ def _make_stopper(
         return None
     from lightgbm import early_stopping
 
-    verbosity = next(iter(given(params, ("verbosity", "verbose"))), 1)
+    verbosity = next(iter(lgbm.given(params, ("verbosity", "verbose"))), 1)
     return early_stopping(
-        given(params, STOPPING)[0],
+        lgbm.given(params, lgbm.STOPPING)[0],
         min_delta=params.get("early_stopping_min_delta") or 0.0,
         verbose=verbosity > 0,
     )
@@ -314,3 +283,39 @@ def _start(data: SoftDataset) -> FloatArray:
         weight = weight.astype(np.float32).astype(np.float64)
     start = start_logits(data, weight)
     return start[1:] - start[0] if len(start) == 2 else start
+
+
+#: LightGBM's names of the squared error.
+_SQUARED = {
+    *("regression", "regression_l2", "l2", "mean_squared_error", "mse"),
+    *("l2_root", "root_mean_squared_error", "rmse"),
+}
+
+#: Weight of the ridge around the boosted values, in standard deviations.
+_RIDGE = 1e-3
+
+
+class LightGBMRegressorLearner(LeafLearner, RegressorLearner):
+    """The stock LGBMRegressor; with another loss than the squared error no refit."""
+
+    def accepts(self, student: Any) -> bool:
+        return is_stock(student, "lightgbm", "LGBMRegressor")
+
+    def refits_leaves(self, student: Any) -> bool:
+        params = student.get_params()
+        squared = _SQUARED.issuperset(lgbm.given(params, lgbm.OBJECTIVE))
+        return squared and lgbm.may_refit_leaves(params)
+
+    def refit_leaves(self, student: Any, rows: SoftDataset) -> None:
+        unit = float(Scale.of(rows).deviation[0])
+
+        def make_loss(data: SoftDataset) -> SquaredError:
+            return SquaredError(data.targets / unit)
+
+        refit_leaves(student, rows, make_loss, _RIDGE, unit)
+
+    def fit_rows(self, student: Any, rows: Any, validation: Any) -> Any:
+        if validation is not None:
+            extra = lgbm.evaluate_on(validation, validation.values)
+            rows = replace(rows, params={**(rows.params or {}), **extra})
+        return super().fit_rows(student, rows, None)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._soft_data import SoftDataset
 from ._boosting import refuse_metric
 
 #: LightGBM's names for one parameter, the one that wins first.
@@ -21,7 +22,12 @@ ROUNDS = (
     "max_iter",
 )
 BOOSTING = ("boosting", "boosting_type", "boost")
-NUM_CLASS = ("num_class", "num_classes")
+
+#: What a worker that learns soft targets is not given.
+REPLACED = {*OBJECTIVE, *METRIC, *STOPPING, "num_class", "num_classes", "class_weight"}
+
+#: Average their trees.
+FORESTS = {"rf", "random_forest"}
 
 #: The kinds of boosting that take derivatives from Python.
 _DERIVED = {"gbdt", "gbrt", "gradient_boosting", "goss"}
@@ -118,6 +124,12 @@ def starts_high(params: dict[str, Any]) -> bool:
     """Whether boosting starts from the class shares."""
     asked = str(params.get("boost_from_average", True)).lower()
     return asked not in ("false", "0", "-")
+
+
+def evaluate_on(rows: SoftDataset, y: Any) -> dict[str, Any]:
+    """Return what a fit is given of validation rows."""
+    weight = None if rows.weight is None else [rows.weight]
+    return {"eval_X": rows.X, "eval_y": y, "eval_sample_weight": weight}
 
 
 def given(params: dict[str, Any], names: tuple[str, ...]) -> list[Any]:

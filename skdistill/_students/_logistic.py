@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import validate_data
 
 from .._soft_data import MaybeRows, SoftDataset, row_blocks
 from .._typing import FloatArray
+from ._epochs import minimize_lbfgs
 from ._losses import LogitLoss, count_outputs, shift_bias
-from ._optimizers import warn_of_convergence
 from ._soft_learner import SoftLearner
 from ._weighted_copies import COPIES
 
@@ -73,24 +72,25 @@ def _fit_logistic(
     # warn that the labels look continuous.)
     labels = np.tile(train.classes, 3)
     student.fit(np.zeros((len(labels), X.shape[1]), X.dtype), labels)
-    weight = np.ones(train.n_samples) if train.weight is None else train.weight
+    weight = train.weights
     strength = 0.0 if student.penalty is None else 1 / (student.C * weight.sum())
     n_outputs = count_outputs(len(train.classes))
     n_coefs = X.shape[1] + student.fit_intercept
-    given = (X, LogitLoss.of(train, n_outputs), weight / weight.sum(), strength)
-    # As scikit-learn calls it.
-    options = {"maxiter": student.max_iter, "maxls": 50, "gtol": student.tol}
-    options["ftol"] = 64 * np.finfo(float).eps
-    start, method = np.zeros(n_outputs * n_coefs), "L-BFGS-B"
-    result = minimize(_logistic_loss, start, given, method, jac=True, options=options)
+    result = minimize_lbfgs(
+        _logistic_loss,
+        np.zeros(n_outputs * n_coefs),
+        (X, LogitLoss.of(train, n_outputs), weight / weight.sum(), strength),
+        maxiter=student.max_iter,
+        maxls=50,
+        gtol=student.tol,
+        ftol=64 * np.finfo(float).eps,
+    )
     coef = result.x.reshape(n_outputs, n_coefs).astype(X.dtype)
     student.coef_ = coef[:, : X.shape[1]].copy()
     student.intercept_ = np.zeros(n_outputs, X.dtype)
     if student.fit_intercept:
         student.intercept_ = coef[:, -1].copy()
     student.n_iter_ = np.array([min(result.nit, student.max_iter)], dtype=np.int32)
-    if result.status != 0:
-        warn_of_convergence(result, student.max_iter)
     # Names and number of columns are those of the rows, not of the zeros.
     validate_data(student, train.X, skip_check_array=True)
     return student
@@ -103,35 +103,23 @@ def _logistic_loss(
 
     Of each output the intercept, which is not penalised, comes last if there is one.
     """
-    coef = flat.reshape(loss.targets.shape[1], -1)
-    slopes = coef[:, : X.shape[1]]
+    coef, n_features = flat.reshape(loss.targets.shape[1], -1), X.shape[1]
+    slopes, intercepts = coef[:, :n_features], coef[:, n_features:]
     gradient = np.zeros_like(coef)
-    gradient[:, : X.shape[1]] = strength * slopes
+    gradient[:, :n_features] = strength * slopes
     value = 0.5 * strength * np.vdot(slopes, slopes)
     blocks = list(row_blocks(*loss.targets.shape))
     for rows in blocks:
-        part = (X, loss, share)
+        some, own, weight = X, loss, share
         if len(blocks) > 1:
-            part = (X[rows], loss.take(rows), share[rows])
-        losses, change = _rate_block(coef, *part)
-        value += losses
-        gradient += change
+            some, own, weight = X[rows], loss.take(rows), share[rows]
+        logits = np.asarray(some @ slopes.T.astype(X.dtype), dtype=np.float64)
+        if intercepts.size:
+            logits += intercepts[:, 0]
+        losses, residual = own.rate(logits)
+        residual *= weight[:, None]
+        value += float(weight @ losses)
+        gradient[:, :n_features] += (some.T @ residual.astype(X.dtype, copy=False)).T
+        if intercepts.size:
+            gradient[:, -1] += residual.sum(axis=0)
     return float(value), gradient.ravel()
-
-
-def _rate_block(
-    coef: FloatArray, X: Any, loss: LogitLoss, share: FloatArray
-) -> tuple[float, FloatArray]:
-    """Weighted sum of the losses of some rows, and its gradient."""
-    n_features = X.shape[1]
-    slopes = coef[:, :n_features]
-    logits = np.asarray(X @ slopes.T.astype(X.dtype), dtype=np.float64)
-    if coef.shape[1] > n_features:
-        logits += coef[:, -1]
-    losses, residual = loss.rate(logits)
-    residual *= share[:, None]
-    gradient = np.empty_like(coef)
-    gradient[:, :n_features] = (X.T @ residual.astype(X.dtype, copy=False)).T
-    if coef.shape[1] > n_features:
-        gradient[:, -1] = residual.sum(axis=0)
-    return float(share @ losses), gradient

@@ -1,4 +1,4 @@
-"""MLPClassifier by this package's own learner of small networks.
+"""MLPClassifier and MLPRegressor by this package's own learner of small networks.
 
 `MLPClassifier` takes hard labels only, and spends most of its time outside of the
 arithmetic. The learner takes the student's parameters and any soft target; what it has
@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import validate_data
 
@@ -28,16 +28,17 @@ from .._soft_data import MaybeRows, SoftDataset
 from .._tasks import limit_threads
 from .._typing import FloatArray
 from ._epochs import (
+    OPTIMIZERS,
     Epoch,
     Training,
     count_batch,
+    minimize_lbfgs,
     repeat_buffers,
     repeat_rows,
     run_epoch,
 )
-from ._losses import LogitLoss, SquaredError, count_outputs, shift_bias
+from ._losses import LogitLoss, Scale, SquaredError, count_outputs, shift_bias
 from ._network import BLOCK, SoftRows
-from ._optimizers import OPTIMIZERS, minimize_lbfgs
 from ._soft_learner import (
     EPOCHS_WORSE,
     NETWORK_TEMPERATURE,
@@ -54,6 +55,7 @@ from ._stock_mlp import (
     set_layers,
     take_network,
 )
+from ._value_learner import ValueLearner
 
 #: How long a network learns from a transfer set, if `max_iter` allows: this many
 #: epochs, and on small sets this many updates.
@@ -118,13 +120,7 @@ class MLPLearner(SoftLearner):
         updates = math.ceil(MIN_UPDATES * count_batch(student, n_rows) / n_rows)
         return min(student.max_iter, max(MIN_EPOCHS, updates))
 
-    def fit(
-        self,
-        student: Any,
-        train: SoftDataset,
-        transfer: MaybeRows = None,
-        validation: MaybeRows = None,
-    ) -> Any:
+    def fit(self, student, train, transfer=None, validation=None):
         """Fit with a falling learning rate where there is a transfer set."""
         rows = self.read(student, train.join(transfer))
         dtype, limit = rows.X.dtype, None
@@ -263,10 +259,67 @@ def _fit_lbfgs(student: Any, rows: SoftRows) -> FittedNetwork:
             gradient += network.gradient
         return loss, gradient
 
+    most = {"maxiter": student.max_iter, "maxfun": student.max_fun}
     with limit_threads(blas=1):
-        result = minimize_lbfgs(student, objective, network.params.copy())
+        start = network.params.copy()
+        result = minimize_lbfgs(objective, start, gtol=student.tol, **most)
     network.params[:] = result.x
     n_iter = min(result.nit, student.max_iter)
-    return FittedNetwork(
-        network, rng, {"n_iter_": n_iter, "t_": 0, "loss_": result.fun}
-    )
+    record = {"n_iter_": n_iter, "t_": 0, "loss_": result.fun}
+    return FittedNetwork(network, rng, record)
+
+
+class MLPRegressorLearner(ValueLearner, MLPLearner):
+    """The stock MLPRegressor with the squared error, and no other loss.
+
+    Targets are standardised by the training rows, and the last layer takes the scale
+    back afterwards: the stock object serves the user's units. So is a fit on training
+    rows alone that of a `TransformedTargetRegressor` with a `StandardScaler`.
+    """
+
+    auto_temperature = 1.0
+
+    def accepts(self, student: Any) -> bool:
+        return type(student) is MLPRegressor and student.loss == "squared_error"
+
+    def check(self, student: Any, n_classes: int, n_samples: int) -> None:
+        MLPLearner.check(self, student, n_classes, n_samples)
+
+    def make_loss(self, data: SoftDataset) -> SquaredError:
+        return SquaredError(data.targets)
+
+    def fit(self, student, train, transfer=None, validation=None):
+        scale = Scale.of(train)
+        given = (train, transfer, validation)
+        rows = [some and scale.transform(some) for some in given]
+        return _fold(scale, super().fit(student, *rows))
+
+    def fit_chunks(self, student: Any, spill: Spill, validation: MaybeRows) -> Any:
+        scale = Scale.of(spill.train)
+        spill.change(scale.transform)
+        validation = validation and scale.transform(validation)
+        return _fold(scale, super().fit_chunks(student, spill, validation))
+
+    def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
+        scale = Scale.of(rows)
+        bare, rows = _unfold(scale, student), scale.transform(rows)
+        return _fold(scale, super().fine_tune(bare, rows, epochs))
+
+
+def _fold(scale: Scale, student: Any) -> Any:
+    """Give a network's last layer the scale, in place.
+
+    In double precision, since a mean may be far from 0.
+    """
+    student.coefs_[-1] = student.coefs_[-1] * scale.deviation
+    student.intercepts_[-1] = scale.restore(student.intercepts_[-1])
+    return student
+
+
+def _unfold(scale: Scale, student: Any) -> Any:
+    """Return a copy of a network without the scale."""
+    bare = copy.copy(student)
+    bare.coefs_ = [*student.coefs_[:-1], student.coefs_[-1] / scale.deviation]
+    last = scale.standardize(student.intercepts_[-1])
+    bare.intercepts_ = [*student.intercepts_[:-1], last]
+    return bare

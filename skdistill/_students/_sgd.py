@@ -9,7 +9,7 @@ learn the same targets at more rows and as many more updates.
 from __future__ import annotations
 
 import copy
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -128,13 +128,10 @@ def _fit_natively(
     if validation is None:
         soft.fit(train.X, labels, sample_weight=train.weight)
     else:
-        run_epoch = partial(
-            _SoftSGD.partial_fit,
-            X=train.X,
-            y=labels,
-            classes=train.classes,
-            sample_weight=train.weight,
-        )
+
+        def run_epoch(soft: _SoftSGD) -> None:
+            soft.partial_fit(train.X, labels, train.classes, train.weight)
+
         soft = keep_best_epoch(soft, run_epoch, validation)
     return move_state(soft, student, ["_targets"])
 

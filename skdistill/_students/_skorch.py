@@ -125,23 +125,15 @@ class SkorchLearner(SoftLearner):
         The net's `train_split` splits the training rows, which its callbacks see as its
         dataset; where none of them is labelled, the first buffer of the others.
         """
-        from ._skorch_net import fit_net
-
-        _check_labels(student, spill.classes)
         data = spill.train if spill.train.n_samples else next(spill.shuffle(None))
-        fit_net(student, data, "fit", more=spill, **(spill.params or {}))
-        return _leave_stock(student, spill.classes)
+        return _fit(student, data, spill.params, spill)
 
     def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         """Fit the net, which splits validation rows off by its `train_split`."""
-        from ._skorch_net import fit_net
-
-        _check_labels(student, rows.classes)
-        fit_net(student, rows, "fit", **(rows.params or {}))
-        return _leave_stock(student, rows.classes)
+        return _fit(student, rows, rows.params)
 
     def seed(self, student: Any, seed: int | None) -> AbstractContextManager[None]:
-        return nullcontext() if seed is None else _seed_torch(seed)
+        return nullcontext() if seed is None else _keep_generator(seed)
 
     def scale_logits(self, student: Any, factor: float) -> None:
         import torch
@@ -175,12 +167,9 @@ class SkorchLearner(SoftLearner):
 
         tuned = copy.deepcopy(student)
         kept = {name: getattr(tuned, name) for name in ("train_split", "callbacks_")}
-        tuned.train_split = None
-        regular = "skorch.callbacks.regularization"
+        tuned.train_split, regular = None, "skorch.callbacks.regularization"
         tuned.callbacks_ = [
-            (name, callback)
-            for name, callback in tuned.callbacks_
-            if type(callback).__module__ == regular
+            pair for pair in tuned.callbacks_ if type(pair[1]).__module__ == regular
         ]
         # Its moments belong to the soft targets.
         tuned.initialize_optimizer()
@@ -189,8 +178,6 @@ class SkorchLearner(SoftLearner):
         fit_net(tuned, rows, "partial_fit", epochs=epochs)
         tuned.initialize_optimizer()
         vars(tuned).update(kept)
-        if hasattr(tuned, "classes") and tuned.classes is None:
-            tuned.classes_inferred_ = rows.classes
         return tuned
 
     def encode_labels(self, student: Any, y: Any, classes: Any) -> Any:
@@ -202,12 +189,13 @@ class SkorchLearner(SoftLearner):
 
 
 @contextmanager
-def _seed_torch(seed: int) -> Iterator[None]:
-    """Seed torch's global generator, and leave it as it was."""
+def _keep_generator(seed: int | None = None) -> Iterator[None]:
+    """Seed torch's global generator, if wanted, and leave it as it was."""
     import torch
 
     with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
+        if seed is not None:
+            torch.manual_seed(seed)
         yield
 
 
@@ -266,8 +254,6 @@ def _refuse_temperature(student: Any, temperature: Any) -> ValueError:
 
 def _find_logits_layer(student: Any) -> Any:
     """Return the linear layer that makes, or would make, a net's logits, or None."""
-    import torch
-
     from ._torch_layers import find_last_layer
 
     if _softens_itself(student):
@@ -277,7 +263,7 @@ def _find_logits_layer(student: Any) -> Any:
     net = clone(student)
     net.callbacks, net.compile = "disable", False
     # Weights are drawn from torch's global generator, which is the fit's.
-    with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with _keep_generator():
         net.initialize()
     return find_last_layer(net)
 
@@ -316,13 +302,17 @@ def inherits(student: Any, package: str, name: str) -> bool:
     )
 
 
-# After the fit ------------------------------------------------------------------------
+# The fit ------------------------------------------------------------------------------
 
 
-def _leave_stock(student: Any, classes: Any) -> Any:
-    """Make a fitted net what it would be without this package."""
-    if hasattr(student, "classes") and student.classes is None:
-        student.classes_inferred_ = classes
+def _fit(
+    student: Any, data: SoftDataset, params: Any, more: Spill | None = None
+) -> Any:
+    """Fit a net, and make it what it would be without this package."""
+    from ._skorch_net import fit_net
+
+    _check_labels(student, data.classes)
+    fit_net(student, data, "fit", more=more, **(params or {}))
     if _softens_itself(student):
         import torch
 

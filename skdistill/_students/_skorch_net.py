@@ -38,7 +38,7 @@ def fit_net(
     method: str,
     more: Spill | None = None,
     **params: Any,
-) -> Any:
+) -> None:
     """Run `fit` or `partial_fit` of a net on soft targets, in place.
 
     `more` begins with the rows of `data`, the net's dataset; its others are learned in
@@ -59,7 +59,8 @@ def fit_net(
         del vars(student)["soft_"]
     if interrupted:
         raise KeyboardInterrupt
-    return student
+    if hasattr(student, "classes") and student.classes is None:
+        student.classes_inferred_ = data.classes
 
 
 class _Targets:
@@ -82,11 +83,10 @@ class _Targets:
         self.labels = torch.as_tensor(self.codes).to(kind)
         self.soft = torch.as_tensor(data.targets)
         self.alpha = None if data.alpha is None else torch.as_tensor(data.alpha)
-        weight = np.ones(len(self.codes)) if data.weight is None else data.weight
         # Of mean 1, and no batch divides by its own sum: the mean over the batches
         # of an epoch is the weighted loss, and a batch of weights 0 is no 0/0.
-        mean = weight.mean() if self.more is None else self.more.mean_weight
-        self.weight = torch.as_tensor(weight / mean)
+        mean = data.weights.mean() if self.more is None else self.more.mean_weight
+        self.weight = torch.as_tensor(data.weights / mean)
 
     def gather(self, output: Any) -> tuple[Any, Any, Any, Any]:
         """Targets, codes, weights and alpha of the batch, as its output is."""

@@ -60,23 +60,15 @@ class SoftLearner(ABC):
 
     Subclasses override `accepts` and `fit_rows`, and what is not true of their
     students.
-
-    Attributes
-    ----------
-    method : str
-        The method by which a fitted student serves what it learned.
-    auto_temperature : float
-        What the temperature "auto" is on the training rows alone, where logits can be
-        scaled.
-    is_calibrated : bool
-        Whether the scalar that a pilot asks for divides the fitted student's logits.
-    worse : str
-        Why a fit may be far worse than its pilot, and what mends it.
     """
 
+    #: By which a fitted student serves what it learned.
     method: ClassVar[str] = "predict_proba"
+    #: What "auto" is on the training rows alone, where logits can be scaled.
     auto_temperature: ClassVar[float] = 1.0
+    #: Whether the scalar that a pilot asks for divides the fitted student's logits.
     is_calibrated: ClassVar[bool] = True
+    #: Why a fit may be far worse than its pilot, and what mends it.
     worse: ClassVar[str] = "Compare both on rows that they have not learned."
 
     @abstractmethod

@@ -7,6 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._soft_data import SoftDataset
+
+
+def encode_rows(data: SoftDataset, first: int = 0) -> NDArray[np.float64]:
+    """Return what stands for labels: targets of two classes, row numbers of more."""
+    if len(data.classes) == 2:
+        return np.ascontiguousarray(data.targets[:, 1])
+    return np.arange(first, first + data.n_samples, dtype=np.float64)
+
 
 class SoftLoss:
     """A multinomial loss whose `y_true` are row numbers of a target matrix.
@@ -35,27 +44,23 @@ class SoftLoss:
         per_row += (self._excess[rows] * raw_prediction).sum(axis=1)
         return np.average(per_row, weights=sample_weight)
 
-    def gradient(self, y_true: Any, *, sample_weight: Any = None, **rest: Any) -> Any:
-        rows = y_true.astype(np.intp)
-        given = {"y_true": self._top[rows], "sample_weight": sample_weight, **rest}
-        return self._add_excess(self._stock.gradient(**given), rows, sample_weight)
+    def gradient(self, y_true: Any, **given: Any) -> Any:
+        return self._add_excess(self._stock.gradient, y_true, **given)
 
-    def gradient_hessian(
-        self, y_true: Any, *, sample_weight: Any = None, **rest: Any
-    ) -> tuple[Any, Any]:
-        rows = y_true.astype(np.intp)
-        given = {"y_true": self._top[rows], "sample_weight": sample_weight, **rest}
-        gradient, hessian = self._stock.gradient_hessian(**given)
-        return self._add_excess(gradient, rows, sample_weight), hessian
+    def gradient_hessian(self, y_true: Any, **given: Any) -> Any:
+        return self._add_excess(self._stock.gradient_hessian, y_true, **given)
 
-    def _add_excess(self, gradient: Any, rows: Any, sample_weight: Any) -> Any:
+    def _add_excess(
+        self, differentiate: Any, y_true: Any, sample_weight: Any = None, **rest: Any
+    ) -> Any:
+        rows = y_true.astype(np.intp)
+        found = differentiate(self._top[rows], sample_weight=sample_weight, **rest)
+        gradient = found[0] if isinstance(found, tuple) else found
+        weight = 1.0 if sample_weight is None else sample_weight
         # By columns: a second matrix of gradients would be held in memory.
         for k in range(gradient.shape[1]):
-            column = self._excess[rows, k]
-            gradient[:, k] += (
-                column if sample_weight is None else column * sample_weight
-            )
-        return gradient
+            gradient[:, k] += self._excess[rows, k] * weight
+        return found
 
     def fit_intercept_only(self, y_true: Any, sample_weight: Any = None) -> Any:
         """Scikit-learn's rule, on mean targets instead of class frequencies."""

@@ -17,9 +17,9 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_random_state
 
 from .._typing import AnyArray
+from ._epochs import SGD, Adam
 from ._losses import LogitLoss, SquaredError
 from ._network import Network, SoftRows, split_layers
-from ._optimizers import SGD, Adam
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ from sklearn.tree import (
 from sklearn.utils import check_array
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._sklearn import validate_parameters
 from .._soft_data import MaybeRows, SoftDataset
 from ._soft_learner import MANY_LABELS, TREES_WORSE, SoftLearner
 from ._weighted_copies import expand_rows
@@ -104,9 +105,8 @@ class TreeLearner(SoftLearner):
             labels = rows.classes[rows.targets.argmax(axis=1)]
             params = rows.params or {}
             return student.fit(rows.X, labels, sample_weight=rows.weight, **params)
-        if hasattr(student, "_validate_params"):
-            # The regressors would name themselves in the message.
-            student._validate_params()
+        # The regressors would name themselves in the message.
+        validate_parameters(student)
         native = student.criterion == "gini" and has_native_fit()
         if isinstance(student, RandomForestClassifier | ExtraTreesClassifier):
             return _fit_forest(student, rows, native)
@@ -190,10 +190,8 @@ def _fit_regressor(student: Any, data: SoftDataset, **overrides: Any) -> Any:
     if isinstance(student, RandomForestClassifier | ExtraTreesClassifier):
         params |= {"warm_start": False, "oob_score": False}
     targets = data.targets[:, 1] if n_classes == 2 else data.targets
-    regressor = kind(**(params | overrides))
-    return regressor.fit(
-        data.X, targets, sample_weight=data.weight, **(data.params or {})
-    )
+    metadata = {"sample_weight": data.weight, **(data.params or {})}
+    return kind(**(params | overrides)).fit(data.X, targets, **metadata)
 
 
 def _make_classifier(tree: Any, regressor: Any, classes: NDArray[Any]) -> Any:
@@ -238,10 +236,8 @@ def _unfitted_tree(forest: Any, grown: Any) -> Any:
 def _grow_trees(forest: Any, regressor: Any, data: SoftDataset) -> list[Any]:
     """Grow each tree of a forest on copies of the rows that the regressor drew."""
     n_samples, n_classes = data.targets.shape
-    X, _, share, _ = expand_rows(
-        SoftDataset(_as_float32(data.X), data.targets, data.classes, data.y),
-        least=_LEAST,
-    )
+    rows = SoftDataset(_as_float32(data.X), data.targets, data.classes, data.y)
+    X, _, share, _ = expand_rows(rows, least=_LEAST)
     codes = np.tile(np.arange(n_classes, dtype=np.float64), n_samples)
 
     def grow(grown: Any, drawn: NDArray[np.intp]) -> Any:
@@ -263,12 +259,9 @@ def _fit_on_copies(
     """Fit a tree on `n_classes` copies of each row, with leaf sizes in rows."""
     n_samples = len(y) // n_classes
     sizes = {name: getattr(tree, name) for name in _LEAST_SIZES}
-    tree.set_params(
-        **{
-            name: n_classes * _count_rows(size, n_samples, _LEAST_SIZES[name])
-            for name, size in sizes.items()
-        }
-    )
+    for name, size in sizes.items():
+        n_rows = size if isinstance(size, Integral) else ceil(size * n_samples)
+        tree.set_params(**{name: n_classes * int(max(n_rows, _LEAST_SIZES[name]))})
     tree.fit(X, y, sample_weight=weight, **params).set_params(**sizes)
     if has_native_fit():
         grown = tree.tree_
@@ -281,18 +274,10 @@ def _fit_on_copies(
 _LEAST_SIZES = {"min_samples_leaf": 1, "min_samples_split": 2}
 
 
-def _count_rows(size: float, n_samples: int, least: int) -> int:
-    """Scikit-learn's reading of a number or a share of the samples."""
-    if isinstance(size, Integral):
-        return int(size)
-    return max(least, ceil(size * n_samples))
-
-
 def _as_float32(X: Any) -> Any:
     """What a forest hands to its trees."""
-    return check_array(
-        X, dtype=np.float32, accept_sparse="csr", ensure_all_finite=False
-    )
+    options = {"accept_sparse": "csr", "ensure_all_finite": False}
+    return check_array(X, dtype=np.float32, **options)
 
 
 def _score_out_of_bag(forest: Any, data: SoftDataset) -> None:

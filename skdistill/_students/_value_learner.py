@@ -20,10 +20,9 @@ from .._sklearn import BaseSearchCV
 from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray
 from ._boosting import change_leaves, is_stock
-from ._quantile_loss import refuse_quantile_loss
 from ._skorch import inherits
 from ._soft_learner import EPOCHS_WORSE, ROUNDS_WORSE, TREES_WORSE, SoftLearner
-from ._value_range import limit_labels
+from ._value_losses import limit_labels, refuse_quantile_loss
 
 #: What can be shifted, for errors.
 SHIFTED = (
@@ -37,8 +36,8 @@ _FORESTS = RandomForestRegressor, ExtraTreesRegressor
 class ValueLearner(SoftLearner):
     """How the students of one family learn values.
 
-    There are no classes to weigh and no logits to scale. Of `SoftLearner`, n_classes is
-    the number of outputs.
+    There are no classes to weigh, and the temperature is 1. Of `SoftLearner`, n_classes
+    is the number of outputs.
     """
 
     method = "predict"
@@ -63,20 +62,11 @@ class ValueLearner(SoftLearner):
                 "a tree or a forest, which learn several."
             )
 
-    def class_weight(self, student: Any, classes: Any) -> None:
-        return None
-
-    def can_scale_logits(self, student: Any, n_classes: int) -> bool:
-        return False
-
     def can_shift_logits(self, student: Any) -> bool:
         return can_shift_values(student)
 
     def shift_logits(self, student: Any, shift: FloatArray) -> None:
         shift_values(student, shift)
-
-    def learns_mixtures(self, student: Any) -> bool:
-        return False
 
 
 class RegressorLearner(ValueLearner):

@@ -145,10 +145,7 @@ def _boost(
 
     check_metadata(train, student, ("feature_weights",))
     native = learns_natively(train)
-    if native:
-        worker = _make_native(params, validation)
-    else:
-        worker = _make_derived(params, train, validation, xgb_model is None)
+    worker = _make_worker(params, train, validation, xgb_model is None)
     # The base takes any label; the classifier's own fit sets the number of classes.
     fit = XGBModel.fit if native else type(worker).fit
     fit(
@@ -166,21 +163,18 @@ def _boost(
     return move_state(worker, student, [*worker.get_params(), "kwargs"])
 
 
-def _make_native(params: dict[str, Any], validation: MaybeRows) -> Any:
-    from xgboost import XGBClassifier
-
-    metric = None if validation is None else "logloss"
-    worker = XGBClassifier(**(params | {"objective": _BINARY, "eval_metric": metric}))
-    worker.n_classes_ = 2
-    return worker
-
-
-def _make_derived(
+def _make_worker(
     params: dict[str, Any], train: SoftDataset, validation: MaybeRows, first: bool
 ) -> Any:
-    """Labels are only there to be counted: derivatives and metric hold the targets."""
+    """Derivatives and metric of ours hold the targets: labels are only counted."""
     from xgboost import XGBClassifier
 
+    if learns_natively(train):
+        metric = None if validation is None else "logloss"
+        given = {"objective": _BINARY, "eval_metric": metric}
+        worker = XGBClassifier(**(params | given))
+        worker.n_classes_ = 2
+        return worker
     curvature = 1.0 if len(train.classes) == 2 else _CURVATURE
     params = params | {
         "objective": soft_derivatives(train, curvature, least=_LEAST_HESSIAN),
@@ -211,10 +205,8 @@ def _scale_model(learner: dict[str, Any], factor: float) -> None:
     """Multiply start values and leaves of a model in XGBoost's JSON format."""
     param = learner["learner_model_param"]
     base = np.ravel(json.loads(param["base_score"])).astype(float)
-    if learner["objective"]["name"] == _BINARY:
-        base = expit(factor * logit(base))
-    else:
-        base = factor * base
+    binary = learner["objective"]["name"] == _BINARY
+    base = expit(factor * logit(base)) if binary else factor * base
     param["base_score"] = json.dumps(base.tolist())
     booster = learner["gradient_booster"]
     model = booster.get("gbtree", booster)["model"]

@@ -12,8 +12,8 @@ from sklearn.base import is_regressor
 from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
 
 from .._labels._quantiles import rate_quantiles
+from .._soft_data import as_columns
 from .._typing import FloatArray
-from .._value_data import as_columns
 from .._warnings import warn_caller
 
 #: Largest difference of a probability that rounding to float32 explains, and how far

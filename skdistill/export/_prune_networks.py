@@ -16,8 +16,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 
 from .._soft_data import SoftDataset
-from .._students._mlp import MLPLearner
-from .._students._mlp_regressor import MLPRegressorLearner
+from .._students._mlp import MLPLearner, MLPRegressorLearner
 from .._students._soft_learner import RATE_SHARE
 from ._libraries import find_nonlinearity
 

@@ -15,10 +15,9 @@ from .._labels._task import Classification, Regression
 from .._labels._teacher import Labeller
 from .._parts import find_ratio
 from .._selection._candidates import Candidate, soften_rows, soften_transfer_set
-from .._soft_data import SoftDataset
+from .._soft_data import SoftDataset, make_values
 from .._tasks import read_tasks
 from .._typing import FloatArray
-from .._value_data import make_values
 from ..transfer._transfer_set import make_transfer_set
 from ._answers import Values, ask
 

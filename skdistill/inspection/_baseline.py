@@ -19,7 +19,7 @@ from .._copies import find_copies
 from .._dataset import find_firsts, split_together
 from .._nested import last_step, replace_distilled, transform_before, weight_params
 from .._progress import raise_interrupts
-from .._soft_data import SoftDataset, one_hot
+from .._soft_data import SoftDataset, make_values, one_hot
 from .._students._fit_student import fit_part
 from .._students._properties import encode_labels
 from .._students._training_length import (
@@ -27,7 +27,6 @@ from .._students._training_length import (
     count_updates,
     fit_chosen_length,
 )
-from .._value_data import make_values
 
 #: Share of the rows that choose the length of a network's training.
 _VALIDATION_SHARE = 0.2

@@ -44,7 +44,7 @@ from skorch import NeuralNetClassifier
 
 from skdistill import DistilledClassifier
 from skdistill._students._fit_student import fit_part
-from skdistill._students._stand_in import StandIn
+from skdistill._students._meta import StandIn
 
 
 def make_stopping():
