@@ -18,12 +18,7 @@ from ._labels import _cross_fit
 from ._labels._calibration import Calibration, calibrate_labels
 from ._labels._class_weights import warn_of_weights_twice
 from ._labels._cross_fit import OutOfFold, label_seen
-from ._labels._members import (
-    MemberLabels,
-    set_weights,
-    weigh_labels,
-    weigh_members,
-)
+from ._labels._members import MemberLabels, set_weights, weigh_labels, weigh_members
 from ._labels._task import is_asked
 from ._labels._teacher import UNNAMED, Labeller, fit_clone
 from ._outofcore._spill import SoftStream

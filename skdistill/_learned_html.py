@@ -73,9 +73,8 @@ def _find_loss(pilot: dict[str, Any]) -> str:
 
 
 def _name(key: str) -> str:
-    return {"log_loss": "log loss", "rmse": "RMSE", "pinball": "pinball loss"}.get(
-        key, key
-    )
+    names = {"log_loss": "log loss", "rmse": "RMSE", "pinball": "pinball loss"}
+    return names.get(key, key)
 
 
 def _measure_advantage(pilots: list[dict[str, Any]]) -> tuple[str, float] | None:

@@ -16,11 +16,7 @@ from ._dataset import Dataset
 from ._frames import check_same_table
 from ._labels._defaults import warn_of_text_numbers
 from ._labels._quantiles import stack_quantiles
-from ._labels._teacher import (
-    check_fixed_classes,
-    check_takes_weight,
-    check_teacher,
-)
+from ._labels._teacher import check_fixed_classes, check_takes_weight, check_teacher
 from ._nested import can_refit, list_steps, weight_params
 from ._outofcore import is_chunked, open_chunks
 from ._sklearn import validate_parameters

@@ -16,12 +16,7 @@ from .._sklearn import _num_samples
 from .._soft_data import SoftDataset, as_columns, label_dtype, make_values, row_blocks
 from .._typing import AnyArray, FloatArray, IndexArray
 from ._defaults import default_student, default_teacher
-from ._probabilities import (
-    align,
-    check_answer_order,
-    check_probabilities,
-    check_stored,
-)
+from ._probabilities import align, check_answer_order, check_probabilities, check_stored
 from ._soft_targets import blend_targets, clip_probabilities, soft_targets
 from ._values import check_values
 

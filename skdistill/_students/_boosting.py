@@ -16,8 +16,6 @@ from ._losses import LogitLoss, add_first_class
 #: Floor of a class's share before its logarithm is taken: LightGBM's.
 _LEAST_SHARE = 1e-15
 
-Derivatives = Callable[..., tuple[NDArray[np.float32], NDArray[np.float32]]]
-
 
 def is_stock(student: Any, package: str, name: str) -> bool:
     """Whether the student is that very class; a subclass may have changed its loss.
@@ -50,7 +48,7 @@ def soft_derivatives(
     *,
     offsets: FloatArray | None = None,
     least: float = 0.0,
-) -> Derivatives:
+) -> Callable[..., tuple[Any, Any]]:
     """Return the objective of soft targets as the libraries call it.
 
     `curvature` and `least` are a library's factor and floor of the Hessian, and
@@ -60,9 +58,7 @@ def soft_derivatives(
     """
     loss = LogitLoss.of(data)
 
-    def derivatives(
-        labels: Any, margins: NDArray[Any], sample_weight: Any = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def derivatives(labels: Any, margins: Any, sample_weight: Any = None) -> Any:
         gradient, hessian = loss.differentiate(_read_logits(margins, offsets))
         hessian *= curvature
         if sample_weight is not None:

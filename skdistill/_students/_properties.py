@@ -7,10 +7,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from numpy.typing import NDArray
-from sklearn.gaussian_process import (
-    GaussianProcessClassifier,
-    GaussianProcessRegressor,
-)
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
