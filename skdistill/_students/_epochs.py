@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state, gen_batches
 
 from .._outofcore._spill import Spill
@@ -31,7 +30,7 @@ from ._network import Network, SoftRows
 class Adam:
     """Adam of Kingma and Ba (2015); moments are of the gradient and of its square."""
 
-    def __init__(self, student: MLPClassifier, params: NDArray[Any]) -> None:
+    def __init__(self, student: Any, params: NDArray[Any]) -> None:
         self._params, self._student = params, student
         self.rate, self.n_updates = student.learning_rate_init, 0
         self.moments = [np.zeros_like(params), np.zeros_like(params)]
@@ -66,7 +65,7 @@ class Adam:
 class SGD:
     """Gradient steps with momentum; attributes as those of `Adam`."""
 
-    def __init__(self, student: MLPClassifier, params: NDArray[Any]) -> None:
+    def __init__(self, student: Any, params: NDArray[Any]) -> None:
         self._params, self._student = params, student
         self.rate, self.n_updates = student.learning_rate_init, 0
         self.moments = [np.zeros_like(params)]
@@ -127,7 +126,7 @@ Epoch = Iterable[tuple[SoftRows, IndexArray]]
 
 
 def repeat_rows(
-    student: MLPClassifier, rows: SoftRows, rng: np.random.RandomState
+    student: Any, rows: SoftRows, rng: np.random.RandomState
 ) -> Iterator[Epoch]:
     """Yield epochs over rows in memory; each shuffles the order of the last."""
     order = np.arange(rows.X.shape[0])
@@ -138,7 +137,7 @@ def repeat_rows(
 
 
 def repeat_buffers(
-    student: MLPClassifier,
+    student: Any,
     spill: Spill,
     read: Callable[[SoftDataset], SoftRows],
     rng: np.random.RandomState,
@@ -158,7 +157,7 @@ def repeat_buffers(
 
 
 def run_epoch(
-    student: MLPClassifier, network: Network, optimizer: Adam | SGD, epoch: Epoch
+    student: Any, network: Network, optimizer: Adam | SGD, epoch: Epoch
 ) -> tuple[float, int]:
     """Learn each row once; return the mean loss, and the number of rows."""
     loss, n_rows = 0.0, 0
@@ -185,7 +184,7 @@ def _draw_batches(
             yield taken.take(batch)
 
 
-def count_batch(student: MLPClassifier, n_rows: int) -> int:
+def count_batch(student: Any, n_rows: int) -> int:
     """Return the rows of a batch."""
     return min(200 if student.batch_size == "auto" else student.batch_size, n_rows)
 
@@ -199,11 +198,7 @@ class Training:
     """
 
     def __init__(
-        self,
-        student: MLPClassifier,
-        network: Network,
-        optimizer: Adam | SGD,
-        validation: tuple[SoftRows, SoftDataset] | None,
+        self, student: Any, network: Network, optimizer: Adam | SGD, validation: Any
     ) -> None:
         self._student, self._network = student, network
         self._optimizer, self._validation = optimizer, validation

@@ -60,15 +60,13 @@ class GradientBoostingLearner(SoftLearner):
         return _fit_natively(student, rows, validation)
 
 
-def _is_native(student: GradientBoostingClassifier) -> bool:
+def _is_native(student: Any) -> bool:
     """Whether the student's settings have an exact form on soft targets."""
     plain = student.loss == "log_loss" and student.init in (None, "zero")
     return plain and has_methods(GradientBoostingClassifier, _PRIVATE)
 
 
-def _fit_natively(
-    student: GradientBoostingClassifier, rows: SoftDataset, validation: MaybeRows
-) -> GradientBoostingClassifier:
+def _fit_natively(student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
     soft: Any = _SoftBoosting(**student.get_params(deep=False))
     soft.set_params(n_iter_no_change=None)
     soft._train = rows
@@ -148,9 +146,7 @@ def _fit_prior(rows: SoftDataset) -> _Prior:
 class _Stopper:
     """Monitor that ends boosting by scikit-learn's rule, on validation rows."""
 
-    def __init__(
-        self, student: GradientBoostingClassifier, validation: SoftDataset
-    ) -> None:
+    def __init__(self, student: Any, validation: SoftDataset) -> None:
         self._validation, self._tol = validation, student.tol
         self._history = np.full(student.n_iter_no_change, np.inf)
         # scikit-learn counts the deviance of two classes, twice the log loss.

@@ -51,7 +51,7 @@ class LogisticLearner(SoftLearner):
         student.intercept_ = shift_bias(student.intercept_, shift)
 
 
-def _is_smooth(student: LogisticRegression) -> bool:
+def _is_smooth(student: Any) -> bool:
     """Whether the student asks for L-BFGS on an L2 penalty, or on none."""
     penalised = student.penalty in ("l2", None) or (
         student.penalty == "deprecated" and student.l1_ratio in (0, None)
@@ -60,9 +60,7 @@ def _is_smooth(student: LogisticRegression) -> bool:
     return student.solver == "lbfgs" and penalised and not others
 
 
-def _fit_logistic(
-    student: LogisticRegression, train: SoftDataset
-) -> LogisticRegression:
+def _fit_logistic(student: Any, train: SoftDataset) -> Any:
     """Minimise C times the soft cross-entropy plus half the squared coefficients."""
     X = validate_data(
         student, train.X, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"

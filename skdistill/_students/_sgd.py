@@ -119,9 +119,7 @@ def has_native_fit() -> bool:
     return bool(np.allclose(sgd.intercept_, first + 0.6 - expit(first)))
 
 
-def _fit_natively(
-    student: SGDClassifier, train: SoftDataset, validation: MaybeRows
-) -> SGDClassifier:
+def _fit_natively(student: Any, train: SoftDataset, validation: MaybeRows) -> Any:
     soft = _SoftSGD(**student.get_params())
     soft._targets = train.targets
     labels = np.resize(train.classes, train.n_samples)
@@ -136,9 +134,7 @@ def _fit_natively(
     return move_state(soft, student, ["_targets"])
 
 
-def _fit_chunks(
-    student: SGDClassifier, spill: Spill, validation: MaybeRows
-) -> SGDClassifier:
+def _fit_chunks(student: Any, spill: Spill, validation: MaybeRows) -> Any:
     rng = check_random_state(student.random_state)
     soft = _SoftSGD(**student.get_params()).set_params(random_state=rng)
 
@@ -161,7 +157,7 @@ def _fit_chunks(
     return move_state(soft, student, ["_targets"])
 
 
-def _sigmoid_loss(sgd: SGDClassifier, data: SoftDataset) -> float:
+def _sigmoid_loss(sgd: Any, data: SoftDataset) -> float:
     """Return the mean loss over the classes, each against the rest.
 
     Of rows that are about to be learned: the loss by which SGD ends its epochs.
@@ -172,7 +168,7 @@ def _sigmoid_loss(sgd: SGDClassifier, data: SoftDataset) -> float:
     return float(np.average(losses, weights=data.weight))
 
 
-def _current_rate(student: SGDClassifier) -> float:
+def _current_rate(student: Any) -> float:
     """The learning rate of the next update, by scikit-learn's schedules.
 
     "adaptive" does not record how often it has lowered its rate: eta0 stands for it.

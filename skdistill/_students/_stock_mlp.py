@@ -35,13 +35,13 @@ class FittedNetwork:
     optimizer: Adam | SGD | None = None
 
 
-def list_sizes(student: MLPClassifier) -> list[int]:
+def list_sizes(student: Any) -> list[int]:
     """Return the units of each hidden layer."""
     return np.ravel(student.hidden_layer_sizes).astype(int).tolist()
 
 
 def draw_network(
-    student: MLPClassifier, rows: SoftRows, dtype: Any
+    student: Any, rows: SoftRows, dtype: Any
 ) -> tuple[Network, np.random.RandomState]:
     """Return the network before its first update, and the generator that drew it."""
     sizes = [rows.X.shape[1], *list_sizes(student), rows.loss.targets.shape[1]]
@@ -51,7 +51,7 @@ def draw_network(
     return network, rng
 
 
-def take_network(student: MLPClassifier) -> Network:
+def take_network(student: Any) -> Network:
     """Return the network of a fitted student."""
     sizes = [len(student.coefs_[0]), *map(len, student.intercepts_)]
     network = Network(sizes, student.activation, student.coefs_[0].dtype)
@@ -61,7 +61,7 @@ def take_network(student: MLPClassifier) -> Network:
     return network
 
 
-def set_layers(student: MLPClassifier, network: Network, dtype: Any) -> None:
+def set_layers(student: Any, network: Network, dtype: Any) -> None:
     """Set the weights and intercepts of the student."""
     if not np.isfinite(network.params).all():
         raise ValueError(
@@ -74,8 +74,8 @@ def set_layers(student: MLPClassifier, network: Network, dtype: Any) -> None:
 
 
 def move_to_stock(
-    student: MLPClassifier, fitted: FittedNetwork, classes: AnyArray, dtype: Any
-) -> MLPClassifier:
+    student: Any, fitted: FittedNetwork, classes: AnyArray, dtype: Any
+) -> Any:
     """Set what a fitted student has, with weights in the precision of its rows.
 
     There are no classes where values are learned.
@@ -104,7 +104,7 @@ def move_to_stock(
     return student
 
 
-def _set_optimizer(student: MLPClassifier, optimizer: Adam | SGD) -> None:
+def _set_optimizer(student: Any, optimizer: Adam | SGD) -> None:
     """Let `partial_fit` go on from the moments; without them it begins new ones."""
     try:
         from sklearn.neural_network import _stochastic_optimizers as stock_optimizers
