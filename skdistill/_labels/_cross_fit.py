@@ -208,18 +208,27 @@ def measure_memorization(
     Figures of `Task.rate_labels` with `_in_sample` and `_out_of_fold`; None where
     either has no labels.
     """
-    train, held_out = split
     figures = {}
-    for name, rows, labels in (
-        ("in_sample", train, oof.in_sample[0]),
-        ("out_of_fold", held_out, oof.take(held_out)),
-    ):
-        asked = is_asked(labels)
-        if not asked.any():
+    parts = take_labels(split, oof)
+    for name, (rows, labels) in zip(("in_sample", "out_of_fold"), parts, strict=True):
+        if not len(rows):
             return None
-        if not asked.all():
-            rows, labels = rows[asked], labels[asked]
         y, _, weight = data.take_labels(rows)
         found = data.task.rate_labels(labels, y, weight)
         figures.update({f"{figure}_{name}": value for figure, value in found.items()})
     return figures
+
+
+def take_labels(
+    split: Split, oof: OutOfFold
+) -> Iterator[tuple[IndexArray, FloatArray]]:
+    """Yield the teacher's own rows, then others, with their labels, if it has any."""
+    train, held_out = split
+    # One by one: labels may be large.
+    yield _keep_asked(train, oof.in_sample[0])
+    yield _keep_asked(held_out, oof.take(held_out))
+
+
+def _keep_asked(rows: IndexArray, labels: FloatArray) -> tuple[IndexArray, FloatArray]:
+    asked = is_asked(labels)
+    return (rows, labels) if asked.all() else (rows[asked], labels[asked])

@@ -123,6 +123,10 @@ class Task(Labels):
     def repeats_labels(self, memorization: dict[str, float]) -> bool:
         """Whether the in-sample labels of a teacher are the true labels."""
 
+    @abstractmethod
+    def center(self, labels: FloatArray, y: AnyArray) -> tuple[FloatArray, FloatArray]:
+        """Return labels, and those of a teacher that knows y, without their means."""
+
     # The defaults ---------------------------------------------------------------------
 
     @abstractmethod
@@ -215,6 +219,10 @@ class Classification(Task):
         accurate = memorization["accuracy_in_sample"] >= _ACCURACY
         return accurate and memorization["entropy_in_sample"] <= _ENTROPY
 
+    def center(self, labels: FloatArray, y: AnyArray) -> tuple[FloatArray, FloatArray]:
+        true = self.encode(y)[:, None] == np.arange(self.n_columns)
+        return labels - labels.mean(axis=0), true - true.mean(axis=0)
+
     def default_teacher(self, X: Any) -> Any:
         return default_teacher(X)
 
@@ -268,6 +276,11 @@ class Regression(Task):
 
     def repeats_labels(self, memorization: dict[str, float]) -> bool:
         return memorization["r2_in_sample"] >= 1 - _UNEXPLAINED
+
+    def center(self, labels: FloatArray, y: AnyArray) -> tuple[FloatArray, FloatArray]:
+        true = np.broadcast_to(as_columns(y), labels.shape)
+        scale = np.sqrt(self._variance)
+        return tuple((a - a.mean(axis=0)) / scale for a in (labels, true))
 
     def default_teacher(self, X: Any) -> Any:
         return default_teacher(X, self.n_columns)

@@ -19,6 +19,7 @@ from .._tasks import ONE_THREAD
 from .._typing import FloatArray
 from .._warnings import warn_caller
 from ._candidates import Candidate, drop_needless
+from ._foreign_rows import describe_foreign
 from ._hold_outs import Splits, knows_rows
 from ._pilots import (
     Pilot,
@@ -92,11 +93,15 @@ def choose(
 ) -> Choice:
     """Return the only candidate, or the one whose pilot held-out rows prefer.
 
-    Warn where the teacher has no advantage, or none that the student can take.
+    Warn where the teacher knows nothing of validation rows, has no advantage, or none
+    that the student can take.
     """
     memorization = None
     if oof is not None and splits.first is not None:
         memorization = measure_memorization(data, splits.first, oof)
+    foreign = describe_foreign(data, splits, oof, parts.student)
+    if foreign:
+        _warn(foreign, progress)
     if not splits.has_pilots(candidates):
         return Choice(candidates[0], memorization)
     with progress.step("pilots"):
@@ -125,9 +130,8 @@ def choose(
         harm = _describe_harm(
             chosen, pilots, scores, teacher, splits.small, unjudged=known_rows
         )
-        if harm:
-            warn_caller(harm)
-            progress.say(harm)
+        if harm and not foreign:
+            _warn(harm, progress)
         return Choice(
             _sample_chosen(chosen.candidate, parts, data, splits),
             memorization,
@@ -137,6 +141,11 @@ def choose(
             scores,
             None if any(chosen is p for p in known) else scores.rate(chosen.served),
         )
+
+
+def _warn(text: str, progress: Progress) -> None:
+    warn_caller(text)
+    progress.say(text)
 
 
 def _sample_chosen(

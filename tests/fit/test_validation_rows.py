@@ -16,16 +16,16 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from skdistill import DistilledClassifier, FunctionClassifier
+from skdistill import DistilledClassifier, DistilledRegressor, FunctionClassifier
 
 ROWS, LABELS = make_classification(
     900, 6, n_informative=4, n_classes=3, flip_y=0.1, random_state=0
@@ -109,6 +109,63 @@ def test_memorization_is_accuracy_on_them(teacher):
     found = distil(teacher, **PLAIN).memorization_
     assert found["accuracy_in_sample"] == FITTED.score(X, Y) > 0.99
     assert found["accuracy_out_of_fold"] == FITTED.score(X_VAL, Y_VAL) < 0.9
+
+
+SHUFFLED = np.random.RandomState(0).permutation(Y_VAL)
+NOISE = np.random.RandomState(0).randint(0, 3, 900)
+FOREIGN = r"on X_val .* in y_val those of X_val"
+
+
+@pytest.mark.parametrize("teacher", [FOREST, FITTED])
+@pytest.mark.parametrize("params", [{}, PLAIN])
+def test_labels_of_other_rows_are_named(teacher, params):
+    fit = {**VAL, "y_val": SHUFFLED}
+    with pytest.warns(UserWarning, match=FOREIGN) as caught:
+        distil(teacher, fit=fit, **params)
+    assert len(caught) == 1
+    # The figures are scikit-learn's.
+    for y, X_known in (Y, X), (SHUFFLED, X_VAL):
+        assert f"accuracy {FITTED.score(X_known, y):.4f}" in str(caught[0].message)
+
+
+def test_values_of_other_rows_are_named():
+    y, y_val = X[:, :2] @ [3, 1], np.roll(X_VAL[:, :2] @ [3, 1], 1)
+    distilled = DistilledRegressor(LinearRegression(), DecisionTreeRegressor())
+    with pytest.warns(UserWarning, match=FOREIGN) as caught:
+        distilled.fit(X, y, X_val=X_VAL, y_val=y_val)
+    assert len(caught) == 1
+
+
+def test_memorised_noise_is_named_once():
+    fit = {"X_val": X_VAL, "y_val": NOISE[600:800]}
+    with pytest.warns(UserWarning, match=FOREIGN) as caught:
+        distil(y=NOISE[:600], fit=fit)
+    assert len(caught) == 1
+
+
+def test_a_sure_teacher_of_a_rare_class_is_not_accused():
+    """It knows the class, though one answer for all rows is better."""
+    rng = np.random.RandomState(0)
+    risky = rng.rand(900) < 0.2
+    y = (rng.rand(900) < np.where(risky, 0.3, 0.02)).astype(int)
+    rows, y_val = np.c_[risky, ROWS], y[600:800]
+
+    def be_sure(X):
+        return np.where(X[:, :1] > 0, [0.01, 0.99], [0.99, 0.01])
+
+    wrong = risky[600:800] != y_val
+    assert wrong.mean() > 1.5 * y_val.mean()
+    fit = {"X_val": rows[600:800], "y_val": y_val}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        distil(
+            FunctionClassifier(be_sure, [0, 1]),
+            X=rows[:600],
+            y=y[:600],
+            fit=fit,
+            **PLAIN,
+        )
+    assert not any("those of X_val" in str(found.message) for found in caught)
 
 
 def test_a_teacher_without_an_advantage_is_named():
