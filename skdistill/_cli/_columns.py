@@ -12,6 +12,7 @@ import numpy as np
 
 from .._frames import Kind, find_kinds
 from ._errors import Refusal
+from ._written_numbers import describe_text
 
 #: Share of different values from which a column looks like an identifier.
 _IDENTIFIER_SHARE = 0.99
@@ -19,8 +20,6 @@ _IDENTIFIER_SHARE = 0.99
 _MAX_STRINGS = 100
 #: Beyond it a number is infinite in float32, in which several models compute.
 LARGEST = float(np.finfo(np.float32).max)
-#: A number with a currency, separators of thousands or a sign of percent.
-_WRITTEN = r"[-+(]?\s*[$€£]?\s*\d{1,3}([,. ']?\d{3})*([.,]\d+)?\s*[%€$£)]?"
 #: Names of a date's numbers, and pandas' own; the last are counted.
 _DATE_PARTS = {
     "year": "year",
@@ -69,10 +68,15 @@ def choose_columns(X: Any, options: Namespace) -> Columns:
         words = (
             f"left out, as text with more than {most} different values: "
             f"{_quote(left_out)} (--keep NAME takes it)."
-        ) + _note_numbers(X[left_out])
+        )
+        if numbers := _note_numbers(X[left_out]):
+            words += f" {numbers}"
         if not taken:
             raise Refusal(f"no column is left of {options.data} to learn from; {words}")
         notes.insert(0, words)
+    learned = [s for s in strings if s in taken and s not in dates]
+    if numbers := _note_numbers(X[learned]):
+        notes.append(f"learned as categories, not as numbers: {numbers}")
     return Columns(taken, dates, notes + _note_identifiers(X[checked], kinds))
 
 
@@ -115,12 +119,9 @@ def _check_numbers(column: Any, source: Any) -> None:
 
 def _note_numbers(X: Any) -> str:
     """Say which columns of strings look like numbers that are written for people."""
-    found = [
-        f"{name!r} looks like numbers, such as {present.iloc[0]!r}"
-        for name in X.columns
-        if (present := X[name].dropna().str.strip()).str.fullmatch(_WRITTEN).all()
-    ]
-    return f" {' and '.join(found)}: write them as 1234.5." if found else ""
+    looks = {name: describe_text(X[name].dropna().unique()) for name in X.columns}
+    found = [f"{name!r} {words}" for name, words in looks.items() if words]
+    return f"{' and '.join(found)}: write numbers as 1234.5." if found else ""
 
 
 # Dates -------------------------------------------------------------------------------

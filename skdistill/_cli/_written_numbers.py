@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -13,6 +14,14 @@ _COMMAS = r"[-+]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?"
 _CERTAIN = r".*(\..*,\d+|,(\d{1,2}|\d{4,}))"
 #: Numbers whose points may separate thousands, unlike 0.531, 12.34 and 1500.125.
 _POINTS = r"[-+]?([1-9]\d{0,2}(\.\d{3})+|\d{1,3})"
+#: A number with a currency, separators of thousands or a sign of percent, not 007.
+_WRITTEN = re.compile(
+    r"[-+(]?\s*[$€£]?\s*(0|[1-9]\d{0,2}([,. ']?\d{3})*)([.,]\d+)?(e[-+]?\d+)?"
+    r"\s*[%€$£)]*",
+    re.IGNORECASE,
+)
+#: Share of different values from which text looks like numbers, and odd ones named.
+_NUMBERS_SHARE, _MAX_ODD = 0.9, 3
 #: Fewer numbers with a point may look like thousands by chance.
 _FEWEST_POINTS = 3
 
@@ -115,6 +124,18 @@ def _read_commas(text: Any) -> Any:
 
     text = text.str.strip().str.replace(".", "", regex=False)
     return pd.to_numeric(text.str.replace(",", ".", regex=False))
+
+
+def describe_text(values: Collection[str]) -> str:
+    """Say that different values look like numbers written for people, or return ""."""
+    values = [value.strip() for value in values]
+    odd = [value for value in values if not _WRITTEN.fullmatch(value)]
+    if len(odd) > (1 - _NUMBERS_SHARE) * len(values) or len(odd) == len(values):
+        return ""
+    first = next(value for value in values if value not in odd)
+    more = ", ..." if len(odd) > _MAX_ODD else ""
+    but = f", but for {', '.join(map(repr, odd[:_MAX_ODD]))}{more}" if odd else ""
+    return f"looks like numbers, such as {first!r}{but}"
 
 
 def note_points(

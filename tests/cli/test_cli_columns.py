@@ -96,8 +96,39 @@ def test_numbers_written_for_people_are_named(capsys):
     )
     assert list_notes(capsys).endswith(
         "(--keep NAME takes it). 'price' looks like numbers, such as '1,000.50' and "
-        "'share' looks like numbers, such as '0%': write them as 1234.5."
+        "'share' looks like numbers, such as '0%': write numbers as 1234.5."
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ([*map(str, range(18, 90)), "?"], "such as '18', but for '?'"),
+        ([*(f"{k / 7:.2f}" for k in range(50)), "-", "unknown"], "for '-', 'unknown'"),
+        ([*(f"{k * 1e-6}" for k in range(1, 20)), "-"], "such as '1e-06', but for '-'"),
+        ([f"${k},200" for k in range(1, 40)], "such as '$1,200'"),
+        ([f"{k}%" for k in range(40)], "such as '0%'"),
+    ],
+)
+def test_numbers_that_are_learned_as_categories_are_named(written, said, capsys):
+    write(x=np.resize(written, N_ROWS))
+    notes = list_notes(capsys)
+    assert notes.startswith("Note: learned as categories, not as numbers: 'x' looks ")
+    assert notes.endswith(f"{said}: write numbers as 1234.5.")
+    assert list_notes(capsys, "--keep", "x") == ""
+
+
+def test_a_dirty_value_is_named_where_numbers_are_left_out(capsys):
+    write(x=[*map(str, np.arange(N_ROWS - 1) / 7), "?"])
+    assert "such as '0.0', but for '?': write numbers" in list_notes(capsys)
+
+
+@pytest.mark.parametrize(
+    "values", [["1", "2", "3", "4", "5+"], ["12a", "12", "13"], ["007", "008", "01A"]]
+)
+def test_names_with_digits_are_no_numbers(values, capsys):
+    write(x=np.resize(values, N_ROWS))
+    assert list_notes(capsys) == ""
 
 
 def test_strings_of_many_values_are_left_out(capsys):
