@@ -23,6 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import cross_val_score
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -239,6 +240,25 @@ def test_the_precision_of_each_input_decides():
         rows = frame[:n_rows].assign(near=1e39)
         with pytest.raises(ValueError, match=r"dtype\('float32'\), in column 'near'"):
             served.predict(rows)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("texts", [["text"], []])
+@pytest.mark.filterwarnings("error", "ignore::sklearn.exceptions.ConvergenceWarning")
+def test_large_numbers_beside_a_column_of_doubles(texts, grouped):
+    """All numbers share an input of doubles; the graph computes in float32."""
+    large = 2**40 + np.arange(len(X)) * 4999
+    frame = FRAME[["c", *texts]].assign(large=large)
+    columns = make_column_transformer(
+        (OneHotEncoder(), texts), remainder=StandardScaler()
+    )
+    model = make_pipeline(columns, MLPClassifier((8,), random_state=0)).fit(frame, Y)
+    served = OnnxClassifier(to_onnx(model, frame, grouped=grouped))
+    assert_served(served, model, frame, frame)
+    for column, number in (("c", 1e39), ("c", -1e300), ("large", 1e300)):
+        for n_rows in (1, 3, 20):
+            with pytest.raises(ValueError, match=rf"'float32'\), in column '{column}'"):
+                served.predict(frame[:n_rows].assign(**{column: number}))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,11 @@ from ._inputs import find_stand_ins
 
 #: Up to so many rows a data frame is read as one array of objects.
 _FEW_ROWS = 8
+#: The largest number of float32, and what makes any above it infinite in double.
+_LARGEST = float(np.finfo(np.float32).max)
+_TOO_MUCH = float(np.finfo(np.float64).max) / _LARGEST
+#: Numbers whose products float32 may not hold, whatever the model.
+_LARGE = 1e30
 #: Types of the values of a dict that is one row.
 _SINGLE = {str, int, float, bool, type(None)}
 
@@ -53,8 +58,8 @@ class Feeder:
     """Makes the feed of a session, whose inputs are `parts`, from rows.
 
     The table that the model was fitted on had these names of columns where it is
-    `named`. Numbers may be `missing` and `infinite` in these; in `empties` "" stands
-    for itself. An error names the `owner`.
+    `named`. Numbers may be `missing` and `infinite` in these, and beyond float32 in
+    `double`; in `empties` "" stands for itself. An error names the `owner`.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Feeder:
         *,
         missing: set[int],
         infinite: set[int],
+        double: set[int],
         empties: set[int],
         owner: str,
     ) -> None:
@@ -83,17 +89,18 @@ class Feeder:
         self._text_parts = _cut(texts)
         dtypes = {part.dtype for part in numbers}
         self._dtype = np.float64 if np.float64 in dtypes else np.float32
-        single = [part.dtype is np.float32 for part in numbers for _ in part.columns]
-        self._single = np.array(single, dtype=bool)
-        self._has_both = self._dtype is np.float64 and any(single)
-        # So small that no sum of finite numbers overflows.
-        self._tiny = np.where(self._single, 1e-20, 1e-300).astype(self._dtype)
+        # In one input with columns of doubles, the others are single as well.
+        self._single = np.array([k not in double for k in self._number_columns])
+        # So small that no sum of finite numbers overflows, and those too large do.
+        tiny = 1e-20 if self._dtype is np.float32 else _TOO_MUCH
+        self._tiny = np.where(self._single, tiny, 1e-300).astype(self._dtype)
         alone = len(parts) == 1 and bool(numbers)
         self._table = parts[0].name if alone else None
         self._given = self._arrange(range(len(columns)))
         # The names of the last table, and how its columns are arranged.
         self._last: tuple[list[Any], Arrange] = ([], self._given)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def __call__(self, X: Any) -> dict[str, NDArray[Any]]:
         """Return the arrays that the session is fed.
 
@@ -299,16 +306,12 @@ class Feeder:
             feed[name] = part if dtype is self._dtype else part.astype(dtype)
         return feed
 
-    @np.errstate(over="ignore", invalid="ignore")
     def _cast(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return numbers as the session takes them, checked.
 
-        A number beyond the precision of its input becomes infinite, and is refused as
-        such.
+        A number beyond the precision of its column is refused as an infinite one.
         """
         cast = values.astype(self._dtype, copy=False)
-        if self._has_both:
-            cast = np.where(self._single, cast.astype(np.float32), cast)
         # Finite where all numbers of the row are: one pass, and the cheapest.
         sums = cast.dot(self._tiny)
         if sums.item() - sums.item() if len(sums) == 1 else not np.isfinite(sums).all():
@@ -326,15 +329,25 @@ class Feeder:
                     "was made of does not. Impute them before, or export a pipeline "
                     "that does."
                 )
-        infinite = np.isinf(values).any(axis=0)
-        for place in np.flatnonzero(infinite):
+        large = (np.abs(values) > _LARGEST) & self._single | np.isinf(values)
+        for place in np.flatnonzero(large.any(axis=0)):
             k = self._number_columns[place]
             if k not in self.infinite:
-                precision = "float32" if self._single[place] else "float64"
-                raise ValueError(
-                    "Input X contains infinity or a value too large for "
-                    f"dtype({precision!r}), in column {self.columns[k]!r}."
-                )
+                raise self._refuse_large(k, self._single[place])
+
+    def check_large(self, feed: dict[str, NDArray[Any]], rows: NDArray[Any]) -> None:
+        """Raise where rows of a feed hold numbers that overflow in float32."""
+        for name, held, _ in self._number_parts:
+            large = (np.abs(feed[name][rows]) > _LARGE).any(axis=0)
+            for place in np.flatnonzero(large):
+                raise self._refuse_large(self._number_columns[held][place], True)
+
+    def _refuse_large(self, k: int, single: bool) -> ValueError:
+        precision = "float32" if single else "float64"
+        return ValueError(
+            f"Input X contains infinity or a value too large for dtype({precision!r}), "
+            f"in column {self.columns[k]!r}."
+        )
 
     def _read_numbers(self, values: Any, k: int) -> NDArray[Any]:
         """Return a column as double, with NaN where it is missing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -74,17 +75,25 @@ class Served:
             return [np.empty(empty[name], dtype=np.float32) for name in outputs]
         answers = self._run(outputs, feed)
         proba = answers[-1]
-        # The graph answers NaN where the encoder of the estimator raises.
         first = proba.item(0) if len(proba) == 1 else proba[:, 0].sum()
-        if first != first:
-            row = int(np.flatnonzero(np.isnan(proba[:, 0]))[0])
+        if not math.isfinite(first):
+            self._check_answers(feed, proba[:, 0])
+        return answers
+
+    def _check_answers(
+        self, feed: dict[str, NDArray[Any]], answers: NDArray[Any]
+    ) -> None:
+        """Raise where answers are not finite for what the rows hold."""
+        self._feeder.check_large(feed, np.flatnonzero(~np.isfinite(answers)))
+        # The graph answers NaN where the encoder of the estimator raises.
+        refused = np.flatnonzero(np.isnan(answers))
+        if len(refused):
             raise ValueError(
-                f"Found unknown categories in row {row} during transform: it holds a "
-                "string, or a missing one, that the encoder was not fitted on and "
-                f"refuses. This {self._owner} does as the encoder does; set "
+                f"Found unknown categories in row {refused[0]} during transform: it "
+                "holds a string, or a missing one, that the encoder was not fitted on "
+                f"and refuses. This {self._owner} does as the encoder does; set "
                 'handle_unknown="ignore" before the fit to serve such rows.'
             )
-        return answers
 
 
 def _read_metadata(session: Any, owner: str) -> dict[str, Any]:
@@ -122,6 +131,7 @@ def _make_feeder(session: Any, entries: dict[str, Any], owner: str) -> Feeder:
         parts,
         missing=set(entries["accepts"]["missing"]),
         infinite=set(entries["accepts"]["infinite"]),
+        double=set(entries["accepts"]["double"]),
         empties=set(entries["accepts"]["empties"]),
         owner=owner,
     )

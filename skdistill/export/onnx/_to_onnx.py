@@ -231,13 +231,14 @@ def _make_builder(
 
 
 def _list_accepted(inputs: Inputs, equal: list[Outside]) -> dict[str, Any]:
-    """Return in which columns a number may be missing or infinite, and "" is itself."""
+    """Return the columns that may be missing, infinite or large, or in which "" is."""
     columns = {
         kind: [part.column for part in equal if part.kind == kind]
         for kind in (MISSING, INFINITE)
     }
     return {
         **columns,
+        "double": sorted(inputs.offsets),
         "empties": sorted(inputs.empties),
     }
 
