@@ -12,7 +12,7 @@ import numpy as np
 
 from .._frames import Kind, find_kinds
 from ._errors import Refusal
-from ._written_numbers import describe_text
+from ._written_numbers import WRITE_NUMBERS, describe_text
 
 #: Share of different values from which a column looks like an identifier.
 _IDENTIFIER_SHARE = 0.99
@@ -121,7 +121,7 @@ def _note_numbers(X: Any) -> str:
     """Say which columns of strings look like numbers that are written for people."""
     looks = {name: describe_text(X[name].dropna().unique()) for name in X.columns}
     found = [f"{name!r} {words}" for name, words in looks.items() if words]
-    return f"{' and '.join(found)}: write numbers as 1234.5." if found else ""
+    return f"{' and '.join(found)}{WRITE_NUMBERS}." if found else ""
 
 
 # Dates -------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from .._regressor import DistilledRegressor
 from ..inspection import distillation_report, regression_report
 from ._errors import Refusal
 from ._students import CANDIDATES, STUDENTS, VALUE_CANDIDATES, VALUE_STUDENTS, Makers
+from ._written_numbers import WRITE_NUMBERS, describe_text
 
 #: The most different whole numbers that are taken as classes.
 _MAX_CLASSES = 50
@@ -123,9 +124,13 @@ def choose_task(options: Namespace, y: NDArray[Any]) -> tuple[Task, list[str]]:
     values. Whole numbers are classes up to 50 of them, values beyond.
     """
     target, source = options.target, options.data
-    numbers, n_different = y.dtype.kind in "iuf", len(np.unique(y))
+    different = np.unique(y)
+    numbers, n_different = y.dtype.kind in "iuf", len(different)
+    looks = describe_text(different) if y.dtype.kind == "U" else ""
     fractions = y.dtype.kind == "f" and bool((y % 1 != 0).any())
     if options.task == VALUES.name and not numbers:
+        if looks:
+            raise Refusal(f"the target {target!r} of {source} {looks}{WRITE_NUMBERS}.")
         raise Refusal(
             f"the target {target!r} of {source} holds no numbers, such as {y[0]!s}; "
             "leave out --task, or name another column."
@@ -139,6 +144,9 @@ def choose_task(options: Namespace, y: NDArray[Any]) -> tuple[Task, list[str]]:
         return (VALUES if options.task == VALUES.name else CLASSES), []
     if fractions:
         return VALUES, []
+    if looks and n_different > 2:
+        words = f"the target {target!r} {looks}, and is learned as classes"
+        return CLASSES, [f"{words}{WRITE_NUMBERS}, or give --task classification."]
     if not numbers or n_different <= 2:
         return CLASSES, []
     few = n_different <= _MAX_CLASSES

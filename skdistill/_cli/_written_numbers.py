@@ -22,6 +22,8 @@ _WRITTEN = re.compile(
 )
 #: Share of different values from which text looks like numbers, and odd ones named.
 _NUMBERS_SHARE, _MAX_ODD = 0.9, 3
+#: What to do about it.
+WRITE_NUMBERS = ": write numbers as 1234.5"
 #: Fewer numbers with a point may look like thousands by chance.
 _FEWEST_POINTS = 3
 

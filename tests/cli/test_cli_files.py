@@ -121,6 +121,16 @@ def test_labels_as_they_are_written(labels):
     assert joblib.load("student.joblib").classes_.tolist() == sorted(labels)
 
 
+def test_classes_that_look_like_numbers_are_noted(capsys, data):
+    shares = np.resize(["10%", "20%", "30%"], N_ROWS)
+    make_frame().assign(label=shares).to_csv(data, index=False)
+    read_rows(data, "--test", data)
+    notes = " ".join(capsys.readouterr().err.split())
+    assert "'label' looks like numbers, such as '10%', and is learned as class" in notes
+    read_rows(data, "--test", data, "--task", "classification")
+    assert "Note" not in capsys.readouterr().err
+
+
 def test_only_a_blank_is_a_missing_name(capsys, data):
     write_labels(("nan", ""))
     assert "is missing in" in refuse(capsys, data, "--target", "label")
@@ -210,6 +220,21 @@ def write_rows(form, n_rows=40):
 )
 def test_refused_text(text, received, capsys):
     assert received in refuse_text(capsys, text)
+
+
+@pytest.mark.parametrize(
+    ("form", "looks"), [("{:.2f}%", True), ("${:,.2f}", True), ("?{:.2f}", False)]
+)
+@pytest.mark.parametrize("task", [[], ["--task", "regression"]])
+def test_refused_target_that_looks_like_numbers(form, looks, task, capsys):
+    values = [form.format(2 + k * 37.21) for k in range(45)]
+    text = "".join(f"{k % 7}\t{value}\n" for k, value in enumerate(values))
+    with open("bad.csv", "w") as file:
+        file.write(f"a\tlabel\n{text}")
+    line = refuse(capsys, "bad.csv", "--target", "label", *task)
+    assert ("looks like numbers, such as '" in line) == looks
+    assert (": write numbers as 1234.5" in line) == looks
+    assert ("leave out --task" in line) == (bool(task) and not looks)
 
 
 @pytest.mark.parametrize("value", ["inf", "1e308"])
