@@ -94,6 +94,19 @@ def test_quantised_weights_may_cost_so_much_rmse(kind, models):
         to_onnx(est, ROWS, est.predict(ROWS), quantize=kind, tolerance=0)
 
 
+def test_float16_that_the_scale_of_the_target_exceeds():
+    """The columns are scaled, as the message must not ask for again."""
+    network = MLPRegressor(hidden_layer_sizes=(20,), max_iter=30, random_state=0)
+    model = make_pipeline(StandardScaler(), network).fit(X, Y)
+    network.coefs_[-1] *= 1e6
+    with pytest.raises(ValueError, match="scale of the target: fit on a larger unit"):
+        to_onnx(model, ROWS, quantize="float16")
+    network.coefs_[-1] /= 1e6
+    network.coefs_[0] *= 1e6
+    with pytest.raises(ValueError, match="Scale the columns, or use quantize='int8-"):
+        to_onnx(model, ROWS, quantize="float16")
+
+
 def test_frames_and_records_are_served():
     frame = pd.DataFrame({"n": X[:, 3], "kind": np.where(X[:, 0] > 0.5, "a", "b")})
     est = DistilledRegressor(random_state=0, **ALONE)

@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from ._graph import VALUES
 from ._session import open_session
 
 #: Nodes with a matrix, and which of their inputs it is.
@@ -47,26 +48,40 @@ def quantize_model(model: Any, quantize: str, feed: dict[str, Any]) -> Any:
 
 def _halve_weights(model: Any) -> None:
     """Store weights as float16, in place."""
+    last = _find_target_weights(model.graph)
     casts = []
     for tensor in list(model.graph.initializer):
         values = numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size < _LEAST_SIZE:
             continue
         name = f"{tensor.name}h"
-        halved = numpy_helper.from_array(_to_half(values), name)
+        halved = numpy_helper.from_array(_to_half(values, tensor.name in last), name)
         model.graph.initializer.remove(tensor)
         model.graph.initializer.append(halved)
         casts.append(helper.make_node("Cast", [name], [tensor.name], to=1))
     _put_first(casts, model.graph)
 
 
-def _to_half(values: NDArray[Any]) -> NDArray[np.float16]:
+def _find_target_weights(graph: Any) -> list[str]:
+    """Return the tensors of the last layer of a regressor, which scale its values."""
+    if graph.output[0].name != VALUES:
+        return []
+    return list([n for n in graph.node if n.op_type in _PRODUCTS][-1].input)
+
+
+def _to_half(values: NDArray[Any], is_target: bool) -> NDArray[np.float16]:
     largest = float(np.finfo(np.float16).max)
     found = np.abs(values[np.isfinite(values)]).max(initial=0)
     if found > largest:
+        cure = "Scale the columns"
+        if is_target:
+            cure = (
+                "It is in the last layer, which has the scale of the target: fit on a "
+                "larger unit, thousands say, and scale the columns of a linear model"
+            )
         raise ValueError(
             f"quantize='float16' holds weights up to {largest:g}; this model has "
-            f"{found:g}. Scale the columns, or use quantize='int8-weights'."
+            f"{found:g}. {cure}, or use quantize='int8-weights'."
         )
     return values.astype(np.float16)
 
