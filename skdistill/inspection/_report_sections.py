@@ -177,8 +177,10 @@ def describe_share(words: str, share: dict[str, Any]) -> str:
             reason = f"fewer than {FEWEST_ROWS} rows tell nothing of the advantage"
         return f"{text}, {words}: undefined, {reason} ({advantage:+.4g})."
     # An end is infinite where some draws of the rows leave no advantage.
-    low, high = (f"{share[end]:.0%}".replace("inf%", "∞") for end in ("low", "high"))
-    return f"{text}, {words}: {share['share']:.0%} (95% interval {low} to {high})."
+    middle, low, high = (
+        f"{share[key]:z.0%}".replace("inf%", "∞") for key in ("share", "low", "high")
+    )
+    return f"{text}, {words}: {middle} (95% interval {low} to {high})."
 
 
 def _format_ratio(ratio: float, more: str, less: str) -> str:
