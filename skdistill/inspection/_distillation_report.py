@@ -100,7 +100,7 @@ class DistillationReport(Report):
 
     def _title(self):
         n_classes = len(self.classes)
-        return f"Distillation report on {self.n_rows:,} rows, {n_classes} classes"
+        return f"Distillation report on {self._count_rows()}, {n_classes} classes"
 
     def _sections(self, max_parts=None):
         return make_sections(self, max_parts)

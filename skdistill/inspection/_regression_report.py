@@ -67,7 +67,7 @@ class RegressionReport(Report):
 
     def _title(self):
         kind = "quantiles" if self.quantiles else "values"
-        return f"Distillation report on {self.n_rows:,} rows of {kind}"
+        return f"Distillation report on {self._count_rows()} of {kind}"
 
     def _sections(self, max_parts=None):
         return make_sections(self)

@@ -15,7 +15,12 @@ from ._report_sections import (
     list_findings,
     show_pilots,
 )
-from ._report_warnings import ALWAYS_RIGHT, describe_few, describe_no_advantage
+from ._report_warnings import (
+    ALWAYS_RIGHT,
+    describe_behind,
+    describe_few,
+    describe_no_advantage,
+)
 
 #: Quality in the table: key, words, format.
 _QUALITY = (
@@ -91,6 +96,7 @@ def list_warnings(report: Any) -> Iterator[str]:
                 "The student is worse than the student trained directly (the baseline) "
                 f"in {_NAMES[kind]}, beyond chance. Distillation harmed it."
             )
+    yield from describe_behind(report, _NAMES, ".4g")
     if report.quantiles:
         yield from _list_off(report._rows, report.models)
     elif report.models[TEACHER]["rmse"] == 0:

@@ -38,6 +38,9 @@ class Report:
     def _title(self) -> str:
         raise NotImplementedError
 
+    def _count_rows(self) -> str:
+        return f"{self.n_rows:,} row{'s' if self.n_rows != 1 else ''}"
+
     def _sections(self, max_parts: int | None = None) -> list[Section]:
         """Return all sections, with at most so many classes or groups each."""
         raise NotImplementedError
@@ -48,8 +51,8 @@ class Report:
 
     def __repr__(self):
         return (
-            f"<{type(self).__name__} of {self.n_rows} rows, {', '.join(self.models)}, "
-            f"{len(self.warnings)} warnings>"
+            f"<{type(self).__name__} of {self._count_rows()}, "
+            f"{', '.join(self.models)}, {len(self.warnings)} warnings>"
         )
 
     def __str__(self):

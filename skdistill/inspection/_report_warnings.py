@@ -96,7 +96,7 @@ def _check_baseline(report: Any) -> Iterator[str]:
             "The teacher's advantage over the baseline is within chance in "
             f"{' and '.join(unsure)}: no share of it can be given."
         )
-    worse = _list_losses(report.against_baseline)
+    worse = list_losses(report.against_baseline, NAMES, ".4f")
     if worse:
         yield (
             "The student is worse than the student trained directly (the baseline), "
@@ -106,9 +106,7 @@ def _check_baseline(report: Any) -> Iterator[str]:
 
 def _check_student(report: Any) -> Iterator[str]:
     teacher, student = report.models[TEACHER], report.models[STUDENT]
-    behind = _list_losses(report.against_teacher)
-    if behind:
-        yield f"The student is behind the teacher beyond chance: {behind}."
+    yield from describe_behind(report, NAMES, ".4f")
     excess = student["calibration_error"] - teacher["calibration_error"]
     if excess > _MIN_MISCALIBRATION:
         yield (
@@ -118,11 +116,17 @@ def _check_student(report: Any) -> Iterator[str]:
         )
 
 
-def _list_losses(gains: dict[str, Any]) -> str:
+def describe_behind(report: Any, names: dict[str, str], spec: str) -> Iterator[str]:
+    behind = list_losses(report.against_teacher, names, spec)
+    if behind:
+        yield f"The student is behind the teacher beyond chance: {behind}."
+
+
+def list_losses(gains: dict[str, Any], names: dict[str, str], spec: str) -> str:
     """The scores whose gain has its whole interval below 0."""
     return " and ".join(
-        f"{NAMES[kind]} by {-gain['gain']:.4f} (95% interval {-gain['high']:.4f} to "
-        f"{-gain['low']:.4f})"
+        f"{names[kind]} by {-gain['gain']:{spec}} (95% interval {-gain['high']:{spec}} "
+        f"to {-gain['low']:{spec}})"
         for kind, gain in gains.items()
         if gain["high"] < 0
     )

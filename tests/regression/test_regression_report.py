@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -263,3 +264,34 @@ def test_few_rows_of_values_harm_nothing(distilled, n_rows):
     text = " ".join(str(found).split())
     assert "fewer than 30 rows tell nothing of the advantage" in text
     assert "inf" not in text
+
+
+def test_a_student_that_is_behind_its_teacher_is_named(distilled):
+    """Beyond chance: the interval of the difference does not reach 0."""
+    compare = partial(regression_report, distilled, *TEST, random_state=0)
+    served = distilled.predict(TEST[0])
+    found = compare(teacher_prediction=TEST[1])
+    gain = found.against_teacher["rmse"]
+    error = root_mean_squared_error(TEST[1], served)
+    assert gain["gain"] == pytest.approx(-error)
+    (line,) = [line for line in found.warnings if "behind the teacher" in line]
+    assert line.startswith(
+        f"The student is behind the teacher beyond chance: RMSE by {error:.4g} (95% "
+        f"interval {-gain['high']:.4g} to {-gain['low']:.4g}) and MAE by "
+    )
+    same = compare(teacher_prediction=served)
+    assert not any("behind" in line for line in same.warnings)
+
+
+def test_no_share_is_less_than_nothing_of_equal_models(distilled):
+    found = regression_report(
+        distilled, *TEST, baseline=distilled.student_, random_state=0
+    )
+    assert found.share_recovered["rmse"]["share"] == 0
+    assert "RMSE: 0% (95% interval 0% to 0%)" in str(found)
+
+
+def test_a_report_on_one_row(distilled):
+    found = regression_report(distilled, TEST[0][:1], TEST[1][:1])
+    assert str(found).startswith("Distillation report on 1 row of values")
+    assert repr(found).startswith("<RegressionReport of 1 row, ")
