@@ -73,6 +73,12 @@ class Candidate:
         return self.sampler is not None
 
     @property
+    def learned(self) -> str:
+        """Name what the student learns, rows beyond the training rows included."""
+        more = self.rows is not None and not self.augmented
+        return f"{self.name} and X_unlabeled" if more else self.name
+
+    @property
     def direct(self) -> bool:
         """Whether true labels are all that is learned."""
         return self.alpha == 0 and not self.augmented

@@ -126,14 +126,14 @@ def choose(
             student, chosen = _choose_width(chosen, wider, scores)
             pilots += [pilot for _, pilot in wider]
         shown = pilots[len(known) :] if splits.only_judges else pilots
-        known_rows = data.validation is None and knows_rows(parts)
-        harm = _describe_harm(
-            chosen, pilots, scores, teacher, splits.small, unjudged=known_rows
-        )
+        candidate = _sample_chosen(chosen.candidate, parts, data, splits)
+        judged = (candidate, pilots, scores, teacher, splits.small)
+        unjudged = data.validation is None and knows_rows(parts)
+        harm = _describe_harm(*judged, unjudged=unjudged)
         if harm and not foreign:
             _warn(harm, progress)
         return Choice(
-            _sample_chosen(chosen.candidate, parts, data, splits),
+            candidate,
             memorization,
             scores.calibrate(chosen, teacher) if splits.calibrate else Calibration(1.0),
             [{**scores.report(p), "chosen": p is chosen} for p in shown],
@@ -287,7 +287,7 @@ def _find_direct(pilots: list[Pilot]) -> Pilot | None:
 
 
 def _describe_harm(
-    chosen: Pilot,
+    chosen: Candidate,
     pilots: list[Pilot],
     scores: Scores,
     teacher: FloatArray,
@@ -306,7 +306,7 @@ def _describe_harm(
     if direct is None or not scores.varies:
         return None
     advantage = scores.rate_advantage(teacher, direct)
-    if small and chosen.candidate.alpha > 0 and not scores.is_worse(teacher, direct):
+    if small and chosen.alpha > 0 and not scores.is_worse(teacher, direct):
         return None
     if advantage == 1 and scores.is_less_accurate(teacher, direct):
         finding = "The teacher is less accurate than the student trained directly"
@@ -316,7 +316,7 @@ def _describe_harm(
         if advantage == 0:
             finding += " beyond chance (its lead is within a standard error)"
         fix = _advise(direct.candidate, scores)
-    elif chosen.candidate.alpha == 0:
+    elif chosen.alpha == 0:
         finding = "The teacher's labels do not help this student"
         if _find_best(pilots, scores) is not direct:
             finding += " beyond chance"
@@ -338,7 +338,7 @@ def _describe_harm(
         f"{finding}, on {len(teacher)} rows that the student was not fitted on: "
         f"{scores.describe(teacher)} of the teacher, "
         f"{scores.describe(direct.served)} of the student. The student "
-        f"learns from: {chosen.candidate.name}. {fix}"
+        f"learns from: {chosen.learned}. {fix}"
     )
 
 

@@ -51,6 +51,12 @@ def test_labels_that_are_asked_for_are_learned_and_judged(params, learned, n_row
     assert [pilot["chosen"] for pilot in judges] == [False]
 
 
+def test_unlabelled_rows_that_are_learned_are_said():
+    with pytest.warns(UserWarning, match=NO_BETTER) as caught:
+        distil(fit={"X_unlabeled": X[600:]}, augmenter=None, alpha=1.0)
+    assert "learns from: training rows and X_unlabeled. " in str(caught[-1].message)
+
+
 @pytest.mark.filterwarnings("ignore:The teacher:UserWarning")
 @pytest.mark.parametrize("augmenter", ["auto", "munge", None])
 def test_a_blend_is_learned_though_the_teacher_repeats_the_labels(augmenter):
