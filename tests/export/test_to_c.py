@@ -301,6 +301,12 @@ def test_models_that_are_refused(tmp_path):
     squared = make_pipeline(FunctionTransformer(np.square), LogisticRegression())
     with pytest.raises(TypeError, match="to_c does not take FunctionTransformer"):
         to_c(squared.fit(X, y), X, path)
+    zero = make_lightgbm(zero_as_missing=True).fit(np.where(X > 1, 0, X), y)
+    with pytest.raises(TypeError, match=r"with .*zero_as_missing=True"):
+        to_c(zero, X, path)
+    forest = make_lightgbm(boosting_type="rf", subsample_freq=1, subsample=0.5)
+    with pytest.raises(TypeError, match=r"with .*boosting_type='rf'"):
+        to_c(forest.fit(X, y), X, path)
     rows = FRAME[["text"]].assign(text="a\0b")
     encode = make_pipeline(OneHotEncoder(), LogisticRegression())
     with pytest.raises(ValueError, match="NUL"):

@@ -63,11 +63,22 @@ def _describe(learner: Any) -> str:
         return f"{name} of {_describe(learner.estimators_[0])}"
     if isinstance(getattr(learner, "init_", None), BaseEstimator):
         return f"{name} with init={learner.init_!r}"
+    settings = {k: getattr(learner, k, None) for k in _list_settings(learner)}
+    shown = [
+        f"{key.rstrip('_')}={value!r}"
+        for key, value in settings.items()
+        if value is not None and value is not False and value != "gbdt"
+    ]
+    return f"{name} with {', '.join(shown)}" if shown else name
+
+
+def _list_settings(learner: Any) -> tuple[str, ...]:
+    """Return the parameters of which some values make trees that are not read."""
     if is_from(learner, "xgboost"):
-        names = "booster", "objective", "multi_strategy", "missing"
-        given = (f"{key}={getattr(learner, key)!r}" for key in names)
-        return f"{name} with {', '.join(given)}"
-    return name
+        return "booster", "objective", "multi_strategy", "missing"
+    if is_from(learner, "lightgbm"):
+        return "objective_", "boosting_type", "zero_as_missing", "linear_tree"
+    return ("loss",) if isinstance(learner, HISTOGRAMS) else ()
 
 
 def _list_orders(
