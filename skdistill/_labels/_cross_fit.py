@@ -18,6 +18,9 @@ from .._typing import FloatArray, IndexArray, Split
 from ._task import Labels, is_asked
 from ._teacher import UNNAMED, Labeller, fit_clone
 
+#: Fewer rows do not show how often a teacher is right.
+_FEWEST_RATED = 5
+
 
 @dataclass(frozen=True)
 class OutOfFold:
@@ -206,12 +209,12 @@ def measure_memorization(
     """Rate the labels of a teacher, that of the first fold, on own and other rows.
 
     Figures of `Task.rate_labels` with `_in_sample` and `_out_of_fold`; None where
-    either has no labels.
+    either has labels of too few rows to tell, as a fold of LeaveOneOut has.
     """
     figures = {}
     parts = take_labels(split, oof)
     for name, (rows, labels) in zip(("in_sample", "out_of_fold"), parts, strict=True):
-        if not len(rows):
+        if len(rows) < _FEWEST_RATED:
             return None
         y, _, weight = data.take_labels(rows)
         found = data.task.rate_labels(labels, y, weight)

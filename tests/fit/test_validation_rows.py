@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
+from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
@@ -92,6 +92,16 @@ def test_they_calibrate_every_teacher(kind, weighted):
     scalar, shift = fit_calibration(proba, Y_VAL, weight, np.bincount(Y))
     assert distilled.calibration_ == pytest.approx(scalar, rel=1e-4)
     np.testing.assert_allclose(distilled.calibration_shift_, shift, atol=1e-3)
+
+
+@pytest.mark.parametrize("task", [DistilledClassifier, DistilledRegressor])
+def test_one_row_of_a_fold_shows_no_memorization(task, recwarn):
+    y = Y[:40] if task is DistilledClassifier else X[:40, 0]
+    teacher = GaussianNB() if task is DistilledClassifier else LinearRegression()
+    student = TREE if task is DistilledClassifier else DecisionTreeRegressor()
+    est = task(teacher, student, cv=LeaveOneOut(), augmenter=None, alpha=1.0, pilot=0)
+    assert est.fit(X[:40], y).memorization_ is None
+    assert not [w for w in recwarn if "R^2" in str(w.message)]
 
 
 def test_they_judge_the_candidates():
