@@ -204,7 +204,8 @@ def _write_category(
     else:
         value = f"numbers[{find_places(inputs, [atom])[0]}]"
         keys = source.hold(np.array(known, dtype=float)) if known else ""
-        is_missing, is_equal = f"isnan({value})", f"{value} == {keys}[i]"
+        whole = f"trunc({value})" if atom.truncates else value
+        is_missing, is_equal = f"isnan({value})", f"{whole} == {keys}[i]"
     search = """
 for (int i = 0; i < @n && !(@missing) && @code > @n; i++) {
     if (@equal) {

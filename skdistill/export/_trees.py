@@ -53,12 +53,13 @@ _XGBOOST_VALUES = tuple(
 class Split:
     """Categories of one column that go left, and where a missing value goes.
 
-    Any other category goes right.
+    Any other category goes right. A number `truncates` to the category before it.
     """
 
     column: int
     categories: tuple[int, ...]
     missing_left: bool
+    truncates: bool = False
 
 
 @dataclass(frozen=True)
@@ -329,7 +330,8 @@ def _flatten_lightgbm(structure: dict[str, Any]) -> dict[str, Any] | None:
         part["right"][place] = places[id(node["right_child"])]
         if node["decision_type"] == "==":
             categories = tuple(int(c) for c in str(node["threshold"]).split("||"))
-            part["splits"][place] = Split(node["split_feature"], categories, False)
+            column = node["split_feature"]
+            part["splits"][place] = Split(column, categories, False, truncates=True)
             continue
         threshold = node["threshold"]
         is_infinite = abs(threshold) >= _LIGHTGBM_INFINITY

@@ -243,6 +243,20 @@ def test_lightgbm_that_splits_missing_numbers_from_the_rest(compile_c):
                 assert_equal(model, served.predict_proba, given)
 
 
+def test_lightgbm_truncates_numbers_to_categories(compile_c):
+    rows = np.c_[X[:, 0], np.arange(N) % 8]
+    y = np.isin(rows[:, 1], [0, 2, 5]) ^ (X[:, 0] > 1)
+    model = make_lightgbm(min_data_per_group=5, cat_smooth=1)
+    model.fit(rows, y, categorical_feature=[1])
+    serve = compile_c(to_c(model, rows), 2)
+    served = OnnxClassifier(to_onnx(model, rows))
+    numbers = [2, 2.5, 2.75, 3, -0.5, -1, 7.9, 8, 1e9, np.nan, 5.5]
+    given = np.c_[np.zeros(len(numbers)), numbers]
+    assert model.predict(given)[:4].tolist() == [True, True, True, False]
+    assert_equal(model, serve, given)
+    assert_equal(model, served.predict_proba, given)
+
+
 def test_timestamps(compile_c):
     rows = np.c_[X[:, 0], 1.7e12 + 1e5 * X[:, 1]]
     for name in ("network", "lightgbm"):

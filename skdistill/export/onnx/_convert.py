@@ -25,7 +25,7 @@ from ._inputs import TABLE, Inputs
 from ._native_categories import HISTOGRAMS, read_compared
 from ._preprocessing import transform_inputs
 from ._skl2onnx import run_skl2onnx
-from ._table import Table, UnsupportedError
+from ._table import Category, Table, UnsupportedError
 
 #: The number of the type double in ONNX.
 _DOUBLE = 11
@@ -56,7 +56,7 @@ def build_models(
     is_taken = not table.keeps_any(_list_native(learner, inputs))
     if is_from(learner, "catboost"):
         failure = _name_catboost(learner)
-    elif is_taken and not _is_unscaled(learner, table, inputs):
+    elif is_taken and not _is_written(learner, table, inputs):
         try:
             yield from _convert_learner(inputs, table, learner, classes)
         except TypeError as error:
@@ -74,14 +74,21 @@ def _name_catboost(learner: Any) -> TypeError:
     )
 
 
-def _is_unscaled(learner: Any, table: Table, inputs: Inputs) -> bool:
-    """Whether trees compare inputs in place of scaled ones: fewer nodes, and exact."""
-    if not table.steps:
+def _is_written(learner: Any, table: Table, inputs: Inputs) -> bool:
+    """Whether trees are written, in place of what a converter makes of them.
+
+    They compare inputs, not scaled ones: fewer nodes, and exact. Or they truncate
+    numbers to categories, as the converters do not.
+    """
+    if not (table.steps or is_from(learner, "lightgbm")):
         return False
     try:
-        return not read_compared(learner, table, inputs)[1].steps
+        compared = read_compared(learner, table, inputs)[1]
     except UnsupportedError:
         return False
+    atoms = [atom for atom in compared.terms if isinstance(atom, Category)]
+    is_unscaled = bool(table.steps) and not compared.steps
+    return is_unscaled or any(atom.truncates for atom in atoms)
 
 
 def _list_native(learner: Any, inputs: Inputs) -> Set[int]:

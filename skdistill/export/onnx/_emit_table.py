@@ -92,8 +92,11 @@ def _emit_codes(graph: Graph, atom: Category, start: int) -> str:
     source, offset = graph.take_key(atom.column)
     # NaN is no key that every ONNX Runtime finds.
     floats = [_NO_NUMBER if k is None else float(k) - offset for k in atom.categories]
+    given = source
+    if atom.truncates:
+        source = graph.cast(graph.cast(source, np.int64), np.float32)
     if None in atom.categories:
-        missing = graph.flag_missing(source)
+        missing = graph.flag_missing(given)
         number = graph.hold_as(np.float32(_NO_NUMBER))
         source = graph.add("Where", [missing, number, source])
     return graph.add("LabelEncoder", [source], keys_floats=floats, **codes)

@@ -161,7 +161,8 @@ def _indicate(table: Table, split: Split) -> Table:
         atom, codes = found
     elif raw is not None and raw.fill is None and table.is_number(split.column):
         # Numbers that are categories: those of the split, a missing one, any other.
-        atom = Category(raw.column, (*map(float, split.categories), None))
+        known = (*map(float, split.categories), None)
+        atom = Category(raw.column, known, truncates=split.truncates)
         codes = np.array([*split.categories, np.nan, -1.0])
     else:
         raise UnsupportedError("categories after arithmetic")

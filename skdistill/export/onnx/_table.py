@@ -40,12 +40,13 @@ class Category:
     """Indicators of the categories of a column, and last of any other value.
 
     A category of None is a missing value. `refuses` tells whether the encoder raises
-    at any other value.
+    at any other value, and `truncates` whether a number stands for the one before it.
     """
 
     column: int
     categories: tuple[Any, ...]
     refuses: bool = False
+    truncates: bool = False
 
 
 Atom = Value | Missing | Category
