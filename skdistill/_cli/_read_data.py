@@ -19,7 +19,7 @@ from ._errors import Refusal, one_line
 from ._example import SOURCE, split_example
 from ._read_csv import CsvFile, read_csv
 from ._task import CLASSES, VALUES, Task, choose_task
-from ._written_numbers import WRITE_NUMBERS, describe_text, note_points
+from ._written_numbers import WRITE_NUMBERS, describe_labels, note_points
 
 #: Rows to learn from, for each class, or for values: fewer do not allow for early
 #: stopping.
@@ -143,7 +143,7 @@ def _check_counts(y: NDArray[Any], source: str) -> None:
 def _hint(y: NDArray[Any]) -> str:
     if y.dtype.kind in "iuf":
         return " (--task regression learns values)"
-    looks = describe_text(np.unique(y)) if y.dtype.kind == "U" else ""
+    looks = describe_labels(y)
     return f" (it {looks}{WRITE_NUMBERS}, which are values)" if looks else ""
 
 

@@ -17,7 +17,7 @@ from .._regressor import DistilledRegressor
 from ..inspection import distillation_report, regression_report
 from ._errors import Refusal
 from ._students import CANDIDATES, STUDENTS, VALUE_CANDIDATES, VALUE_STUDENTS, Makers
-from ._written_numbers import WRITE_NUMBERS, describe_text
+from ._written_numbers import WRITE_NUMBERS, describe_labels
 
 #: The most different whole numbers that are taken as classes.
 _MAX_CLASSES = 50
@@ -124,9 +124,8 @@ def choose_task(options: Namespace, y: NDArray[Any]) -> tuple[Task, list[str]]:
     values. Whole numbers are classes up to 50 of them, values beyond.
     """
     target, source = options.target, options.data
-    different = np.unique(y)
-    numbers, n_different = y.dtype.kind in "iuf", len(different)
-    looks = describe_text(different) if y.dtype.kind == "U" else ""
+    numbers, n_different = y.dtype.kind in "iuf", len(np.unique(y))
+    looks = describe_labels(y)
     fractions = y.dtype.kind == "f" and bool((y % 1 != 0).any())
     if options.task == VALUES.name and not numbers:
         if looks:

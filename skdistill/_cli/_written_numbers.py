@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 from .._frames import find_kinds
 
 #: Numbers with points between thousands, if any, and a comma before a fraction.
@@ -138,6 +140,11 @@ def describe_text(values: Collection[str]) -> str:
     more = ", ..." if len(odd) > _MAX_ODD else ""
     but = f", but for {', '.join(map(repr, odd[:_MAX_ODD]))}{more}" if odd else ""
     return f"looks like numbers, such as {first!r}{but}"
+
+
+def describe_labels(y: Any) -> str:
+    """Say it of the different labels of a target, where they are text."""
+    return describe_text(np.unique(y)) if y.dtype.kind == "U" else ""
 
 
 def note_points(

@@ -59,7 +59,9 @@ class Calibration:
     def calibrate_logits(self, logits: FloatArray) -> FloatArray:
         """Return the logarithms of the calibrated probabilities."""
         scaled = logits / self.temperature
-        return log_softmax(scaled + (0 if self.shift is None else self.shift), axis=1)
+        if self.shift is not None:
+            scaled = scaled + self.shift
+        return log_softmax(scaled, axis=1)
 
 
 def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration | None:

@@ -129,8 +129,8 @@ def choose(
         candidate = _sample_chosen(chosen.candidate, parts, data, splits)
         judged = (candidate, pilots, scores, teacher, splits.small)
         unjudged = data.validation is None and knows_rows(parts)
-        harm = _describe_harm(*judged, unjudged=unjudged)
-        if harm and not foreign:
+        harm = None if foreign else _describe_harm(*judged, unjudged=unjudged)
+        if harm:
             _warn(harm, progress)
         return Choice(
             candidate,

@@ -223,4 +223,5 @@ def _as_texts(values: NDArray[Any]) -> NDArray[Any]:
 
 def _has_only_empties(texts: NDArray[Any]) -> bool:
     """Whether some strings are empty and none is missing."""
-    return "" in texts.tolist() and None not in texts.tolist()
+    held = set(texts.tolist())
+    return "" in held and None not in held
