@@ -73,11 +73,11 @@ def hold_out_fifth(
 ) -> tuple[Split, dict[str, Any]]:
     """The rows of one seed, a fifth of the training rows being validation rows."""
     X, X_test, y, y_test = split_data(data, seed, rows)
-    learned, held_out = train_test_split(
-        np.arange(len(y)), test_size=0.2, stratify=y, random_state=seed
+    X_train, X_val, y_train, y_val = train_test_split(
+        X, y, test_size=0.2, stratify=y, random_state=seed
     )
-    split = Split(data, seed, X[learned], X_test, y[learned], y_test, size)
-    return split, {"X_val": X[held_out], "y_val": y[held_out]}
+    split = Split(data, seed, X_train, X_test, y_train, y_test, size)
+    return split, {"X_val": X_val, "y_val": y_val}
 
 
 def put_behind_columns(X, model, *, scale: bool = True):
