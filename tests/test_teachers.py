@@ -1,6 +1,11 @@
 """A function as a fixed teacher: batches, containers, services, memory."""
 
+import json
 import pickle
+import threading
+import urllib.error
+import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pandas as pd
@@ -133,3 +138,66 @@ def test_workers_and_a_memory(tmp_path):
     local = FunctionClassifier(lambda X: FOREST.predict_proba(X), [0, 1, 2])
     with pytest.raises(ValueError, match=r"memory recognises.*set memory=None"):
         distil(local, **given).fit(X, Y)
+
+
+class Service(BaseHTTPRequestHandler):
+    """Rows as JSON in, probabilities as JSON out, and one refusal."""
+
+    def do_POST(self):
+        rows = np.array(
+            json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        )
+        self.server.n_requests += 1
+        if self.server.n_requests == self.server.refused:
+            self.send_error(429)
+            return
+        self.server.answered.append(len(rows))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(FOREST.predict_proba(rows).tolist()).encode())
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    with HTTPServer(("127.0.0.1", 0), Service) as server:
+        server.n_requests, server.refused, server.answered = 0, None, []
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+class Client:
+    """What the docstring shows, in a form that a memory recognises."""
+
+    def __init__(self, server):
+        self.url = f"http://127.0.0.1:{server.server_port}"
+
+    def __call__(self, rows):
+        body = json.dumps(rows.tolist()).encode()
+        with urllib.request.urlopen(self.url, data=body, timeout=30) as answer:
+            return np.array(json.load(answer))
+
+
+def test_a_service_that_refuses_one_batch_is_asked_for_the_rest(server, tmp_path):
+    held_out = {"X_val": X[180:], "y_val": Y[180:]}
+    expected = distil(FrozenEstimator(FOREST), augmenter="munge")
+    expected.fit(X[:180], Y[:180], **held_out)
+    teacher = FunctionClassifier(Client(server), [0, 1, 2], batch_size=50)
+    remote = distil(teacher, augmenter="munge", memory=str(tmp_path))
+    server.refused = 6
+    with pytest.raises(urllib.error.HTTPError, match="429"):
+        remote.fit(X[:180], Y[:180], **held_out)
+    before = sum(server.answered)
+    assert len(server.answered) == 5
+    remote.fit(X[:180], Y[:180], **held_out)
+    # Each row is answered once: one request in all has been lost.
+    assert server.n_requests == len(server.answered) + 1
+    assert sum(server.answered) - before == sum(remote.labels_asked_.values())
+    assert sum(server.answered) == sum(expected.labels_asked_.values()) == 540
+    assert max(server.answered) == 50
+    np.testing.assert_array_equal(remote.predict_proba(X), expected.predict_proba(X))
