@@ -1,4 +1,4 @@
-"""What a fitted meta-estimator learned from, as HTML for a notebook."""
+"""What a fitted meta-estimator learned from: HTML for a notebook, and one sentence."""
 
 from __future__ import annotations
 
@@ -20,6 +20,24 @@ def format_learned(fitted: Any) -> str:
     return (
         "<details open class='skdistill-learned'><summary>What the student learned from"
         f"</summary><table>{rows}</table></details>"
+    )
+
+
+def describe_dropped(fitted: Any) -> str | None:
+    """Say that the student learned nothing of the teacher, with the pilots' figures."""
+    if fitted.distilled_:
+        return None
+    taught = [pilot for pilot in fitted.pilots_ if pilot["alpha"] > 0]
+    chosen = [pilot for pilot in fitted.pilots_ if pilot["chosen"]]
+    said = "The student learned nothing of the teacher, only the true labels"
+    if not taught or not chosen:
+        return f"{said}."
+    key = _find_loss(chosen[0])
+    best = min(taught, key=lambda pilot: float(pilot[key]))
+    return (
+        f"{said}: on held-out training rows its pilot has {_name(key)} "
+        f"{chosen[0][key]:.4g} with these, and at best {best[key]:.4g} with the "
+        f"teacher's labels ({best['learns from']})."
     )
 
 

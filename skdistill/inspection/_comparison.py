@@ -85,6 +85,7 @@ def compare(
         "against_baseline": against_baseline,
         "share_recovered": shares,
         "ratios": compare_costs(figures[TEACHER], figures[STUDENT]),
+        "distilled": bool(distilled.distilled_),
         "memorization": copy.deepcopy(distilled.memorization_),
         "pilots": copy.deepcopy(distilled.pilots_),
         "_rows": rows,

@@ -78,6 +78,8 @@ class DistillationReport(Report):
         Holm's correction for the number of parts).
     candidate : dict
         `temperature`, `alpha`, `calibration` and `augmenter` of the fit.
+    distilled : bool
+        `distilled_` of the estimator: whether it learned anything of the teacher.
     memorization : dict or None
         `memorization_` of the estimator.
     labels_asked : dict of str to int

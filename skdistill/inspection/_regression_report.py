@@ -53,8 +53,8 @@ class RegressionReport(Report):
         `smaller`, `faster_one_row` and `faster_batch`: the student against the teacher.
     by_group : list of dict
         `name`, `n_rows` and, for each model, the figures without the costs.
-    memorization, pilots
-        `memorization_` and `pilots_` of the estimator.
+    distilled, memorization, pilots
+        `distilled_`, `memorization_` and `pilots_` of the estimator.
     warnings : list of str
         What the figures alone do not show.
 
@@ -212,7 +212,7 @@ def regression_report(
         quantiles=None if levels is None else levels.tolist(),
         by_group=[] if groups is None else _measure_groups(rows, *groups),
     )
-    report.warnings = [*list_warnings(report)]
+    report.warnings = [*list_warnings(report, distilled)]
     return report
 
 

@@ -20,6 +20,7 @@ from ._report_warnings import (
     describe_behind,
     describe_few,
     describe_no_advantage,
+    list_dropped,
 )
 
 #: Quality in the table: key, words, format.
@@ -75,11 +76,13 @@ def _show_groups(report: Any) -> Section:
     )
 
 
-def list_warnings(report: Any) -> Iterator[str]:
+def list_warnings(report: Any, distilled: Any) -> Iterator[str]:
     """Name what the figures alone do not show."""
     if report._rows.are_few:
         yield describe_few(report.n_rows)
+        yield from list_dropped(distilled)
         return
+    yield from list_dropped(distilled)
     for kind, share in report.share_recovered.items():
         if share["advantage"] <= 0:
             yield describe_no_advantage(_NAMES[kind])

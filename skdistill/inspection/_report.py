@@ -28,6 +28,7 @@ class Report:
     share_recovered: dict[str, Any]
     ratios: dict[str, float | None]
     by_group: list[dict[str, Any]]
+    distilled: bool
     memorization: dict[str, float] | None
     pilots: list[dict[str, Any]]
     warnings: list[str] = field(default_factory=list)

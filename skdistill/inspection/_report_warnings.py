@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._learned_html import describe_dropped
 from ._evaluation_rows import FEWEST_ROWS, STUDENT, TEACHER, ClassRows
 from ._report_sections import NAMES
 
@@ -43,11 +44,12 @@ def describe_no_advantage(scores: str) -> str:
 
 def list_warnings(report: Any, rows: ClassRows, distilled: Any) -> list[str]:
     """Return the warnings; first those about the comparison itself."""
+    first = [*_check_rows(report, rows), *list_dropped(distilled)]
     if rows.are_few:
         # What the figures show may be chance, all of it.
-        return [*_check_rows(report, rows), *_check_memorization(report, distilled)]
+        return [*first, *_check_memorization(report, distilled)]
     return [
-        *_check_rows(report, rows),
+        *first,
         *_check_baseline(report),
         *_check_student(report),
         *_check_costs(report),
@@ -55,6 +57,11 @@ def list_warnings(report: Any, rows: ClassRows, distilled: Any) -> list[str]:
         *_check_parts("group", report.by_group),
         *_check_memorization(report, distilled),
     ]
+
+
+def list_dropped(distilled: Any) -> list[str]:
+    text = describe_dropped(distilled)
+    return [] if text is None else [text]
 
 
 def _check_rows(report: Any, rows: ClassRows) -> Iterator[str]:

@@ -14,8 +14,11 @@ from _reports import (
 )
 from joblib import parallel_config
 from scipy.stats import bootstrap
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from sklearn.tree import DecisionTreeClassifier
 
+from skdistill import DistilledClassifier
 from skdistill.inspection import distillation_report
 
 
@@ -272,3 +275,34 @@ def test_few_rows_of_a_group_are_coins(n_rows, behind):
     groups = np.where(few, "few", "many")
     found = stage(make_proba(np.where(few, "mid", y)), make_proba(y), y, groups=groups)
     assert [part["behind"] for part in found.by_group] == [behind, False]
+
+
+def test_a_teacher_that_was_dropped_is_named_with_the_pilots_figures():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(1200, 4))
+    labels = rows.sum(axis=1) + rng.normal(size=1200) > 0
+    stump, student = DecisionTreeClassifier(max_depth=1), LogisticRegression()
+    model = DistilledClassifier(stump, student, random_state=0)
+    with pytest.warns(UserWarning, match="no better than the student"):
+        model.fit(rows[:800], labels[:800])
+    losses = {p["learns from"]: p["log_loss"] for p in model.pilots_}
+    direct = losses.pop("true labels")
+    best = min(losses, key=losses.get)
+    found = report_on(model, rows[800:], labels[800:])
+    assert not found.distilled
+    assert found.warnings[0] == (
+        "The student learned nothing of the teacher, only the true labels: on held-out "
+        f"training rows its pilot has log loss {direct:.4g} with these, and at best "
+        f"{losses[best]:.4g} with the teacher's labels ({best})."
+    )
+    few = report_on(model, rows[800:820], labels[800:820])
+    assert found.warnings[0] in few.warnings
+
+
+def test_true_labels_that_were_asked_for_are_named(distilled):
+    model = distil(alpha=0)
+    said = "The student learned nothing of the teacher, only the true labels."
+    assert said in report_on(model).warnings
+    taught = report_on(distilled)
+    assert taught.distilled
+    assert not any("learned nothing" in text for text in taught.warnings)

@@ -295,3 +295,22 @@ def test_a_report_on_one_row(distilled):
     found = regression_report(distilled, TEST[0][:1], TEST[1][:1])
     assert str(found).startswith("Distillation report on 1 row of values")
     assert repr(found).startswith("<RegressionReport of 1 row, ")
+
+
+def test_a_teacher_that_was_dropped_is_named():
+    x = np.random.default_rng(0).normal(size=(900, 3))
+    y = x.sum(axis=1) + 0.1 * x[:, 0] ** 2
+    stump = DecisionTreeRegressor(max_depth=1)
+    model = DistilledRegressor(stump, Ridge(), random_state=0)
+    with pytest.warns(UserWarning, match="no better than the student"):
+        model.fit(x[:600], y[:600])
+    errors = {p["learns from"]: p["rmse"] for p in model.pilots_}
+    direct = errors.pop("true labels")
+    best = min(errors, key=errors.get)
+    found = regression_report(model, x[600:], y[600:])
+    assert not found.distilled
+    assert found.warnings[0] == (
+        "The student learned nothing of the teacher, only the true labels: on held-out "
+        f"training rows its pilot has RMSE {direct:.4g} with these, and at best "
+        f"{errors[best]:.4g} with the teacher's labels ({best})."
+    )
