@@ -15,9 +15,11 @@ import matplotlib
 import numpy as np
 import pytest
 import sklearn
+from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier
 
 from skdistill._cli import main
+from skdistill.export import OnnxClassifier
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = [*sorted(DOCS.glob("guide/*.md")), *sorted(DOCS.glob("howto/*.md"))]
@@ -94,6 +96,31 @@ def test_python_blocks_run(page, desk, monkeypatch):
         if all(importlib.util.find_spec(n) for n in needed if n not in sys.modules):
             exec(compile(code, str(page), "exec"), scope)
     assert "distilled" in scope or "frozen" in scope
+
+
+@pytest.mark.engines
+def test_the_page_of_autogluon_runs_with_the_tool_itself(tmp_path, monkeypatch):
+    reason = "needs AutoGluon: pip install autogluon.tabular[lightgbm]"
+    pytest.importorskip("autogluon.tabular", reason=reason)
+    pytest.importorskip("skl2onnx")
+    monkeypatch.chdir(tmp_path)
+    ((_, code),) = read_blocks(DOCS / "howto" / "autogluon.md", "python")
+    scope = {}
+    exec(code.replace("time_limit=60", "time_limit=15, num_cpus=1"), scope)
+    distilled, predictor, X_val = (
+        scope[name] for name in ("distilled", "predictor", "X_val")
+    )
+    answer = predictor.predict_proba(X_val)
+    assert list(answer) == distilled.classes_.tolist()
+    np.testing.assert_allclose(distilled.teacher_.predict_proba(X_val), answer)
+    assert sum(distilled.labels_asked_.values()) > 1000
+    served = distilled.predict_proba(X_val)
+    onnx = OnnxClassifier("student.onnx").predict_proba(X_val)
+    np.testing.assert_allclose(onnx, served, atol=1e-5)
+    hard = clone(distilled.student).fit(scope["X_train"], scope["y_train"])
+    X, y = scope["X"].drop(X_val.index), scope["y"].drop(X_val.index)
+    X, y = X.drop(scope["X_train"].index), y.drop(scope["y_train"].index)
+    assert distilled.score(X, y) > hard.score(X, y)
 
 
 @pytest.mark.slow
