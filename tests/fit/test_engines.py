@@ -54,7 +54,8 @@ def workers_path():
     """Workers import what the tests import, this file among it."""
     with pytest.MonkeyPatch.context() as patch:
         folder = os.path.dirname(__file__)
-        patch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
+        folders = os.pathsep.join([folder, os.path.dirname(folder)])
+        patch.setenv("PYTHONPATH", folders, prepend=os.pathsep)
         # Spark's workers would be those of the first python on the path.
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         yield os.environ["PYTHONPATH"]
