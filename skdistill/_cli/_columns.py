@@ -121,7 +121,9 @@ def _note_numbers(X: Any) -> str:
     """Say which columns of strings look like numbers that are written for people."""
     looks = {name: describe_text(X[name].dropna().unique()) for name in X.columns}
     found = [f"{name!r} {words}" for name, words in looks.items() if words]
-    return f"{' and '.join(found)}{WRITE_NUMBERS}." if found else ""
+    if not found:
+        return ""
+    return f"{' and '.join(found)}{WRITE_NUMBERS}, and leave a missing one blank."
 
 
 # Dates -------------------------------------------------------------------------------

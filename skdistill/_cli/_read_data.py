@@ -130,7 +130,8 @@ def _check_counts(y: NDArray[Any], source: str) -> None:
     if 2 * len(classes) > len(y):
         raise Refusal(
             f"the target of {source} holds {len(classes)} different labels in "
-            f"{len(y)} rows, too many to be classes; name another column{_hint(y)}."
+            f"{len(y)} rows, too many to be classes"
+            f"{_hint(y) or '; name another column'}."
         )
     if counts.min() < 2:
         rare = classes.tolist()[counts.argmin()]
@@ -142,9 +143,9 @@ def _check_counts(y: NDArray[Any], source: str) -> None:
 
 def _hint(y: NDArray[Any]) -> str:
     if y.dtype.kind in "iuf":
-        return " (--task regression learns values)"
+        return "; --task regression learns values"
     looks = describe_labels(y)
-    return f" (it {looks}{WRITE_NUMBERS}, which are values)" if looks else ""
+    return f"; it {looks}{WRITE_NUMBERS}, which are learned as values" if looks else ""
 
 
 def _read_table(

@@ -96,7 +96,8 @@ def test_numbers_written_for_people_are_named(capsys):
     )
     assert list_notes(capsys).endswith(
         "(--keep NAME takes it). 'price' looks like numbers, such as '1,000.50' and "
-        "'share' looks like numbers, such as '0%': write numbers as 1234.5."
+        "'share' looks like numbers, such as '0%': write numbers as 1234.5, and leave "
+        "a missing one blank."
     )
 
 
@@ -114,7 +115,9 @@ def test_numbers_that_are_learned_as_categories_are_named(written, said, capsys)
     write(x=np.resize(written, N_ROWS))
     notes = list_notes(capsys)
     assert notes.startswith("Note: learned as categories, not as numbers: 'x' looks ")
-    assert notes.endswith(f"{said}: write numbers as 1234.5.")
+    assert notes.endswith(
+        f"{said}: write numbers as 1234.5, and leave a missing one blank."
+    )
     assert list_notes(capsys, "--keep", "x") == ""
 
 

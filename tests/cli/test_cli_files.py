@@ -197,8 +197,8 @@ def write_rows(form, n_rows=40):
         ("a,label\n1,x\n2,y\n3,x\n4,y\n5,x\n6,y\n7,x\n8,y\n", "at least 20."),
         (
             write_rows("{0},{0}", 45),
-            "holds 45 different labels in 45 rows, too many to be classes; name "
-            "another column (--task regression learns values)",
+            "holds 45 different labels in 45 rows, too many to be classes; --task "
+            "regression learns values",
         ),
         (f"a,label\n{_ROWS}1,once\n", "class 'once' of bad.csv has one row"),
         (

@@ -95,7 +95,22 @@ def test_trees_of_catboost_that_are_refused_are_named():
     settings = {"n_estimators": 4, "verbose": 0, "allow_writing_files": False}
     learner = catboost.CatBoostClassifier(grow_policy="Depthwise", **settings)
     learner.fit(X[TRAIN], SCORES[TRAIN, :2].argmax(axis=1))
-    with pytest.raises(TypeError, match="received Depthwise and Logloss"):
+    with pytest.raises(TypeError, match="grow_policy='Depthwise', loss_function='Lo"):
+        to_onnx(learner, X[TRAIN])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"objective": "multiclassova"},
+        {"boosting_type": "rf", "bagging_freq": 1, "bagging_fraction": 0.6},
+        {"linear_tree": True},
+    ],
+)
+def test_trees_of_lightgbm_that_are_refused_are_named(settings):
+    learner = make_lightgbm(**settings).fit(X[TRAIN], SCORES[TRAIN].argmax(axis=1))
+    name, value = next(iter(settings.items()))
+    with pytest.raises(TypeError, match=f"{name}={value!r}, but boosting_type"):
         to_onnx(learner, X[TRAIN])
 
 

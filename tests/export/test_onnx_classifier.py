@@ -2,6 +2,7 @@
 
 import copy
 import io
+import json
 import multiprocessing
 import os
 import pickle
@@ -344,6 +345,16 @@ def test_files_that_are_refused(plain, tmp_path):
     del foreign.metadata_props[:]
     with pytest.raises(ValueError, match="lacks"):
         OnnxClassifier(foreign).predict(X)
+
+
+def test_a_file_that_says_less_of_its_columns_is_refused(plain):
+    model = to_onnx(plain[0], X)
+    entry = next(entry for entry in model.metadata_props if entry.key == "accepts")
+    accepts = json.loads(entry.value)
+    del accepts["double"]
+    entry.value = json.dumps(accepts)
+    with pytest.raises(ValueError, match=r"lacks \['double'\]. Export the model again"):
+        OnnxClassifier(model).predict(X)
 
 
 # --- As an estimator -----------------------------------------------------------------

@@ -22,7 +22,7 @@ from ._emit_trees import emit_trees, make_graphs
 from ._exporters import export_skorch
 from ._graph import Graph
 from ._inputs import TABLE, Inputs
-from ._native_categories import HISTOGRAMS, read_compared
+from ._native_categories import HISTOGRAMS, describe_learner, read_compared
 from ._preprocessing import transform_inputs
 from ._skl2onnx import run_skl2onnx
 from ._table import Category, Table, UnsupportedError
@@ -30,6 +30,15 @@ from ._table import Category, Table, UnsupportedError
 #: The number of the type double in ONNX.
 _DOUBLE = 11
 _BOOSTERS = "lightgbm", "xgboost", "catboost"
+#: What is taken of libraries whose trees we read.
+_CATBOOST = (
+    'grow_policy="SymmetricTree" with the losses Logloss, CrossEntropy and MultiClass, '
+    "or those whose scores are the values"
+)
+_LIGHTGBM = (
+    'boosting_type="gbdt" or "dart" with the objectives binary, cross_entropy and '
+    "multiclass, without linear_tree"
+)
 
 
 def build_models(
@@ -55,7 +64,9 @@ def build_models(
     failure = None
     is_taken = not table.keeps_any(_list_native(learner, inputs))
     if is_from(learner, "catboost"):
-        failure = _name_catboost(learner)
+        failure = _refuse(learner, _CATBOOST)
+    elif is_from(learner, "lightgbm") and read_trees(learner) is None:
+        failure = _refuse(learner, _LIGHTGBM)
     elif is_taken and not _is_written(learner, table, inputs):
         try:
             yield from _convert_learner(inputs, table, learner, classes)
@@ -64,14 +75,9 @@ def build_models(
     yield from _build_trees(inputs, table, learner, classes, failure)
 
 
-def _name_catboost(learner: Any) -> TypeError:
-    """Return the error of CatBoost's trees that are not written."""
-    given = learner.get_all_params()
-    return TypeError(
-        'Of CatBoost, trees of grow_policy="SymmetricTree" are written, of the losses '
-        "Logloss, CrossEntropy and MultiClass, or whose scores are the values; "
-        f"received {given['grow_policy']} and {given['loss_function']}."
-    )
+def _refuse(learner: Any, taken: str) -> TypeError:
+    """Return the error of trees that neither we nor a converter writes."""
+    return TypeError(f"to_onnx does not take {describe_learner(learner)}, but {taken}.")
 
 
 def _is_written(learner: Any, table: Table, inputs: Inputs) -> bool:

@@ -52,18 +52,22 @@ def read_compared(learner: Any, table: Table, inputs: Inputs) -> tuple[Trees, Ta
     if len(found) == len(parts):
         trees = join_outputs(found) if several else found[0]
     if trees is None:
-        raise UnsupportedError(_describe(learner))
+        raise UnsupportedError(describe_learner(learner))
     encoded = _encode_categories(members[0], table, orders)
     return unscale(*_replace_splits(trees, encoded), inputs.given_dtype)
 
 
-def _describe(learner: Any) -> str:
+def describe_learner(learner: Any) -> str:
+    """Return a learner's class, and its settings of those that decide about trees."""
     name = type(learner).__name__
     if isinstance(learner, MultiOutputRegressor):
-        return f"{name} of {_describe(learner.estimators_[0])}"
+        return f"{name} of {describe_learner(learner.estimators_[0])}"
     if isinstance(getattr(learner, "init_", None), BaseEstimator):
         return f"{name} with init={learner.init_!r}"
     settings = {k: getattr(learner, k, None) for k in _list_settings(learner)}
+    if is_from(learner, "catboost"):
+        given = learner.get_all_params()
+        settings = {key: given[key] for key in ("grow_policy", "loss_function")}
     shown = [
         f"{key.rstrip('_')}={value!r}"
         for key, value in settings.items()

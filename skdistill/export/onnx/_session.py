@@ -19,6 +19,8 @@ _ENTRIES = (
     *("classes", "classes_dtype", "feature_names", "n_features"),
     *("inputs", "accepts"),
 )
+#: What must stand in the entry `accepts`: columns that take such values.
+_ACCEPTED = ("missing", "infinite", "double", "empties")
 #: The types of inputs in ONNX's words.
 _DTYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
@@ -98,14 +100,16 @@ class Served:
 
 def _read_metadata(session: Any, owner: str) -> dict[str, Any]:
     texts = session.get_modelmeta().custom_metadata_map
-    lacking = [key for key in _ENTRIES if key not in texts]
+    entries = {key: json.loads(texts[key]) for key in _ENTRIES if key in texts}
+    lacking = [key for key in _ENTRIES if key not in entries]
+    lacking += [key for key in _ACCEPTED if key not in entries.get("accepts", {})]
     if lacking:
         raise ValueError(
             f"{owner} serves a file of skdistill.export.to_onnx, which says in its "
             f"metadata what columns and labels are; this one lacks {lacking}. Export "
             "the model again."
         )
-    return {key: json.loads(texts[key]) for key in _ENTRIES}
+    return entries
 
 
 def _make_feeder(session: Any, entries: dict[str, Any], owner: str) -> Feeder:
@@ -129,9 +133,6 @@ def _make_feeder(session: Any, entries: dict[str, Any], owner: str) -> Feeder:
         columns,
         names is not None,
         parts,
-        missing=set(entries["accepts"]["missing"]),
-        infinite=set(entries["accepts"]["infinite"]),
-        double=set(entries["accepts"]["double"]),
-        empties=set(entries["accepts"]["empties"]),
+        **{kind: set(entries["accepts"][kind]) for kind in _ACCEPTED},
         owner=owner,
     )
