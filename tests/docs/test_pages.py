@@ -123,6 +123,28 @@ def test_the_page_of_autogluon_runs_with_the_tool_itself(tmp_path, monkeypatch):
     assert distilled.score(X, y) > hard.score(X, y)
 
 
+@pytest.mark.engines
+@pytest.mark.parametrize("engine", ["pyspark", "ray"])
+def test_tables_of_engines_are_learned_and_served(engine, tmp_path, monkeypatch):
+    pytest.importorskip(engine, reason="needs pyspark and Java, or ray[data]")
+    monkeypatch.chdir(tmp_path)
+    # Workers read neither this file nor the page: what is of `__main__` travels.
+    script = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    scope = vars(script)
+    blocks = read_blocks(DOCS / "guide" / "scale.md", "python")
+    for code in (blocks[0][1], *(code for needed, code in blocks if engine in needed)):
+        exec(code, scope)
+    found, table = scope["distilled"], scope["unlabelled"]
+    alone = clone(found).fit(scope["X"], scope["y"], X_unlabeled=[table])
+    expected = alone.predict_proba(table)
+    np.testing.assert_array_equal(found.predict_proba(table), expected)
+    scored = scope["scored"]
+    scored = scored.toPandas() if engine == "pyspark" else scored.to_pandas()
+    served = np.stack(scored["proba"].to_list())
+    np.testing.assert_allclose(served, expected, rtol=1e-12)
+
+
 @pytest.mark.slow
 def test_the_program_in_c_prints_the_probabilities(desk):
     compiler = shutil.which("cc")

@@ -219,23 +219,3 @@ def test_ray_raises_where_a_worker_died_and_the_fit_leaves_no_state(ray, tmp_pat
         together = distilled.fit(X, y)
     alone = clone(distilled).fit(X, y)
     assert pickle.dumps(together.student_) == pickle.dumps(alone.student_)
-
-
-@pytest.mark.engines
-def test_a_column_function_of_spark_serves(spark):
-    """`pandas_udf` over a struct of the columns: what the guide shows."""
-    import pandas as pd
-    from pyspark.sql.functions import pandas_udf, struct
-
-    distilled = make().fit(X, y)
-    student = distilled.student_
-    names = [f"x{k}" for k in range(X.shape[1])]
-
-    @pandas_udf("array<double>")
-    def serve(rows: pd.DataFrame) -> pd.Series:
-        return pd.Series(list(student.predict_proba(rows[names].to_numpy())))
-
-    table = spark.createDataFrame(pd.DataFrame(X, columns=names).assign(row=range(900)))
-    found = table.select("row", serve(struct(*names)).alias("proba")).toPandas()
-    proba = np.stack(found.sort_values("row")["proba"].to_list())
-    np.testing.assert_allclose(proba, distilled.predict_proba(X), rtol=1e-12)
