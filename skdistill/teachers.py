@@ -143,7 +143,8 @@ class FunctionClassifier(ClassifierMixin, _FunctionModel):
 
         teacher = FunctionClassifier(predictor.predict_proba, predictor.class_labels)
 
-    Any fitted classifier, such as a TabPFN with its context::
+    Any fitted classifier, such as a TabPFN with its context (not run with TabPFN, whose
+    weights cannot be had where the tests run)::
 
         teacher = FunctionClassifier(
             tabpfn.predict_proba, tabpfn.classes_, batch_size=500
