@@ -5,7 +5,8 @@ trained on the true values, by RMSE on held-out rows.
 
 - Teachers: "vote" is the mean of LightGBM, a random forest, extra trees and a network
   (on standardised targets); "boosted" one LightGBM.
-- Students: "mlp" 64-32 behind scaling, "lightgbm" 50 trees of 15 leaves.
+- Students: "mlp" 64-32 behind scaling, "lightgbm" 50 trees of 15 leaves, "default"
+  (student=None), "tree" of depth 6, and "linear", ridge regression.
 - "hard" is the best, by the mean over the seeds, of the student as it is, a network
   stopped early, and one trained for as many updates as the distilled one made, always
   on standardised targets.
@@ -13,6 +14,7 @@ trained on the true values, by RMSE on held-out rows.
   standard deviation, over the tables where the teacher beats "hard" by more than a
   standard error over the seeds. Wins and losses are by more than a standard error of
   the paired difference; harm is 1% and two standard errors.
+- Seconds are CPU seconds of the distilled fit, which fits the teacher as well.
 
     python -m benchmarks.quality.regression --data casp compactiv --seeds 0 1 2
     python -m benchmarks.quality.regression --smoke
@@ -35,22 +37,25 @@ from sklearn.ensemble import (
     RandomForestRegressor,
     VotingRegressor,
 )
+from sklearn.linear_model import Ridge
 from sklearn.metrics import root_mean_squared_error
 from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 
 from skdistill import DistilledRegressor
 
 from .._data import find_readable
 from .._measure import fit_for_epochs, last_step
 from .._results import Results, find_missing, make_runs, read_arguments
-from .._tables import print_table
+from .._tables import group, print_table, sort_like
 from ._models import count_epochs, count_updates, put_behind_columns
 from ._values import TABLES, split_values
 
 FOLDER = Path(__file__).parent
 KEYS = ("teacher", "data", "student", "seed", "rows")
-TEACHERS, STUDENTS = ("vote", "boosted"), ("mlp", "lightgbm")
+TEACHERS = ("vote", "boosted")
+STUDENTS = ("mlp", "lightgbm", "default", "tree", "linear")
 
 
 def make_teacher(name: str, X, n_trees: int):
@@ -70,10 +75,18 @@ def make_teacher(name: str, X, n_trees: int):
 
 
 def make_student(name: str, X, seed: int, n_epochs: int):
+    """An unfitted student; None is the package's own."""
+    if name == "default":
+        return None
     if name == "mlp":
         layers = {"hidden_layer_sizes": (64, 32), "max_iter": n_epochs}
         return put_behind_columns(X, MLPRegressor(**layers, random_state=seed))
-    model = make_boosted(n_estimators=50, num_leaves=15, random_state=seed)
+    if name == "linear":
+        return put_behind_columns(X, Ridge())
+    if name == "tree":
+        model = DecisionTreeRegressor(max_depth=6, random_state=seed)
+    else:
+        model = make_boosted(n_estimators=50, num_leaves=15, random_state=seed)
     return put_behind_columns(X, model, scale=False)
 
 
@@ -87,13 +100,17 @@ def on_standard_scale(model) -> TransformedTargetRegressor:
 
 def fit_hard(student, distilled, X, y) -> dict:
     """The student of the true values, each way."""
+    if student is None:
+        # Clones of what was built for these columns, seeds included.
+        student = clone(distilled.student_)
     fitted = {"as is": on_standard_scale(clone(student)).fit(X, y)}
     learned = last_step(distilled.student_)
     if not isinstance(learned, MLPRegressor):
         return fitted
-    stopped = clone(student)
-    last_step(stopped).set_params(early_stopping=True)
-    fitted["stopped early"] = on_standard_scale(stopped).fit(X, y)
+    if not learned.early_stopping:
+        stopped = clone(student)
+        last_step(stopped).set_params(early_stopping=True)
+        fitted["stopped early"] = on_standard_scale(stopped).fit(X, y)
     n_epochs = count_epochs(count_updates(learned), len(y), learned)
     scaler = StandardScaler().fit(y[:, None])
     trained = fit_for_epochs(student, n_epochs, X, scaler.transform(y[:, None])[:, 0])
@@ -149,12 +166,9 @@ def run_job(
 
 def summarise(records: list[dict]) -> list[dict]:
     """One line a teacher, student and table, over the seeds."""
-    groups: dict[tuple, list[dict]] = {}
-    for record in records:
-        key = record["teacher"], record["student"], record["data"]
-        groups.setdefault(key, []).append(record)
     lines = []
-    for (teacher, student, data), runs in groups.items():
+    runs_of = group(records, "teacher", "student", "data")
+    for (teacher, student, data), runs in runs_of.items():
         rmse = [run["rmse"] for run in runs]
         ways = rmse[0]["hard"]
         hard = min(([one["hard"][way] for one in rmse] for way in ways), key=np.mean)
@@ -166,9 +180,11 @@ def summarise(records: list[dict]) -> list[dict]:
         lines.append(
             {
                 **line,
+                "seeds": len(runs),
                 "hard": np.mean(hard),
                 "distilled": served.mean(),
                 "teacher_rmse": said.mean(),
+                "seconds": np.mean([run["seconds"] for run in runs]),
                 "gain": gain.mean() / unit,
                 "edge": edge.mean() / unit,
                 "has edge": is_certain(edge / unit),
@@ -187,37 +203,39 @@ def is_certain(values, n_errors: float = 1) -> bool:
 
 
 def print_report(records: list[dict]) -> None:
-    lines = summarise(records)
-    rows = []
-    for line in lines:
-        share = line["gain"] / line["edge"] if line["has edge"] else np.nan
-        figures = [f"{line[k]:.4g}" for k in ("hard", "distilled", "teacher_rmse")]
-        shown = "-" if np.isnan(share) else f"{share:z.0%}"
-        rows.append([line["teacher"], line["student"], line["data"], *figures, shown])
-    print_table(
-        "RMSE",
-        ["teacher", "student", "data", "hard", "distilled", "teacher's", "share"],
-        rows,
-    )
-    for teacher, student in product(TEACHERS, STUDENTS):
-        own = [
-            line for line in lines
-            if (line["teacher"], line["student"]) == (teacher, student)
-        ]  # fmt: skip
-        edged = [line for line in own if line["has edge"]]
-        if not own:
-            continue
-        total = sum(line["edge"] for line in edged)
-        share = sum(line["gain"] for line in edged) / total if edged else np.nan
-        signs = [line["sign"] for line in own]
-        wins, ties, losses = (signs.count(sign) for sign in (1, 0, -1))
-        print(
-            f"{teacher}, {student}: {share:.0%} of the advantage on {len(edged)} "
-            f"tables; {wins} wins, {ties} ties, {losses} losses"
+    lines = sort_like(summarise(records), teacher=TEACHERS, student=STUDENTS)
+    lines_of = group(lines, "teacher", "student")
+    for (teacher, student), own in lines_of.items():
+        print_table(
+            f"Teacher {teacher}, student {student}: RMSE",
+            ["data", "seeds", "hard", "distilled", "teacher's", "share", "seconds"],
+            [show_line(line) for line in own],
         )
-        harmed = [line["data"] for line in own if line["harm"]]
-        if harmed:
-            print(f"  worse by 1% and two standard errors: {', '.join(harmed)}")
+    counts = ["with an advantage", "wins", "ties", "losses"]
+    print_table(
+        "Share of the advantage",
+        ["teacher", "student", "share", *counts, "seconds", "harmed"],
+        [[*names, *show_total(own)] for names, own in lines_of.items()],
+    )
+
+
+def show_line(line: dict) -> list[str]:
+    """One table's cells."""
+    figures = [f"{line[k]:.4g}" for k in ("hard", "distilled", "teacher_rmse")]
+    share = f"{line['gain'] / line['edge']:z.0%}" if line["has edge"] else "-"
+    return [line["data"], line["seeds"], *figures, share, f"{line['seconds']:.0f}"]
+
+
+def show_total(lines: list[dict]) -> list:
+    """The cells of one student over the tables."""
+    edged = [line for line in lines if line["has edge"]]
+    total = sum(line["edge"] for line in edged)
+    share = f"{sum(line['gain'] for line in edged) / total:z.0%}" if edged else "-"
+    signs = [line["sign"] for line in lines]
+    counts = [signs.count(sign) for sign in (1, 0, -1)]
+    seconds = np.mean([line["seconds"] for line in lines])
+    harmed = ", ".join(line["data"] for line in lines if line["harm"])
+    return [share, len(edged), *counts, f"{seconds:.0f}", harmed or "-"]
 
 
 def main() -> None:
