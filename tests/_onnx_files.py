@@ -52,9 +52,11 @@ def assert_equal_to(estimator, model, rows, feed):
     np.testing.assert_allclose(proba, estimator.predict_proba(rows), atol=1e-5)
     assert proba.dtype == np.float32
     assert label.tolist() == np.ravel(estimator.predict(rows)).tolist()
-    # One row, and many.
+    # One row, many, and none.
     one = {name: values[:1] for name, values in feed.items()}
     np.testing.assert_allclose(run(model, one)[1], proba[:1], atol=1e-6)
+    none = {name: values[:0] for name, values in feed.items()}
+    assert [answer.shape for answer in run(model, none)] == [(0,), (0, proba.shape[1])]
 
 
 def read_metadata(model):

@@ -14,6 +14,7 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import Ridge
 from sklearn.multioutput import MultiOutputRegressor
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.tree import DecisionTreeRegressor
@@ -21,6 +22,7 @@ from sklearn.tree import DecisionTreeRegressor
 from skdistill.export import OnnxRegressor, to_onnx
 
 pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
 
 RNG = np.random.default_rng(0)
 N = 200
@@ -81,6 +83,16 @@ def test_files_that_differ_outside_of_the_example_are_refused():
     model = make_pipeline(encode, Strict()).fit(FRAME, Y)
     with pytest.raises(ValueError, match="'kind' is a category that the example does"):
         to_onnx(model, FRAME)
+
+
+@pytest.mark.parametrize("name", [*TREES, "neighbours"])
+def test_a_graph_takes_no_rows(name):
+    model, rows = TREES.get(name, KNeighborsRegressor()), FRAME[["a"]].to_numpy()
+    model = to_onnx(model.fit(rows, Y), rows)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    none = np.empty((0, 1), dtype=np.float32)
+    (values,) = session.run(None, {session.get_inputs()[0].name: none})
+    assert values.shape == (0, 1)
 
 
 @pytest.mark.parametrize("standard", [False, True])

@@ -207,9 +207,11 @@ def test_onnx_sorts(name):
     crossing = FunctionRegressor(lambda X: X[:, :1] * [4, 0, -4] + [0, 1, 2])
     est = fit(crossing, STUDENTS[name], (rows, Y))
     assert (np.diff(est.student_.predict(rows)) < 0).any()
-    served = OnnxRegressor(to_onnx(est, rows)).predict(rows)
+    model = OnnxRegressor(to_onnx(est, rows))
+    served = model.predict(rows)
     np.testing.assert_allclose(served, est.predict(rows), atol=1e-5)
     assert (np.diff(served) >= 0).all()
+    assert model.predict(rows[:0]).shape == (0, 3)
     # The student alone is what it is.
     alone = OnnxRegressor(to_onnx(slim(est), rows)).predict(rows)
     np.testing.assert_allclose(alone, est.student_.predict(rows), atol=1e-5)

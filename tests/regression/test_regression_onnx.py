@@ -66,6 +66,8 @@ def test_values_are_those_of_the_student(name, models):
     # In units of the spread, which is what rounding to float32 leaves.
     np.testing.assert_allclose(found, expected, atol=2e-4 * expected.std())
     np.testing.assert_allclose(served.predict(ROWS[:1]), found[:1], rtol=1e-6)
+    none = served.predict(ROWS[:0])
+    assert (none.shape, none.dtype) == (found[:0].shape, found.dtype)
     again = pickle.loads(pickle.dumps(served))
     np.testing.assert_array_equal(again.predict(ROWS), found)
 

@@ -21,7 +21,7 @@ _ENTRIES = (
 )
 #: What must stand in the entry `accepts`: columns that take such values.
 _ACCEPTED = ("missing", "infinite", "double", "empties")
-#: The types of inputs in ONNX's words.
+#: The types of numbers and strings in ONNX's words.
 _DTYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
@@ -71,16 +71,23 @@ class Served:
         """
         feed = self._feeder(X)
         if not len(next(iter(feed.values()))):
-            # Not every operator takes no rows.
-            empty = {"label": (0,), "probabilities": (0, len(self.classes))}
-            empty["values"] = (0, 1)
-            return [np.empty(empty[name], dtype=np.float32) for name in outputs]
+            return self._answer_no_rows(outputs)
         answers = self._run(outputs, feed)
         proba = answers[-1]
         first = proba.item(0) if len(proba) == 1 else proba[:, 0].sum()
         if not math.isfinite(first):
             self._check_answers(feed, proba[:, 0])
         return answers
+
+    def _answer_no_rows(self, outputs: list[str]) -> list[NDArray[Any]]:
+        """Return outputs without rows; not every operator takes none."""
+        declared = {entry.name: entry for entry in self.session.get_outputs()}
+        return [
+            np.empty(
+                (0, *declared[name].shape[1:]), _DTYPES.get(declared[name].type, object)
+            )
+            for name in outputs
+        ]
 
     def _check_answers(
         self, feed: dict[str, NDArray[Any]], answers: NDArray[Any]

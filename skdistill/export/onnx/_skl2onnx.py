@@ -58,12 +58,14 @@ def run_skl2onnx(estimator: Any, given: list[tuple[str, Any, int]]) -> Any:
         with warnings.catch_warnings():
             # About the versions that the converters were tested with.
             warnings.simplefilter("ignore")
-            return skl2onnx.convert_sklearn(
+            model = skl2onnx.convert_sklearn(
                 estimator,
                 initial_types=[(n, kinds[dtype]([None, k])) for n, dtype, k in given],
                 options=None if is_regressor(estimator) else {"zipmap": False},
                 target_opset=OPSET,
             )
+            _gather_by_rows(model.graph)
+            return model
     except Exception as error:
         name = type(split_pipeline(estimator)[1]).__name__
         text = textwrap.shorten(str(error), _MAX_TEXT, placeholder=" ...")
@@ -73,6 +75,33 @@ def run_skl2onnx(estimator: Any, given: list[tuple[str, Any, int]]) -> Any:
             "MLPClassifier, LogisticRegression or LGBMClassifier, behind imputation, "
             "scaling and one-hot encoding of scikit-learn."
         ) from error
+
+
+def _gather_by_rows(graph: Any) -> None:
+    """Put `Gather` where `ArrayFeatureExtractor` looks up what was computed of rows.
+
+    ONNX Runtime's refuses to look up nothing, as it has to of no rows.
+    """
+    from onnx import helper, numpy_helper
+
+    fixed = {tensor.name for tensor in graph.initializer}
+    vector = numpy_helper.from_array(np.array([-1]), "vector")
+    nodes = []
+    for k, node in enumerate(graph.node):
+        if node.op_type != "ArrayFeatureExtractor" or node.input[1] in fixed:
+            nodes.append(node)
+            continue
+        # Of a vector it makes one row.
+        table, places = f"table_{k}", f"places_{k}"
+        nodes += [
+            helper.make_node("Flatten", [node.input[0]], [table], axis=-1),
+            helper.make_node("Reshape", [node.input[1], vector.name], [places]),
+            helper.make_node("Gather", [table, places], node.output, axis=1),
+        ]
+    if len(nodes) > len(graph.node):
+        graph.initializer.append(vector)
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _refuse_clipping(estimator: Any) -> None:
