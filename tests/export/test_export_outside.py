@@ -9,6 +9,7 @@ from _onnx_files import default_student, make_lightgbm, run
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
+    BaggingClassifier,
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -74,6 +75,16 @@ FAMILIES = {
     "scaled lightgbm": lambda: make_pipeline(StandardScaler(), make_lightgbm()),
     "xgboost": make_xgboost,
     "bayes": GaussianNB,
+    "vote": lambda: VotingClassifier(
+        [
+            ("linear", make_pipeline(StandardScaler(), LogisticRegression())),
+            ("forest", RandomForestClassifier(4, random_state=0)),
+            ("lightgbm", make_lightgbm()),
+            ("no", "drop"),
+        ],
+        voting="soft",
+        weights=[2, 1, 3, 5],
+    ),
 }
 
 
@@ -228,11 +239,15 @@ def test_categories_of_catboost_that_are_refused():
 # --- Outside of the example ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", ["tree", "forest", "extra trees", "lightgbm"])
+@pytest.mark.parametrize(
+    "family", ["tree", "forest", "extra trees", "lightgbm", "vote of trees"]
+)
 def test_trees_send_missing_numbers_where_they_send_them(family):
     # No number was missing in the training rows.
     rows = WIDE[["a"]].assign(b=RNG.normal(size=N), c=CODES)
-    model = FAMILIES[family]().fit(rows, Y)
+    members = [(name, FAMILIES[name]()) for name in ("tree", "lightgbm")]
+    vote = VotingClassifier(members, voting="soft")
+    model = (vote if family == "vote of trees" else FAMILIES[family]()).fit(rows, Y)
     served = OnnxClassifier(to_onnx(model, rows))
     for name in rows:
         assert_equal(model, served, rows.assign(**{name: np.nan}))
@@ -256,10 +271,9 @@ def test_a_category_that_an_encoder_refuses_is_never_served(family):
 
 def test_missing_numbers_that_no_converter_serves_are_named():
     rows = WIDE[["a"]].assign(b=RNG.normal(size=N))
-    members = [(f"t{k}", DecisionTreeClassifier(max_depth=3 + k)) for k in range(2)]
-    vote = VotingClassifier(members, voting="soft").fit(rows, Y)
+    bagged = BaggingClassifier(DecisionTreeClassifier(max_depth=3), 2).fit(rows, Y)
     with pytest.warns(UserWarning, match="differs .* where 'a' is missing"):
-        served = OnnxClassifier(to_onnx(vote, rows))
+        served = OnnxClassifier(to_onnx(bagged, rows))
     with pytest.raises(ValueError, match=r"NaN(.|\n)*'a'"):
         served.predict(rows.assign(a=np.nan))
 

@@ -10,6 +10,7 @@ from sklearn.ensemble import (
     GradientBoostingRegressor,
     HistGradientBoostingRegressor,
     RandomForestRegressor,
+    VotingRegressor,
 )
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
@@ -49,6 +50,14 @@ FAMILIES = {
     "histograms": HistGradientBoostingRegressor(max_iter=9),
     "LightGBM": BOOSTED,
     "scaled LightGBM": make_pipeline(StandardScaler(), BOOSTED),
+    "mean": VotingRegressor(
+        [
+            ("linear", make_pipeline(StandardScaler(), Ridge())),
+            ("no", "drop"),
+            ("forest", RandomForestRegressor(4, max_depth=6)),
+        ],
+        weights=[1, 9, 3],
+    ),
 }
 
 

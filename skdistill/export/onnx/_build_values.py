@@ -1,17 +1,19 @@
 """Which converter makes a graph of which regressor.
 
-Networks, linear models and trees are written directly, and the rest goes through
-skl2onnx.
+Networks, linear models and trees are written directly, a mean joins the graphs of its
+members, and the rest goes through skl2onnx.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..._labels._members import is_vote
 from ..._nested import split_pipeline
 from ..._typing import FloatArray
 from .._answers import Values
@@ -25,6 +27,7 @@ from ._native_categories import read_compared
 from ._preprocessing import transform_inputs
 from ._skl2onnx import run_skl2onnx
 from ._table import Table, UnsupportedError
+from ._votes import build_members, join_regressors
 
 
 def build_values(
@@ -48,13 +51,20 @@ def build_values(
     if dense is not None and not table.keeps_any(inputs.texts):
         yield from _build_dense(inputs, table, dense, n_outputs, offsets)
         return
+    dtype = np.float32 if offsets is None else np.float64
+    if is_vote(learner):
+        build = partial(
+            build_values, inputs=inputs, n_outputs=n_outputs, offsets=offsets
+        )
+        if (found := build_members(steps, learner, build)) is not None:
+            yield from join_regressors(inputs, learner, found, dtype)
+            return
     try:
         trees, compared = read_compared(learner, table, inputs)
     except UnsupportedError as error:
         refuse_categories(inputs, table, learner, error)
         yield _convert_learner(inputs, table, learner, n_outputs)
         return
-    dtype = np.float32 if offsets is None else np.float64
     for graph, rounded in make_graphs(inputs, trees):
         refused = emit_refused(graph, table)
         emit_value_trees(graph, compared, rounded, refused, dtype)

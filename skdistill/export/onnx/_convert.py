@@ -1,18 +1,20 @@
 """Which converter makes a graph of which model.
 
 Networks and linear models behind arithmetic preprocessing are written directly
-(`_dense`), as are CatBoost's trees; skorch nets write themselves, and the rest goes
-through skl2onnx with the converters of onnxmltools.
+(`_dense`), as are CatBoost's trees; a vote joins the graphs of its members; skorch nets
+write themselves, and the rest goes through skl2onnx with the converters of onnxmltools.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._labels._members import is_vote
 from ..._nested import split_pipeline
 from .._libraries import is_from
 from .._trees import read_trees
@@ -26,6 +28,7 @@ from ._native_categories import HISTOGRAMS, describe_learner, read_compared
 from ._preprocessing import transform_inputs
 from ._skl2onnx import run_skl2onnx
 from ._table import Category, Table, UnsupportedError
+from ._votes import build_members, join_classifiers
 
 #: The number of the type double in ONNX.
 _DOUBLE = 11
@@ -61,6 +64,15 @@ def build_models(
     if dense is not None and not table.keeps_any(inputs.texts):
         yield from _build_dense(inputs, table, dense, classes, most_fused)
         return
+    if is_vote(learner):
+        # Members learn the positions of the labels.
+        codes = np.arange(len(classes))
+        build = partial(
+            build_models, inputs=inputs, classes=codes, most_fused=most_fused
+        )
+        if (found := build_members(steps, learner, build)) is not None:
+            yield from join_classifiers(inputs, learner, found, classes)
+            return
     failure = None
     is_taken = not table.keeps_any(_list_native(learner, inputs))
     if is_from(learner, "catboost"):

@@ -112,8 +112,10 @@ class Graph:
             _declare(name, self.inputs.find_dtype(name), len(columns))
             for name, columns in self.inputs.parts.items()
         ]
-        made = helper.make_graph(self.nodes, "model", given, outputs, self.tensors)
-        used = {node.domain for node in self.nodes}
+        nodes, read = _keep_used(self.nodes, {entry.name for entry in outputs})
+        tensors = [tensor for tensor in self.tensors if tensor.name in read]
+        made = helper.make_graph(nodes, "model", given, outputs, tensors)
+        used = {node.domain for node in nodes}
         versions = (OPSET | self.domains).items()
         opsets = [helper.make_opsetid(d, v) for d, v in versions if not d or d in used]
         names = {"ir_version": IR_VERSION, "producer_name": "skdistill"}
@@ -214,6 +216,34 @@ def _declare(name: str, dtype: Any, *width: int) -> Any:
     return helper.make_tensor_value_info(name, kind, ["n", *width])
 
 
+def _keep_used(nodes: list[Any], outputs: set[str]) -> tuple[list[Any], set[str]]:
+    """Return the nodes that the outputs depend on, and the tensors that are read."""
+    kept, read = [], set(outputs)
+    for node in reversed(nodes):
+        if not read.isdisjoint(node.output):
+            kept.append(node)
+            read |= _list_read(node)
+    return kept[::-1], read
+
+
+def _list_read(node: Any) -> set[str]:
+    """Return what a node reads, and the nodes of the graphs inside it."""
+    found = set(node.input)
+    for graph in _list_inner(node):
+        found.update(entry.name for entry in graph.output)
+        found.update(*map(_list_read, graph.node))
+    return found
+
+
+def _list_inner(node: Any) -> list[Any]:
+    """Return the graphs inside a node."""
+    return [
+        graph
+        for attribute in node.attribute
+        for graph in ([attribute.g] if attribute.HasField("g") else attribute.graphs)
+    ]
+
+
 def _rename_tensors(graph: Any, rename: Any) -> None:
     """Rename the tensors of a graph and of the graphs inside its nodes."""
     for entry in [*graph.initializer, *graph.input, *graph.output]:
@@ -221,7 +251,5 @@ def _rename_tensors(graph: Any, rename: Any) -> None:
     for node in graph.node:
         node.input[:] = [rename(name) for name in node.input]
         node.output[:] = [rename(name) for name in node.output]
-        for attribute in node.attribute:
-            inner = [attribute.g] if attribute.HasField("g") else attribute.graphs
-            for part in inner:
-                _rename_tensors(part, rename)
+        for part in _list_inner(node):
+            _rename_tensors(part, rename)
