@@ -1,7 +1,7 @@
 """The directive `benchmark-table`: a table that a benchmark prints from its results.
 
     ```{benchmark-table} benchmarks.quality.regression
-    :title: RMSE
+    :title: Share of the advantage
     :columns: 1 2 4
     ```
 
