@@ -34,10 +34,12 @@ def describe_dropped(fitted: Any) -> str | None:
         return f"{said}."
     key = _find_loss(chosen[0])
     best = min(taught, key=lambda pilot: float(pilot[key]))
+    chance = best[key] < chosen[0][key]
     return (
         f"{said}: on held-out training rows its pilot has {_name(key)} "
         f"{chosen[0][key]:.4g} with these, and at best {best[key]:.4g} with the "
-        f"teacher's labels ({best['learns from']})."
+        f"teacher's labels ({best['learns from']})"
+        f"{', which is no better beyond chance' if chance else ''}."
     )
 
 

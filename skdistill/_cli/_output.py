@@ -21,6 +21,7 @@ from ..inspection._report_sections import (
     describe_ratios,
     describe_share,
     format_figure,
+    list_rows,
 )
 from ..inspection._report_text import format_table
 from ._budget_search import Candidate, format_candidates
@@ -99,11 +100,12 @@ def _compare(report: Any, deployed: Deployed, task: Task) -> Section:
     if with_onnx:
         header.append(f"{_name(deployed.name, task)}\nas ONNX")
     table = []
-    for key, words, spec in (*task.figures, *_COSTS):
-        row = [words, *(format_figure(m[key], spec) for m in report.models.values())]
-        if with_onnx:
-            row.append(format_figure(deployed.figures.get(f"onnx_{key}"), spec))
-        table.append(row)
+    for key, words, spec in (*task.list_figures(report), *_COSTS):
+        for row in list_rows(report, [(key, words, spec)]):
+            if with_onnx:
+                served = deployed.figures.get(f"onnx_{key}")
+                row.append("" if served is None else format_figure(served, spec))
+            table.append(row)
     return Section(SIDE_BY_SIDE, header=header, table=table)
 
 

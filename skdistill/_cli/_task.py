@@ -15,12 +15,19 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from .._classifier import DistilledClassifier
 from .._regressor import DistilledRegressor
 from ..inspection import distillation_report, regression_report
+from ..inspection._report_sections import QUALITY
 from ._errors import Refusal
 from ._students import CANDIDATES, STUDENTS, VALUE_CANDIDATES, VALUE_STUDENTS, Makers
 from ._written_numbers import WRITE_NUMBERS, describe_labels
 
 #: The most different whole numbers that are taken as classes.
 _MAX_CLASSES = 50
+#: Figures of the screen besides accuracy and log loss: of two classes, and of more.
+_OF_TWO = (
+    *("roc_auc", "average_precision", "recall_at_one_percent_fpr"),
+    *("recall_in_top_half_percent", "mean_probability", "rate"),
+)
+_OF_MORE = "balanced_accuracy", "top_5_accuracy"
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,13 @@ class Task:
     @property
     def loss_name(self) -> str:
         return self.shares[self.loss]
+
+    def list_figures(self, report: Any) -> list[tuple[str, str, str]]:
+        """Return those of the screen's table; of classes, by which people decide."""
+        if self is VALUES:
+            return [*self.figures]
+        keys = _OF_TWO if len(report.classes) == 2 else _OF_MORE
+        return [*self.figures, *(row for row in QUALITY if row[0] in keys)]
 
     def explain_teacher(self, teacher: Any) -> str:
         """Return why a fitted model can't be the teacher, or ""."""

@@ -11,9 +11,9 @@ from .._progress import name_shares
 from ._evaluation_rows import BASELINE, FEWEST_ROWS, STUDENT, TEACHER
 
 #: Key, words, format; in the order of the table.
-_QUALITY = (
+QUALITY = (
     ("accuracy", "accuracy", ".4f"),
-    ("balanced_accuracy", "balanced accuracy", ".4f"),
+    ("balanced_accuracy", "macro recall", ".4f"),
     ("roc_auc", "area under the ROC curve", ".4f"),
     ("average_precision", "average precision", ".4f"),
     ("recall_at_one_percent_fpr", "recall at 1% false positives", ".4f"),
@@ -84,7 +84,7 @@ def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
     sections = [
         Section(WARNINGS, lines=report.warnings),
         Section(IN_SHORT, lines=[*list_findings(report, NAMES, _describe_difference)]),
-        compare_models(report, _QUALITY),
+        compare_models(report, QUALITY),
         _show_parts("class", report.by_class, report, max_parts),
         _show_parts("group", report.by_group, report, max_parts),
         _show_positives(report, max_parts),
@@ -102,14 +102,7 @@ def compare_models(report: Any, quality: Iterable[tuple[str, str, str]]) -> Sect
     """Return a table of all models: key, words and format of their quality, costs."""
     names = list(report.models)
     table = [["", *(report.descriptions[name] for name in names)]]
-    for key, words, spec in (*quality, *_COSTS):
-        if key not in report.models[STUDENT]:
-            continue
-        figures = [report.models[name][key] for name in names]
-        if key in _NEEDS_ROWS and None in figures:
-            table.append([words, *("too few" for _ in names)])
-        else:
-            table.append([words, *(format_figure(value, spec) for value in figures)])
+    table += list_rows(report, (*quality, *_COSTS))
     student = report.models[STUDENT]
     if student["onnx_bytes"] is not None:
         blank = ["" for _ in names[:-1]]
@@ -121,6 +114,20 @@ def compare_models(report: Any, quality: Iterable[tuple[str, str, str]]) -> Sect
     if BASELINE in names:
         lines.append("The baseline is a student trained without the teacher.")
     return Section(SIDE_BY_SIDE, lines=lines, header=["", *names], table=table)
+
+
+def list_rows(
+    report: Any, figures: Iterable[tuple[str, str, str]]
+) -> Iterator[list[str]]:
+    """Return words and a cell a model of each figure that the report has."""
+    for key, words, spec in figures:
+        if key not in report.models[STUDENT]:
+            continue
+        found = [model[key] for model in report.models.values()]
+        if key in _NEEDS_ROWS and None in found:
+            yield [words, *("too few" for _ in found)]
+        else:
+            yield [words, *(format_figure(value, spec) for value in found)]
 
 
 def list_findings(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from _command import (
     N_ROWS,
@@ -353,3 +354,54 @@ def test_a_warning_of_the_package_is_whole(capsys, teacher, monkeypatch):
     assert run_quickly() == 0
     err = capsys.readouterr().err
     assert f"Note: {text.strip()}" in " ".join(err.split())
+
+
+def write_classes(quantiles):
+    """Write ordered classes of a linear rule, and a teacher fitted on other rows."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5200, 2))
+    score = X @ [2, 1] + rng.normal(size=5200)
+    y = np.digitize(score, np.quantile(score, quantiles))
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "label": y})
+    model = LogisticRegression().fit(frame.iloc[4400:, :2], y[4400:])
+    joblib.dump(model, "teacher.joblib")
+    frame[:4400].to_csv("data.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "expected"),
+    [
+        (
+            [0.95],
+            {
+                "area under the ROC curve": "roc_auc",
+                "average precision": "average_precision",
+                "recall at 1% false positives": "recall_at_one_percent_fpr",
+                "recall in the top 0.5%": "recall_in_top_half_percent",
+                "mean probability": "mean_probability",
+                "rate of the class": "rate",
+            },
+        ),
+        (
+            [0.1, 0.3, 0.5, 0.7, 0.9],
+            {"macro recall": "balanced_accuracy", "top-5 accuracy": "top_5_accuracy"},
+        ),
+    ],
+)
+def test_figures_that_people_decide_by_are_on_the_screen(capsys, quantiles, expected):
+    write_classes(quantiles)
+    assert run_quickly("--json", "report.json") == 0
+    lines = capsys.readouterr().out.splitlines()
+    models = read_report()["report"]["models"].values()
+    for words, key in expected.items():
+        (line,) = (line for line in lines if line.startswith(words))
+        assert line.split()[-3:] == [f"{model[key]:.4f}" for model in models]
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 40
+
+
+def test_too_few_rows_for_a_rate_are_named_on_the_screen(capsys, teacher):
+    assert run_quickly() == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for words in ("recall at 1% false positives", "recall in the top 0.5%"):
+        assert f"{words} too few too few too few" in out
