@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,10 @@ def draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
     cv = check_cv(estimator.cv, data.y, classifier=is_classifier(estimator))
 
     def draw(rows: IndexArray) -> list[Split]:
-        return list(cv.split(rows, data.y[rows]))
+        with warnings.catch_warnings():
+            # Of few rows of a class, which it does not name: see _warn_of_unknown.
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+            return list(cv.split(rows, data.y[rows]))
 
     if is_whole(estimator.cv):
         folds = keep_together(draw, data.n_samples, data.groups)
@@ -50,6 +54,8 @@ def draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
             "cv must put every row in a test fold, so that each gets an out-of-fold "
             f"label; {int((~tested).sum())} of {len(tested)} rows are in none. {fix}"
         )
+    if is_classifier(estimator):
+        _warn_of_unknown(folds, data)
     return folds
 
 
@@ -57,6 +63,25 @@ def _goes_forward(folds: list[Split]) -> bool:
     """Whether teachers know earlier rows alone, as those of a TimeSeriesSplit."""
     ahead = [np.max(train) < np.min(test) for train, test in folds]
     return len(folds) > 1 and all(ahead)
+
+
+def _warn_of_unknown(folds: list[Split], data: Dataset) -> None:
+    """Name the classes of which a fold holds out all rows."""
+    n_classes = len(data.task.classes)
+    unknown = np.zeros(n_classes, dtype=bool)
+    for train, test in folds:
+        known, labelled = (
+            np.bincount(data.codes[rows], minlength=n_classes) for rows in (train, test)
+        )
+        unknown |= (known == 0) & (labelled > 0)
+    if unknown.any():
+        names = data.task.classes[unknown].tolist()
+        warn_caller(
+            "cv must leave rows of each class to the teacher of each fold; a fold "
+            f"holds out all rows of the classes {names}, and its teacher labels them "
+            "without knowing their class. Pass more rows of these classes, leave them "
+            "out, or set cv=None."
+        )
 
 
 def _split(cv: Any, parts: Parts, data: Dataset) -> list[Split]:

@@ -13,6 +13,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -198,3 +199,20 @@ def test_pruning_keeps_the_shift(rare, distilled):
     np.testing.assert_allclose(
         pruned.estimator.predict_proba(X), distilled.predict_proba(X), atol=0.01
     )
+
+
+@pytest.mark.parametrize("cv", [3, KFold(3, shuffle=True, random_state=0)])
+@pytest.mark.parametrize("n_rows", [1, 6])
+def test_a_class_that_the_teacher_of_a_fold_does_not_know_is_named(cv, n_rows):
+    """scikit-learn's warning of few rows names none."""
+    X, y = make_classification(240, 4, flip_y=0, class_sep=2, random_state=0)
+    labels = np.array(["common", "usual"])[y]
+    labels[:n_rows] = "lonely"
+    student = LogisticRegression()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make(student, cv=cv, augmenter=None).fit(X, labels)
+    said = [str(warning.message) for warning in caught]
+    assert not any("least populated" in text for text in said)
+    named = [text for text in said if "holds out all rows of the classes" in text]
+    assert [("['lonely']" in text) for text in named] == [True] * (n_rows == 1)
