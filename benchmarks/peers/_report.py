@@ -12,6 +12,8 @@ from .._tables import print_table
 from .tools import PEERS
 
 OURS = "skdistill: best of MLP and LightGBM"
+DEFAULTS = "skdistill: all defaults"
+RIVALS = tuple(peer for peer in PEERS if peer != "skdistill")
 #: Metric, and the sign that makes more of it better.
 SIGNS = {"log_loss": -1, "accuracy": 1}
 WORDS = {"log_loss": "log loss", "accuracy": "accuracy"}
@@ -81,13 +83,20 @@ def print_data(data: str, students: Students, columns: Columns) -> None:
         print(f"  failed on {count} seed(s):{first.removeprefix(' ')}")
 
 
+def measure_lead(
+    ours: dict[int, float], theirs: dict[int, float], sign: int
+) -> tuple[float, float]:
+    """Our mean lead over the seeds that both have, and its error, 0 of one seed."""
+    leads = sign * np.array([ours[s] - theirs[s] for s in sorted({*ours} & {*theirs})])
+    error = leads.std(ddof=1) / len(leads) ** 0.5 if len(leads) > 1 else 0.0
+    return leads.mean(), error
+
+
 def compare(
     ours: dict[int, float], theirs: dict[int, float], sign: int, digits: int = 4
 ) -> tuple[str, str]:
     """Our mean lead over the seeds that both have with its standard error; who wins."""
-    leads = sign * np.array([ours[s] - theirs[s] for s in sorted({*ours} & {*theirs})])
-    error = leads.std(ddof=1) / len(leads) ** 0.5 if len(leads) > 1 else 0.0
-    lead = leads.mean()
+    lead, error = measure_lead(ours, theirs, sign)
     result = "tie" if abs(lead) <= error else "ahead" if lead > 0 else "behind"
     # Of one seed there is no error to give.
     text = f" ± {error:,.{digits}f}" if error else " (one seed)"
@@ -99,21 +108,50 @@ def choose_best(values: dict[str, dict[int, float]], sign: int) -> str:
     return max(values, key=lambda name: sign * np.mean(list(values[name].values())))
 
 
+def find_best(
+    students: Students, prefixes: tuple[str, ...], metric: str, sign: int, ours: set
+) -> str | None:
+    """The student that is best by its mean, of those whose names begin so.
+
+    It must have one of our seeds.
+    """
+    values = {
+        name: found
+        for name, records in students.items()
+        if name.startswith(prefixes)
+        and {*(found := read_values(records, metric))} & ours
+    }
+    return choose_best(values, sign) if values else None
+
+
 def compare_to_rivals(students: Students, metric: str) -> dict | None:
     """Our student against the best of the rivals' by its mean."""
-    ours = read_values(students.get(OURS, {}), metric)
-    rivals = {
-        name: values
-        for name, records in students.items()
-        if not name.startswith("skdistill")
-        and {*(values := read_values(records, metric))} & {*ours}
-    }
-    if not ours or not rivals:
+    ours, sign = read_values(students.get(OURS, {}), metric), SIGNS[metric]
+    best = find_best(students, RIVALS, metric, sign, {*ours})
+    if best is None:
         return None
-    sign = SIGNS[metric]
-    best = choose_best(rivals, sign)
-    lead, result = compare(ours, rivals[best], sign)
+    lead, result = compare(ours, read_values(students[best], metric), sign)
     return {"rival": best, "lead": lead, "result": result}
+
+
+def list_leads(data: str, students: Students) -> list[list]:
+    """The student of all defaults against the best of each peer, metric by metric."""
+    rows = []
+    for peer in RIVALS:
+        cells, seeds = [], set()
+        for metric, sign in SIGNS.items():
+            ours = read_values(students.get(DEFAULTS, {}), metric)
+            best = find_best(students, (peer,), metric, sign, {*ours})
+            if best is None:
+                continue
+            theirs = read_values(students[best], metric)
+            lead, error = measure_lead(ours, theirs, sign)
+            of_error = f"{lead / error:+.1f}" if error else "-"
+            cells += [best, compare(ours, theirs, sign)[0], of_error]
+            seeds |= {*ours} & {*theirs}
+        if cells:
+            rows.append([data, *cells, len(seeds)])
+    return rows
 
 
 def compare_speed(students: Students) -> list[str]:
@@ -145,7 +183,7 @@ COLUMNS: Columns = {
 
 
 def print_report(records: list[dict]) -> None:
-    losses, others = [], []
+    losses, others, leads = [], [], []
     for data, students in group_students(records).items():
         print_data(data, students, COLUMNS)
         for metric in SIGNS:
@@ -158,7 +196,12 @@ def print_report(records: list[dict]) -> None:
             )
             (losses if verdict["result"] == "behind" else others).append(line)
         others += [f"  {data}: {line}" for line in compare_speed(students)]
+        leads += list_leads(data, students)
     print(f'\nWhere "{OURS}" loses to the best rival:')
     print("\n".join(losses or ["  nowhere in these runs"]))
     print("Elsewhere:")
     print("\n".join(others or ["  nothing to compare"]))
+    header = ["data"]
+    for word in WORDS.values():
+        header += [f"best in {word}", "lead", "errors"]
+    print_table("Leads of all defaults over other tools", [*header, "seeds"], leads)

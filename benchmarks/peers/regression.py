@@ -32,8 +32,8 @@ from .._tables import print_table
 from ..quality._values import TABLES, split_values
 from ._report import (
     Students,
-    choose_best,
     compare,
+    find_best,
     group_students,
     print_data,
     read_values,
@@ -84,15 +84,10 @@ def list_leads(data: str, students: Students) -> list[list]:
     }
     for own in (name for name in errors if name.startswith("skdistill")):
         for peer in PEERS[1:]:
-            rivals = {
-                name: values
-                for name, values in errors.items()
-                if name.startswith(peer) and {*values} & {*errors[own]}
-            }
-            if not rivals:
+            best = find_best(students, (peer,), "rmse", -1, {*errors[own]})
+            if best is None:
                 continue
-            best = choose_best(rivals, sign=-1)
-            lead, result = compare(errors[own], rivals[best], -1, decimals)
+            lead, result = compare(errors[own], errors[best], -1, decimals)
             rows.append(
                 [
                     data,
@@ -102,7 +97,7 @@ def list_leads(data: str, students: Students) -> list[list]:
                     result,
                     divide(students[best], students[own], "p50_us"),
                     divide(students[best], students[own], "onnx_us"),
-                    len({*errors[own]} & {*rivals[best]}),
+                    len({*errors[own]} & {*errors[best]}),
                 ]
             )
     return rows
