@@ -69,9 +69,11 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         is held out and decides whether the result is kept.
     pilot : float, default=1.0
         What the pilots of "auto" may take together, in final fits: for a network of row
-        visits (half as much again to choose its width, and at most as much again for
-        true labels), for other students of rows labelled and learned. Below 500 rows
-        those of networks' transfer sets alone are bounded. 0: no pilots.
+        visits (half as much again to choose its width, up to 1.5 times as much again
+        for true labels, and once more for a longer pilot before they win against a
+        teacher with an advantage: four times at most, where labels are certain), for
+        other students of rows labelled and learned. Below 500 rows those of networks'
+        transfer sets alone are bounded. 0: no pilots.
     max_labels : int or None, default=None
         The most rows that teachers are asked for in one `fit`, repeats included. Rows
         that calibrate and judge come first, with a quarter at most; then unlabelled and
