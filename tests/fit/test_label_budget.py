@@ -313,7 +313,7 @@ FOLDER = Path(__file__).parent
 X = np.random.RandomState(0).normal(size=(500, 3))
 
 def answer(rows):
-    if len(os.listdir(FOLDER / "asked")) == 3 and "kill" in sys.argv:
+    if [str(len(os.listdir(FOLDER / "asked")))] == sys.argv[1:]:
         os.kill(os.getpid(), signal.SIGKILL)
     np.save(FOLDER / "asked" / str(len(os.listdir(FOLDER / "asked"))), rows)
     p = 1 / (1 + np.exp(-rows[:, 0]))
@@ -333,7 +333,10 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_a_killed_process_loses_one_batch(tmp_path):
+@pytest.mark.parametrize(
+    "n_before", np.random.default_rng(0).choice(10, 3, replace=False).tolist()
+)
+def test_a_process_killed_at_any_batch_loses_that_batch(tmp_path, n_before):
     asked, script = tmp_path / "asked", tmp_path / "killed.py"
     asked.mkdir()
     script.write_text(KILLED)
@@ -345,10 +348,11 @@ def test_a_killed_process_loses_one_batch(tmp_path):
         files = sorted(asked.iterdir(), key=lambda path: int(path.stem))
         return done, [np.load(path) for path in files]
 
-    killed, before = run("kill")
-    assert (killed.returncode, len(before)) == (-signal.SIGKILL, 3)
+    killed, before = run(str(n_before))
+    assert (killed.returncode, len(before)) == (-signal.SIGKILL, n_before)
     done, batches = run()
     assert done.returncode == 0, done.stderr
+    assert len(batches) == 10
     # Each of the 500 rows was answered once, in one of the two processes.
     rows = np.concatenate(batches)
     assert rows.shape == (500, 3)
