@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.stats import sem
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -41,7 +43,10 @@ STUDENTS = {
         StandardScaler(), MLPClassifier((8,), max_iter=60, random_state=0)
     ),
     "tree": DecisionTreeClassifier(max_depth=4, random_state=0),
+    "logistic": make_pipeline(StandardScaler(), LogisticRegression()),
 }
+#: Log loss that a choice on few held-out rows may cost, beside a standard error.
+TOLERANCE = 0.002
 
 
 def draw(n_rows, seed):
@@ -58,10 +63,17 @@ def draw(n_rows, seed):
 
 @pytest.mark.parametrize("kind", ["live", "frozen"])
 @pytest.mark.parametrize("student", STUDENTS)
-@pytest.mark.parametrize("n_rows", [300, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "n_rows",
+    [
+        300,
+        pytest.param(1000, marks=pytest.mark.slow),
+        pytest.param(4000, marks=pytest.mark.slow),
+    ],
+)
 def test_the_student_is_no_worse_than_on_hard_labels(n_rows, student, kind):
-    losses = []
-    for seed in (0, 1):
+    differences = []
+    for seed in (0, 1, 2):
         X, y = draw(n_rows, seed)
         n_train = n_rows if kind == "live" else int(0.8 * n_rows)
         learned, test = slice(0, n_train), slice(n_rows, None)
@@ -76,11 +88,12 @@ def test_the_student_is_no_worse_than_on_hard_labels(n_rows, student, kind):
         assert found["accuracy_in_sample"] == 1
         assert found["accuracy_out_of_fold"] < 0.9
         hard = clone(STUDENTS[student]).fit(X[learned], y[learned])
-        losses.append(
-            [log_loss(y[test], m.predict_proba(X[test])) for m in (distilled, hard)]
+        served, direct = (
+            log_loss(y[test], model.predict_proba(X[test]))
+            for model in (distilled, hard)
         )
-    served, direct = np.mean(losses, axis=0)
-    assert served <= direct
+        differences.append(served - direct)
+    assert np.mean(differences) <= TOLERANCE + sem(differences)
 
 
 def test_out_of_fold_labels_are_not_the_true_ones():
