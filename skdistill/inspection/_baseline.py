@@ -19,7 +19,7 @@ from .._copies import find_copies
 from .._dataset import find_firsts, split_together
 from .._nested import last_step, replace_distilled, transform_before, weight_params
 from .._progress import raise_interrupts
-from .._soft_data import SoftDataset, make_values, one_hot
+from .._soft_data import SoftDataset, as_columns, make_values, one_hot
 from .._students._fit_student import fit_part
 from .._students._properties import encode_labels
 from .._students._training_length import (
@@ -109,7 +109,7 @@ def fit_directly(
     """
     if is_regressor(student):
         codes = np.zeros(len(y), dtype=int)
-        data: SoftDataset = make_values(X, y[:, None], y, weight=weight)
+        data: SoftDataset = make_values(X, as_columns(y), y, weight=weight)
     else:
         classes, codes = np.unique(y, return_inverse=True)
         data = SoftDataset(X, one_hot(codes, len(classes)), classes, y, weight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length
 from .._checks import check_weight
 from .._frames import is_missing
 from .._labels._quantiles import rate_quantiles
+from .._labels._values import check_values
 from .._sklearn import _safe_indexing
 from .._typing import FloatArray
 
@@ -117,6 +119,56 @@ class ValueRows(Rows):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OutputRows(ValueRows):
+    """Rows with several true values, a column each, and models that predict them.
+
+    Together they are judged in standard deviations of each output on these rows.
+    """
+
+    @cached_property
+    def spread(self) -> FloatArray:
+        middle = np.average(self.y, axis=0, weights=self.weight)
+        squares = np.average((self.y - middle) ** 2, axis=0, weights=self.weight)
+        return np.where(squares > 0, np.sqrt(squares), 1.0)
+
+    def distances(self, name: str, other: FloatArray) -> FloatArray:
+        return np.abs(self.served[name] - other) / self.spread
+
+    def kinds(self) -> dict[str, Kind]:
+        def errors(name: str) -> FloatArray:
+            return self.distances(name, self.y)
+
+        return {
+            "rmse": (-1.0, lambda name: (errors(name) ** 2).mean(axis=1), np.sqrt),
+            "mae": (-1.0, lambda name: errors(name).mean(axis=1), np.asarray),
+        }
+
+    def measure(self, name: str, members: Any = slice(None)) -> dict[str, float]:
+        y, served = self.y[members], self.served[name][members]
+        weight = self.weight[members]
+        errors = self.distances(name, self.y)[members].mean(axis=1)
+        return {
+            "r2": r2_score(y, served, sample_weight=weight) if len(y) > 1 else np.nan,
+            "rmse": self._average_squares(name, self.y, members),
+            "mae": float(np.average(errors, weights=weight)),
+            "rmse_to_teacher": self._average_squares(
+                name, self.served[TEACHER], members
+            ),
+        }
+
+    def _average_squares(self, name: str, other: FloatArray, members: Any) -> float:
+        squares = (self.distances(name, other)[members] ** 2).mean(axis=1)
+        return float(np.average(squares, weights=self.weight[members]) ** 0.5)
+
+    def take_output(self, k: int) -> ValueRows:
+        """Return the rows with one output, in its own units."""
+        served = {name: values[:, k] for name, values in self.served.items()}
+        return ValueRows(
+            weight=self.weight, served=served, groups=self.groups, y=self.y[:, k]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantileRows(ValueRows):
     """Rows with true values, and models that predict their quantiles, a column each."""
 
@@ -150,13 +202,18 @@ class QuantileRows(ValueRows):
 
 
 def check_rows(
-    X: Any, y: Any, sample_weight: Any, teacher_proba: Any, groups: Any
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    teacher_proba: Any,
+    groups: Any,
+    n_outputs: int = 1,
 ) -> tuple[Any, NDArray[Any], FloatArray, Any, Any]:
     """Check what a report is given, and leave out rows of weight 0.
 
     The groups become the position of each row's group and the names of the groups.
     """
-    y = column_or_1d(y)
+    y = column_or_1d(y) if n_outputs == 1 else check_values(y, len(y), n_outputs, "y")
     check_consistent_length(X, y, teacher_proba)
     if not len(y):
         raise ValueError(

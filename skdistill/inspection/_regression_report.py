@@ -15,9 +15,20 @@ from .._typing import FloatArray, IndexArray
 from .._validation import read_values
 from ._baseline import make_baseline
 from ._comparison import compare, find_student, find_teacher, list_models
-from ._evaluation_rows import STUDENT, TEACHER, QuantileRows, ValueRows, check_rows
+from ._evaluation_rows import (
+    STUDENT,
+    TEACHER,
+    OutputRows,
+    QuantileRows,
+    ValueRows,
+    check_rows,
+)
 from ._regression_sections import list_warnings, make_sections
 from ._report import Report
+from ._report_sections import escape_controls
+
+#: Outputs of which pictures are drawn, four each.
+_MOST_DRAWN = 4
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -53,6 +64,10 @@ class RegressionReport(Report):
         `smaller`, `faster_one_row` and `faster_batch`: the student against the teacher.
     by_group : list of dict
         `name`, `n_rows` and, for each model, the figures without the costs.
+    by_output : list of dict
+        `name` and, for each model, the figures of one output without the costs; empty
+        of one output or quantiles. All other figures are then of the outputs together,
+        errors in standard deviations of each on these rows, `r2` the mean.
     distilled, memorization, pilots
         `distilled_`, `memorization_` and `pilots_` of the estimator.
     warnings : list of str
@@ -64,6 +79,7 @@ class RegressionReport(Report):
     """
 
     quantiles: list[float] | None
+    by_output: list[dict[str, Any]]
 
     def _title(self):
         kind = "quantiles" if self.quantiles else "values"
@@ -73,21 +89,32 @@ class RegressionReport(Report):
         return make_sections(self)
 
     def _pictures(self):
-        rows, rng = self._rows, np.random.RandomState(0)
-        middle = " The middle quantile." if self.quantiles else ""
+        rng = np.random.RandomState(0)
         kinds = {
             "actual_vs_predicted": "Values predicted by the {} against the true ones.",
             "residual_vs_predicted": "True value minus that of the {}, by the latter.",
         }
-        for kind, caption in kinds.items():
-            for name in (STUDENT, TEACHER):
-                draw = PredictionErrorDisplay.from_predictions
-                served = rows.served[name]
-                if self.quantiles:
-                    served = served[:, len(self.quantiles) // 2]
-                given = {"kind": kind, "random_state": rng.randint(2**31)}
-                text = caption.format(name) + middle
-                yield text, partial(draw, rows.y, served, **given)
+        draw = PredictionErrorDisplay.from_predictions
+        for what, y, served in self._list_pictured():
+            for kind, caption in kinds.items():
+                for name in (STUDENT, TEACHER):
+                    given = {"kind": kind, "random_state": rng.randint(2**31)}
+                    text = caption.format(name) + what
+                    yield text, partial(draw, y, served[name], **given)
+
+    def _list_pictured(self):
+        """Yield what is drawn: words, true values, and those of the models."""
+        rows = self._rows
+        if self.quantiles:
+            middle = len(self.quantiles) // 2
+            served = {name: values[:, middle] for name, values in rows.served.items()}
+            yield " The middle quantile.", rows.y, served
+        elif self.by_output:
+            for k, part in enumerate(self.by_output[:_MOST_DRAWN]):
+                own = rows.take_output(k)
+                yield f" Output {escape_controls(part['name'])}.", own.y, own.served
+        else:
+            yield "", rows.y, rows.served
 
 
 def regression_report(
@@ -109,10 +136,11 @@ def regression_report(
     Parameters
     ----------
     estimator : DistilledRegressor, Pipeline or search
-        Fitted, of one output, or of its quantiles; as for :func:`distillation_report`.
+        Fitted, of one output or several, or of quantiles; as for
+        :func:`distillation_report`.
     X : array-like, dataframe or sparse matrix of shape (n_samples, n_features)
         Rows that none of the models was fitted on.
-    y : array-like of shape (n_samples,)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Their true values.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row in all scores; rows of weight 0 are left out.
@@ -127,7 +155,7 @@ def regression_report(
     train : tuple (X_train, y_train) or (X_train, y_train, sample_weight), default=None
         For `baseline="fit"`: the training data of `estimator`.
     teacher_prediction : array-like, default=None
-        The teacher's values of these rows, of shape (n_samples,), or its quantiles, of
+        The teacher's values of these rows, of the shape of y, or its quantiles, of
         shape (n_samples, n_quantiles): needed where the estimator learned from
         stored values.
     n_bootstrap : int, default=1000
@@ -148,8 +176,8 @@ def regression_report(
     TypeError
         The estimator is no distilled regressor.
     ValueError
-        Rows, values, weights or groups do not fit together, several outputs, or
-        neither a teacher nor its values.
+        Rows, values, weights or groups do not fit together, or there is neither a
+        teacher nor its values.
 
     See Also
     --------
@@ -176,51 +204,74 @@ def regression_report(
     check_count("n_bootstrap", n_bootstrap, "Use 1000 for intervals of two digits.")
     distilled = find_student(estimator, values=True)
     levels = distilled.quantiles
-    if distilled.n_outputs_ > 1 and levels is None:
-        raise ValueError(
-            f"A report is of one output; got a student of {distilled.n_outputs_}. "
-            "scikit-learn's metrics score several outputs."
-        )
     rng = read_seed(random_state)
     teacher = find_teacher(
         estimator, distilled, teacher_prediction, "teacher_prediction"
     )
+    names, n_outputs = getattr(y, "columns", None), 1
+    if levels is None:
+        n_outputs = distilled.n_outputs_
     given = (X, read_values(y), sample_weight, teacher_prediction, groups)
-    X, y, weight, stored, groups = check_rows(*given)
-    if levels is not None and isinstance(baseline, str):
-        raise ValueError(
-            "A student of true values has no quantiles; received baseline='fit' with "
-            f"quantiles={levels!r}. Pass a fitted regressor that predicts them, or "
-            "None."
-        )
+    X, y, weight, stored, groups = check_rows(*given, n_outputs=n_outputs)
+    _check_baseline(baseline, levels)
     base, _ = make_baseline(baseline, estimator, distilled, train, rng)
     models = list_models(teacher, base, estimator)
     served = {
-        name: _read(stored, len(y), levels, "teacher_prediction")
+        name: _read(stored, len(y), levels, n_outputs, "teacher_prediction")
         if name == TEACHER and stored is not None
-        else _read(model.predict(X), len(y), levels, f"The predict of the {name}")
+        else _read(
+            model.predict(X), len(y), levels, n_outputs, f"The predict of the {name}"
+        )
         for name, model in models.items()
     }
-    columns = {"weight": weight, "served": served, "groups": groups, "y": y}
-    rows = ValueRows(**columns)
-    if levels is not None:
-        levels = np.asarray(levels, dtype=float)
-        rows = QuantileRows(**columns, quantiles=levels)
+    rows = _make_rows(levels, weight=weight, served=served, groups=groups, y=y)
     intervals = int(n_bootstrap), rng, n_jobs
     report = RegressionReport(
         **compare(rows, models, X, distilled, rows.measure, intervals),
-        quantiles=None if levels is None else levels.tolist(),
+        quantiles=None if levels is None else np.asarray(levels, dtype=float).tolist(),
+        by_output=_measure_outputs(rows, names),
         by_group=[] if groups is None else _measure_groups(rows, *groups),
     )
     report.warnings = [*list_warnings(report, distilled)]
     return report
 
 
-def _read(answer: Any, n_rows: int, levels: Any, owner: str) -> FloatArray:
-    """Return values as a vector, or sorted quantiles."""
-    if levels is None:
-        return check_values(answer, n_rows, 1, owner)[:, 0]
-    return np.sort(check_values(answer, n_rows, len(levels), owner), axis=1)
+def _check_baseline(baseline: Any, levels: Any) -> None:
+    if levels is not None and isinstance(baseline, str):
+        raise ValueError(
+            "A student of true values has no quantiles; received baseline='fit' with "
+            f"quantiles={levels!r}. Pass a fitted regressor that predicts them, or "
+            "None."
+        )
+
+
+def _read(
+    answer: Any, n_rows: int, levels: Any, n_outputs: int, owner: str
+) -> FloatArray:
+    """Return values in the shape of y, or sorted quantiles."""
+    if levels is not None:
+        return np.sort(check_values(answer, n_rows, len(levels), owner), axis=1)
+    values = check_values(answer, n_rows, n_outputs, owner)
+    return values[:, 0] if n_outputs == 1 else values
+
+
+def _make_rows(levels: Any, **columns: Any) -> ValueRows:
+    if levels is not None:
+        return QuantileRows(**columns, quantiles=np.asarray(levels, dtype=float))
+    kind = OutputRows if columns["y"].ndim == 2 else ValueRows
+    return kind(**columns)
+
+
+def _measure_outputs(rows: ValueRows, names: Any) -> list[dict[str, Any]]:
+    if not isinstance(rows, OutputRows):
+        return []
+    n_outputs = rows.y.shape[1]
+    names = range(n_outputs) if names is None else names
+    parts = [rows.take_output(k) for k in range(n_outputs)]
+    return [
+        {"name": str(name), **{model: part.measure(model) for model in rows.served}}
+        for name, part in zip(names, parts, strict=True)
+    ]
 
 
 def _measure_groups(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ._evaluation_rows import STUDENT, TEACHER, count_equal
@@ -12,6 +12,7 @@ from ._report_sections import (
     Section,
     compare_models,
     describe_interval,
+    escape_controls,
     list_findings,
     show_pilots,
 )
@@ -23,7 +24,9 @@ from ._report_warnings import (
     list_dropped,
 )
 
-#: Quality in the table: key, words, format.
+#: Figures in a table: key, words, format.
+_Figures = Sequence[tuple[str, str, str]]
+
 _QUALITY = (
     ("r2", "R²", ".4f"),
     ("rmse", "RMSE (less is better)", ".5g"),
@@ -39,19 +42,35 @@ _OFF, _ERRORS = 0.03, 2
 
 #: What models are compared by.
 _NAMES = {"rmse": "RMSE", "mae": "MAE", "pinball": "pinball loss"}
+#: Of several outputs together.
+_SHARED_WORDS = (
+    "Of all outputs together, errors are in standard deviations of each on these rows, "
+    "and R² is the mean."
+)
+_SHARED = {key: f"{_NAMES[key]} in standard deviations" for key in ("rmse", "mae")}
 
 
 def make_sections(report: Any) -> list[Section]:
     """Return all sections, the warnings first."""
-    quality = _list_quality(report.quantiles) if report.quantiles else _QUALITY
+    quality: _Figures = _QUALITY
+    pilots: _Figures = _PILOTS
+    judge = "rmse"
+    if report.quantiles:
+        quality, pilots, judge = _list_quality(report), _QUANTILE_PILOTS, "pinball"
+    names = _name_scores(report)
     sections = [
         Section(WARNINGS, lines=report.warnings),
-        Section(IN_SHORT, lines=[*list_findings(report, _NAMES, _describe_gain)]),
+        Section(IN_SHORT, lines=[*list_findings(report, names, _describe_gain)]),
         compare_models(report, quality),
-        _show_groups(report),
-        show_pilots(report, _QUANTILE_PILOTS if report.quantiles else _PILOTS),
+        _show_outputs(report),
+        _show_groups(report, judge),
+        show_pilots(report, pilots, judge),
     ]
     return [section for section in sections if section.table or section.lines]
+
+
+def _name_scores(report: Any) -> dict[str, str]:
+    return _SHARED if report.by_output else _NAMES
 
 
 def _describe_gain(other: str, words: str, gain: dict[str, float]) -> str:
@@ -61,23 +80,48 @@ def _describe_gain(other: str, words: str, gain: dict[str, float]) -> str:
     )
 
 
-def _show_groups(report: Any) -> Section:
-    names, key = list(report.models), "pinball" if report.quantiles else "rmse"
+def _show_outputs(report: Any) -> Section:
+    """Return a table of several outputs, each in its own units."""
+    names, keys = list(report.models), {"r2": ".4f", "rmse": ".5g", "mae": ".5g"}
     table = [
         [
-            str(part["name"]),
+            escape_controls(part["name"]),
+            *(
+                format(part[name][key], spec)
+                for key, spec in keys.items()
+                for name in names
+            ),
+        ]
+        for part in report.by_output
+    ]
+    header = [
+        "output",
+        *(f"{words}\n{name}" for words in ("R²", "RMSE", "MAE") for name in names),
+    ]
+    lines = [_SHARED_WORDS] if table else []
+    return Section("By output", header, table, lines)
+
+
+def _show_groups(report: Any, key: str) -> Section:
+    names = list(report.models)
+    table = [
+        [
+            escape_controls(part["name"]),
             f"{part['n_rows']:,}",
             *(f"{part[name][key]:.5g}" for name in names),
         ]
         for part in report.by_group
     ]
     return Section(
-        f"{_NAMES[key]} by group", header=["group", "rows", *names], table=table
+        f"{_name_scores(report)[key]} by group",
+        header=["group", "rows", *names],
+        table=table,
     )
 
 
 def list_warnings(report: Any, distilled: Any) -> Iterator[str]:
     """Name what the figures alone do not show."""
+    names = _name_scores(report)
     if report._rows.are_few:
         yield describe_few(report.n_rows)
         yield from list_dropped(distilled)
@@ -85,29 +129,30 @@ def list_warnings(report: Any, distilled: Any) -> Iterator[str]:
     yield from list_dropped(distilled)
     for kind, share in report.share_recovered.items():
         if share["advantage"] <= 0:
-            yield describe_no_advantage(_NAMES[kind])
+            yield describe_no_advantage(names[kind])
         elif share["share"] is None:
             small = share["advantage_low"] > 0
             reason = "below 1% of the baseline's" if small else "within chance"
             yield (
-                f"The teacher's advantage over the baseline in {_NAMES[kind]} is "
+                f"The teacher's advantage over the baseline in {names[kind]} is "
                 f"{reason}: no share of it can be given."
             )
     for kind, gain in report.against_baseline.items():
         if gain["high"] < 0:
             yield (
                 "The student is worse than the student trained directly (the baseline) "
-                f"in {_NAMES[kind]}, beyond chance. Distillation harmed it."
+                f"in {names[kind]}, beyond chance. Distillation harmed it."
             )
-    yield from describe_behind(report, _NAMES, ".4g")
+    yield from describe_behind(report, names, ".4g")
     if report.quantiles:
         yield from _list_off(report._rows, report.models)
     elif report.models[TEACHER]["rmse"] == 0:
         yield ALWAYS_RIGHT
 
 
-def _list_quality(quantiles: list[float]) -> list[tuple[str, str, str]]:
-    """Return key, words and format of the figures."""
+def _list_quality(report: Any) -> list[tuple[str, str, str]]:
+    """Return key, words and format of the figures of quantiles."""
+    quantiles: list[float] = report.quantiles
     shown = [("pinball", "pinball loss (less is better)", ".5g")]
     for level in quantiles:
         shown += [

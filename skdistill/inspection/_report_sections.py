@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,8 @@ _PILOTS = (
     ("accuracy", "accuracy", ".4f"),
     ("log_loss", "log loss", ".4f"),
 )
+#: What a pilot is chosen by.
+_JUDGES = {"log_loss": "a log loss", "rmse": "an RMSE", "pinball": "a pinball loss"}
 _COSTS = (
     ("bytes", "bytes", ",d"),
     ("parameters", "parameters", ",d"),
@@ -88,7 +90,7 @@ def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
         _show_parts("class", report.by_class, report, max_parts),
         _show_parts("group", report.by_group, report, max_parts),
         _show_positives(report, max_parts),
-        show_pilots(report, _PILOTS, _describe_forecast(report)),
+        show_pilots(report, _PILOTS, "log_loss"),
         Section("How the student learned", lines=[*_describe_candidate(report)]),
     ]
     return [section for section in sections if section.table or section.lines]
@@ -268,9 +270,12 @@ def _choose_parts(
 
 
 def show_pilots(
-    report: Any, quality: Iterable[tuple[str, str, str]], lines: Iterable[str] = ()
+    report: Any, quality: Sequence[tuple[str, str, str]], judge: str
 ) -> Section:
-    """Return a table of the pilots: key, words and format of their figures."""
+    """Return a table of the pilots: key, words and format of their figures.
+
+    The forecast of the figure `judge` is compared with what became of it.
+    """
     table = [
         [
             pilot["learns from"],
@@ -280,19 +285,16 @@ def show_pilots(
         for pilot in report.pilots
     ]
     header = ["learns from", *(words for _, words, _ in quality), ""]
-    return Section("Pilots before the fit", header, table, [*lines])
-
-
-def _describe_forecast(report: Any) -> Iterator[str]:
-    if report.pilots:
-        yield "Short pilots on held-out training rows."
-    for pilot in report.pilots:
-        if pilot["chosen"]:
-            yield (
-                f"The pilot forecast a log loss of {pilot['log_loss']:.4f}; the "
-                f"student's is {report.models[STUDENT]['log_loss']:.4f} on the rows of "
-                "this report."
-            )
+    lines = ["Short pilots on held-out training rows."] if table else []
+    spec = next(spec for key, _, spec in quality if key == judge)
+    found = report.models[STUDENT][judge]
+    lines += [
+        f"The pilot forecast {_JUDGES[judge]} of {pilot[judge]:{spec}}; the student's "
+        f"is {found:{spec}} on the rows of this report."
+        for pilot in report.pilots
+        if pilot["chosen"]
+    ]
+    return Section("Pilots before the fit", header, table, lines)
 
 
 def _describe_candidate(report: Any) -> Iterator[str]:

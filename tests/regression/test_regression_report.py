@@ -3,6 +3,7 @@
 import json
 import pickle
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import (
+    PredictionErrorDisplay,
     mean_absolute_error,
     mean_pinball_loss,
     r2_score,
@@ -30,6 +32,7 @@ from skdistill.metrics import latency_scorer, size_scorer, within_budget
 
 X, Y = make_values(400)
 TRAIN, TEST = (X[:250], Y[:250]), (X[250:], Y[250:])
+PAIR = np.column_stack([Y, 1e3 * X[:, 0] - Y])
 WEIGHT = np.random.default_rng(0).integers(0, 3, 150).astype(float)
 GROUPS = np.where(TEST[0][:, 0] > 0.5, "high", "low")
 
@@ -141,10 +144,58 @@ def test_what_is_no_regressor_of_one_output_is_refused(distilled):
         regression_report(classifier, X, labels)
     with pytest.raises(TypeError, match="Use regression_report"):
         distillation_report(distilled, *TEST)
-    both = np.column_stack([Y, Y])
-    pair = DistilledRegressor(Ridge(), Ridge(), **ALONE).fit(X, both)
-    with pytest.raises(ValueError, match="is of one output; got a student of 2"):
+    pair = DistilledRegressor(Ridge(), Ridge(), **ALONE).fit(X, PAIR)
+    with pytest.raises(ValueError, match=r"y must have .* \(400, 2\), received \(400,"):
         regression_report(pair, X, Y)
+
+
+def test_several_outputs():
+    student = make_pipeline(
+        StandardScaler(), MLPRegressor(hidden_layer_sizes=(6,), max_iter=60)
+    )
+    est = DistilledRegressor(ExtraTreesRegressor(20), student, random_state=0)
+    est.set_params(augmenter=None, pilot=0.5).fit(X[:250], PAIR[:250])
+    rows, y = X[250:], pd.DataFrame(PAIR[250:], columns=["near", "wide"])
+    given = {"sample_weight": WEIGHT, "n_bootstrap": 50, "random_state": 0}
+    report = regression_report(
+        *(est, rows, y),
+        baseline="fit",
+        train=(X[:250], PAIR[:250]),
+        groups=GROUPS,
+        **given,
+    )
+    served, weights = est.predict(rows), {"sample_weight": WEIGHT}
+    for k, name in enumerate(y):
+        figures = report.by_output[k]["student"]
+        assert report.by_output[k]["name"] == name
+        pair = y[name], served[:, k]
+        assert figures["r2"] == pytest.approx(r2_score(*pair, **weights))
+        rmse = root_mean_squared_error(*pair, **weights)
+        assert figures["rmse"] == pytest.approx(rmse)
+        mae = mean_absolute_error(*pair, **weights)
+        assert figures["mae"] == pytest.approx(mae)
+    # Together, none counts more for its unit: R² is 1 less the squared RMSE.
+    student = report.models["student"]
+    assert student["r2"] == pytest.approx(1 - student["rmse"] ** 2)
+    assert student["r2"] == pytest.approx(r2_score(y, served, **weights))
+    gain = report.against_teacher["rmse"]
+    assert gain["gain"] == report.models["teacher"]["rmse"] - student["rmse"]
+    assert len(report.by_group) == 2
+    text = " ".join(str(report).split())
+    assert "By output" in text
+    assert "RMSE in standard deviations by group" in text
+    assert json.loads(report.to_json())["by_output"][1]["name"] == "wide"
+
+
+def test_the_pilot_chosen_beside_what_became_of_it():
+    tree = DecisionTreeRegressor(max_depth=4, random_state=0)
+    est = DistilledRegressor(ExtraTreesRegressor(20), tree, random_state=0).fit(*TRAIN)
+    report = regression_report(est, *TEST, n_bootstrap=20)
+    (chosen,) = [pilot for pilot in report.pilots if pilot["chosen"]]
+    assert (
+        f"The pilot forecast an RMSE of {chosen['rmse']:.5g}; the student's is "
+        f"{report.models['student']['rmse']:.5g} on the rows of this report."
+    ) in " ".join(str(report).split())
 
 
 def test_slim_regressors_serve_the_same_without_this_package(distilled):
@@ -172,6 +223,79 @@ def test_costs_score_and_bound_regressors(distilled):
         cv=2,
     )
     assert search.fit(*TRAIN).best_params_ == {"student__max_depth": 2}
+
+
+# Pictures ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What scikit-learn's displays are given: kind, true values, predicted ones."""
+    pytest.importorskip("matplotlib")
+    draw, calls = PredictionErrorDisplay.from_predictions, []
+
+    def record(y, served, **given):
+        calls.append((given["kind"], y, served))
+        return draw(y, served, **given)
+
+    monkeypatch.setattr(PredictionErrorDisplay, "from_predictions", record)
+    return calls
+
+
+CAPTIONS = [
+    f"{start} the {name}{end}"
+    for start, end in (
+        ("Values predicted by", " against the true ones."),
+        ("True value minus that of", ", by the latter."),
+    )
+    for name in ("student", "teacher")
+]
+
+
+def assert_pictures(report, path, drawn, expected):
+    """`expected`: what follows the captions, true values, and those of the models."""
+    report.to_html(path)
+    page = path.read_text()
+    shown = [
+        (caption + words, kind, y, served)
+        for words, y, *both in expected
+        for caption, (kind, served) in zip(
+            CAPTIONS,
+            product(("actual_vs_predicted", "residual_vs_predicted"), both),
+            strict=True,
+        )
+    ]
+    assert page.count("<img") == len(drawn) == len(shown)
+    for (caption, *expected), found in zip(shown, drawn, strict=True):
+        assert caption in page
+        assert expected[0] == found[0]
+        np.testing.assert_allclose(found[1:], expected[1:])
+
+
+def test_pictures_of_values(distilled, report, tmp_path, drawn):
+    counted = WEIGHT > 0
+    rows, y = TEST[0][counted], TEST[1][counted]
+    both = distilled.predict(rows), distilled.teacher_.predict(rows)
+    assert_pictures(report, tmp_path / "page.html", drawn, [("", y, *both)])
+
+
+def test_pictures_of_outputs(tmp_path, drawn):
+    pair = DistilledRegressor(ExtraTreesRegressor(5), Ridge(), **ALONE).fit(X, PAIR)
+    report = regression_report(pair, X, PAIR, n_bootstrap=20)
+    both = pair.predict(X), pair.teacher_.predict(X)
+    expected = [
+        (f" Output {k}.", PAIR[:, k], *(values[:, k] for values in both))
+        for k in range(2)
+    ]
+    assert_pictures(report, tmp_path / "page.html", drawn, expected)
+
+
+def test_pictures_of_quantiles(of_quantiles, tmp_path, drawn):
+    rows, y = TEST
+    report = regression_report(of_quantiles, rows, y, n_bootstrap=20)
+    both = of_quantiles.predict(rows), of_quantiles.teacher_.predict(rows)
+    middle = " The middle quantile.", y, *(values[:, 1] for values in both)
+    assert_pictures(report, tmp_path / "page.html", drawn, [middle])
 
 
 # Quantiles ---------------------------------------------------------------------------
