@@ -131,16 +131,14 @@ def print_group(teacher: str, student: str, by_data: ByData, summary: dict) -> N
 def change_row(data: str, pairs: list[tuple[dict, dict]]) -> list[str]:
     """Figures of one data set before and after, over the same seeds."""
     row = [data, str(len(pairs))]
-    for of, metric, spec in (
-        ("distilled", "log_loss", ".4f"),
-        ("distilled", "accuracy", ".4f"),
-        ("times", "fit", ".0f"),
-    ):
-        before, after = (
-            [r[of][metric] for r in some] for some in zip(*pairs, strict=True)
-        )
-        row += [format(np.mean(before), spec), format(np.mean(after), spec)]
-    return row
+    for metric in ("log_loss", "accuracy"):
+        for some in zip(*pairs, strict=True):
+            row.append(f"{read_values(list(some), 'distilled', metric).mean():.4f}")
+    # A run whose teacher was read from the cache of another student has no ratio.
+    timed = [pair for pair in pairs if all(read_ratios([r]) for r in pair)]
+    for some in zip(*timed, strict=True):
+        row.append(f"{np.mean([r['times']['fit'] for r in some]):.0f}")
+    return row + [""] * (2 * (not timed))
 
 
 def print_changes(records: list[dict], before: list[dict], keys: tuple) -> None:
