@@ -1,6 +1,7 @@
 """Files appear whole or not at all, wherever their path leads."""
 
 import errno
+import multiprocessing
 import os
 import stat
 import subprocess
@@ -139,6 +140,26 @@ def test_threads_that_write_one_path_leave_a_whole_file(tmp_path):
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(write, contents))
     assert not wrong
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def write_often(path, letter):
+    for _ in range(100):
+        write_file(path, letter * 100_000)
+
+
+@posix
+def test_processes_that_write_one_path_leave_a_whole_file(tmp_path):
+    path, letters = tmp_path / "a", (b"A", b"B")
+    contents = [letter * 100_000 for letter in letters]
+    path.write_bytes(contents[0])
+    start = multiprocessing.get_context("fork").Process
+    writers = [start(target=write_often, args=(path, letter)) for letter in letters]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert path.read_bytes() in contents
+    assert [writer.exitcode for writer in writers] == [0, 0]
     assert os.listdir(tmp_path) == ["a"]
 
 

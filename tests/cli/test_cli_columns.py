@@ -18,6 +18,7 @@ from _command import (
     run_quickly,
     shrink_default_teacher,
 )
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -78,6 +79,14 @@ def test_identifiers_are_noted(column, reason, capsys):
 )
 def test_other_columns_are_not_noted(column, capsys):
     write(x=column)
+    assert list_notes(capsys) == ""
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
+def test_columns_of_public_tables_are_not_noted(load, capsys):
+    table = load(as_frame=True)
+    rows = table.data.assign(label=table.target_names[table.target])
+    rows.drop_duplicates().to_csv("data.csv", index=False)
     assert list_notes(capsys) == ""
 
 

@@ -223,6 +223,18 @@ def test_refused_text(text, received, capsys):
 
 
 @pytest.mark.parametrize(
+    "header", ["a\0b,label", "a,la\0bel", "\0,label", '"a\0",label', "a\0\tlabel"]
+)
+def test_refused_nul_in_the_header_before_any_work(header, capsys):
+    """The file of the teacher, which comes next, is missing."""
+    rows = _ROWS.replace(",", "\t") if "\t" in header else _ROWS
+    with open("bad.csv", "w") as file:
+        file.write(f"{header}\n{rows}")
+    options = "--target", "label", "--teacher", "nowhere.joblib"
+    assert "its first line holds a NUL" in refuse(capsys, "bad.csv", *options)
+
+
+@pytest.mark.parametrize(
     ("form", "looks"), [("{:.2f}%", True), ("${:,.2f}", True), ("?{:.2f}", False)]
 )
 @pytest.mark.parametrize("task", [[], ["--task", "regression"]])

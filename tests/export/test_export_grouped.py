@@ -16,7 +16,7 @@ runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("skl2onnx")
 
 from skdistill import DistilledClassifier
-from skdistill.export import to_onnx
+from skdistill.export import OnnxClassifier, to_onnx
 
 NUMBERS, TEXTS = ["a", "b", "flag"], ["text", "kind"]
 
@@ -110,6 +110,22 @@ def test_a_table_of_numbers_is_one_input_whatever_is_asked_for():
     pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(numbers, y)
     model = to_onnx(pipeline, numbers, grouped=True)
     assert [entry.name for entry in model.graph.input] == ["X"]
+
+
+@pytest.mark.parametrize("learner", [LogisticRegression(), MLPClassifier((4,))])
+def test_columns_that_are_inputs_named_like_tensors_of_the_model(learner):
+    """Without `grouped` each column of a mixed table is an input by its name."""
+    frame, y = make_frame()
+    names = {"a": "b", "flag": "k", "b": "X", "text": "label1", "kind": "W"}
+    renamed = frame.fillna({"b": 0, "text": "none"}).astype({"flag": float})
+    renamed = renamed[list(names)].rename(columns=names)
+    columns = make_column_transformer(
+        (StandardScaler(), ["b", "k", "X"]), (OneHotEncoder(), ["label1", "W"])
+    )
+    pipeline = make_pipeline(columns, learner).fit(renamed, y)
+    served = OnnxClassifier(to_onnx(pipeline, renamed))
+    proba = pipeline.predict_proba(renamed)
+    np.testing.assert_allclose(served.predict_proba(renamed), proba, atol=1e-5)
 
 
 def test_columns_named_like_tensors_of_the_model():

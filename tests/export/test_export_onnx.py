@@ -145,27 +145,6 @@ def test_skorch_nets_are_equal(criterion):
     assert_equal_to(pipeline, model, X[TEST], {"X": X[TEST]})
 
 
-LABELS = {
-    "int": np.array([3, 5, 9]),
-    "positions": np.array([0, 1, 2]),
-    "float": np.array([1.0, 2.0, 4.0]),
-    "object": np.array(["ä", "b", "c"], dtype=object),
-    "bool": np.array([False, True]),
-}
-
-
-@pytest.mark.parametrize("names", LABELS.values(), ids=LABELS)
-@pytest.mark.parametrize("name", ["logistic", "mlp"])
-def test_labels_keep_their_type(names, name):
-    learner = LEARNERS[name]().fit(X, make_labels(len(names), names))
-    model = to_onnx(learner, X)
-    label = run(model, {"X": X})[0]
-    assert (label.dtype == bool) == (names.dtype == bool)
-    assert label.tolist() == learner.predict(X).tolist()
-    properties = read_metadata(model)
-    assert properties["classes"] == learner.classes_.tolist()
-
-
 def test_a_distilled_classifier_and_a_search_are_converted_as_what_they_serve():
     student = make_pipeline(StandardScaler(), LogisticRegression())
     distilled = DistilledClassifier(GaussianNB(), student, random_state=0, **PLAIN)
@@ -369,13 +348,6 @@ def test_several_labels_a_row_are_refused():
     learner = MLPClassifier((4,), max_iter=5).fit(X, labels)
     with pytest.raises(TypeError, match="one label a row"):
         to_onnx(learner, X)
-
-
-@pytest.mark.parametrize("learner", ["logistic", "forest"])
-def test_a_label_with_a_lone_surrogate_is_refused(learner):
-    labels = np.array(["\ud800", "b"], dtype=object)[(X[:, 0] > 0).astype(int)]
-    with pytest.raises(TypeError, match="encoded as UTF-8"):
-        to_onnx(LEARNERS[learner]().fit(X, labels), X)
 
 
 @pytest.mark.parametrize("unknown", ["ignore", "error"])

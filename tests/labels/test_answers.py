@@ -170,6 +170,19 @@ def test_named_columns_are_put_in_order(order, names):
     np.testing.assert_array_equal(*served)
 
 
+@pytest.mark.parametrize("names", [(0, 1, 2), ("0", "1", "2")])
+def test_named_columns_that_are_stored_are_put_in_order(names):
+    proba = GaussianNB().fit(X, Y).predict_proba(X)
+    turned = pd.DataFrame(proba, columns=names).iloc[:, [1, 2, 0]]
+    served = [
+        DistilledClassifier(None, LogisticRegression(), **PLAIN)
+        .fit(X, Y, teacher_proba=stored)
+        .predict_proba(X)
+        for stored in (turned, proba)
+    ]
+    np.testing.assert_array_equal(*served)
+
+
 @pytest.mark.filterwarnings("ignore:The teacher:UserWarning")
 @pytest.mark.parametrize("stored", [True, False])
 def test_answers_that_are_read_only_are_read(stored):
@@ -295,3 +308,20 @@ def test_the_only_row_of_a_class_does_not_end_stratification():
             Spy(np.asarray), LogisticRegression(), augmenter=None, random_state=0
         ).fit(rows, y)
     assert held_out[0] == 120
+
+
+@pytest.mark.parametrize("student", [LogisticRegression(), GaussianNB()])
+def test_a_bad_answer_on_a_later_chunk_is_named(student):
+    model = GaussianNB().fit(X, Y)
+
+    def answer(rows):
+        proba = model.predict_proba(rows)
+        proba[rows[:, 0] > 1e6] = np.nan
+        return proba
+
+    last = X.copy()
+    last[3, 0] = 1e9
+    teacher = FunctionClassifier(answer, [0, 1, 2])
+    distilled = DistilledClassifier(teacher, student, **PLAIN)
+    with pytest.raises(ValueError, match=r"must be finite, .* in row 403\. Mend"):
+        distilled.fit(X, Y, X_unlabeled=[X, X, last])

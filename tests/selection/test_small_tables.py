@@ -1,17 +1,25 @@
 """Tables below 500 rows: synthetic rows, folds, and the choice of the true labels."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.special import logit
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_classification
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.datasets import load_iris, load_wine, make_classification
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
@@ -146,17 +154,50 @@ def test_a_network_then_learns_the_true_labels_as_it_is():
     )
 
 
-def test_iris_is_no_worse_than_hard_labels():
-    X, y = load_iris(return_X_y=True)
-    split = train_test_split(X, y, train_size=100, stratify=y, random_state=0)
-    X_train, X_test, y_train, y_test = split
-    student = LogisticRegression(max_iter=1000)
-    distilled = distil(X_train, y_train, student=student)
-    direct = student.fit(X_train, y_train)
-    losses = [
-        log_loss(y_test, model.predict_proba(X_test)) for model in (distilled, direct)
+@pytest.mark.parametrize(
+    "student",
+    [
+        pytest.param(
+            MLPClassifier((16,), max_iter=300, random_state=0), marks=pytest.mark.slow
+        ),
+        LogisticRegression(),
+        DecisionTreeClassifier(max_depth=4, random_state=0),
+    ],
+    ids=lambda student: type(student).__name__,
+)
+@pytest.mark.parametrize("load", [load_iris, load_wine])
+def test_public_tables_are_no_worse_than_hard_labels(load, student):
+    X, y = load(return_X_y=True)
+    members = [
+        ("forest", RandomForestClassifier(10, random_state=0)),
+        ("logistic", make_pipeline(StandardScaler(), LogisticRegression())),
+        ("bayes", GaussianNB()),
     ]
-    assert losses[0] < losses[1]
+    vote = VotingClassifier(members, voting="soft")
+    losses = []
+    for train, test in StratifiedKFold(2, shuffle=True, random_state=0).split(X, y):
+        direct = make_pipeline(StandardScaler(), student)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            distilled = distil(X[train], y[train], vote, direct)
+        direct.fit(X[train], y[train])
+        losses.append(
+            [log_loss(y[test], m.predict_proba(X[test])) for m in (distilled, direct)]
+        )
+    soft, hard = np.mean(losses, axis=0)
+    assert soft <= hard + 0.01
+
+
+def test_a_fit_has_three_warnings_at_most():
+    """Of classes with a row or two, in folds, and of a teacher without an advantage."""
+    X, y = make_classification(1000, 8, n_informative=5, n_classes=3, random_state=0)
+    labels = np.r_[y[:52], 3:11]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        distil(X[:60], labels, RandomForestClassifier(20), make_net(), cv=2)
+    texts = {str(warning.message) for warning in caught}
+    assert any("[3, 4, 5, 6, 7, 8, 9, 10]" in text for text in texts)
+    assert len(caught) <= 3
 
 
 @pytest.mark.parametrize("seed", range(3))
