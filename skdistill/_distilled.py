@@ -74,7 +74,7 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         self.labels_asked_ = dict(parts.asked)
         return self
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Say which metadata goes to teacher, student and splitter.
 
         Returns

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
 #: Row numbers, or positions among the classes.
 IndexArray = NDArray[np.intp]
 #: Rows to learn from, and rows that are held out.

@@ -175,7 +175,7 @@ class FunctionClassifier(ClassifierMixin, _FunctionModel):
         self.batch_size = batch_size
 
     @property
-    def classes_(self):
+    def classes_(self) -> AnyArray:
         """The labels of the columns."""
         return np.asarray(self.classes)
 

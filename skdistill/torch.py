@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 __all__ = ["DistillationLoss"]
@@ -79,7 +80,9 @@ class DistillationLoss(torch.nn.CrossEntropyLoss):
     tensor(0.1222)
     """
 
-    def __init__(self, temperature=3.0, alpha=1.0, kind="kl"):
+    def __init__(
+        self, temperature: float = 3.0, alpha: float = 1.0, kind: str = "kl"
+    ) -> None:
         super().__init__()
         if not 0 < temperature < float("inf"):
             raise ValueError(
@@ -100,11 +103,17 @@ class DistillationLoss(torch.nn.CrossEntropyLoss):
         self.alpha = alpha
         self.kind = kind
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """Return the parameters, for the representation of a network."""
         return f"temperature={self.temperature}, alpha={self.alpha}, kind={self.kind!r}"
 
-    def forward(self, logits, proba, labels=None, sample_weight=None):
+    def forward(
+        self,
+        logits: Tensor,
+        proba: Tensor,
+        labels: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+    ) -> Tensor:
         """Return the loss, meaned over the rows.
 
         Parameters
@@ -134,7 +143,9 @@ class DistillationLoss(torch.nn.CrossEntropyLoss):
             return losses.mean()
         return (sample_weight * losses).sum() / sample_weight.sum()
 
-    def compute_rows(self, logits, proba, labels=None):
+    def compute_rows(
+        self, logits: Tensor, proba: Tensor, labels: Tensor | None = None
+    ) -> Tensor:
         """Return the loss of each row.
 
         Parameters

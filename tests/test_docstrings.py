@@ -82,6 +82,7 @@ def read_default(text):
 PUBLIC = list_public()
 #: Made by a function of the package alone, they describe their attributes.
 RESULTS = {
+    "skdistill.export.Pruned",
     "skdistill.inspection.DistillationReport",
     "skdistill.inspection.RegressionReport",
 }
@@ -96,6 +97,23 @@ def test_the_public_names_are_found():
         "agreement_score",
         "fit",
     } <= found
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_parameters_and_results_are_annotated(name):
+    value = PUBLIC[name]
+    called = value.__init__ if inspect.isclass(value) else value
+    if not getattr(called, "__module__", "").startswith("skdistill"):
+        return  # made by typing or dataclasses, of annotated fields
+    signature = inspect.signature(called)
+    bare = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.annotation is parameter.empty
+        and parameter.name not in ("self", "cls")
+    ]
+    assert not bare
+    assert signature.return_annotation is not signature.empty
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))

@@ -160,8 +160,8 @@ def test_the_installed_package_loads_no_more_than_it_needs(site, tmp_path):
     steps = ("-I", "-c", STEPS, site, json.dumps(HEAVY))
     loaded = json.loads(_run(*steps, cwd=tmp_path).stdout)
     assert Path(loaded.pop("file")).is_relative_to(site)
-    expected = ["OnnxClassifier", "OnnxRegressor", "prune", "register_with_skl2onnx"]
-    expected += ["slim", "to_c", "to_onnx"]
+    expected = ["OnnxClassifier", "OnnxRegressor", "Pruned", "prune"]
+    expected += ["register_with_skl2onnx", "slim", "to_c", "to_onnx"]
     assert loaded == {
         "exporters": False,
         "import": [],
@@ -178,28 +178,123 @@ from typing import Any, assert_type
 import numpy as np
 from numpy.typing import NDArray
 
-from skdistill import DistilledClassifier, DistilledRegressor, FunctionClassifier
+from skdistill import DistilledClassifier, DistilledRegressor
+from skdistill import FunctionClassifier, FunctionRegressor
+from skdistill.datasets import load_letter
+from skdistill.export import OnnxClassifier, OnnxRegressor, Pruned
+from skdistill.export import prune, register_with_skl2onnx, slim, to_c, to_onnx
+from skdistill.inspection import DistillationReport, distillation_report
+from skdistill.inspection import FidelityDisplay, ReliabilityDisplay, TradeoffDisplay
+from skdistill.inspection import RegressionReport, regression_report
+from skdistill.metrics import agreement_score, expected_calibration_error
+from skdistill.metrics import gap_recovered, kl_divergence
+from skdistill.metrics import latency_scorer, size_scorer, within_budget
+from skdistill.transfer import GaussianCopula, Munge, Spunge
 
 Floats = NDArray[np.float64]
+Anything = NDArray[Any]
+Figures = dict[str, Any]
 
-def use(X: Any, y: Any) -> None:
+def distil(X: Any, y: Any) -> None:
     distilled = DistilledClassifier(cv=5, n_synthetic="auto", random_state=0)
     assert_type(distilled.fit(X, y, X_val=X, y_val=y), DistilledClassifier)
     assert_type(distilled.predict_proba(X), Floats)
     assert_type(distilled.predict_log_proba(X), Floats)
-    assert_type(distilled.predict(X), NDArray[Any])
+    assert_type(distilled.predict(X), Anything)
     assert_type(DistilledRegressor(alpha=0.5).fit(X, y), DistilledRegressor)
-    assert_type(DistilledRegressor().predict(X), NDArray[Any])
+    assert_type(DistilledRegressor().predict(X), Anything)
+    assert_type(FunctionClassifier(len, [0, 1]).fit(X, y), FunctionClassifier)
     assert_type(FunctionClassifier(len, [0, 1]).predict_proba(X), Floats)
+    assert_type(FunctionClassifier(len, [0, 1]).predict(X), Anything)
+    assert_type(FunctionRegressor(len, batch_size=9).fit(), FunctionRegressor)
+    assert_type(FunctionRegressor(len).predict(X), Anything)
+    assert_type(load_letter(return_X_y=True), tuple[Any, Any])
+    assert_type(load_letter(as_frame=True), Any)
+
+def sample(X: Any) -> None:
+    assert_type(Munge(p=[0.1, 0.5], n_neighbors=3).fit(X), Munge)
+    assert_type(Spunge(p=0.1).fit(X), Spunge)
+    copula = GaussianCopula(width=0.2, categorical_features=[0])
+    assert_type(copula.fit(X, sample_weight=X), GaussianCopula)
+    assert_type(copula.sample(5, random_state=0), Any)
+    assert_type(copula.sample_with_parents(5), tuple[Any, NDArray[np.intp]])
+
+def deploy(model: Any, X: Any, y: Any) -> None:
+    assert_type(slim(model), Any)
+    assert_type(to_onnx(model, X, path="m.onnx"), Any)
+    assert_type(to_c(model, X, name="m"), str)
+    assert_type(prune(model, X, y), Pruned)
+    assert_type(prune(model, X).after, dict[str, float])
+    served = OnnxClassifier(b"", n_threads=2)
+    assert_type(served.fit(), OnnxClassifier)
+    assert_type(served.predict_proba(X), NDArray[np.float32])
+    assert_type(served.predict(X), Anything)
+    assert_type(served.classes_, Anything)
+    assert_type(served.n_features_in_, int)
+    assert_type(OnnxRegressor("m.onnx").fit(X, y), OnnxRegressor)
+    assert_type(OnnxRegressor("m.onnx").predict(X), Anything)
+    register_with_skl2onnx()
+
+def score(model: Any, X: Any, y: Any) -> None:
+    assert_type(agreement_score(X, X), float)
+    assert_type(kl_divergence(X, X), float)
+    assert_type(gap_recovered(0.9, 0.8, 0.85), float)
+    assert_type(expected_calibration_error(y, X, n_bins=5), float)
+    assert_type(latency_scorer(95)(model, X), float)
+    assert_type(size_scorer(deployment="onnx")(model), float)
+    assert_type(within_budget(max_bytes=1e5)({}), int)
+
+def inspect(model: Any, X: Any, y: Any) -> None:
+    report = distillation_report(model, X, y, baseline="fit", train=(X, y))
+    assert_type(report, DistillationReport)
+    assert_type(report.models, dict[str, Figures])
+    assert_type(report.warnings, list[str])
+    assert_type(report.to_frame(by="class"), Any)
+    assert_type(report.to_html("report.html"), None)
+    assert_type(report.to_dict(), Figures)
+    assert_type(report.to_json(), str)
+    values = regression_report(model, X, y, n_bootstrap=10)
+    assert_type(values, RegressionReport)
+    assert_type(values.to_dict(), Figures)
+    assert_type(FidelityDisplay.from_estimator(model, X), FidelityDisplay)
+    assert_type(FidelityDisplay.from_predictions(X, X).plot(), FidelityDisplay)
+    assert_type(ReliabilityDisplay.from_estimator(model, X, y), ReliabilityDisplay)
+    assert_type(ReliabilityDisplay.from_predictions(y, X, X), ReliabilityDisplay)
+    assert_type(TradeoffDisplay.from_search(model, cost="bytes"), TradeoffDisplay)
+    assert_type(TradeoffDisplay.from_reports({"a": report}), TradeoffDisplay)
+    assert_type(TradeoffDisplay(["a"], [0.9], [1.0]).plot(), TradeoffDisplay)
 """
 #: Each line holds one error.
 MISTAKEN = """
-from skdistill import DistilledClassifier, FunctionClassifier
+from skdistill import DistilledClassifier, FunctionClassifier, FunctionRegressor
+from skdistill.datasets import load_letter
+from skdistill.export import OnnxClassifier, prune, slim, to_c
+from skdistill.inspection import FidelityDisplay, TradeoffDisplay
+from skdistill.inspection import distillation_report, regression_report
+from skdistill.metrics import agreement_score, latency_scorer, within_budget
+from skdistill.transfer import GaussianCopula, Munge
 
 DistilledClassifier(temprature=2)  # call-arg
 DistilledClassifier(n_jobs="two")  # arg-type
 DistilledClassifier().fit([[0.0]])  # call-arg
 FunctionClassifier("f", [0, 1])  # arg-type
+FunctionRegressor(len, batch=10)  # call-arg
+load_letter(True)  # call-overload
+slim()  # call-arg
+prune(None, None, steps="many")  # arg-type
+to_c(None, None, name=3)  # arg-type
+OnnxClassifier("model.onnx", 2)  # call-arg
+Munge(p="small")  # arg-type
+GaussianCopula(width=0.2).sample("ten")  # arg-type
+agreement_score([0.5])  # call-arg
+latency_scorer(percentile="p50")  # arg-type
+within_budget(max_byte=1)  # call-arg
+distillation_report(None, [[0.0]])  # call-arg
+distillation_report(None, [[0.0]], [0]).to_frame(3)  # arg-type
+regression_report(None, [[0.0]], [0], n_bootstrap="all")  # arg-type
+regression_report(None, [[0.0]], [0]).to_html()  # call-arg
+FidelityDisplay.from_estimator(None, [[0.0]], kind=1)  # arg-type
+TradeoffDisplay(["a"], [0.9], [1.0], teacher=0.9)  # arg-type
 """
 
 

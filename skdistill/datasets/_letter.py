@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -28,6 +28,14 @@ Machine Learning 6, 1991.
 """
 
 
+@overload
+def load_letter(
+    *, return_X_y: Literal[True], as_frame: bool = False
+) -> tuple[Any, Any]: ...
+@overload
+def load_letter(
+    *, return_X_y: Literal[False] = False, as_frame: bool = False
+) -> Any: ...
 def load_letter(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     """Load letter recognition: 20,000 rows, 16 columns, 26 classes.
 

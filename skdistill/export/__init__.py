@@ -6,7 +6,7 @@
 `register_with_skl2onnx` lets skl2onnx convert a `DistilledClassifier` itself.
 """
 
-from ._prune import prune
+from ._prune import Pruned, prune
 from ._slim import slim
 from ._to_c import to_c
 from .onnx import OnnxClassifier, OnnxRegressor, register_with_skl2onnx, to_onnx
@@ -14,6 +14,7 @@ from .onnx import OnnxClassifier, OnnxRegressor, register_with_skl2onnx, to_onnx
 __all__ = [
     "OnnxClassifier",
     "OnnxRegressor",
+    "Pruned",
     "prune",
     "register_with_skl2onnx",
     "slim",

@@ -129,7 +129,7 @@ class DistillationReport(Report):
                     partial(draw, {"student": self}, cost=cost),
                 )
 
-    def to_frame(self, by=None):
+    def to_frame(self, by: str | None = None) -> Any:
         """Return a table of figures.
 
         Parameters
@@ -175,19 +175,19 @@ class DistillationReport(Report):
 
 
 def distillation_report(
-    estimator,
-    X,
-    y,
+    estimator: Any,
+    X: Any,
+    y: Any,
     *,
-    sample_weight=None,
-    groups=None,
-    baseline=None,
-    train=None,
-    teacher_proba=None,
-    n_bootstrap=1000,
-    n_jobs=None,
-    random_state=None,
-):
+    sample_weight: Any = None,
+    groups: Any = None,
+    baseline: Any = None,
+    train: tuple[Any, ...] | None = None,
+    teacher_proba: Any = None,
+    n_bootstrap: int = 1000,
+    n_jobs: int | None = None,
+    random_state: Any = None,
+) -> DistillationReport:
     """Compare a distilled student with its teacher and with a baseline.
 
     Parameters

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
 
+from .._typing import BoolArray, FloatArray
 from ..metrics import agreement_score, kl_divergence
 from ._plotting import (
     STUDENT_COLOR,
@@ -86,14 +89,14 @@ class FidelityDisplay:
 
     def __init__(
         self,
-        teacher_proba,
-        student_proba,
+        teacher_proba: FloatArray,
+        student_proba: FloatArray,
         *,
-        agree,
-        agreement,
-        kl_divergence,
-        label=None,
-    ):
+        agree: BoolArray,
+        agreement: float,
+        kl_divergence: float,
+        label: Any = None,
+    ) -> None:
         self.teacher_proba = teacher_proba
         self.student_proba = student_proba
         self.agree = agree
@@ -103,8 +106,16 @@ class FidelityDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y=None, *, label=None, kind="auto", ax=None, **kwargs
-    ):
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        label: Any = None,
+        kind: str = "auto",
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw a fitted estimator and its teacher on given rows.
 
         Parameters
@@ -138,15 +149,15 @@ class FidelityDisplay:
     @classmethod
     def from_predictions(
         cls,
-        teacher_proba,
-        student_proba,
+        teacher_proba: Any,
+        student_proba: Any,
         *,
-        classes=None,
-        label=None,
-        kind="auto",
-        ax=None,
-        **kwargs,
-    ):
+        classes: Any = None,
+        label: Any = None,
+        kind: str = "auto",
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw given probabilities.
 
         Parameters
@@ -195,7 +206,7 @@ class FidelityDisplay:
         )
         return display.plot(kind=kind, ax=ax, **kwargs)
 
-    def plot(self, *, kind="auto", ax=None, **kwargs):
+    def plot(self, *, kind: str = "auto", ax: Any = None, **kwargs: Any) -> Self:
         """Draw.
 
         Parameters

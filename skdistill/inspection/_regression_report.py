@@ -118,19 +118,19 @@ class RegressionReport(Report):
 
 
 def regression_report(
-    estimator,
-    X,
-    y,
+    estimator: Any,
+    X: Any,
+    y: Any,
     *,
-    sample_weight=None,
-    groups=None,
-    baseline=None,
-    train=None,
-    teacher_prediction=None,
-    n_bootstrap=1000,
-    n_jobs=None,
-    random_state=None,
-):
+    sample_weight: Any = None,
+    groups: Any = None,
+    baseline: Any = None,
+    train: tuple[Any, ...] | None = None,
+    teacher_prediction: Any = None,
+    n_bootstrap: int = 1000,
+    n_jobs: int | None = None,
+    random_state: Any = None,
+) -> RegressionReport:
     """Compare a distilled student of values with its teacher and with a baseline.
 
     Parameters

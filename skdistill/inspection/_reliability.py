@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.calibration import CalibrationDisplay, calibration_curve
 
@@ -67,7 +69,15 @@ class ReliabilityDisplay:
     'mean predicted probability of class 1'
     """
 
-    def __init__(self, teacher, student, *, teacher_error, student_error, label=None):
+    def __init__(
+        self,
+        teacher: CalibrationDisplay,
+        student: CalibrationDisplay,
+        *,
+        teacher_error: float,
+        student_error: float,
+        label: Any = None,
+    ) -> None:
         self.teacher = teacher
         self.student = student
         self.teacher_error = teacher_error
@@ -76,8 +86,16 @@ class ReliabilityDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, label=None, n_bins=10, strategy="quantile", ax=None
-    ):
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        label: Any = None,
+        n_bins: int = 10,
+        strategy: str = "quantile",
+        ax: Any = None,
+    ) -> Self:
         """Draw a fitted estimator and its teacher on given rows.
 
         Parameters
@@ -118,16 +136,16 @@ class ReliabilityDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true,
-        teacher_proba,
-        student_proba,
+        y_true: Any,
+        teacher_proba: Any,
+        student_proba: Any,
         *,
-        classes=None,
-        label=None,
-        n_bins=10,
-        strategy="quantile",
-        ax=None,
-    ):
+        classes: Any = None,
+        label: Any = None,
+        n_bins: int = 10,
+        strategy: str = "quantile",
+        ax: Any = None,
+    ) -> Self:
         """Draw given probabilities.
 
         Parameters
@@ -177,7 +195,7 @@ class ReliabilityDisplay:
         label = None if column is None else classes[column]
         return cls(*curves, **names, label=label).plot(ax=ax)
 
-    def plot(self, *, ax=None, **kwargs):
+    def plot(self, *, ax: Any = None, **kwargs: Any) -> Self:
         """Draw.
 
         Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,19 +51,19 @@ class Report:
         """Return captions, and what draws them on `ax`."""
         raise NotImplementedError
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} of {self._count_rows()}, "
             f"{', '.join(self.models)}, {len(self.warnings)} warnings>"
         )
 
-    def __str__(self):
+    def __str__(self) -> str:
         return format_text(self)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return format_fragment(self)
 
-    def to_html(self, path):
+    def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write one page with tables and pictures, which needs no other file.
 
         The page follows the reader's choice of light or dark. An existing page is
@@ -82,7 +83,7 @@ class Report:
         """
         write_file(path, format_page(self).encode())
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return every figure, in plain Python types.
 
         Returns
@@ -96,7 +97,7 @@ class Report:
             {name: getattr(self, name) for name in names},
         )
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Return every figure as JSON.
 
         Returns

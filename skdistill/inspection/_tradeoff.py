@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from ._plotting import (
     set_log_ticks,
 )
 from ._tradeoff_figures import check_figures, name_candidates, read_reports
+
+if TYPE_CHECKING:
+    from ._distillation_report import DistillationReport
 
 #: With more names, or more characters in all, only those on the front are written.
 _MAX_NAMES, _MAX_CHARACTERS = 8, 150
@@ -100,17 +104,17 @@ class TradeoffDisplay:
 
     def __init__(
         self,
-        names,
-        scores,
-        costs,
+        names: Sequence[Any],
+        scores: Any,
+        costs: Any,
         *,
-        teacher=None,
-        baseline=None,
-        chosen=None,
-        score_name="score",
-        cost_name="microseconds a row",
-        greater_is_better=True,
-    ):
+        teacher: tuple[float, float] | None = None,
+        baseline: tuple[float, float] | None = None,
+        chosen: int | None = None,
+        score_name: str = "score",
+        cost_name: str = "microseconds a row",
+        greater_is_better: bool = True,
+    ) -> None:
         self.names = [str(name) for name in names]
         self.scores, self.costs = check_figures(
             self.names, scores, costs, teacher, baseline
@@ -125,16 +129,16 @@ class TradeoffDisplay:
     @classmethod
     def from_search(
         cls,
-        search,
+        search: Any,
         *,
-        score="neg_log_loss",
-        cost="latency",
-        teacher=None,
-        baseline=None,
-        cost_name=None,
-        ax=None,
-        **kwargs,
-    ):
+        score: str = "neg_log_loss",
+        cost: str = "latency",
+        teacher: tuple[float, float] | None = None,
+        baseline: tuple[float, float] | None = None,
+        cost_name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the candidates of a fitted search, and which of them it chose.
 
         Parameters
@@ -191,8 +195,14 @@ class TradeoffDisplay:
 
     @classmethod
     def from_reports(
-        cls, reports, *, score="log_loss", cost="latency", ax=None, **kwargs
-    ):
+        cls,
+        reports: Mapping[str, DistillationReport],
+        *,
+        score: str = "log_loss",
+        cost: str = "latency",
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the students of several reports, with teacher and baseline of the first.
 
         Parameters
@@ -223,7 +233,7 @@ class TradeoffDisplay:
             ax=ax, **kwargs
         )
 
-    def plot(self, *, ax=None, **kwargs):
+    def plot(self, *, ax: Any = None, **kwargs: Any) -> Self:
         """Draw.
 
         Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -15,7 +15,7 @@ from .._checks import check_count, check_weight, read_seed
 from .._frames import check_unique_names, is_pandas, is_polars
 from .._sklearn import _safe_indexing
 from .._tasks import ONE_THREAD
-from .._typing import BoolArray, FloatArray
+from .._typing import BoolArray, FloatArray, IndexArray
 from .._version import Versioned
 from ._dense import DenseTable
 from ._sparse import SparseTable
@@ -28,7 +28,7 @@ class RowSampler(Versioned, ABC, BaseEstimator):
     _takes_sparse = True
 
     @ONE_THREAD
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the distribution of rows.
 
         Parameters
@@ -70,7 +70,7 @@ class RowSampler(Versioned, ABC, BaseEstimator):
         self._rows, self._weight = used, weight
         return self
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
         """Make rows.
 
         Parameters
@@ -88,7 +88,9 @@ class RowSampler(Versioned, ABC, BaseEstimator):
         return self.sample_with_parents(n_samples, random_state)[0]
 
     @ONE_THREAD
-    def sample_with_parents(self, n_samples=1, random_state=None):
+    def sample_with_parents(
+        self, n_samples: int = 1, random_state: Any = None
+    ) -> tuple[Any, IndexArray]:
         """Make rows, and return the row that each is built on.
 
         Parameters

@@ -144,7 +144,7 @@ class GaussianCopula(RowSampler):
 
     _takes_sparse = False
 
-    def __init__(self, width=0.2, categorical_features=None):
+    def __init__(self, width: float = 0.2, categorical_features: Any = None) -> None:
         self.width = width
         self.categorical_features = categorical_features
 

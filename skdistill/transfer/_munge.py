@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -129,8 +130,12 @@ class Munge(_PairSampler):
     """
 
     def __init__(
-        self, p=(0.15, 0.3, 0.5), s=1.0, n_neighbors=1, categorical_features=None
-    ):
+        self,
+        p: float | Sequence[float] = (0.15, 0.3, 0.5),
+        s: float = 1.0,
+        n_neighbors: int = 1,
+        categorical_features: Any = None,
+    ) -> None:
         self.p = p
         self.s = s
         self.n_neighbors = n_neighbors
@@ -202,7 +207,9 @@ class Spunge(_PairSampler):
     ['blue', 'green', 'red']
     """
 
-    def __init__(self, p=0.1, categorical_features=None):
+    def __init__(
+        self, p: float | Sequence[float] = 0.1, categorical_features: Any = None
+    ) -> None:
         self.p = p
         self.categorical_features = categorical_features
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.base import ClassifierMixin
 
-from ..._typing import AnyArray, FloatArray
+from ..._typing import AnyArray, Float32Array
 from ._onnx_model import OnnxModel
 
 
@@ -69,11 +69,11 @@ class OnnxClassifier(ClassifierMixin, OnnxModel):
     """
 
     @property
-    def classes_(self):
+    def classes_(self) -> AnyArray:
         """The labels in the order of the probabilities."""
         return self._open().classes
 
-    def predict_proba(self, X: Any) -> FloatArray:
+    def predict_proba(self, X: Any) -> Float32Array:
         """Return the probabilities of the classes.
 
         Parameters

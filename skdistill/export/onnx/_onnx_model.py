@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ..._checks import check_count
 from ..._fixed_model import FixedModel
+from ..._typing import AnyArray
 from ._session import Served
 
 #: Guards the making of sessions; a few milliseconds, once an estimator.
@@ -33,17 +34,17 @@ if hasattr(os, "register_at_fork"):
 class OnnxModel(FixedModel):
     """A fitted estimator that serves an ONNX file; it is opened at the first call."""
 
-    def __init__(self, model, *, n_threads=1):
+    def __init__(self, model: Any, *, n_threads: int = 1) -> None:
         self.model = model
         self.n_threads = n_threads
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """The number of columns."""
         return self._open().n_features
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> AnyArray:
         """The names of the columns."""
         names = self._open().feature_names
         if names is None:
@@ -53,7 +54,7 @@ class OnnxModel(FixedModel):
             )
         return names
 
-    def fit(self, X=None, y=None):
+    def fit(self, X: Any = None, y: Any = None) -> Self:
         """Open the model; nothing is fitted.
 
         Parameters
