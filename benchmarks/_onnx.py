@@ -16,19 +16,26 @@ KINDS = {
 }
 
 
+def open_session(content: bytes) -> Any:
+    """A session of one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(content, options)
+
+
 def serve_onnx(distilled, X_test) -> dict[str, Any]:
     """Median microseconds for one row, and bytes; or why there are none."""
     try:
-        import onnxruntime
+        import onnxruntime  # noqa: F401
 
         from skdistill.export import to_onnx
 
         content = to_onnx(distilled, X_test[:500], grouped=True).SerializeToString()
     except (ImportError, TypeError, ValueError) as error:
         return {"onnx": f"{type(error).__name__}: {str(error)[:200]}"}
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(content, options)
+    session = open_session(content)
     inputs = session.get_inputs()
     output = "values" if is_regressor(distilled) else "probabilities"
     feeds = [feed_row(inputs, X_test, k) for k in range(min(50, len(X_test)))]

@@ -168,7 +168,8 @@ def store_onnx(store: Store, distilled: DistilledClassifier, X, y) -> None:
         # What is lost is shown, not refused.
         to_onnx(model, X, y, quantize=kind, tolerance=1.0, path=path / file)
         store.add(name, "onnx", [file])
-    write_identity(path / "identity.onnx", X.shape[1])
+    identity = make_identity(X.shape[1]).SerializeToString()
+    (path / "identity.onnx").write_bytes(identity)
     store.add(IDENTITY, "onnx", ["identity.onnx"])
     store_vote_onnx(store, distilled.teacher_, example)
 
@@ -187,9 +188,9 @@ def store_vote_onnx(store: Store, vote: VotingClassifier, example) -> None:
     store.add(MEMBERS_ONNX, "onnx", files)
 
 
-def write_identity(path: Path, n_features: int) -> None:
-    """The least that a session can be asked to do."""
-    from onnx import TensorProto, helper, save
+def make_identity(n_features: int) -> Any:
+    """The least that a session can be asked to do, a ModelProto."""
+    from onnx import TensorProto, helper
 
     shape = [None, n_features]
     ends = [
@@ -199,7 +200,7 @@ def write_identity(path: Path, n_features: int) -> None:
     node = helper.make_node("Identity", ["X"], ["probabilities"])
     graph = helper.make_graph([node], "identity", ends[:1], ends[1:])
     opset = helper.make_opsetid("", 17)
-    save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8)
 
 
 def start_lleaves(folder: Path, vote: VotingClassifier) -> subprocess.Popen:
