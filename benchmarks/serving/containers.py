@@ -8,7 +8,8 @@ from what `slim` returns; for comparison by the vote of `latency.py`, each membe
 thread, and by the floor, a session of one Identity of as many numbers. All take turns
 of 50 calls; the time is that of the fastest turn, which other programs disturb least,
 and the ratio is to the bare session. The file of `to_c`, where a C compiler is
-installed, is called by a loop in C. Bytes are those of the file of `to_onnx`, of the pickle, and of code and tables of the object file of C.
+installed, is called by a loop in C. Bytes are those of the file of `to_onnx`, of the
+pickle, and of code and tables of the object file of C.
 
 Needs the extra `onnx`, polars and a few minutes, most of them for the votes:
 

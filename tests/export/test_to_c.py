@@ -1,11 +1,13 @@
 """`to_c`: compiled without a warning, and equal to `predict_proba`."""
 
 import ctypes
+import re
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pytest
-from _c import compile_strictly
+from _c import check_plain, compile_strictly
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -227,6 +229,30 @@ def test_trees_of_many_depths_and_what_they_compare_at_the_edge(
         np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
 
 
+def count_branches(text):
+    return Counter(re.findall(r"\b(?:if|else|for|while|switch)\b|[?]", text))
+
+
+@pytest.mark.parametrize("name", ["tree", "forest", "lightgbm", "xgboost"])
+def test_deeper_trees_are_longer_tables(name):
+    """Trees of three leaves and deep ones have the same branches."""
+    y = (X[:, 0] + 0.5 * X[:, 1] * X[:, 2] > 0).astype(int)
+    size = "num_leaves" if name == "lightgbm" else "max_leaves"
+    size = "max_leaf_nodes" if name in ("tree", "forest") else size
+    texts = []
+    for n_leaves in (3, 40):
+        model = LEARNERS[name]().set_params(**{size: n_leaves})
+        if name == "tree":
+            model.set_params(max_depth=None)
+        if name == "lightgbm":
+            model.set_params(min_child_samples=2)
+        if name == "xgboost":
+            model.set_params(grow_policy="lossguide", max_depth=0)
+        texts.append(to_c(model.fit(X, y), X, check=False))
+    assert len(texts[1]) > 1.5 * len(texts[0])
+    assert count_branches(texts[0]) == count_branches(texts[1])
+
+
 def test_lightgbm_that_splits_missing_numbers_from_the_rest(compile_c):
     # Its JSON has 1e300 for the threshold of such a split, which is infinite.
     missing = np.arange(N) % 3 == 0
@@ -293,7 +319,8 @@ def test_the_file_and_its_names(compile_c, tmp_path):
     path = tmp_path / "model.c"
     text = to_c(model, X, path, name="student_1")
     assert path.read_text() == text
-    assert "malloc" not in text
+    check_plain(text)
+    assert re.search(r"\b(?:[a-z]*alloc|free)\b", text) is None
     # Nothing of the data is part of a name, and nothing of a string is left as it is.
     assert "ant" in text
     assert text.isascii()
