@@ -8,6 +8,9 @@ rows are calibrated as a student would learn them.
   second LightGBM, 400 trees of 8 leaves on sampled rows and columns. "chosen": the
   default, the same members with weights by greedy selection on the rows set aside
   (Caruana et al., "Ensemble selection from libraries of models", ICML 2004).
+- "best member" is the best of three kinds of members alone ("lightgbm", "sampled",
+  "mlp"; the second network differs by its seed), each calibrated in the same way: the
+  best on the test rows, in hindsight.
 - CPU seconds are those of the teachers' two fits and of the training rows' labels, with
   one thread; "row" is what the label of a test row takes. Both stand as shares of the
   former vote.
@@ -40,6 +43,7 @@ from .._tables import group, print_table, show, sort_like, spread
 FOLDER = Path(__file__).parent
 KEYS = ("data", "seed")
 VOTES = ("former", "equal", "chosen")
+MEMBERS = ("lightgbm", "sampled", "mlp")
 
 
 def make_teacher(vote: str, X):
@@ -47,6 +51,9 @@ def make_teacher(vote: str, X):
     teacher = default_teacher(X)
     if vote == "former":
         teacher.set_params(vote__sampled="drop")
+    if vote in MEMBERS:
+        others = {name for name, _ in teacher[-1].estimators} - {vote}
+        teacher.set_params(**{f"vote__{name}": "drop" for name in others})
     return None if vote == "chosen" else teacher
 
 
@@ -80,9 +87,9 @@ def run_seed(data: str, seed: int, rows: int, test_rows: int) -> list[dict]:
     X, X_test, y, y_test = split_data(data, seed, rows)
     X_test, y_test = X_test[:test_rows], y_test[:test_rows]
     record, losses = {"data": data, "seed": seed}, {}
-    for vote in VOTES:
+    for vote in (*VOTES, *MEMBERS):
         record[vote], losses[vote] = rate_vote(vote, seed, X, y, X_test, y_test)
-    for vote in VOTES[:2]:
+    for vote in (*VOTES[:2], *MEMBERS):
         lead = losses["chosen"] - losses[vote]
         record["lead"] = {
             **record.get("lead", {}),
@@ -91,33 +98,53 @@ def run_seed(data: str, seed: int, rows: int, test_rows: int) -> list[dict]:
     return [record]
 
 
+def find_best_member(records: list[dict]) -> str | None:
+    """The member that is best on the test rows, by its mean over the seeds.
+
+    None: runs from before members were measured alone.
+    """
+    if not all(member in r for r in records for member in MEMBERS):
+        return None
+    return min(MEMBERS, key=lambda m: np.mean([r[m]["log_loss"] for r in records]))
+
+
 def print_report(records: list[dict]) -> None:
-    rows, ratios = [], {name: [] for name in VOTES}
+    rows, ratios = [], {name: [] for name in (*VOTES, "best member")}
     costs, labels = [], []
     for (data,), found in group(sort_like(records, data=DATA), "data").items():
-        row = [data, len(found)]
-        for vote in VOTES:
-            losses = [r[vote]["log_loss"] for r in found]
-            before = [r["former"]["log_loss"] for r in found]
-            ratios[vote].append(np.mean(losses) / np.mean(before))
-            row.append(show(spread(losses)))
-        worse = [sum(r["lead"][vote] > 1 for r in found) for vote in VOTES[:2]]
+        row, best = [data, len(found)], find_best_member(found)
+        before = np.mean([r["former"]["log_loss"] for r in found])
+        for column, vote in zip(ratios, (*VOTES, best), strict=True):
+            losses = [r[vote]["log_loss"] for r in found if vote]
+            row.append(show(spread(losses)) if losses else "")
+            if losses:
+                ratios[column].append(np.mean(losses) / before)
+        row[-1] += f" ({best})" if best else ""
+        worse = [
+            f"{sum(r['lead'][vote] > 1 for r in found)} of {len(found)}" if vote else ""
+            for vote in (*VOTES[:2], best)
+        ]
         cpu, row_us = (
             {vote: np.mean([r[vote][name] for r in found]) for vote in VOTES}
             for name in ("cpu", "row_us")
         )
         costs.append([cpu[vote] / cpu["former"] for vote in VOTES[1:]])
         labels.append([row_us[vote] / row_us["former"] for vote in VOTES[1:]])
-        row += [f"{n} of {len(found)}" for n in worse]
+        row += worse
         row += [" / ".join(f"{x:.2f}" for x in part[-1]) for part in (costs, labels)]
         rows.append(row)
-    means = [f"{np.exp(np.mean(np.log(r))):.3f}" for r in ratios.values()]
+    # Means over other sets do not compare.
+    means = [
+        f"{np.exp(np.mean(np.log(r))):.3f}" if len(r) == len(rows) else ""
+        for r in ratios.values()
+    ]
     ends = [
         " / ".join(f"{x:.2f}" for x in np.exp(np.mean(np.log(part), axis=0)))
         for part in (costs, labels)
     ]
-    rows.append(["geometric mean of ratios", "", *means, "", "", *ends])
-    header = ["data", "seeds", *VOTES, "worse than former", "than equal"]
+    rows.append(["geometric mean of ratios", "", *means, "", "", "", *ends])
+    header = ["data", "seeds", *ratios]
+    header += ["worse than former", "than equal", "than best member"]
     header += ["CPU, equal / chosen", "row, equal / chosen"]
     print_table("Calibrated log loss of votes", header, rows)
 
