@@ -84,6 +84,12 @@ def point_to_gallery(app, docname, source):
     )
 
 
+def allow_missing_pictures(app, config):
+    """Let a build without the gallery show pages without the gallery's pictures."""
+    if config.sphinx_gallery_conf.get("plot_gallery") in ("0", "False", False):
+        config.suppress_warnings.append("image.not_readable")
+
+
 def skip_foreign(app, kind, name, member, skip, options):
     """Leave out members that scikit-learn or torch define and document."""
     owner = getattr(member, "__module__", None) or "skdistill"
@@ -94,3 +100,4 @@ def setup(app):
     """Connect what this file defines."""
     app.connect("autodoc-skip-member", skip_foreign)
     app.connect("source-read", point_to_gallery)
+    app.connect("config-inited", allow_missing_pictures)

@@ -22,7 +22,11 @@ from skdistill._cli import main
 from skdistill.export import OnnxClassifier
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = [*sorted(DOCS.glob("guide/*.md")), *sorted(DOCS.glob("howto/*.md"))]
+PAGES = [
+    path
+    for folder in ("", "guide", "howto")
+    for path in sorted((DOCS / folder).glob("*.md"))
+]
 MODULES = ("", ".transfer", ".metrics", ".inspection", ".export", ".datasets")
 
 #: Pages whose blocks take a second; the others wait for the slow tests.
