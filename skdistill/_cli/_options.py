@@ -28,8 +28,8 @@ file it takes a table that ships with the package.
                     or over 50 different ones are values, all others classes
   --teacher FILE    a fitted model (joblib) that you trust; else: fit one
   --student NAME    mlp (default), logistic (classes), linear (values), sgd,
-                    tree, forest, extratrees, hist, lightgbm, xgboost, catboost;
-                    or auto, the best of six
+                    tree, forest, extratrees, boosting, hist, lightgbm, xgboost,
+                    catboost; or auto, the best of six
   --max-latency-us U, --max-bytes B    the best of these six inside this budget
   --test FILE       rows to test on; or --test-size F, a share (default 0.25)
   --drop NAME       leave a column out; --keep NAME: as it stands (both repeat)

@@ -63,6 +63,7 @@ def _list_students(kind: str) -> Makers:
     forest = {"n_estimators": 50, "min_samples_leaf": 2}
     xgboost = {"n_estimators": 50, "n_jobs": 1}
     catboost = {"iterations": 50, "thread_count": 1, "verbose": 0}
+    boosting = f"GradientBoosting{kind}"
     hist = f"HistGradientBoosting{kind}"
     makers: dict[str, Callable[[], Any]] = {
         "logistic" if kind == "Classifier" else "linear": lambda: _make_linear(kind),
@@ -70,6 +71,7 @@ def _list_students(kind: str) -> Makers:
         "tree": lambda: _make_tree(kind),
         "forest": lambda: getattr(ensemble, f"RandomForest{kind}")(**forest),
         "extratrees": lambda: getattr(ensemble, f"ExtraTrees{kind}")(**forest),
+        "boosting": lambda: getattr(ensemble, boosting)(n_estimators=50),
         "hist": lambda: getattr(ensemble, hist)(max_iter=50),
         "lightgbm": lambda: _make_lightgbm(kind),
         "xgboost": lambda: _make_boosted("xgboost", f"XGB{kind}", **xgboost),

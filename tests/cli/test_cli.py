@@ -31,7 +31,7 @@ from skdistill.datasets import load_letter
 from skdistill.export import OnnxClassifier
 
 STUDENTS = "mlp", "logistic", "sgd", "tree", "forest", "extratrees", "hist"
-STUDENTS += "lightgbm", "xgboost", "catboost"
+STUDENTS += "boosting", "lightgbm", "xgboost", "catboost"
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_same_seed_same_student(teacher):
         *("logistic", "tree", "lightgbm"),
         *(
             pytest.param(name, marks=pytest.mark.slow)
-            for name in ("sgd", "forest", "extratrees", "hist", "catboost")
+            for name in ("sgd", "forest", "extratrees", "boosting", "hist", "catboost")
         ),
     ],
 )
