@@ -1,5 +1,8 @@
 """Quantiles of a teacher in one student: learned, shifted, sorted and exported."""
 
+import pickle
+from functools import partial
+
 import numpy as np
 import pytest
 from lightgbm import LGBMRegressor
@@ -8,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegresso
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, QuantileRegressor
-from sklearn.metrics import d2_pinball_score, mean_pinball_loss
+from sklearn.metrics import d2_pinball_score, mean_pinball_loss, r2_score
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
@@ -135,6 +138,47 @@ def test_list_of_regressors_is_fitted_as_clones():
     # It has seen the rows that were not held out.
     assert fit(tuple(teacher)).predict(X) == pytest.approx(est.predict(X))
     assert clone(est).fit(X, Y).predict(X) == pytest.approx(est.predict(X))
+
+
+class StandIn(RandomForestRegressor):
+    """A forest whose predict takes the levels, as quantile-forest's does."""
+
+    def predict(self, X, quantiles=None):
+        levels = 0.5 if quantiles is None else quantiles
+        said = [tree.predict(X) for tree in self.estimators_]
+        return np.quantile(said, levels, axis=0).T
+
+
+def make_forest(name, **settings):
+    if name == "stand-in":
+        return StandIn(20, random_state=0, **settings)
+    package = pytest.importorskip("quantile_forest")
+    return package.RandomForestQuantileRegressor(20, random_state=0, **settings)
+
+
+@pytest.mark.parametrize("name", ["stand-in", "quantile-forest"])
+def test_forest_whose_predict_takes_the_levels(name):
+    forest = make_forest(name, min_samples_leaf=5).fit(*draw(300, seed=1))
+    teacher = FunctionRegressor(partial(forest.predict, quantiles=list(LEVELS)))
+    rows, y = draw(300, seed=2)
+    est = DistilledRegressor(
+        teacher, DecisionTreeRegressor(max_depth=5), quantiles=LEVELS, **ONCE
+    ).fit(X, Y, X_val=rows, y_val=y)
+    said = forest.predict(X, quantiles=list(LEVELS))
+    np.testing.assert_array_equal(est.teacher_.predict(X), said)
+    learned = est.student_.predict(X) - est.quantile_shift_
+    assert r2_score(said, learned) > 0.8
+    again = pickle.loads(pickle.dumps(est))
+    np.testing.assert_array_equal(again.predict(X), est.predict(X))
+
+
+def test_forest_of_the_levels_is_fitted():
+    forest = make_forest("quantile-forest", default_quantiles=list(LEVELS))
+    est = fit(forest)
+    said = est.teacher_.predict(X)
+    expected = est.teacher_.predict(X, quantiles=list(LEVELS))
+    np.testing.assert_array_equal(said, expected)
+    assert not hasattr(forest, "estimators_")
 
 
 def test_fitted_list_is_used_as_it_is():
