@@ -14,6 +14,9 @@ by the mean weight of its rows. Targets that are certain need no copies. Not exa
 what CatBoost draws (bags, permutations and the statistics of categories along them):
 it draws copies instead of rows.
 
+Private name of CatBoost: `_init_params`, the parameters of the constructor, which stay
+the student's own when a fitted model moves into it.
+
 Source: Prokhorenkova et al., "CatBoost: unbiased boosting with categorical features",
 NeurIPS 2018.
 """

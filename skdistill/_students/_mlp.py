@@ -24,6 +24,7 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import validate_data
 
 from .._outofcore._spill import Spill
+from .._sklearn import validate_parameters
 from .._soft_data import MaybeRows, SoftDataset
 from .._tasks import limit_threads
 from .._typing import FloatArray
@@ -83,7 +84,7 @@ class MLPLearner(SoftLearner):
         return type(student) is MLPClassifier
 
     def check(self, student: Any, n_classes: int, n_samples: int) -> None:
-        student._validate_params()
+        validate_parameters(student)
         if min(list_sizes(student), default=1) < 1:
             raise ValueError(
                 "Every hidden layer needs a unit at least; received "

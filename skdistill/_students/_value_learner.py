@@ -1,4 +1,8 @@
-"""What the families of regressors share, and the family of any regressor."""
+"""What the families of regressors share, and the family of any regressor.
+
+Private name of scikit-learn: `_baseline_prediction`, what histogram boosting adds its
+trees to. Without it a shift is an AttributeError.
+"""
 
 from __future__ import annotations
 

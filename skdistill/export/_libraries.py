@@ -1,4 +1,8 @@
-"""Optional libraries: what an estimator is from, and imports that name the extra."""
+"""Optional libraries: what an estimator is from, and imports that name the extra.
+
+Private name of skorch: `_get_predict_nonlinearity`, for its parameter alone may be
+"auto"; without it an error.
+"""
 
 from __future__ import annotations
 
@@ -30,5 +34,10 @@ def import_for_onnx(name: str, extra: str = "onnx") -> Any:
 
 def find_nonlinearity(net: Any) -> Any:
     """Return what makes a fitted skorch net's outputs probabilities."""
-    # The parameter alone may be "auto", and skorch has no public name for the rest.
+    if not hasattr(net, "_get_predict_nonlinearity"):
+        raise TypeError(
+            "Export needs to know what makes a net's outputs probabilities; received a "
+            f"{type(net).__name__} of a release of skorch that does not say it. "
+            "Install an earlier release of skorch."
+        )
     return net._get_predict_nonlinearity()

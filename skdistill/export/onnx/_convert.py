@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..._labels._members import is_vote
 from ..._nested import split_pipeline
 from .._libraries import is_from
-from .._trees import read_trees
+from .._read_trees import read_trees
 from ._dense import Dense, emit_dense, emit_folded, emit_label, read_dense
 from ._emit_table import emit_features, emit_refused
 from ._emit_trees import emit_trees, make_graphs

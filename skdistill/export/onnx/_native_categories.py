@@ -20,7 +20,8 @@ from sklearn.multioutput import MultiOutputRegressor
 
 from ..._typing import FloatArray
 from .._libraries import is_from
-from .._trees import Split, Trees, join_outputs, read_trees
+from .._read_trees import read_trees
+from .._trees import Split, Trees, join_outputs
 from .._trees_catboost import read_catboost
 from ._inputs import Inputs
 from ._preprocessing import transform_table

@@ -1,4 +1,9 @@
-"""The way through skl2onnx, with the converters that it lacks."""
+"""The way through skl2onnx, with the converters that it lacks.
+
+Private names: skl2onnx's `_parse_sklearn`, which parses a step as skl2onnx itself does
+(without it, `register_with_skl2onnx` is an error), and LightGBM's `_Booster` and
+`_objective`, which the converter of onnxmltools reads.
+"""
 
 from __future__ import annotations
 
@@ -196,13 +201,14 @@ def register_with_skl2onnx() -> None:
     Raises
     ------
     ImportError
-        skl2onnx is not installed.
+        skl2onnx is not installed, or of a release that can't be extended.
 
     Examples
     --------
     >>> from skdistill.export import register_with_skl2onnx
     >>> register_with_skl2onnx()
     """
+    _find_parser()
     name = "SkdistillDistilledClassifier"
     register(DistilledClassifier, name, _refuse_conversion, _parse_student)
 
@@ -211,12 +217,21 @@ def _parse_student(
     scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None
 ) -> Any:
     """Put the student in the place of the DistilledClassifier."""
-    parse = import_for_onnx("skl2onnx._parse")
     student = prepare(model)
     options = (scope.options or {}).get(id(model))
     if options is not None:
         scope.options[id(split_pipeline(student)[1])] = options
-    return parse._parse_sklearn(scope, student, inputs, custom_parsers)
+    return _find_parser()(scope, student, inputs, custom_parsers)
+
+
+def _find_parser() -> Any:
+    module = import_for_onnx("skl2onnx._parse")
+    if not hasattr(module, "_parse_sklearn"):
+        raise ImportError(
+            "register_with_skl2onnx needs skl2onnx._parse._parse_sklearn, which the "
+            "installed skl2onnx lacks. Use to_onnx, or an earlier release of skl2onnx."
+        )
+    return module._parse_sklearn
 
 
 def _refuse_conversion(scope: Any, operator: Any, container: Any) -> None:
