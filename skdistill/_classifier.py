@@ -77,7 +77,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     max_labels : int or None, default=None
         The most rows that teachers are asked for in one `fit`, repeats included. Rows
         that calibrate and judge come first, with a quarter at most; then unlabelled and
-        synthetic rows, of which pilots get a quarter if that is 300 or more; training
+        synthetic rows, of which pilots get a quarter if that is 300 or more, or, with
+        `X_val`, a fixed teacher and a network, learn the same as the student; training
         rows come last. Those that are not asked for learn an out-of-fold label where
         there is one, else their true label. A fixed teacher is judged by `X_val` alone.
     memory : str, path-like, joblib.Memory or None, default=None

@@ -146,7 +146,8 @@ def _ask_teacher(
         asked = weigh_labels(data, asked, parts.seeds.pilots)
         teacher = teacher and weigh_members(teacher, asked.weights, data.task)
     if teacher is not None:
-        transfer = [[teacher.label(X, "pilots") for X in some] for some in tables]
+        purpose = "transfer" if splits.plan.shared else "pilots"
+        transfer = [[teacher.label(X, purpose) for X in some] for some in tables]
     most = 0 if splits.out_of_fold and splits.plan.limited else splits.plan.training
     own = _label_own_rows(parts, data, teacher, most)
     in_sample = [own] if data.validation is not None else []
@@ -218,7 +219,7 @@ def make_soft_data(
     if parts.stored is None and teacher is not None:
         with progress.step("label"):
             labels = _label_rows(parts, data, splits, candidate, teacher, oof)
-            labelled = _label_transfer_set(candidate, teacher)
+            labelled = _label_transfer_set(candidate, teacher, choice.labels)
     else:
         labels, labelled = _label_rows(parts, data, splits, candidate, None, oof), None
     settings = (candidate, calibration)
@@ -321,13 +322,17 @@ def _label_own_rows(
 
 
 def _label_transfer_set(
-    candidate: Candidate, teacher: Labeller
+    candidate: Candidate, teacher: Labeller, labels: FloatArray | None
 ) -> Iterator[tuple[TransferSet, FloatArray]] | None:
-    """Return the parts of the transfer set with their labels."""
+    """Return the parts of the transfer set with their labels, if they are not known."""
     rows = candidate.rows
     if isinstance(rows, TransferStream):
         return _label_stream(rows, teacher)
-    return None if rows is None else iter([(rows, teacher.label(rows.X, "transfer"))])
+    if rows is None:
+        return None
+    return iter(
+        [(rows, teacher.label(rows.X, "transfer") if labels is None else labels)]
+    )
 
 
 def _label_stream(

@@ -3,11 +3,11 @@
 The teacher is the vote of `quality.py`, fitted on 80% of 4,000 rows and frozen; the
 other 20% are `X_val`. The student is an MLP of 64 and 32 units. "Hard" is the same
 student on the true labels of the same 80%, for as many epochs as validation rows
-choose. Three seeds.
+choose. Five seeds.
 
 `budgets.png` needs matplotlib.
 
-    python -m benchmarks.quality.budgets          # half an hour
+    python -m benchmarks.quality.budgets          # an hour
     python -m benchmarks.quality.budgets --smoke
 """
 
@@ -33,7 +33,7 @@ from ._group import fit_timed
 
 FOLDER = Path(__file__).parent
 KEYS = ("data", "seed", "budget")
-DATA = ("magic", "satimage")
+DATA = ("magic", "satimage", "letter", "adult")
 BUDGETS = (500, 1000, 2000, 5000, 10_000, 50_000)
 PURPOSES = ("validation", "pilots", "transfer", "training")
 
@@ -125,7 +125,7 @@ def main() -> None:
     names, seeds, budgets, settings = (
         (["iris"], range(1), [100, 300], {"rows": 100, "size": _models.SMOKE})
         if args.smoke
-        else (DATA, range(3), BUDGETS, {"rows": 4000, "size": _models.Size()})
+        else (DATA, range(5), BUDGETS, {"rows": 4000, "size": _models.Size()})
     )
     results = Results(None if args.smoke else FOLDER / "budgets.csv", KEYS)
     if not args.report:

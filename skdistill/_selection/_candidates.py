@@ -123,7 +123,9 @@ def list_candidates(
     limit = n_updates if alpha > 0 and splits.plan.leaves_most(data.n_samples) else None
     candidates = [
         Candidate(name, sampler, alpha, synthetic, own, stops, limit if own else None)
-        for name, sampler, own in _list_samplers(estimator, parts, splits)
+        for name, sampler, own in _list_samplers(
+            estimator, parts, splits, data.n_samples
+        )
     ]
     judged = data.task.learns_labels and blends_labels(student)
     blends = judged and splits.chooses and estimator.alpha == "auto"
@@ -157,7 +159,7 @@ def _count_updates(parts: Parts, data: Dataset, splits: Splits) -> int | None:
 
 
 def _list_samplers(
-    estimator: Any, parts: Parts, splits: Splits
+    estimator: Any, parts: Parts, splits: Splits, n_rows: int
 ) -> list[tuple[str, Any, bool]]:
     """Name, sampler, and whether in-sample labels are learned as well.
 
@@ -174,6 +176,11 @@ def _list_samplers(
     if one or not splits.chooses:
         return [near] if makes_rows(estimator.augmenter, estimator.pilot) else []
     wide = ("wide transfer set", Munge(p=0.5, n_neighbors=10), False)
+    if splits.plan.shared:
+        # One set has all labels. Of candidates within the error the last is learned:
+        # with the training rows and their true labels, where they are most of the rows.
+        both = ("wide transfer set and training rows", wide[1], True)
+        return [wide, both] if splits.plan.leaves_most(n_rows) else [both, wide]
     far = ("far transfer set", Spunge(p=0.5), False)
     if network:
         return [near, wide, far]

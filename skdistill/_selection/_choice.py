@@ -53,6 +53,8 @@ class Choice:
         Held-out rows, where there were pilots.
     losses : ndarray of shape (n_rows,) or None
         Losses of the chosen pilot on them.
+    labels : ndarray of shape (n_rows, n_columns) or None
+        The teacher's labels of the candidate's transfer set, where pilots learned it.
     """
 
     candidate: Candidate
@@ -62,6 +64,7 @@ class Choice:
     student: Any = None
     scores: Scores | None = None
     losses: FloatArray | None = None
+    labels: FloatArray | None = None
 
     def warn_if_worse(self, student: Any) -> None:
         """Warn where the student is far worse than its pilot on the held-out rows.
@@ -120,13 +123,10 @@ def choose(
             known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
         given = PilotInputs(parts, data, splits, candidates, labels, calibration)
         pilots, chosen = _decide(given, known, scores, teacher)
-        student, wider = None, []
-        if parts.default_student and chosen.finalist:
-            wider = run_wider(given, chosen)
-            student, chosen = _choose_width(chosen, wider, scores)
-            pilots += [pilot for _, pilot in wider]
+        student, chosen, wider = _choose_width(given, chosen, scores)
+        pilots += wider
         shown = pilots[len(known) :] if splits.only_judges else pilots
-        candidate = _sample_chosen(chosen.candidate, parts, data, splits)
+        candidate, own = _sample_chosen(chosen.candidate, given)
         judged = (candidate, pilots, scores, teacher, splits.small)
         unjudged = data.validation is None and knows_rows(parts)
         harm = None if foreign else _describe_harm(*judged, unjudged=unjudged)
@@ -140,6 +140,7 @@ def choose(
             student,
             scores,
             None if any(chosen is p for p in known) else scores.rate(chosen.served),
+            own,
         )
 
 
@@ -149,14 +150,21 @@ def _warn(text: str, progress: Progress) -> None:
 
 
 def _sample_chosen(
-    candidate: Candidate, parts: Parts, data: Dataset, splits: Splits
-) -> Candidate:
-    """Return the candidate with its rows; true labels are learned alone."""
+    candidate: Candidate, given: PilotInputs
+) -> tuple[Candidate, FloatArray | None]:
+    """Return the candidate with its rows, and labels that pilots learned of them.
+
+    True labels are learned alone.
+    """
+    parts, splits = given.parts, given.splits
     if candidate.rows is not None:
-        return candidate
+        return candidate, None
+    if splits.plan.shared and candidate.augmented:
+        rows = next(c.pilot_rows[0] for c in given.candidates if c.pilot_rows)
+        return replace(candidate, rows=rows), given.labels[0].transfer[0]
     if candidate.direct:
         parts = replace(parts, X_unlabeled=None)
-    return sample_rows_of(candidate, parts, data, splits)
+    return sample_rows_of(candidate, parts, given.data, splits), None
 
 
 def _decide(
@@ -174,6 +182,9 @@ def _decide(
         return pilots, _choose_small(rivals, student, scores, teacher)
     direct = _find_direct(rivals)
     lead = 1 if direct is None else scores.rate_advantage(teacher, direct)
+    if given.splits.plan.shared:
+        # The student has no more rows than its pilot, by which it could pass them.
+        lead = min(lead, 0)
     rule = (student, scores, lead)
     chosen = choose_pilot(rivals, *rule)
     finalists = [pilot for pilot in pilots if pilot.finalist]
@@ -268,13 +279,20 @@ def choose_pilot(
 
 
 def _choose_width(
-    narrow: Pilot, wider: list[tuple[Any, Pilot]], scores: Scores
-) -> tuple[Any, Pilot]:
-    """Return the best wider student if it is better by a standard error, else None."""
+    given: PilotInputs, narrow: Pilot, scores: Scores
+) -> tuple[Any, Pilot, list[Pilot]]:
+    """Return the best wider default student if it is better by a standard error.
+
+    Else None; then the pilot that stays, and those that were run for it.
+    """
+    if not (given.parts.default_student and narrow.finalist):
+        return None, narrow, []
+    wider = run_wider(given, narrow)
     rivals = [(None, narrow), *wider]
     student, pilot = min(rivals, key=lambda p: scores.average(p[1].losses))
     chosen = _overrule(narrow, pilot, scores)
-    return None if chosen is narrow else student, chosen
+    pilots = [pilot for _, pilot in wider]
+    return None if chosen is narrow else student, chosen, pilots
 
 
 def _find_best(pilots: list[Pilot], scores: Scores) -> Pilot:

@@ -47,12 +47,15 @@ class LabelPlan:
         Training rows: of the teacher that is kept, or with `cv` out of fold.
     labels_own : bool
         Whether teachers of folds label their own rows, for pilots.
+    shared : bool
+        Whether pilots learn the transfer set of the student, with the same labels.
     """
 
     pilots: float = np.inf
     transfer: float = np.inf
     training: float = np.inf
     labels_own: bool = True
+    shared: bool = False
 
     @property
     def limited(self) -> bool:

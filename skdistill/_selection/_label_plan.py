@@ -50,7 +50,7 @@ def limit_labels(estimator: Any, parts: Parts, data: Dataset, splits: Splits) ->
     if splits.out_of_fold and data.validation is None:
         # The labels that judge are those that are learned.
         judging += plan.training
-    if _needs_rows(parts, splits) and not plan.pilots:
+    if _needs_rows(parts, splits) and not (plan.pilots or plan.shared):
         pilots = []
     judges = _cut(data, judges, judging, parts.seeds.pilots)
     folds = judges
@@ -106,7 +106,7 @@ def _share_out(
     rest = estimator.max_labels - held_out
     n_training = 0 if parts.stored is not None else data.n_samples
     wanted = _count_transfer(estimator, parts, data)
-    n_own, pilots = 0, 0
+    n_own, pilots, shared = 0, 0, False
     if data.validation is None and parts.refits:
         # Teachers of folds label their own rows for the pilots.
         own = splits.folds[: max(1, len(splits.pilots))]
@@ -114,11 +114,24 @@ def _share_out(
     if _needs_rows(parts, splits):
         spare = rest - wanted - n_training - n_own
         pilots = max(int(_PILOT_SHARE * rest), spare)
-        pilots = 0 if pilots < _FEWEST_PILOT_ROWS else pilots
+        shared = pilots > spare and _can_share(parts, data, splits)
+        shared = shared and min(wanted, rest) >= _FEWEST_PILOT_ROWS
+        pilots = 0 if shared or pilots < _FEWEST_PILOT_ROWS else pilots
     transfer = min(wanted, rest - pilots)
     training = min(n_training, rest - pilots - transfer)
     left = rest - pilots - transfer - training
-    return LabelPlan(pilots, transfer, training, left >= n_own)
+    return LabelPlan(pilots, transfer, training, left >= n_own, shared)
+
+
+def _can_share(parts: Parts, data: Dataset, splits: Splits) -> bool:
+    """Whether pilots can learn the labels that the student learns.
+
+    Of a fixed teacher they are the same, and validation rows are no parents of the
+    rows. A network on a quarter of them could not tell what it gains by all of them.
+    """
+    fixed = not parts.refits and data.validation is not None
+    chunks = isinstance(parts.X_unlabeled, Chunks)
+    return fixed and splits.chooses and learns_in_epochs(parts.student) and not chunks
 
 
 def _count_transfer(estimator: Any, parts: Parts, data: Dataset) -> float:

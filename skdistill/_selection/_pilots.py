@@ -87,7 +87,8 @@ class PilotLabels:
     train, held_out : ndarrays of shape (n_rows, n_columns)
         Labels of the rows that pilots learn, and of those that score them.
     transfer : list of ndarrays of shape (n_rows, n_columns)
-        Labels of the pilots' rows of the candidates that have some, in order.
+        Labels of the pilots' rows of the candidates that have some, in order; those of
+        rows that candidates share are there once.
     """
 
     train: FloatArray
@@ -244,12 +245,13 @@ def _run_round(
                 n_visits,
                 parts.pilot,
             )
-            shared, added = Shared(task), iter(said.transfer)
+            shared = Shared(task)
             rows = [c.pilot_rows[number] if c.pilot_rows else None for c in candidates]
-            given_labels = [None if some is None else next(added) for some in rows]
+            tables = dict.fromkeys(id(some) for some in rows if some is not None)
+            labels = dict(zip(tables, said.transfer, strict=False))
             for k in wanted:
                 candidate = replace(candidates[k], rows=rows[k], pilot_rows=())
-                yield shared, Shared((candidate, given_labels[k])), n_threads
+                yield shared, Shared((candidate, labels.get(id(rows[k])))), n_threads
 
     with warnings.catch_warnings():
         # A pilot is meant to end before it converges.

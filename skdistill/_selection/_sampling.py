@@ -62,6 +62,11 @@ def _sample_rows(
         # What is learned needs no pilot.
         first, *others = candidates
         return [sample_rows_of(first, parts, data, splits), *others]
+    if splits.plan.shared:
+        first = next(candidate for candidate in candidates if candidate.augmented)
+        most = splits.plan.transfer
+        made = _sample_pilot_rows(first, parts, data, splits, most).pilot_rows
+        return [replace(c, pilot_rows=made) if c.augmented else c for c in candidates]
     if splits.has_pilots(candidates):
         n_tables = len(splits.pilots) * sum(c.augmented for c in candidates)
         most = splits.plan.pilots / max(1, n_tables)
@@ -70,9 +75,13 @@ def _sample_rows(
 
 
 def list_pilot_tables(candidates: list[Candidate]) -> list[list[Any]]:
-    """Return the tables that pilots learn beyond the training rows, split by split."""
+    """Return the tables that pilots learn beyond the training rows, split by split.
+
+    One that several candidates share is there once.
+    """
     given = [c.pilot_rows for c in candidates if c.pilot_rows]
-    return [[rows.X for rows in some] for some in zip(*given, strict=True)]
+    splits = zip(*given, strict=True)
+    return [[rows.X for rows in {id(r): r for r in some}.values()] for some in splits]
 
 
 def sample_rows_of(
@@ -123,9 +132,9 @@ def _sample_pilot_rows(
         if splits.small:
             # Together as many as the student learns.
             count = max(1, count // len(splits.pilots))
-        elif network:
+        elif network and not splits.plan.shared:
             count = max(1, round(_PILOT_SHARE * count))
-        else:
+        elif not network:
             count = min(count, PILOT_RATIO * own.n_samples)
         made = make_transfer_set(
             clone(candidate.sampler),

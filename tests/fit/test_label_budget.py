@@ -127,6 +127,43 @@ def test_training_rows_come_last(most, spent):
     assert found == spent
 
 
+@pytest.mark.parametrize(
+    ("most", "spent"),
+    [
+        (1000, {"validation": 200, "transfer": 800}),
+        (1900, {"validation": 200, "transfer": 1500, "training": 200}),
+    ],
+)
+def test_pilots_of_a_network_learn_the_transfer_set_of_the_student(most, spent):
+    asked = []
+
+    def answer(rows):
+        asked.extend(map(bytes, rows))
+        return model.predict_proba(rows)
+
+    model = GaussianNB().fit(ROWS[:600], LABELS[:600])
+    distilled = DistilledClassifier(
+        FunctionClassifier(answer, model.classes_),
+        NET,
+        max_labels=most,
+        n_synthetic=1500,
+        random_state=0,
+    ).fit(ROWS[:600], LABELS[:600], **HELD_OUT)
+    assert distilled.labels_asked_ == spent
+    # No row twice, but for a few that are made as copies of training rows.
+    assert sum(spent.values()) == len(asked) < 1.01 * len(set(asked))
+    names = [pilot["learns from"] for pilot in distilled.pilots_]
+    wide = "wide transfer set"
+    assert set(names) == {f"{wide} and training rows", wide, "true labels"}
+
+
+def test_pilots_have_a_set_of_each_distance_where_labels_are_enough():
+    distilled, _ = distil("frozen, validation", 600, 3000, NET)
+    names = [pilot["learns from"] for pilot in distilled.pilots_]
+    assert names[:3] == ["transfer set", "wide transfer set", "far transfer set"]
+    assert distilled.labels_asked_["pilots"] > 600
+
+
 def test_without_a_transfer_set_training_rows_have_all_of_it():
     distilled, _ = distil("frozen, validation", 600, 500, augmenter=None)
     assert distilled.labels_asked_ == {"validation": 125, "training": 375}
