@@ -113,6 +113,17 @@ def test_every_room_has_its_place():
     assert sorted({find_room(module) for module in MODULES}) == sorted(ROOMS)
 
 
+def test_the_map_names_every_room_in_order():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (`[^|]*) \|", text.split("## The map of the house")[1], re.M
+    )
+    names = re.findall(r"`([^`]+)`", " ".join(rows))
+    named = [name.strip("/").removesuffix(".py") for name in names]
+    # Neither has anything of its own inside.
+    assert named == [room for room in ROOMS if room not in ("__main__", "__init__")]
+
+
 @MODULE
 def test_no_import_runs_up(module):
     place = ROOMS.index(find_room(module))
