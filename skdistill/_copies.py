@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ._frames import find_kind, is_missing, list_columns
-from ._typing import IndexArray
+from ._typing import FloatArray, IndexArray
 
 #: Share of the rows that have a copy; fewer mislead no hold-out.
 _LEAST_SHARE = 0.05
@@ -158,11 +158,11 @@ def _holds_numbers(column: Any) -> bool:
     return True
 
 
-def _read_numbers(column: Any) -> NDArray[np.float64]:
+def _read_numbers(column: Any) -> FloatArray:
     return np.asarray(column, dtype=np.float64)
 
 
-def _read_bits(values: NDArray[np.float64]) -> Hash:
+def _read_bits(values: FloatArray) -> Hash:
     # Adding zero makes -0.0 the other zero, and a copy.
     values = values + 0.0
     values[np.isnan(values)] = np.nan

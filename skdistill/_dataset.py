@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from sklearn.utils import check_random_state
 
 from ._sklearn import _safe_indexing
-from ._typing import FloatArray, IndexArray, Split
+from ._typing import AnyArray, FloatArray, IndexArray, Split
 
 if TYPE_CHECKING:
     from ._labels._task import Task
@@ -30,7 +29,7 @@ class Dataset:
     """
 
     X: Any
-    y: NDArray[Any]
+    y: AnyArray
     task: Task
     codes: IndexArray
     weight: FloatArray | None
@@ -47,7 +46,7 @@ class Dataset:
         return self.codes[find_firsts(self.groups, self.n_samples)]
 
     @property
-    def classes(self) -> NDArray[Any]:
+    def classes(self) -> AnyArray:
         return self.task.classes
 
     @property
@@ -71,7 +70,7 @@ class Dataset:
 
     def take_labels(
         self, rows: IndexArray
-    ) -> tuple[NDArray[Any], IndexArray, FloatArray | None]:
+    ) -> tuple[AnyArray, IndexArray, FloatArray | None]:
         """Return labels, codes and weights of the rows that `take` would return."""
         source, rows = self.locate(rows)
         weight = None if source.weight is None else source.weight[rows]
@@ -127,7 +126,7 @@ def split_together(
     n_rows: int,
     test_size: float,
     seed: Any,
-    strata: NDArray[Any] | None,
+    strata: AnyArray | None,
     groups: IndexArray | None,
 ) -> Split:
     """Split row numbers by `train_test_split`, each group of rows on one side."""

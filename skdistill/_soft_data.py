@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.utils import gen_batches
 from sklearn.utils.class_weight import compute_class_weight
@@ -36,9 +35,9 @@ class SoftDataset:
     X: Any
     #: The softened probabilities q; rows sum to 1; columns follow `classes`.
     targets: FloatArray
-    classes: NDArray[Any]
+    classes: AnyArray
     #: True labels: of the mixture, and for supervised preprocessing before a student.
-    y: NDArray[Any]
+    y: AnyArray
     weight: FloatArray | None = None
     #: Further metadata for the student's own `fit`, already routed.
     params: dict[str, Any] | None = None
@@ -71,11 +70,11 @@ class SoftDataset:
         return np.searchsorted(self.classes, self.y)
 
     @property
-    def labels(self) -> NDArray[Any]:
+    def labels(self) -> AnyArray:
         """True labels as numbers."""
         return self.codes
 
-    def read_labels(self, labels: NDArray[Any]) -> NDArray[Any]:
+    def read_labels(self, labels: AnyArray) -> AnyArray:
         """Return true labels from such numbers."""
         return self.classes[labels]
 
@@ -204,7 +203,7 @@ MaybeRows = SoftDataset | None
 
 
 def weigh_classes(
-    class_weight: dict[Any, float] | str, classes: NDArray[Any], mass: FloatArray
+    class_weight: dict[Any, float] | str, classes: AnyArray, mass: FloatArray
 ) -> FloatArray:
     """Factor of each class, of which soft targets sum to `mass`."""
     if not isinstance(class_weight, str):

@@ -13,5 +13,7 @@ Float32Array = NDArray[np.float32]
 IndexArray = NDArray[np.intp]
 #: Rows to learn from, and rows that are held out.
 Split = tuple[IndexArray, IndexArray]
+Int32Array = NDArray[np.int32]
+Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 AnyArray = NDArray[Any]

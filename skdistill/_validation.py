@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_array, column_or_1d, indexable
@@ -27,7 +26,7 @@ from ._labels._quantiles import QuantileRegression, check_quantiles
 from ._labels._task import Classification, Regression
 from ._nested import can_refit
 from ._sklearn import _num_samples
-from ._typing import FloatArray, IndexArray
+from ._typing import AnyArray, FloatArray, IndexArray
 from ._warnings import warn_caller
 
 
@@ -149,9 +148,7 @@ def add_validation_data(
     return replace(data, validation=rows)
 
 
-def _read_validation_labels(
-    data: Dataset, y_val: Any
-) -> tuple[NDArray[Any], IndexArray]:
+def _read_validation_labels(data: Dataset, y_val: Any) -> tuple[AnyArray, IndexArray]:
     if len(data.classes):
         codes = find_codes(column_or_1d(y_val, warn=True), data.classes, "y_val")
         return data.classes[codes], codes
@@ -164,7 +161,7 @@ def _read_validation_labels(
     return y_val, np.zeros(len(y_val), dtype=np.intp)
 
 
-def find_codes(y: NDArray[Any], classes: NDArray[Any], name: str) -> IndexArray:
+def find_codes(y: AnyArray, classes: AnyArray, name: str) -> IndexArray:
     """Return the position of each label among the classes that were learned."""
     position = {label: k for k, label in enumerate(classes.tolist())}
     unknown = [label for label in dict.fromkeys(y.tolist()) if label not in position]
@@ -228,7 +225,7 @@ def _measure_column(column: Any) -> tuple[float, float]:
     return (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
 
 
-def _check_rows(X: Any, y: NDArray[Any]) -> Any:
+def _check_rows(X: Any, y: AnyArray) -> Any:
     (X,) = indexable(X)
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biufc":
         raise ValueError(
@@ -265,7 +262,7 @@ def _warn_of_one_value(y: FloatArray, weight: FloatArray | None) -> None:
         )
 
 
-def _read_labels(y: Any) -> NDArray[Any]:
+def _read_labels(y: Any) -> AnyArray:
     _refuse_columns(y)
     y = column_or_1d(y, warn=True)
     objects = y.dtype.kind == "O"
@@ -308,7 +305,7 @@ def _refuse_columns(y: Any) -> None:
 _LEAST = 0.1
 
 
-def _read_weight(sample_weight: Any, y: NDArray[Any]) -> FloatArray | None:
+def _read_weight(sample_weight: Any, y: AnyArray) -> FloatArray | None:
     """Return the row weights, checked; None stands for equal ones."""
     if sample_weight is None:
         return None

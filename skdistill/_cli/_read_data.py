@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._copies import count_copies, find_copies
 from .._dataset import split_together
 from .._frames import find_kinds
 from .._sklearn import _safe_indexing
+from .._typing import AnyArray
 from ._columns import LARGEST, Columns, choose_columns, take_columns
 from ._errors import Refusal, one_line
 from ._example import SOURCE, split_example
@@ -32,9 +32,9 @@ class Rows:
 
     source: str
     X: Any
-    y: NDArray[Any]
+    y: AnyArray
     X_test: Any
-    y_test: NDArray[Any]
+    y_test: AnyArray
     task: Task = CLASSES
     notes: list[str] = field(default_factory=list)
     dates: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ def read_rows(options: Namespace) -> Rows:
 
 
 def _split_rows(
-    options: Namespace, source: str, X: Any, y: NDArray[Any], task: Task
+    options: Namespace, source: str, X: Any, y: AnyArray, task: Task
 ) -> tuple[Rows, list[str]]:
     """Return rows to learn from and to test on, and a note where some are copies."""
     groups, strata = find_copies(X), None if task is VALUES else y
@@ -98,7 +98,7 @@ def _find_known(options: Namespace, X: Any, X_test: Any) -> list[str]:
     ]
 
 
-def _check_values(y: NDArray[Any], source: str) -> None:
+def _check_values(y: AnyArray, source: str) -> None:
     if y.min() == y.max():
         raise Refusal(f"every value of the target of {source} is {y[0]}.")
     if len(y) < _MIN_ROWS:
@@ -108,7 +108,7 @@ def _check_values(y: NDArray[Any], source: str) -> None:
         )
 
 
-def _check_classes(y: NDArray[Any], source: str) -> None:
+def _check_classes(y: AnyArray, source: str) -> None:
     classes = np.unique(y)
     if len(classes) < 2:
         raise Refusal(
@@ -124,7 +124,7 @@ def _check_classes(y: NDArray[Any], source: str) -> None:
     _check_counts(y, source)
 
 
-def _check_counts(y: NDArray[Any], source: str) -> None:
+def _check_counts(y: AnyArray, source: str) -> None:
     """Refuse classes of one row."""
     classes, counts = np.unique(y, return_counts=True)
     if 2 * len(classes) > len(y):
@@ -141,7 +141,7 @@ def _check_counts(y: NDArray[Any], source: str) -> None:
         )
 
 
-def _hint(y: NDArray[Any]) -> str:
+def _hint(y: AnyArray) -> str:
     if y.dtype.kind in "iuf":
         return "; --task regression learns values"
     looks = describe_labels(y)
@@ -150,7 +150,7 @@ def _hint(y: NDArray[Any]) -> str:
 
 def _read_table(
     options: Namespace, path: Path, **known: Any
-) -> tuple[CsvFile, Any, NDArray[Any]]:
+) -> tuple[CsvFile, Any, AnyArray]:
     """The file, features as a frame, and the target as an array."""
     target = options.target
     file = read_csv(path, target, **known)
@@ -187,8 +187,8 @@ def _holds_numbers(column: Any, text: Any) -> bool:
 
 
 def _read_test(
-    options: Namespace, columns: Columns, file: CsvFile, y: NDArray[Any], task: Task
-) -> tuple[Any, NDArray[Any]]:
+    options: Namespace, columns: Columns, file: CsvFile, y: AnyArray, task: Task
+) -> tuple[Any, AnyArray]:
     """The rows of `--test`, with the columns and types of the training file."""
     path, kinds = options.test, columns.kinds
     # A column of text that happens to hold numbers alone stays text.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from .._classifier import DistilledClassifier
 from .._regressor import DistilledRegressor
+from .._typing import AnyArray
 from ..inspection import distillation_report, regression_report
 from ..inspection._report_sections import QUALITY
 from ._errors import Refusal
@@ -131,7 +131,7 @@ VALUES = Task(
 )
 
 
-def choose_task(options: Namespace, y: NDArray[Any]) -> tuple[Task, list[str]]:
+def choose_task(options: Namespace, y: AnyArray) -> tuple[Task, list[str]]:
     """Return the task of a target, and a note where the target alone does not say.
 
     Text, booleans and two different numbers are classes, numbers with a fraction are

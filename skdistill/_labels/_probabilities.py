@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.frozen import FrozenEstimator
 
 from .._nested import can_refit, find_decider
 from .._paired import paired_difference
 from .._soft_data import label_dtype
-from .._typing import FloatArray, IndexArray
+from .._typing import AnyArray, FloatArray, IndexArray
 from .._warnings import warn_caller
 from ._values import read_numbers
 
@@ -39,7 +38,7 @@ _LEAST_PROBABILITY = 1e-3
 
 
 def check_probabilities(
-    proba: Any, n_rows: int, columns: NDArray[Any], owner: str, dtype: Any = np.float64
+    proba: Any, n_rows: int, columns: AnyArray, owner: str, dtype: Any = np.float64
 ) -> FloatArray:
     """Return probabilities as an array of shape (n_rows, n_columns), or raise.
 
@@ -80,7 +79,7 @@ def _refuse(P: FloatArray, wrong: Any, rule: str, fix: str) -> None:
     raise ValueError(f"{rule}, received {values} in row {row}. {fix}")
 
 
-def _order_columns(proba: Any, columns: NDArray[Any], owner: str) -> Any:
+def _order_columns(proba: Any, columns: AnyArray, owner: str) -> Any:
     """Return a data frame's columns in the order of the classes that name them."""
     names = [str(name) for name in getattr(proba, "columns", [])]
     # Numbered columns are a frame's default, no statement about classes.
@@ -96,7 +95,7 @@ def _order_columns(proba: Any, columns: NDArray[Any], owner: str) -> Any:
     return np.asarray(proba)[:, [names.index(name) for name in wanted]]
 
 
-def align(proba: FloatArray, seen: Any, classes: NDArray[Any]) -> FloatArray:
+def align(proba: FloatArray, seen: Any, classes: AnyArray) -> FloatArray:
     """Return columns in the order of `classes`, 0 for a class that is not in `seen`."""
     seen = np.asarray(seen)
     position = {label: k for k, label in enumerate(classes.tolist())}
@@ -115,7 +114,7 @@ def align(proba: FloatArray, seen: Any, classes: NDArray[Any]) -> FloatArray:
     return aligned
 
 
-def check_stored(proba: Any, codes: IndexArray, classes: NDArray[Any]) -> FloatArray:
+def check_stored(proba: Any, codes: IndexArray, classes: AnyArray) -> FloatArray:
     """Return probabilities that stand in for a teacher, or raise a ValueError."""
     dtype = label_dtype(len(classes))
     P = check_probabilities(proba, len(codes), classes, "teacher_proba", dtype)
@@ -124,7 +123,7 @@ def check_stored(proba: Any, codes: IndexArray, classes: NDArray[Any]) -> FloatA
 
 
 def check_column_order(
-    P: FloatArray, codes: IndexArray, classes: NDArray[Any], owner: str
+    P: FloatArray, codes: IndexArray, classes: AnyArray, owner: str
 ) -> None:
     """Raise where another order of columns fits the labels far better."""
     order = _find_order(P, codes)
@@ -137,7 +136,7 @@ def check_column_order(
 
 
 def check_answer_order(
-    P: FloatArray, codes: IndexArray, classes: NDArray[Any], teacher: Any
+    P: FloatArray, codes: IndexArray, classes: AnyArray, teacher: Any
 ) -> None:
     """Raise, or warn of a teacher whose columns follow its `classes_`.
 

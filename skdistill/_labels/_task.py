@@ -9,12 +9,11 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 
 from .._sklearn import _num_samples
 from .._soft_data import SoftDataset, as_columns, label_dtype, make_values, row_blocks
-from .._typing import AnyArray, FloatArray, IndexArray
+from .._typing import AnyArray, BoolArray, FloatArray, IndexArray
 from ._defaults import default_student, default_teacher
 from ._probabilities import align, check_answer_order, check_probabilities, check_stored
 from ._soft_targets import blend_targets, clip_probabilities, soft_targets
@@ -73,7 +72,7 @@ class Task(Labels):
     #: Weighted share of each class in the training rows.
     priors: FloatArray
     #: Classes of which a small student may lose a part.
-    rare: NDArray[np.bool_]
+    rare: BoolArray
 
     # What is asked --------------------------------------------------------------------
 

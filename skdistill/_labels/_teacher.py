@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
@@ -28,7 +27,7 @@ from .._nested import (
 from .._progress import propagate
 from .._sklearn import _num_samples
 from .._tasks import Shared, Tasks, share_cores
-from .._typing import FloatArray
+from .._typing import AnyArray, FloatArray
 from .._warnings import warn_caller
 from ._task import Labels, Task
 
@@ -129,7 +128,7 @@ def _refuse_foreign(teacher: Any, task: Task) -> None:
     )
 
 
-def check_fixed_classes(teacher: Any, classes: NDArray[Any]) -> None:
+def check_fixed_classes(teacher: Any, classes: AnyArray) -> None:
     """Raise where a fixed teacher does not know a class of y."""
     if not len(classes):
         return

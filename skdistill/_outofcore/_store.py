@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from .._frames import is_pandas, is_polars
-from .._typing import AnyArray
+from .._typing import AnyArray, Int64Array
 
 
 def open_store(rows: Any, path: Path) -> Any:
@@ -98,14 +97,14 @@ class SparseStore:
         ends = _sum_up(self.counts)
         return self._build(self.values.map(), self.columns.map(), ends)
 
-    def _build(self, values: Any, columns: Any, ends: NDArray[np.int64]) -> Any:
+    def _build(self, values: Any, columns: Any, ends: Int64Array) -> Any:
         if ends[-1] < np.iinfo(np.int32).max:
             ends = ends.astype(np.int32)
         shape = (len(ends) - 1, self.width)
         return self.kind((values, columns, ends), shape=shape)
 
 
-def _sum_up(counts: list[AnyArray]) -> NDArray[np.int64]:
+def _sum_up(counts: list[AnyArray]) -> Int64Array:
     """Return where each row ends among the stored values, after a zero."""
     return np.cumsum(np.concatenate([[0], *counts]), dtype=np.int64)
 

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._soft_data import SoftDataset
-from .._typing import FloatArray
+from .._typing import AnyArray, FloatArray
 from ._losses import LogitLoss, add_first_class
 
 #: Floor of a class's share before its logarithm is taken: LightGBM's.
@@ -78,7 +77,7 @@ def soft_loss(
     """Return the mean loss of margins, as the libraries call it."""
     loss = LogitLoss.of(data)
 
-    def measure(labels: Any, margins: NDArray[Any], sample_weight: Any = None) -> float:
+    def measure(labels: Any, margins: AnyArray, sample_weight: Any = None) -> float:
         losses, _ = loss.rate(_read_logits(margins.astype(np.float64), offsets))
         return float(np.average(losses, weights=sample_weight))
 
@@ -87,7 +86,7 @@ def soft_loss(
     return measure
 
 
-def _read_logits(margins: NDArray[Any], offsets: FloatArray | None) -> NDArray[Any]:
+def _read_logits(margins: AnyArray, offsets: FloatArray | None) -> AnyArray:
     logits = margins if offsets is None else margins + offsets
     return add_first_class(logits[:, None]) if logits.ndim == 1 else logits
 

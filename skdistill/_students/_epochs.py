@@ -13,14 +13,13 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, gen_batches
 
 from .._outofcore._spill import Spill
 from .._soft_data import SoftDataset
-from .._typing import FloatArray, IndexArray
+from .._typing import AnyArray, FloatArray, IndexArray
 from .._warnings import warn_caller
 from ._network import Network, SoftRows
 
@@ -30,13 +29,13 @@ from ._network import Network, SoftRows
 class Adam:
     """Adam of Kingma and Ba (2015); moments are of the gradient and of its square."""
 
-    def __init__(self, student: Any, params: NDArray[Any]) -> None:
+    def __init__(self, student: Any, params: AnyArray) -> None:
         self._params, self._student = params, student
         self.rate, self.n_updates = student.learning_rate_init, 0
         self.moments = [np.zeros_like(params), np.zeros_like(params)]
         self._step = np.empty_like(params)
 
-    def update(self, gradient: NDArray[Any]) -> None:
+    def update(self, gradient: AnyArray) -> None:
         """Move the parameters."""
         beta_1, beta_2 = self._student.beta_1, self._student.beta_2
         (mean, square), step = self.moments, self._step
@@ -65,12 +64,12 @@ class Adam:
 class SGD:
     """Gradient steps with momentum; attributes as those of `Adam`."""
 
-    def __init__(self, student: Any, params: NDArray[Any]) -> None:
+    def __init__(self, student: Any, params: AnyArray) -> None:
         self._params, self._student = params, student
         self.rate, self.n_updates = student.learning_rate_init, 0
         self.moments = [np.zeros_like(params)]
 
-    def update(self, gradient: NDArray[Any]) -> None:
+    def update(self, gradient: AnyArray) -> None:
         """Move the parameters."""
         momentum, velocity = self._student.momentum, self.moments[0]
         self.n_updates += 1

@@ -19,12 +19,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import GradientBoostingClassifier
 
 from .._frames import count_columns
 from .._soft_data import MaybeRows, SoftDataset
+from .._typing import FloatArray
 from ._soft_learner import ROUNDS_WORSE, SoftLearner, has_methods, move_state
 from ._soft_loss import SoftLoss, encode_rows
 from ._weighted_copies import COPIES
@@ -120,7 +120,7 @@ _SoftBoosting.__name__ = GradientBoostingClassifier.__name__
 class _RowNumbers(np.ndarray):
     """Numbers of all rows, whose comparison with a class gives the class's targets."""
 
-    targets: NDArray[np.float64]
+    targets: FloatArray
 
     def __eq__(self, k: Any) -> Any:
         return self.targets[:, k]

@@ -17,13 +17,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from .._outofcore._spill import Spill
 from .._soft_data import MaybeRows, SoftDataset
-from .._typing import FloatArray
+from .._typing import FloatArray, Int32Array
 from ._lightgbm_params import stopping_rounds
 from ._losses import LogitLoss, SquaredError
 from ._soft_learner import SoftLearner
@@ -104,7 +103,7 @@ def refit_leaves(
 
 
 def _mark_leaves(
-    leaves: NDArray[np.int32], groups: list[range], sizes: list[int]
+    leaves: Int32Array, groups: list[range], sizes: list[int]
 ) -> list[csr_matrix]:
     """Indicators of the leaves of each group that rows fall in: (n_rows, n_leaves).
 

@@ -34,11 +34,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 
 from .._soft_data import MaybeRows, SoftDataset
-from .._typing import FloatArray
+from .._typing import AnyArray, FloatArray
 from . import _lightgbm_params as lgbm
 from ._boosting import (
     change_leaves,
@@ -230,7 +229,7 @@ class _Finisher:
             booster.reset_parameter({"objective": "multiclass", "num_class": n_classes})
 
 
-def _name_classes(worker: Any, classes: NDArray[Any]) -> None:
+def _name_classes(worker: Any, classes: AnyArray) -> None:
     """Set what `LGBMClassifier.fit` sets before it calls its base."""
     worker._le = LabelEncoder().fit(classes)
     codes = worker._le.transform(classes)
@@ -239,7 +238,7 @@ def _name_classes(worker: Any, classes: NDArray[Any]) -> None:
     worker._n_classes = len(classes)
 
 
-def _label(data: SoftDataset) -> NDArray[Any]:
+def _label(data: SoftDataset) -> AnyArray:
     """Float targets; for an objective of ours, labels that only fill their place."""
     return data.targets[:, 1] if learns_natively(data) else data.targets.argmax(axis=1)
 

@@ -14,10 +14,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.utils import gen_batches
 
+from .._typing import AnyArray
 from ._losses import LogitLoss, SquaredError, take_rows
 
 #: Rows whose outputs are computed at once.
@@ -30,7 +30,7 @@ class SoftRows:
 
     X: Any
     loss: LogitLoss | SquaredError
-    weight: NDArray[Any] | None
+    weight: AnyArray | None
 
     def take(self, rows: Any) -> SoftRows:
         """Return the given rows, or a slice of them."""
@@ -71,7 +71,7 @@ class Network:
             weights[:] = rng.uniform(-bound, bound, weights.shape)
             intercepts[:] = rng.uniform(-bound, bound, intercepts.shape)
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any) -> AnyArray:
         """Return outputs of shape (n_samples, n_outputs)."""
         blocks = gen_batches(X.shape[0], BLOCK)
         dtype = self.params.dtype
@@ -99,7 +99,7 @@ class Network:
         self._deltas = [np.empty((n_rows, n), dtype) for n in n_units[:-1]]
         self._ones = np.ones(n_rows, dtype)
 
-    def _forward(self, X: Any) -> NDArray[Any]:
+    def _forward(self, X: Any) -> AnyArray:
         n_rows, last = X.shape[0], len(self.weights) - 1
         if n_rows > len(self._ones):
             self._reserve(n_rows)
@@ -112,7 +112,7 @@ class Network:
             X = outputs
         return X
 
-    def _backward(self, X: Any, delta: NDArray[Any]) -> None:
+    def _backward(self, X: Any, delta: AnyArray) -> None:
         """Set the gradient from that in the outputs, which `_forward` has left."""
         n_rows = len(delta)
         for layer in reversed(range(len(self.weights))):
@@ -127,8 +127,8 @@ class Network:
 
 
 def split_layers(
-    flat: NDArray[Any], shapes: list[tuple[int, int]]
-) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    flat: AnyArray, shapes: list[tuple[int, int]]
+) -> tuple[list[AnyArray], list[AnyArray]]:
     """Return the weights and the intercepts of each layer, as views of one vector."""
     lengths = [a * b for a, b in shapes] + [b for _, b in shapes]
     parts = np.split(flat, np.cumsum(lengths)[:-1])
@@ -136,14 +136,14 @@ def split_layers(
     return weights, parts[len(shapes) :]
 
 
-def _multiply(one: Any, other: NDArray[Any], out: NDArray[Any]) -> None:
+def _multiply(one: Any, other: AnyArray, out: AnyArray) -> None:
     if isinstance(one, np.ndarray):
         np.dot(one, other, out=out)
     else:
         out[:] = one @ other
 
 
-def _activate(name: str, units: NDArray[Any]) -> None:
+def _activate(name: str, units: AnyArray) -> None:
     """Apply an activation, in place."""
     if name == "relu":
         np.maximum(units, 0, out=units)
@@ -153,7 +153,7 @@ def _activate(name: str, units: NDArray[Any]) -> None:
         expit(units, out=units)
 
 
-def _differentiate(name: str, units: NDArray[Any], delta: NDArray[Any]) -> None:
+def _differentiate(name: str, units: AnyArray, delta: AnyArray) -> None:
     """Multiply a gradient by the slope of the activation that gave these units."""
     if name == "relu":
         delta *= units > 0

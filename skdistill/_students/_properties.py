@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from numpy.typing import NDArray
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from .._nested import last_step, list_models
 from .._soft_data import weigh_classes
-from .._typing import FloatArray
+from .._typing import AnyArray, FloatArray
 from ._fit_student import check_part, find_family
 from ._soft_learner import SoftLearner
 from ._value_learner import SHIFTED
@@ -109,7 +108,7 @@ def blends_labels(student: Any) -> bool:
 
 
 def weigh_served(
-    student: Any, classes: NDArray[Any], priors: FloatArray
+    student: Any, classes: AnyArray, priors: FloatArray
 ) -> FloatArray | None:
     """Factors by which the student's class weights move its probabilities, if any."""
     family, learner = _find(student)

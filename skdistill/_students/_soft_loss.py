@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._soft_data import SoftDataset
+from .._typing import FloatArray
 
 
-def encode_rows(data: SoftDataset, first: int = 0) -> NDArray[np.float64]:
+def encode_rows(data: SoftDataset, first: int = 0) -> FloatArray:
     """Return what stands for labels: targets of two classes, row numbers of more."""
     if len(data.classes) == 2:
         return np.ascontiguousarray(data.targets[:, 1])
@@ -24,7 +24,7 @@ class SoftLoss:
     product of e_t - q with the logits: scikit-learn's loss, and a linear term.
     """
 
-    def __init__(self, stock: Any, targets: NDArray[np.float64]) -> None:
+    def __init__(self, stock: Any, targets: FloatArray) -> None:
         self._stock = stock
         self._targets = targets
         self._top = targets.argmax(axis=1).astype(np.float64)

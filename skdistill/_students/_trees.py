@@ -38,7 +38,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -57,6 +56,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._sklearn import validate_parameters
 from .._soft_data import MaybeRows, SoftDataset
+from .._typing import AnyArray, FloatArray, IndexArray
 from ._soft_learner import MANY_LABELS, TREES_WORSE, SoftLearner
 from ._weighted_copies import expand_rows
 
@@ -117,7 +117,7 @@ class TreeLearner(SoftLearner):
         return _fit_on_copies(student, X, y, weight, len(rows.classes), params)
 
 
-def _is_certain(targets: NDArray[np.float64]) -> bool:
+def _is_certain(targets: FloatArray) -> bool:
     """Whether the targets are the hard labels of all classes."""
     certain = ((targets == 0) | (targets == 1)).all()
     return bool(certain and targets.any(axis=0).all())
@@ -140,8 +140,8 @@ def has_native_fit() -> bool:
 def _rebuild_tree(
     tree: Any,
     n_classes: int,
-    values: NDArray[np.float64],
-    fields: dict[str, NDArray[Any]],
+    values: FloatArray,
+    fields: dict[str, AnyArray],
 ) -> Any:
     """Return a copy of a `tree_` with other values, and other fields of its nodes.
 
@@ -194,7 +194,7 @@ def _fit_regressor(student: Any, data: SoftDataset, **overrides: Any) -> Any:
     return kind(**(params | overrides)).fit(data.X, targets, **metadata)
 
 
-def _make_classifier(tree: Any, regressor: Any, classes: NDArray[Any]) -> Any:
+def _make_classifier(tree: Any, regressor: Any, classes: AnyArray) -> Any:
     """Give an unfitted classifier the tree of a regressor."""
     n_classes = len(classes)
     vars(tree).update(_fitted_state(regressor))
@@ -240,8 +240,8 @@ def _grow_trees(forest: Any, regressor: Any, data: SoftDataset) -> list[Any]:
     X, _, share, _ = expand_rows(rows, least=_LEAST)
     codes = np.tile(np.arange(n_classes, dtype=np.float64), n_samples)
 
-    def grow(grown: Any, drawn: NDArray[np.intp]) -> Any:
-        weight: NDArray[Any] | None = data.weight
+    def grow(grown: Any, drawn: IndexArray) -> Any:
+        weight: AnyArray | None = data.weight
         if forest.bootstrap:
             weight = np.bincount(drawn, minlength=n_samples)
         copies = share if weight is None else share * np.repeat(weight, n_classes)

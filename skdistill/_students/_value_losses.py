@@ -19,7 +19,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
@@ -36,7 +35,7 @@ from .._nested import last_step
 from .._outofcore._spill import SoftStream
 from .._sklearn import BaseSearchCV
 from .._soft_data import SoftDataset, as_columns
-from .._typing import FloatArray
+from .._typing import BoolArray, FloatArray
 from .._warnings import warn_caller
 from ._lightgbm_params import OBJECTIVE
 
@@ -120,7 +119,7 @@ _POSITIVE = ("poisson", "gamma", "tweedie", "squaredlogerror")
 _SHARES = ("logistic", "entropy")
 
 #: Whether each value is one that a student cannot learn.
-Fails = Callable[[FloatArray], NDArray[np.bool_]]
+Fails = Callable[[FloatArray], BoolArray]
 
 
 def limit_labels(
@@ -186,7 +185,7 @@ def _is_positive(learner: Any) -> bool:
     return isinstance(learner, PoissonRegressor | GammaRegressor)
 
 
-def _is_outside(labels: FloatArray, strict: bool, shares: bool) -> NDArray[np.bool_]:
+def _is_outside(labels: FloatArray, strict: bool, shares: bool) -> BoolArray:
     """Whether labels are below 0, or 0 where no true value is, or shares above 1."""
     low = labels <= 0 if strict else labels < 0
     return low | (labels > 1) if shares else low
@@ -205,7 +204,7 @@ def _check_transform(
         except (ArithmeticError, ValueError):
             return None
 
-    def fails(labels: FloatArray) -> NDArray[np.bool_]:
+    def fails(labels: FloatArray) -> BoolArray:
         with np.errstate(all="ignore"):
             try:
                 found = np.isfinite(transformer.transform(labels))

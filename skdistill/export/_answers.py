@@ -7,13 +7,12 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
 
 from .._labels._quantiles import rate_quantiles
 from .._soft_data import as_columns
-from .._typing import FloatArray
+from .._typing import AnyArray, FloatArray
 from .._warnings import warn_caller
 
 #: Largest difference of a probability that rounding to float32 explains, and how far
@@ -49,9 +48,9 @@ class Answers:
         The labels in the order of the probabilities.
     """
 
-    label: NDArray[Any]
-    outputs: NDArray[Any]
-    classes: NDArray[Any]
+    label: AnyArray
+    outputs: AnyArray
+    classes: AnyArray
 
     method: ClassVar[str] = "predict_proba"
     #: The outputs of an ONNX model of these, and what serves it.
@@ -61,7 +60,7 @@ class Answers:
     limit: ClassVar[Any] = TOLERANCE
 
     @property
-    def truth(self) -> NDArray[Any]:
+    def truth(self) -> AnyArray:
         """What others are scored against where there are no true labels."""
         return self.label
 
@@ -80,10 +79,10 @@ class Answers:
         }
 
     @staticmethod
-    def predict(estimator: Any, X: Any) -> NDArray[Any]:
+    def predict(estimator: Any, X: Any) -> AnyArray:
         return estimator.predict_proba(X)
 
-    def bound(self, outputs: NDArray[Any], wide: bool) -> float:
+    def bound(self, outputs: AnyArray, wide: bool) -> float:
         """Return how far outputs of changed rows may be off."""
         return _WIDE_TOLERANCE if wide else TOLERANCE
 
@@ -126,7 +125,7 @@ class Values:
     method: ClassVar[str] = "predict"
     names: ClassVar[tuple[str, ...]] = ("values",)
     server: ClassVar[str] = "OnnxRegressor"
-    classes: ClassVar[NDArray[Any]] = np.empty(0)
+    classes: ClassVar[AnyArray] = np.empty(0)
 
     @property
     def truth(self) -> FloatArray:
@@ -217,9 +216,7 @@ def ask(estimator: Any, X: Any, quantiles: Any = None) -> Any:
     return Answers(label, proba, _find_classes(estimator, label, proba))
 
 
-def _find_classes(
-    estimator: Any, label: NDArray[Any], proba: NDArray[Any]
-) -> NDArray[Any]:
+def _find_classes(estimator: Any, label: AnyArray, proba: AnyArray) -> AnyArray:
     """Return the labels in the order of the probabilities."""
     classes = np.asarray(estimator.classes_)
     likely = proba.argmax(axis=1)
@@ -232,7 +229,7 @@ def _find_classes(
 
 
 def describe_difference(
-    found: NDArray[Any], expected: Answers | Values, what: str
+    found: AnyArray, expected: Answers | Values, what: str
 ) -> str | None:
     """Describe where what was written differs from the estimator; None: nowhere."""
     off = np.abs(found - expected.outputs)

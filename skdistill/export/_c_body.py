@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import IndexArray
 from ._c_source import CSource
 from .onnx._dense import Dense, fold_first
 from .onnx._inputs import Inputs
@@ -135,7 +135,7 @@ for (int j = 0; j < @width; j++) {
     return result
 
 
-def find_places(inputs: Inputs, atoms: Sequence[Any]) -> NDArray[np.intp]:
+def find_places(inputs: Inputs, atoms: Sequence[Any]) -> IndexArray:
     """Return where the columns stand among those of numbers."""
     return np.array([inputs.numbers.index(atom.column) for atom in atoms])
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._typing import FloatArray
 from ._c_source import encode_text, fill_in
 from .onnx._inputs import Inputs
 
@@ -84,7 +84,7 @@ def _compile(
 
 def load_model(
     text: str, function: str, inputs: Inputs, n_outputs: int, folder: Any
-) -> Callable[[Any], NDArray[np.float64]]:
+) -> Callable[[Any], FloatArray]:
     """Return what a function of a source of `to_c` answers on rows of a table.
 
     Raise as `compile_library`.
@@ -100,7 +100,7 @@ def load_model(
     answer = compile_library(text + loop, folder)[f"{function}_rows"]
     answer.restype = None
 
-    def serve(X: Any) -> NDArray[np.float64]:
+    def serve(X: Any) -> FloatArray:
         numbers, texts = split_columns(X, inputs)
         found = np.empty((len(numbers), n_outputs))
         doubles = ctypes.POINTER(ctypes.c_double)
@@ -115,9 +115,7 @@ def load_model(
     return serve
 
 
-def split_columns(
-    X: Any, inputs: Inputs
-) -> tuple[NDArray[np.float64], list[bytes | None]]:
+def split_columns(X: Any, inputs: Inputs) -> tuple[FloatArray, list[bytes | None]]:
     """Return the columns of numbers, and the strings row by row, as C takes them."""
     columns = inputs.read_columns(X)
     numbers = [columns[k] for k in inputs.numbers]

@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import bisect
 from sklearn.base import is_regressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -18,6 +17,7 @@ from sklearn.utils import check_random_state
 from .._soft_data import SoftDataset
 from .._students._mlp import MLPLearner, MLPRegressorLearner
 from .._students._soft_learner import RATE_SHARE
+from .._typing import AnyArray, IndexArray
 from ._libraries import find_nonlinearity
 
 #: Networks of scikit-learn.
@@ -77,9 +77,7 @@ def _count_weights(sizes: list[int], factor: float) -> float:
     return sum(a * b for a, b in pairwise(shrunk))
 
 
-def _choose_units(
-    incoming: NDArray[Any], outgoing: NDArray[Any], count: int
-) -> NDArray[np.intp]:
+def _choose_units(incoming: AnyArray, outgoing: AnyArray, count: int) -> IndexArray:
     """Return the units with the largest product of weights in and out, in order.
 
     The shapes are (n_in, n_units) and (n_units, n_out).

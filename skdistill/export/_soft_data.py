@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone, is_regressor
 
 from .._dataset import Dataset, class_priors
@@ -17,7 +16,7 @@ from .._parts import find_ratio
 from .._selection._candidates import Candidate, soften_rows, soften_transfer_set
 from .._soft_data import SoftDataset, make_values
 from .._tasks import read_tasks
-from .._typing import FloatArray
+from .._typing import AnyArray, FloatArray
 from ..transfer._transfer_set import make_transfer_set
 from ._answers import Values, ask
 
@@ -102,7 +101,7 @@ def can_label(distilled: Any, y: Any) -> bool:
     return distilled.teacher_ is not None and (distilled.alpha_ == 1 or y is not None)
 
 
-def label_by_itself(estimator: Any, X: Any, weight: NDArray[Any] | None) -> SoftDataset:
+def label_by_itself(estimator: Any, X: Any, weight: AnyArray | None) -> SoftDataset:
     """Return rows with the probabilities, or values, that a model serves itself."""
     answers = ask(estimator, X)
     if isinstance(answers, Values):

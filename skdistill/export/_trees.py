@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .._typing import BoolArray, FloatArray, IndexArray
+from .._typing import AnyArray, BoolArray, FloatArray, IndexArray
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Trees:
     strict: bool = False
     single: bool = False
 
-    def round_down(self, dtype: Any) -> NDArray[Any]:
+    def round_down(self, dtype: Any) -> AnyArray:
         """Return thresholds with which numbers of a type compare as with these."""
         rounded = self.threshold.astype(dtype)
         above = rounded > self.threshold

@@ -9,7 +9,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import check_random_state
@@ -27,6 +26,7 @@ from .._students._training_length import (
     count_updates,
     fit_chosen_length,
 )
+from .._typing import AnyArray
 
 #: Share of the rows that choose the length of a network's training.
 _VALIDATION_SHARE = 0.2
@@ -39,7 +39,7 @@ _TRAIN = (
 
 def make_baseline(
     baseline: Any, estimator: Any, distilled: Any, train: Any, random_state: Any
-) -> tuple[Any, NDArray[Any] | None]:
+) -> tuple[Any, AnyArray | None]:
     """Return the baseline and the classes of its columns, or (None, None)."""
     if isinstance(baseline, str) and baseline == "fit":
         return _fit_baseline(estimator, distilled, train, random_state)
@@ -77,7 +77,7 @@ def make_baseline(
 
 def _fit_baseline(
     estimator: Any, distilled: Any, train: Any, random_state: Any
-) -> tuple[Any, NDArray[Any] | None]:
+) -> tuple[Any, AnyArray | None]:
     """Fit the same student by its own `fit` on the true labels alone."""
     X, y, weight = _read_train(train)
     given = distilled.student
@@ -97,9 +97,7 @@ def _fit_baseline(
     return replace_distilled(estimator, student), classes
 
 
-def fit_directly(
-    student: Any, fitted: Any, X: Any, y: NDArray[Any], weight: Any
-) -> Any:
+def fit_directly(student: Any, fitted: Any, X: Any, y: AnyArray, weight: Any) -> Any:
     """Return the student, fitted on the true labels alone.
 
     A network of scikit-learn that learns by gradient steps trains as the distilled one
@@ -132,7 +130,7 @@ def fit_directly(
         return student.fit(X, y, **weight_params(student, weight))
 
 
-def _read_train(train: Any) -> tuple[Any, NDArray[Any], Any]:
+def _read_train(train: Any) -> tuple[Any, AnyArray, Any]:
     if not isinstance(train, tuple | list) or len(train) not in (2, 3):
         received = "None" if train is None else type(train).__name__
         raise ValueError(

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
@@ -18,7 +17,7 @@ from .._frames import is_missing
 from .._labels._quantiles import rate_quantiles
 from .._labels._values import check_values
 from .._sklearn import _safe_indexing
-from .._typing import FloatArray
+from .._typing import AnyArray, FloatArray, IndexArray
 
 #: The models, in the order in which they stand side by side.
 TEACHER, BASELINE, STUDENT = "teacher", "baseline", "student"
@@ -49,7 +48,7 @@ class Rows:
     #: By model: probabilities, values or quantiles.
     served: dict[str, FloatArray]
     #: Position of each row's group, and the names of the groups.
-    groups: tuple[NDArray[np.intp], list[str]] | None
+    groups: tuple[IndexArray, list[str]] | None
 
     #: Share of the baseline's score below which an advantage is none, whatever the
     #: intervals say: of errors, a ratio to what rounding may explain has no meaning.
@@ -69,8 +68,8 @@ class Rows:
 class ClassRows(Rows):
     """Rows with labels: `codes` are their positions in `classes`."""
 
-    codes: NDArray[np.intp]
-    classes: NDArray[Any]
+    codes: IndexArray
+    classes: AnyArray
 
     def hits(self, name: str) -> FloatArray:
         """1 where the label of the largest probability is the true one, else 0."""
@@ -208,7 +207,7 @@ def check_rows(
     teacher_proba: Any,
     groups: Any,
     n_outputs: int = 1,
-) -> tuple[Any, NDArray[Any], FloatArray, Any, Any]:
+) -> tuple[Any, AnyArray, FloatArray, Any, Any]:
     """Check what a report is given, and leave out rows of weight 0.
 
     The groups become the position of each row's group and the names of the groups.
@@ -233,9 +232,7 @@ def check_rows(
     return _safe_indexing(X, kept), y[kept], weight[kept], teacher_proba, groups
 
 
-def _read_groups(
-    groups: Any, X: Any, n_samples: int
-) -> tuple[NDArray[np.intp], list[str]]:
+def _read_groups(groups: Any, X: Any, n_samples: int) -> tuple[IndexArray, list[str]]:
     """Position of each row's group, and the names of the groups in order."""
     if isinstance(groups, str):
         names = [str(name) for name in getattr(X, "columns", ())]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom, norm
 from sklearn.metrics import (
     average_precision_score,
@@ -18,7 +17,7 @@ from sklearn.metrics import (
 )
 
 from .._paired import paired_difference
-from .._typing import FloatArray
+from .._typing import BoolArray, FloatArray, IndexArray
 from ..metrics import agreement_score, expected_calibration_error, kl_divergence
 from ._evaluation_rows import FEWEST_ROWS, STUDENT, TEACHER, ClassRows, count_equal
 
@@ -70,9 +69,7 @@ def measure_quality(rows: ClassRows, name: str) -> Figures:
     }
 
 
-def _measure_auc(
-    codes: NDArray[np.intp], proba: FloatArray, weight: FloatArray
-) -> float:
+def _measure_auc(codes: IndexArray, proba: FloatArray, weight: FloatArray) -> float:
     """Mean of each class against the rest, over those that have rows and a rest."""
     columns = [1] if proba.shape[1] == 2 else range(proba.shape[1])
     areas = [
@@ -84,7 +81,7 @@ def _measure_auc(
 
 
 def _measure_decisions(
-    codes: NDArray[np.intp], proba: FloatArray, weight: FloatArray
+    codes: IndexArray, proba: FloatArray, weight: FloatArray
 ) -> dict[str, float | None]:
     """Return the figures for the number of classes.
 
@@ -105,7 +102,7 @@ def _measure_decisions(
 
 
 def _measure_binary(
-    positive: NDArray[np.bool_], score: FloatArray, weight: FloatArray
+    positive: BoolArray, score: FloatArray, weight: FloatArray
 ) -> dict[str, float | None]:
     n_positives = np.count_nonzero(positive)
     figures: dict[str, float | None] = {
@@ -126,7 +123,7 @@ def _measure_binary(
 
 
 def _measure_recalls(
-    positive: NDArray[np.bool_], score: FloatArray, weight: FloatArray
+    positive: BoolArray, score: FloatArray, weight: FloatArray
 ) -> tuple[float, float]:
     """Recall at 1 % false positives, and among the highest 0.5 % of the weight."""
     false_rate, recall, _ = roc_curve(
@@ -140,12 +137,12 @@ def _measure_recalls(
 
 
 def _measure_binary_part(
-    codes: NDArray[np.intp], proba: FloatArray, weight: FloatArray
+    codes: IndexArray, proba: FloatArray, weight: FloatArray
 ) -> dict[str, float | None]:
     """Recall, false-positive rate and mean probability of the second class."""
     positive, flagged = codes == 1, proba.argmax(axis=1) == 1
 
-    def average(rows: NDArray[np.bool_]) -> float | None:
+    def average(rows: BoolArray) -> float | None:
         if not rows.any():
             return None
         return float(np.average(flagged[rows], weights=weight[rows]))
@@ -157,7 +154,7 @@ def _measure_binary_part(
     }
 
 
-def _reject_holm(p_values: FloatArray) -> NDArray[np.bool_]:
+def _reject_holm(p_values: FloatArray) -> BoolArray:
     """Return which hypotheses Holm's step-down procedure rejects at 5 %."""
     order = np.argsort(p_values)
     limits = 0.05 / np.arange(len(p_values), 0, -1)
@@ -169,7 +166,7 @@ def _reject_holm(p_values: FloatArray) -> NDArray[np.bool_]:
 
 
 def measure_parts(
-    rows: ClassRows, codes: NDArray[np.intp], names: list[Any]
+    rows: ClassRows, codes: IndexArray, names: list[Any]
 ) -> list[dict[str, Any]]:
     """Measure each model on each class or group.
 
@@ -184,7 +181,7 @@ def measure_parts(
     ]
 
 
-def _test_loss(rows: ClassRows, members: NDArray[np.intp]) -> float:
+def _test_loss(rows: ClassRows, members: IndexArray) -> float:
     """p-value of the student being right as often as the teacher, or more often."""
     if len(members) < 2:
         return 1.0
@@ -198,7 +195,7 @@ def _test_loss(rows: ClassRows, members: NDArray[np.intp]) -> float:
     return chance
 
 
-def _measure_part(rows: ClassRows, members: NDArray[np.intp]) -> dict[str, Any]:
+def _measure_part(rows: ClassRows, members: IndexArray) -> dict[str, Any]:
     part: dict[str, Any] = {"n_rows": len(members), "rate": None}
     weight, binary = rows.weight[members], len(rows.classes) == 2
     if binary and len(members):

@@ -10,11 +10,10 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
 from .._tasks import Tasks
-from .._typing import FloatArray
+from .._typing import AnyArray, FloatArray, IndexArray
 from ..metrics import gap_recovered
 from ._evaluation_rows import BASELINE, STUDENT, TEACHER, Rows
 
@@ -57,9 +56,7 @@ def measure_gains(
     return against[TEACHER], against[BASELINE], shares
 
 
-def _draw_means(
-    table: FloatArray, weight: FloatArray, seeds: NDArray[np.intp]
-) -> FloatArray:
+def _draw_means(table: FloatArray, weight: FloatArray, seeds: IndexArray) -> FloatArray:
     """Weighted means of the columns over rows drawn with replacement, once a seed."""
     n_rows = len(table)
     means = np.empty((len(seeds), table.shape[1]))
@@ -74,7 +71,7 @@ def _draw_means(
 
 def _describe_gain(
     scores: dict[str, float],
-    drawn: dict[str, NDArray[Any]] | None,
+    drawn: dict[str, AnyArray] | None,
     first: str,
     second: str,
     sign: float,
@@ -93,7 +90,7 @@ def _describe_gain(
 
 def _measure_share(
     scores: dict[str, float],
-    drawn: dict[str, NDArray[Any]] | None,
+    drawn: dict[str, AnyArray] | None,
     sign: float,
     least: float,
 ) -> dict[str, float | None]:
@@ -130,7 +127,7 @@ def _measure_share(
     }
 
 
-def _find_interval(drawn: dict[str, NDArray[Any]], sign: float) -> tuple[float, float]:
+def _find_interval(drawn: dict[str, AnyArray], sign: float) -> tuple[float, float]:
     """Percentiles of the share over the draws.
 
     In a draw without an advantage of the teacher (a smaller part of the draws than

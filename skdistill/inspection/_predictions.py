@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._labels._probabilities import align, check_probabilities
 from .._nested import find_distilled, transform_before
 from .._sklearn import _num_samples
-from .._typing import FloatArray
+from .._typing import AnyArray, FloatArray
 
 
 def predict_aligned(
-    model: Any, X: Any, classes: NDArray[Any], name: str, known: Any = None
+    model: Any, X: Any, classes: AnyArray, name: str, known: Any = None
 ) -> FloatArray:
     """Return a model's probabilities, columns in the order of `classes`.
 
@@ -43,7 +42,7 @@ def normalize(proba: FloatArray) -> FloatArray:
 
 def predict_both(
     estimator: Any, X: Any, display: str
-) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
+) -> tuple[FloatArray, FloatArray, AnyArray]:
     """Return the teacher's and the student's probabilities, and their classes."""
     check_is_fitted(estimator)
     distilled = find_distilled(estimator)
@@ -59,7 +58,7 @@ def predict_both(
     return proba, distilled.predict_proba(rows), classes
 
 
-def find_column(label: Any, classes: NDArray[Any]) -> int | None:
+def find_column(label: Any, classes: AnyArray) -> int | None:
     """Return the column of a class; of None the second of two, or None of more."""
     if label is None:
         return 1 if len(classes) == 2 else None
@@ -72,7 +71,7 @@ def find_column(label: Any, classes: NDArray[Any]) -> int | None:
     return int(positions[0])
 
 
-def list_classes(classes: Any, n_columns: int) -> NDArray[Any]:
+def list_classes(classes: Any, n_columns: int) -> AnyArray:
     """Return the classes of the columns; of None 0, 1, ..."""
     if classes is None:
         return np.arange(n_columns)

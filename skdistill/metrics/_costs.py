@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import is_regressor
 
 from .._frames import list_columns
 from .._nested import find_deployed
 from .._sklearn import _num_samples, _safe_indexing
+from .._typing import Int64Array
 from ..export import OnnxClassifier, OnnxRegressor, to_onnx
 from ..export._slim import dump_slim
 
@@ -67,7 +67,7 @@ def open_deployed(
 
 def time_predictions(
     model: Any, X: Any, *, batch_size: int, min_calls: int, seconds: float
-) -> NDArray[np.int64]:
+) -> Int64Array:
     """Return the nanoseconds of calls, shape (n_calls,).
 
     `predict_proba`, or `predict`, is called with `batch_size` rows of X at a time, in

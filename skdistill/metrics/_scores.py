@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .._checks import check_count, check_weight
-from .._typing import FloatArray
+from .._typing import FloatArray, IndexArray
 from ._validation import (
     check_labels,
     check_proba,
@@ -309,9 +309,7 @@ def expected_calibration_error(
     return float(distances.sum() / weight.sum())
 
 
-def _bin_equal_mass(
-    proba: FloatArray, weight: FloatArray, n_bins: int
-) -> NDArray[np.intp]:
+def _bin_equal_mass(proba: FloatArray, weight: FloatArray, n_bins: int) -> IndexArray:
     """Bin of each row, shape (n_samples,); equal probabilities share a bin."""
     _, group = np.unique(proba, return_inverse=True)
     mass = np.bincount(group, weights=weight)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from .._checks import check_number
-from .._typing import AnyArray, FloatArray, IndexArray
+from .._typing import AnyArray, FloatArray, IndexArray, Int32Array
 from ._base import RowSampler
 from ._columns import Categories, Column
 from ._pairs import count_bases, draw_rounds
@@ -26,7 +25,7 @@ class _Margin:
     """The distribution of one column, on (0, 1)."""
 
     #: Position of each row's value in `values`.
-    rank: NDArray[np.int32]
+    rank: Int32Array
     #: Distinct values in order: numbers sorted, infinite and missing ones last;
     #: codes of categories from the most frequent to the rarest.
     values: AnyArray

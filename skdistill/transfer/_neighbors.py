@@ -23,11 +23,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.metrics.pairwise import euclidean_distances
 
-from .._typing import AnyArray, FloatArray, IndexArray
+from .._typing import AnyArray, FloatArray, IndexArray, Int32Array
 
 EXACT_ROWS = 4096
 LEAF_ROWS = 1024
@@ -41,13 +40,13 @@ class Neighborhoods:
     """Neighbouring and equal rows."""
 
     #: Number of each row's distinct value.
-    group: NDArray[np.int32]
+    group: Int32Array
     #: Rows sorted by group, and where each group (and the end) starts among them.
-    members: NDArray[np.int32]
-    starts: NDArray[np.int32]
+    members: Int32Array
+    starts: Int32Array
     #: Groups nearest to each, nearest first, and how many of those are drawn from.
-    near: NDArray[np.int32]
-    n_near: NDArray[np.int32]
+    near: Int32Array
+    n_near: Int32Array
 
     def draw(self, rows: IndexArray, rng: np.random.Generator) -> IndexArray:
         """Draw a near row for each of `rows`."""

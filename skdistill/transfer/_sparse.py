@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
-from .._typing import AnyArray, BoolArray, IndexArray
+from .._typing import AnyArray, BoolArray, IndexArray, Int64Array
 from ._columns import exchange_numbers
 from ._dense import number_keys
 from ._pairs import Pairs
@@ -128,7 +127,7 @@ class SparseTable:
         return self.family(parts, shape=X.shape)
 
 
-def _align(first: Any, second: Any) -> tuple[AnyArray, AnyArray, NDArray[np.int64]]:
+def _align(first: Any, second: Any) -> tuple[AnyArray, AnyArray, Int64Array]:
     """Values of two CSR of one shape at every cell that either stores."""
     keys = []
     for X in (first, second):

@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..._labels._members import is_vote
 from ..._nested import split_pipeline
+from ..._typing import AnyArray
 from .._libraries import is_from
 from .._read_trees import read_trees
 from ._dense import Dense, emit_dense, emit_folded, emit_label, read_dense
@@ -45,7 +45,7 @@ _LIGHTGBM = (
 
 
 def build_models(
-    served: Any, inputs: Inputs, classes: NDArray[Any], *, most_fused: float
+    served: Any, inputs: Inputs, classes: AnyArray, *, most_fused: float
 ) -> Iterator[Any]:
     """Make the candidates, the fastest first, each an `onnx.ModelProto`.
 
@@ -117,7 +117,7 @@ def _list_native(learner: Any, inputs: Inputs) -> Set[int]:
 
 
 def _build_dense(
-    inputs: Inputs, table: Table, dense: Dense, classes: NDArray[Any], most_fused: float
+    inputs: Inputs, table: Table, dense: Dense, classes: AnyArray, most_fused: float
 ) -> Iterator[Any]:
     # Where columns are of very different sizes, or far from 0, the sums of the first
     # layer need more digits than float32 has.
@@ -132,7 +132,7 @@ def _build_trees(
     inputs: Inputs,
     table: Table,
     learner: Any,
-    classes: NDArray[Any],
+    classes: AnyArray,
     failure: TypeError | None,
 ) -> Iterator[Any]:
     """Make the trees that the converters make otherwise, or not at all.
@@ -165,7 +165,7 @@ def refuse_categories(
         ) from None
 
 
-def list_labels(classes: NDArray[Any]) -> NDArray[Any]:
+def list_labels(classes: AnyArray) -> AnyArray:
     """Return labels as ONNX holds them: int64, double, booleans or strings.
 
     Raise a TypeError where it holds no such labels, or not all of them.
@@ -192,7 +192,7 @@ def list_labels(classes: NDArray[Any]) -> NDArray[Any]:
 
 
 def _convert_learner(
-    inputs: Inputs, table: Table, learner: Any, classes: NDArray[Any]
+    inputs: Inputs, table: Table, learner: Any, classes: AnyArray
 ) -> Iterator[Any]:
     """Append a learner that takes one matrix of numbers."""
     if is_from(learner, "skorch"):
@@ -243,7 +243,7 @@ def _append(
     given: list[str],
     probabilities: str,
     label: str | None,
-    classes: NDArray[Any],
+    classes: AnyArray,
     refused: str = "",
 ) -> Any:
     """Append a converted model, whose inputs are `given` tensors of the graph.
@@ -272,7 +272,7 @@ def _append(
     return graph.to_classifier(classes)
 
 
-def _convert_whole(served: Any, inputs: Inputs, classes: NDArray[Any]) -> Iterator[Any]:
+def _convert_whole(served: Any, inputs: Inputs, classes: AnyArray) -> Iterator[Any]:
     """Convert a Pipeline whose preprocessing only skl2onnx knows."""
     for dtype in (np.float32, np.float64) if inputs.offsets else (np.float32,):
         graph = Graph(inputs, dtype)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import (
     BayesianRidge,
@@ -28,6 +27,7 @@ from sklearn.linear_model import (
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
+from ..._typing import AnyArray
 from ._emit_table import emit_table
 from ._graph import Graph
 from ._table import Table
@@ -58,8 +58,8 @@ class Dense:
         "": outputs are values.
     """
 
-    weights: list[NDArray[Any]]
-    biases: list[NDArray[Any]]
+    weights: list[AnyArray]
+    biases: list[AnyArray]
     activation: str
     ending: str
 
@@ -114,7 +114,7 @@ def emit_folded(graph: Graph, table: Table, dense: Dense, double: bool = False) 
 
 
 def emit_dense(
-    graph: Graph, hidden: str, dense: Dense, classes: NDArray[Any], most_fused: float
+    graph: Graph, hidden: str, dense: Dense, classes: AnyArray, most_fused: float
 ) -> None:
     """Append what follows the first layer, up to label and probabilities.
 
@@ -145,14 +145,14 @@ def emit_hidden(
     return hidden
 
 
-def _is_plain(dense: Dense, classes: NDArray[Any]) -> bool:
+def _is_plain(dense: Dense, classes: AnyArray) -> bool:
     """Whether LinearClassifier has this ending and this type of label."""
     binary = dense.ending == "sigmoid" and len(classes) == 2
     return (binary or dense.ending == "softmax") and classes.dtype.kind in "iO"
 
 
 def _emit_classifier(
-    graph: Graph, hidden: str, dense: Dense, classes: NDArray[Any]
+    graph: Graph, hidden: str, dense: Dense, classes: AnyArray
 ) -> None:
     kind = "ints" if classes.dtype.kind == "i" else "strings"
     graph.add(
@@ -188,7 +188,7 @@ def _emit_huber(graph: Graph, logits: str) -> str:
     return graph.add("Clip", [moved, *bounds])
 
 
-def emit_label(graph: Graph, scores: str, classes: NDArray[Any]) -> None:
+def emit_label(graph: Graph, scores: str, classes: AnyArray) -> None:
     """Append the label with the highest score."""
     if classes.dtype.kind == "i" and (classes == np.arange(len(classes))).all():
         graph.add("ArgMax", [scores], "label", axis=1, keepdims=0)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..._typing import FloatArray
+from ..._typing import AnyArray, FloatArray
 from ._graph import Graph
 from ._table import Category, Missing, Table, Value, list_fills
 
@@ -41,7 +40,7 @@ def emit_table(graph: Graph, table: Table) -> str:
     return total
 
 
-def _emit_product(graph: Graph, left: str, matrix: NDArray[Any], plus: str) -> str:
+def _emit_product(graph: Graph, left: str, matrix: AnyArray, plus: str) -> str:
     return graph.add("Gemm", [left, graph.hold(matrix), plus])
 
 
@@ -70,7 +69,7 @@ def _emit_categories(graph: Graph, table: Table, columns: list[Category]) -> str
     return graph.add("ReduceSum", [found, axes], keepdims=0)
 
 
-def _hold_rows(graph: Graph, rows: NDArray[Any]) -> str:
+def _hold_rows(graph: Graph, rows: AnyArray) -> str:
     """Store rows, in a byte a number where that is enough."""
     if rows.size < _LEAST_BYTES or not (rows == rows.clip(-127, 127).round()).all():
         return graph.hold(rows)

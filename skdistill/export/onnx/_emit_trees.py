@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..._typing import AnyArray
 from .._trees import Trees
 from ._dense import emit_label
 from ._emit_table import emit_features
@@ -39,7 +39,7 @@ def make_graphs(inputs: Inputs, trees: Trees) -> Iterator[tuple[Graph, Trees]]:
 
 
 def emit_trees(
-    graph: Graph, table: Table, trees: Trees, classes: NDArray[Any], refused: str
+    graph: Graph, table: Table, trees: Trees, classes: AnyArray, refused: str
 ) -> None:
     """Append trees on a table, up to label and probabilities.
 
@@ -128,7 +128,7 @@ def _emit_nodes(graph: Graph, features: str, trees: Trees, output: str) -> str:
     )
 
 
-def _hold_floats(floats: dict[str, NDArray[Any]], dtype: Any) -> dict[str, Any]:
+def _hold_floats(floats: dict[str, AnyArray], dtype: Any) -> dict[str, Any]:
     """Return attributes; numbers of double precision are tensors."""
     if dtype is np.float32:
         return {name: values.astype(dtype).tolist() for name, values in floats.items()}

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..._typing import AnyArray, BoolArray
 from ..._warnings import warn_caller
 from .._answers import TOLERANCE, Answers, Values, describe_difference
 from ._inputs import Inputs, describe_inputs
@@ -139,9 +139,7 @@ def find_difference(
     return _describe_labels(label[0], outputs, expected)
 
 
-def _describe_labels(
-    label: NDArray[Any], proba: NDArray[Any], expected: Answers
-) -> str | None:
+def _describe_labels(label: AnyArray, proba: AnyArray, expected: Answers) -> str | None:
     """Describe where labels differ, but for ties of the most probable classes.
 
     There rounding decides, and each probability may be off by the tolerance.
@@ -164,7 +162,7 @@ def _describe_labels(
     )
 
 
-def _same_labels(label: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.bool_]:
+def _same_labels(label: AnyArray, expected: AnyArray) -> BoolArray:
     if expected.dtype.kind in "biuf" and label.dtype.kind in "biuf":
         return label == expected.astype(label.dtype)
     return label.astype(str) == expected.astype(str)

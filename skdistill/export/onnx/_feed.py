@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 from narwhals.dependencies import is_into_dataframe
-from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from ..._frames import is_missing, is_pandas, is_polars, list_columns
+from ..._typing import AnyArray
 from ._inputs import find_stand_ins
 
 #: Up to so many rows a data frame is read as one array of objects.
@@ -101,7 +101,7 @@ class Feeder:
         self._last: tuple[list[Any], Arrange] = ([], self._given)
 
     @np.errstate(over="ignore", invalid="ignore")
-    def __call__(self, X: Any) -> dict[str, NDArray[Any]]:
+    def __call__(self, X: Any) -> dict[str, AnyArray]:
         """Return the arrays that the session is fed.
 
         Raise as scikit-learn's estimators do: columns are missing or unknown, X is no
@@ -123,7 +123,7 @@ class Feeder:
 
     # Containers ----------------------------------------------------------------------
 
-    def _feed_array(self, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def _feed_array(self, X: AnyArray) -> dict[str, AnyArray]:
         if X.ndim != 2 or X.dtype.kind not in "fiubO":
             X = self._check_array(X)
         if X.shape[1] != len(self.columns):
@@ -134,7 +134,7 @@ class Feeder:
             return self._feed_row(X[0].tolist(), self._given)
         return self._feed_columns(list(X.T), len(X), self._given)
 
-    def _feed_dict(self, X: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    def _feed_dict(self, X: dict[str, Any]) -> dict[str, AnyArray]:
         if not self.named:
             raise ValueError(
                 f"A dict names its columns, and this {self.owner} was fitted without "
@@ -170,7 +170,7 @@ class Feeder:
             )
         return array if len(array) > 1 else array.tolist()
 
-    def _feed_pandas(self, X: Any) -> dict[str, NDArray[Any]]:
+    def _feed_pandas(self, X: Any) -> dict[str, AnyArray]:
         arrange = self._find_columns(X.columns.tolist())
         n_rows = len(X)
         if n_rows == 1:
@@ -182,7 +182,7 @@ class Feeder:
             columns = [column.to_numpy() for _, column in X.items()]
         return self._feed_columns(columns, n_rows, arrange)
 
-    def _check_array(self, X: Any) -> NDArray[Any]:
+    def _check_array(self, X: Any) -> AnyArray:
         """Return an array, with scikit-learn's errors for what is none."""
         return check_array(
             X,
@@ -245,7 +245,7 @@ class Feeder:
 
     # Values --------------------------------------------------------------------------
 
-    def _feed_row(self, row: Any, arrange: Arrange) -> dict[str, NDArray[Any]]:
+    def _feed_row(self, row: Any, arrange: Arrange) -> dict[str, AnyArray]:
         """Return the feed of a single row, given as its values."""
         row = arrange(row)
         n_numbers = len(self._number_columns)
@@ -272,7 +272,7 @@ class Feeder:
 
     def _feed_columns(
         self, columns: Sequence[Any], n_rows: int, arrange: Arrange
-    ) -> dict[str, NDArray[Any]]:
+    ) -> dict[str, AnyArray]:
         """Return the feed of many rows, given as their columns."""
         columns = arrange(columns)
         n_numbers = len(self._number_columns)
@@ -295,7 +295,7 @@ class Feeder:
                 feed[name] = texts[:, held]
         return feed
 
-    def _split(self, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def _split(self, values: AnyArray) -> dict[str, AnyArray]:
         """Return the inputs of numbers from the matrix of all numbers."""
         cast = self._cast(values)
         if self._table is not None:
@@ -306,7 +306,7 @@ class Feeder:
             feed[name] = part if dtype is self._dtype else part.astype(dtype)
         return feed
 
-    def _cast(self, values: NDArray[Any]) -> NDArray[Any]:
+    def _cast(self, values: AnyArray) -> AnyArray:
         """Return numbers as the session takes them, checked.
 
         A number beyond the precision of its column is refused as an infinite one.
@@ -318,7 +318,7 @@ class Feeder:
             self._refuse_numbers(cast)
         return cast
 
-    def _refuse_numbers(self, values: NDArray[Any]) -> None:
+    def _refuse_numbers(self, values: AnyArray) -> None:
         missing = np.isnan(values).any(axis=0)
         for place in np.flatnonzero(missing):
             k = self._number_columns[place]
@@ -335,7 +335,7 @@ class Feeder:
             if k not in self.infinite:
                 raise self._refuse_large(k, self._single[place])
 
-    def check_large(self, feed: dict[str, NDArray[Any]], rows: NDArray[Any]) -> None:
+    def check_large(self, feed: dict[str, AnyArray], rows: AnyArray) -> None:
         """Raise where rows of a feed hold numbers that overflow in float32."""
         for name, held, _ in self._number_parts:
             large = (np.abs(feed[name][rows]) > _LARGE).any(axis=0)
@@ -349,7 +349,7 @@ class Feeder:
             f"in column {self.columns[k]!r}."
         )
 
-    def _read_numbers(self, values: Any, k: int) -> NDArray[Any]:
+    def _read_numbers(self, values: Any, k: int) -> AnyArray:
         """Return a column as double, with NaN where it is missing."""
         try:
             array = np.asarray(values)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..._typing import AnyArray, FloatArray
 from ._inputs import TEXTS, Inputs
 from ._table import UnsupportedError
 
@@ -95,7 +95,7 @@ class Graph:
         added = {(entry.domain or "") for entry in model.opset_import} - set(OPSET)
         self.domains |= dict.fromkeys(added, 1)
 
-    def to_classifier(self, classes: NDArray[Any]) -> Any:
+    def to_classifier(self, classes: AnyArray) -> Any:
         """Make the model, whose outputs are ``label`` and ``probabilities``."""
         proba = _declare("probabilities", np.float32, len(classes))
         return self.to_model([_declare("label", classes.dtype), proba])
@@ -139,7 +139,7 @@ class Graph:
             raise UnsupportedError("trees that are leaves, on columns of strings")
         return self.take_numbers(self.inputs.numbers[:1])
 
-    def list_offsets(self, columns: Sequence[int]) -> NDArray[np.float64]:
+    def list_offsets(self, columns: Sequence[int]) -> FloatArray:
         """Return what `take_numbers` subtracts from each column."""
         return np.array([self._offsets.get(k, 0.0) for k in columns])
 
@@ -148,16 +148,14 @@ class Graph:
         offset = self.inputs.offsets.get(column, 0.0)
         return self._take((column,), np.float32, np.array([offset])), offset
 
-    def _take(
-        self, columns: tuple[int, ...], dtype: Any, offsets: NDArray[np.float64]
-    ) -> str:
+    def _take(self, columns: tuple[int, ...], dtype: Any, offsets: FloatArray) -> str:
         key = (columns, dtype, tuple(offsets))
         if key not in self._numbers:
             self._numbers[key] = self._take_columns(columns, dtype, offsets)
         return self._numbers[key]
 
     def _take_columns(
-        self, columns: tuple[int, ...], dtype: Any, offsets: NDArray[np.float64]
+        self, columns: tuple[int, ...], dtype: Any, offsets: FloatArray
     ) -> str:
         if not (self.inputs.is_table or self.inputs.is_grouped):
             names = [self.inputs.columns[k] for k in columns]

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from ..._frames import find_kind, is_missing, list_categories, list_columns
+from ..._typing import AnyArray, FloatArray
 
 #: The input of a table of numbers.
 TABLE = "X"
@@ -106,11 +106,11 @@ class Inputs:
                 "set grouped=True."
             )
 
-    def read_numbers(self, X: Any, k: int) -> NDArray[np.float64]:
+    def read_numbers(self, X: Any, k: int) -> FloatArray:
         """Return a column of numbers of a table, missing ones as NaN."""
         return _as_numbers(_list_arrays(X)[k])
 
-    def read_columns(self, X: Any) -> list[NDArray[Any]]:
+    def read_columns(self, X: Any) -> list[AnyArray]:
         """Return the columns as numbers, NaN where missing, or strings and None."""
         return [
             _as_texts(values) if k in self.texts else _as_numbers(values)
@@ -122,7 +122,7 @@ class Inputs:
         return text or find_stand_ins(k in self.empties)[text is not None]
 
     @np.errstate(over="ignore")
-    def feed(self, X: Any) -> dict[str, NDArray[Any]]:
+    def feed(self, X: Any) -> dict[str, AnyArray]:
         """Return the arrays to run the model on, infinite beyond their precision."""
         arrays = self.read_columns(X)
         for k in self.texts:
@@ -190,7 +190,7 @@ def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Input
     )
 
 
-def lacks_digits(values: NDArray[np.float64], exact: bool = False) -> bool:
+def lacks_digits(values: FloatArray, exact: bool = False) -> bool:
     """Whether float32 can't hold numbers beside their spread; `exact`: can't hold any.
 
     The usual error decides; without a spread there is none to lose.
@@ -205,23 +205,23 @@ def lacks_digits(values: NDArray[np.float64], exact: bool = False) -> bool:
     return bool(spread) and float(np.median(lost)) > _MOST_ROUNDING * spread
 
 
-def _list_arrays(X: Any) -> list[NDArray[Any]]:
+def _list_arrays(X: Any) -> list[AnyArray]:
     _, columns = list_columns(X.toarray() if issparse(X) else X)
     return [np.asarray(column) for column in columns]
 
 
-def _as_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+def _as_numbers(values: AnyArray) -> FloatArray:
     if values.dtype.kind == "O":
         values = np.array([np.nan if is_missing(v) else float(v) for v in values])
     return values.astype(np.float64)
 
 
-def _as_texts(values: NDArray[Any]) -> NDArray[Any]:
+def _as_texts(values: AnyArray) -> AnyArray:
     texts = [None if is_missing(v) else str(v) for v in values]
     return np.array(texts, dtype=object)
 
 
-def _has_only_empties(texts: NDArray[Any]) -> bool:
+def _has_only_empties(texts: AnyArray) -> bool:
     """Whether some strings are empty and none is missing."""
     held = set(texts.tolist())
     return "" in held and None not in held

@@ -7,7 +7,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, TruncatedSVD
@@ -26,7 +25,7 @@ from sklearn.preprocessing import (
 )
 
 from ..._frames import is_missing
-from ..._typing import FloatArray
+from ..._typing import FloatArray, IndexArray
 from ._inputs import Inputs
 from ._table import (
     Atom,
@@ -80,7 +79,7 @@ def _apply_columns(transformer: ColumnTransformer, table: Table) -> Table:
     return join_tables(parts)
 
 
-def _find_columns(columns: Any, names: list[str], width: int) -> NDArray[np.intp]:
+def _find_columns(columns: Any, names: list[str], width: int) -> IndexArray:
     if isinstance(columns, slice) and isinstance(columns.start or columns.stop, str):
         raise UnsupportedError("a slice of column names")
     if np.isscalar(columns):

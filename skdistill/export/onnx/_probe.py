@@ -10,11 +10,11 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from ..._frames import concat_rows, is_missing, is_pandas, list_columns
 from ..._sklearn import _safe_indexing
+from ..._typing import AnyArray, FloatArray
 from .._answers import Answers, Values
 from ._inputs import Inputs
 
@@ -40,7 +40,7 @@ class Outside:
     #: The position of the column that is changed.
     column: int
     rows: Any
-    expected: NDArray[Any]
+    expected: AnyArray
 
     def describe(self, inputs: Inputs) -> str:
         """Say which rows these are."""
@@ -118,13 +118,13 @@ def _list_extensions(X: Any) -> tuple[Any, ...]:
     return tuple(None if isinstance(d, np.dtype) else str(d) for d in X.dtypes)
 
 
-def _widen(values: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
+def _widen(values: FloatArray, n_rows: int) -> FloatArray:
     with np.errstate(invalid="ignore"):
         center = np.nanmedian(values) if np.isfinite(values).any() else 0.0
         return center + _FACTOR * (values[:n_rows] - center)
 
 
-def _ask(predict: Callable[[Any], Any], tables: list[Any]) -> list[NDArray[Any] | None]:
+def _ask(predict: Callable[[Any], Any], tables: list[Any]) -> list[AnyArray | None]:
     """Ask for all tables at once, or one by one where some are refused."""
     try:
         with warnings.catch_warnings():

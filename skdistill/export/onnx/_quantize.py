@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from ..._typing import AnyArray, FloatArray
 from ._graph import VALUES
 from ._session import open_session
 
@@ -69,7 +70,7 @@ def _find_target_weights(graph: Any) -> list[str]:
     return list([n for n in graph.node if n.op_type in _PRODUCTS][-1].input)
 
 
-def _to_half(values: NDArray[Any], is_target: bool) -> NDArray[np.float16]:
+def _to_half(values: AnyArray, is_target: bool) -> NDArray[np.float16]:
     largest = float(np.finfo(np.float16).max)
     found = np.abs(values[np.isfinite(values)]).max(initial=0)
     if found > largest:
@@ -143,14 +144,14 @@ def _has_own_bias(node: Any, graph: Any, tensors: dict[str, Any]) -> bool:
     return sum(node.input[2] in other.input for other in graph.node) == 1
 
 
-def _round_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[Any]]:
+def _round_rows(matrix: AnyArray) -> tuple[NDArray[np.int8], AnyArray]:
     """Return integers and the scale of each row."""
     scale = np.abs(matrix).max(axis=1, keepdims=True) / 127
     scale[scale == 0] = 1
     return np.rint(matrix / scale).astype(np.int8), scale
 
 
-def _shift_bias(bias: Any, shift: NDArray[Any]) -> None:
+def _shift_bias(bias: Any, shift: AnyArray) -> None:
     values = numpy_helper.to_array(bias)
     moved = (values + shift).astype(values.dtype)
     bias.CopyFrom(numpy_helper.from_array(moved, bias.name))
@@ -162,7 +163,7 @@ def _is_transposed(gemm: Any) -> bool:
 
 def _average_inputs(
     model: Any, nodes: list[Any], feed: dict[str, Any]
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, FloatArray]:
     """Return the mean row that each of the nodes multiplies."""
     rows = {node.input[0]: feed.get(node.input[0]) for node in nodes}
     asked = [name for name, values in rows.items() if values is None]
@@ -179,9 +180,7 @@ def _average_inputs(
     }
 
 
-def _add_product(
-    graph: Any, name: str, codes: NDArray[Any], scale: NDArray[Any]
-) -> list[Any]:
+def _add_product(graph: Any, name: str, codes: AnyArray, scale: AnyArray) -> list[Any]:
     """Store both factors; return the nodes whose product has the given name.
 
     ONNX Runtime multiplies constants when it loads a model, where it would leave a

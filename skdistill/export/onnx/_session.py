@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..._typing import AnyArray
 from .._libraries import import_for_onnx
 from ._feed import Feeder, Part
 from ._inputs import Inputs
@@ -64,7 +64,7 @@ class Served:
         self._feeder = _make_feeder(self.session, entries, owner)
         self._run = self.session.run
 
-    def ask(self, X: Any, outputs: list[str]) -> list[NDArray[Any]]:
+    def ask(self, X: Any, outputs: list[str]) -> list[AnyArray]:
         """Return what the session answers on rows; the last output is probabilities.
 
         Raise a TypeError or ValueError where the model does not take the rows.
@@ -79,7 +79,7 @@ class Served:
             self._check_answers(feed, proba[:, 0])
         return answers
 
-    def _answer_no_rows(self, outputs: list[str]) -> list[NDArray[Any]]:
+    def _answer_no_rows(self, outputs: list[str]) -> list[AnyArray]:
         """Return outputs without rows; not every operator takes none."""
         declared = {entry.name: entry for entry in self.session.get_outputs()}
         return [
@@ -89,9 +89,7 @@ class Served:
             for name in outputs
         ]
 
-    def _check_answers(
-        self, feed: dict[str, NDArray[Any]], answers: NDArray[Any]
-    ) -> None:
+    def _check_answers(self, feed: dict[str, AnyArray], answers: AnyArray) -> None:
         """Raise where answers are not finite for what the rows hold."""
         self._feeder.check_large(feed, np.flatnonzero(~np.isfinite(answers)))
         # The graph answers NaN where the encoder of the estimator raises.

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..._typing import AnyArray
 from ._graph import Graph
 from ._inputs import Inputs
 from ._table import UnsupportedError
@@ -127,7 +127,7 @@ def _emit_walk(graph: Graph, node: Any, given: dict[str, Any]) -> None:
 
 
 def _emit_level(graph: Graph, features: str, trees: _Nodes, at: str) -> str:
-    def take(values: NDArray[Any]) -> str:
+    def take(values: AnyArray) -> str:
         if at:
             return graph.add("Gather", [graph.hold_as(values), at])
         return graph.hold_as(values[trees.roots])

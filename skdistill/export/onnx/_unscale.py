@@ -13,9 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..._typing import FloatArray
+from ..._typing import FloatArray, Int64Array
 from .._trees import Trees
 from ._table import Step, Table, join_tables, start_column
 
@@ -56,7 +55,7 @@ def _invert(steps: Sequence[Step], bound: FloatArray, dtype: Any) -> FloatArray:
     return _read_order(low)
 
 
-def _read_order(place: NDArray[np.int64]) -> FloatArray:
+def _read_order(place: Int64Array) -> FloatArray:
     """Return the doubles at these places in their order, that of 0 at 0."""
     return np.copysign(np.abs(place).view(np.float64), place)
 
