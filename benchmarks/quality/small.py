@@ -128,7 +128,8 @@ def case_row(data: str, rows: int, records: list[dict]) -> list[str]:
 
 def summary_row(student: str, cases: dict[tuple, list[dict]]) -> list[str]:
     """Means over the tables, and how many are worse."""
-    row = [student, str(len(cases))]
+    seeds = sorted({len(some) for some in cases.values()})
+    row = [student, str(len(cases)), ", ".join(map(str, seeds))]
     for metric, (_, least) in METRICS.items():
         for model in MODELS:
             means = [read(some, model, metric).mean() for some in cases.values()]
@@ -157,7 +158,7 @@ def print_report(records: list[dict]) -> None:
             [case_row(*case, found) for case, found in cases.items()],
         )
         rows.append(summary_row(student, cases))
-    header = ["student", "tables", *summary]
+    header = ["student", "tables", "seeds", *summary]
     print_table("Means over the tables, and tables that are worse", header, rows)
 
 
