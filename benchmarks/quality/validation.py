@@ -6,7 +6,7 @@ aside and is fitted a second time without it. The student is an MLP of 64 and 32
 or LightGBM of 50 trees. Compared are the log loss on test rows, and the CPU seconds of
 `fit`, without the frozen teacher's own fit.
 
-    python -m benchmarks.quality.validation          # 3 seeds, a quarter of an hour
+    python -m benchmarks.quality.validation          # 5 seeds, an hour
     python -m benchmarks.quality.validation --smoke
 """
 
@@ -30,7 +30,7 @@ from ._group import fit_timed
 
 FOLDER = Path(__file__).parent
 KEYS = ("data", "student", "seed")
-DATA = ("magic", "satimage")
+DATA = ("magic", "satimage", "letter", "adult", "spambase", "car")
 STUDENTS = ("mlp", "lightgbm")
 ARMS = ("frozen", "refitted")
 
@@ -85,7 +85,7 @@ def main() -> None:
     names, students, seeds, settings = (
         (["iris"], ["mlp"], range(2), {"rows": 100, "size": _models.SMOKE})
         if args.smoke
-        else (DATA, STUDENTS, range(3), {"rows": 4000, "size": _models.Size()})
+        else (DATA, STUDENTS, range(5), {"rows": 4000, "size": _models.Size()})
     )
     results = Results(None if args.smoke else FOLDER / "validation.csv", KEYS)
     if not args.report:
