@@ -98,13 +98,8 @@ def run_seed(data: str, seed: int, rows: int, test_rows: int) -> list[dict]:
     return [record]
 
 
-def find_best_member(records: list[dict]) -> str | None:
-    """The member that is best on the test rows, by its mean over the seeds.
-
-    None: runs from before members were measured alone.
-    """
-    if not all(member in r for r in records for member in MEMBERS):
-        return None
+def find_best_member(records: list[dict]) -> str:
+    """The member that is best on the test rows, by its mean over the seeds."""
     return min(MEMBERS, key=lambda m: np.mean([r[m]["log_loss"] for r in records]))
 
 
@@ -115,13 +110,12 @@ def print_report(records: list[dict]) -> None:
         row, best = [data, len(found)], find_best_member(found)
         before = np.mean([r["former"]["log_loss"] for r in found])
         for column, vote in zip(ratios, (*VOTES, best), strict=True):
-            losses = [r[vote]["log_loss"] for r in found if vote]
-            row.append(show(spread(losses)) if losses else "")
-            if losses:
-                ratios[column].append(np.mean(losses) / before)
-        row[-1] += f" ({best})" if best else ""
+            losses = [r[vote]["log_loss"] for r in found]
+            row.append(show(spread(losses)))
+            ratios[column].append(np.mean(losses) / before)
+        row[-1] += f" ({best})"
         worse = [
-            f"{sum(r['lead'][vote] > 1 for r in found)} of {len(found)}" if vote else ""
+            f"{sum(r['lead'][vote] > 1 for r in found)} of {len(found)}"
             for vote in (*VOTES[:2], best)
         ]
         cpu, row_us = (
@@ -133,11 +127,7 @@ def print_report(records: list[dict]) -> None:
         row += worse
         row += [" / ".join(f"{x:.2f}" for x in part[-1]) for part in (costs, labels)]
         rows.append(row)
-    # Means over other sets do not compare.
-    means = [
-        f"{np.exp(np.mean(np.log(r))):.3f}" if len(r) == len(rows) else ""
-        for r in ratios.values()
-    ]
+    means = [f"{np.exp(np.mean(np.log(r))):.3f}" for r in ratios.values()]
     ends = [
         " / ".join(f"{x:.2f}" for x in np.exp(np.mean(np.log(part), axis=0)))
         for part in (costs, labels)
