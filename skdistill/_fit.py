@@ -44,8 +44,8 @@ _PARTS_EACH = 4
 
 def asks_early(parts: Parts, data: Dataset, splits: Splits) -> bool:
     """Whether the teacher that is kept labels rows before anything is chosen."""
-    judges = data.validation is not None and splits.first is not None
-    return judges or (bool(splits.pilots) and not parts.refits)
+    validates = data.validation is not None and splits.first is not None
+    return validates or (bool(splits.pilots) and not parts.refits)
 
 
 def list_steps(parts: Parts, data: Dataset, splits: Splits) -> tuple[str, ...]:

@@ -37,7 +37,8 @@ MAX_BODY_LINES = 45
 
 OLD_WORDS = re.compile(
     r"by heart|\blessons?\b|\brecit(e|es|ed|ing|al)\b|\brecipes?\b|\bhonest"
-    r"|\bleak_|\btrials?_|\bParcel\b|\bmoves_leaves\b|\bgrows_alone\b|nothing to say",
+    r"|\bleak_|\btrials?_|\bParcel\b|\bmoves_leaves\b|\bgrows_alone\b|nothing to say"
+    r"|_judges\b|\bjudging\b|\bunjudged\b",
     re.IGNORECASE,
 )
 

@@ -72,7 +72,7 @@ def read_numbers(
     """
     points = _find_points(frame, written)
     if thousands is None:
-        sure, maybe = _judge_points(frame, points, bool(commas))
+        sure, maybe = _decide_points(frame, points, bool(commas))
     else:
         sure, maybe = [name for name in points if name in thousands], []
     columns = {name: written[name].where(frame[name].notna()) for name in sure}
@@ -100,7 +100,7 @@ def _find_points(frame: Any, written: Any) -> dict[str, Any]:
     return found
 
 
-def _judge_points(
+def _decide_points(
     frame: Any, points: dict[str, Any], decimal_commas: bool
 ) -> tuple[list[str], list[str]]:
     """Return the columns whose points separate thousands, and those where they may.

@@ -70,7 +70,7 @@ def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration
     Without a row of each class there is none, and a warning names the class. The
     teacher's parameters show whether it gives classes other weights than their shares.
     """
-    rows = oof.rows[oof.find_judges(data)]
+    rows = oof.rows[oof.find_validation_rows(data)]
     _, codes, weight = data.take_labels(rows)
     missing = np.setdiff1d(data.classes, data.classes[codes]).tolist()
     if missing:

@@ -46,7 +46,7 @@ class OutOfFold:
     #: Those of the members of the default teacher. None: equal ones.
     weights: FloatArray | None = None
 
-    def find_judges(self, data: Dataset) -> IndexArray:
+    def find_validation_rows(self, data: Dataset) -> IndexArray:
         """Return positions of the rows that calibrate: validation rows, or all."""
         first = 0 if data.validation is None else data.n_samples
         return np.flatnonzero(self.rows >= first)

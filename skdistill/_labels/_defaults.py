@@ -196,10 +196,10 @@ def prepare_columns(X: Any, *, scales: bool = True) -> Any:
         sparse_output=False,
     )
     steps = _unify_missing(X, [column for _, column in categories])
-    levels = make_pipeline(*steps, encode) if steps else encode
+    encode = make_pipeline(*steps, encode) if steps else encode
     parts = [
         ("numbers", impute, numeric),
-        ("levels", levels, [key for key, _ in categories]),
+        ("categories", encode, [key for key, _ in categories]),
     ]
     return ColumnTransformer(parts, sparse_threshold=0)
 

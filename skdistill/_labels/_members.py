@@ -97,7 +97,7 @@ def weigh_labels(data: Dataset, oof: OutOfFold, seed: Any) -> OutOfFold:
     """
     n_members = oof.labels.shape[1] // data.task.n_columns
     members = np.stack(np.split(oof.labels, n_members, axis=1))
-    equal, at = _average(members, None), oof.find_judges(data)
+    equal, at = _average(members, None), oof.find_validation_rows(data)
     counted = is_asked(oof.labels[at])
     if (weight := data.take_labels(oof.rows[at])[2]) is not None:
         counted &= weight > 0

@@ -49,7 +49,7 @@ class Candidate:
         The most updates of a network for which validation rows choose the epochs. None:
         they do not.
     rival : bool
-        Whether it may be chosen; else its pilot only judges the teacher.
+        Whether it may be chosen; else its pilot is only compared with the teacher.
     rows : TransferSet, TransferStream or None
         Rows beyond the training rows that the student learns.
     pilot_rows : tuple of TransferSet
@@ -127,8 +127,8 @@ def list_candidates(
             estimator, parts, splits, data.n_samples
         )
     ]
-    judged = data.task.learns_labels and blends_labels(student)
-    blends = judged and splits.chooses and estimator.alpha == "auto"
+    compared = data.task.learns_labels and blends_labels(student)
+    blends = compared and splits.chooses and estimator.alpha == "auto"
     # Of the short pilots of a network each costs the others part of their length, and
     # of many candidates on few rows one seems best by chance.
     network = learns_in_epochs(student)
@@ -137,7 +137,7 @@ def list_candidates(
         candidates.append(Candidate("training rows", None, alpha, plain, True, stops))
     if blends and not few:
         candidates.append(Candidate("half true labels", None, 0.5, mixed, True, stops))
-    if blends or splits.rates or (judged and splits.chooses and alpha > 0):
+    if blends or splits.rates or (compared and splits.chooses and alpha > 0):
         true = Candidate("true labels", None, 0.0, 1.0, True, stops, n_updates, blends)
         candidates.append(true)
     return candidates

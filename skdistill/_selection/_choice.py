@@ -109,7 +109,7 @@ def choose(
         return Choice(candidates[0], memorization)
     with progress.step("pilots"):
         assert oof is not None
-        labels = label_pilots(splits, oof, not splits.only_judges)
+        labels = label_pilots(splits, oof, not splits.only_compares)
         held_out = np.concatenate([rows for _, rows in splits.pilots])
         scores = make_scores(data, held_out, parts.student)
         said = np.concatenate([some.held_out for some in labels])
@@ -117,7 +117,7 @@ def choose(
         candidates = drop_needless(candidates, data, memorization)
         known = []
         network = learns_in_epochs(parts.student) and candidates[0].augmented
-        if (splits.tries_one_set and network) or splits.only_judges:
+        if (splits.tries_one_set and network) or splits.only_compares:
             # What parameters say needs no pilot.
             first, *candidates = candidates
             known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
@@ -125,11 +125,11 @@ def choose(
         pilots, chosen = _decide(given, known, scores, teacher)
         student, chosen, wider = _choose_width(given, chosen, scores)
         pilots += wider
-        shown = pilots[len(known) :] if splits.only_judges else pilots
+        shown = pilots[len(known) :] if splits.only_compares else pilots
         candidate, own = _sample_chosen(chosen.candidate, given)
-        judged = (candidate, pilots, scores, teacher, splits.small)
-        unjudged = data.validation is None and knows_rows(parts)
-        harm = None if foreign else _describe_harm(*judged, unjudged=unjudged)
+        compared = (candidate, pilots, scores, teacher, splits.small)
+        knows = data.validation is None and knows_rows(parts)
+        harm = None if foreign else _describe_harm(*compared, knows=knows)
         if harm:
             _warn(harm, progress)
         return Choice(
@@ -311,14 +311,14 @@ def _describe_harm(
     teacher: FloatArray,
     small: bool,
     *,
-    unjudged: bool,
+    knows: bool,
 ) -> str | None:
     """Compare the teacher's labels with the student of the true labels.
 
     None where the teacher has an advantage that the student takes; on few rows, where
     most are within the error, where it is not certainly worse; and where all rows have
-    one label, of which `fit` has warned. What an unjudged teacher, which may know the
-    rows, has there counts against it alone.
+    one label, of which `fit` has warned. What a teacher that may know the rows
+    has there counts against it alone.
     """
     direct = _find_direct(pilots)
     if direct is None or not scores.varies:
@@ -338,7 +338,7 @@ def _describe_harm(
         finding = "The teacher's labels do not help this student"
         if _find_best(pilots, scores) is not direct:
             finding += " beyond chance"
-        if unjudged:
+        if knows:
             return (
                 f"{finding}, on {len(teacher)} rows that it was not fitted on: it has "
                 f"{scores.describe(direct.served)} with the true labels, which it "

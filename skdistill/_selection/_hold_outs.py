@@ -21,15 +21,15 @@ from ._cv import draw_cv
 
 #: Share of the rows that choose and calibrate.
 _PILOT_SHARE = 0.2
-#: Share of the rows that end or judge the student's fit, where it does not say.
+#: Share of the rows that end or check the student's fit, where it does not say.
 _VALIDATION_SHARE = 0.1
 #: Share of those that choose its length: it learns them afterwards.
 LENGTH_SHARE = 0.2
-#: Folds of a small table, of which each is to have a row of a class that judges, and
+#: Folds of a small table, of which each is to have a row of a class that counts, and
 #: how many rows of such classes they are worth it for; rows of X_val as well.
 _N_FOLDS, _FEWEST_ROWS = 5, 50
 
-#: Share of `max_labels` that the rows which judge and calibrate take at most.
+#: Share of `max_labels` that the rows which choose and calibrate take at most.
 _HELD_OUT_LABELS = 1 / 4
 
 
@@ -84,7 +84,7 @@ class Splits:
         rows, or the first of the folds, on a small table all of them. Empty: pilots
         decide nothing.
     first : pair of ndarrays or None
-        The first of the pairs that judge, which shows how far labels are memorised;
+        The first of the hold-outs, which shows how far labels are memorised;
         None where it cannot, or where no label is learned.
     validation : pair of ndarrays or None
         Rows of the student's fit, and rows that end it or decide on its tuning;
@@ -120,8 +120,8 @@ class Splits:
         return bool(self.pilots) and not (self.rates or self.shifts)
 
     @property
-    def only_judges(self) -> bool:
-        """Whether what is learned has no pilot, and that of the true labels judges."""
+    def only_compares(self) -> bool:
+        """Whether what is learned has no pilot, but the true labels have one."""
         return self.rates and not self.shifts
 
     @property
@@ -160,15 +160,15 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         enough = enough and (parts.refits or data.validation is not None)
     opens = enough and opens
     rates = enough and not opens and _may_harm(estimator, parts, data, calibrate)
-    judges, used = cv or [], learns and (calibrate or opens or rates)
+    hold_outs, used = cv or [], learns and (calibrate or opens or rates)
     if data.validation is not None:
-        judges = [data.whole_split]
+        hold_outs = [data.whole_split]
     elif cv is None and used:
-        judges = _draw_judges(estimator, data, few, parts.seeds.pilots)
-    usable = [_decides(split, data) for split in judges]
+        hold_outs = _draw_hold_outs(estimator, data, few, parts.seeds.pilots)
+    usable = [_decides(split, data) for split in hold_outs]
     shows = used and any(usable[:1])
     shifts = calibrate and not (opens or few) and _may_lose(parts, data)
-    pilots = judges if few else judges[:1]
+    pilots = hold_outs if few else hold_outs[:1]
     wanted = estimator.pilot > 0 and (opens or rates or shifts)
     if not (wanted and all(usable[: len(pilots)])):
         pilots = []
@@ -177,13 +177,13 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
     if data.validation is None:
         shows = shows and parts.refits
         _warn_of_known_rows(parts, pilots)
-    folds = (cv or []) if data.validation is not None else judges
+    folds = (cv or []) if data.validation is not None else hold_outs
     own_vote = estimator.teacher is None and is_vote(parts.teacher)
     return Splits(
         folds,
         cv is not None,
         pilots,
-        judges[0] if learns and (shows or data.validation is not None) else None,
+        hold_outs[0] if learns and (shows or data.validation is not None) else None,
         _draw_validation(estimator, parts, data, lengths),
         calibrate,
         small,
@@ -193,20 +193,20 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
     )
 
 
-def _draw_judges(estimator: Any, data: Dataset, few: bool, seed: Any) -> list[Split]:
-    """Draw the rows that judge where neither `cv` nor X_val says them."""
+def _draw_hold_outs(estimator: Any, data: Dataset, few: bool, seed: Any) -> list[Split]:
+    """Draw the hold-outs where neither `cv` nor X_val says them."""
     if not few:
         split = split_rows(data.codes, _PILOT_SHARE, seed, data.groups)
         return [split] if _decides(split, data) else []
     folds = draw_folds(data.codes, _N_FOLDS, seed, data.groups)
-    judged = _judges(data)[data.codes]
+    filled = _fills_folds(data)[data.codes]
     if data.groups is not None:
-        judged = (np.bincount(data.groups, ~judged) == 0)[data.groups]
-    if judged.all() or estimator.calibrate is True:
+        filled = (np.bincount(data.groups, ~filled) == 0)[data.groups]
+    if filled.all() or estimator.calibrate is True:
         return folds
     # Too few rows of a class for the folds are learned in each of them.
     rows = np.arange(data.n_samples)
-    held_out = [test[judged[test]] for _, test in folds]
+    held_out = [test[filled[test]] for _, test in folds]
     return [(np.setdiff1d(rows, test), test) for test in held_out]
 
 
@@ -230,7 +230,7 @@ def knows_rows(parts: Parts) -> bool:
 
 
 def _warn_of_known_rows(parts: Parts, pilots: list[Split]) -> None:
-    """Say that a fixed teacher is judged by rows that it knows."""
+    """Say that a fixed teacher is compared on rows that it knows."""
     if pilots and knows_rows(parts):
         warn_caller(
             "The teacher is fixed, and fit judges it by rows of X, whose labels it may "
@@ -281,11 +281,11 @@ def _has_rows(data: Dataset, few: bool) -> bool:
     codes = rows.distinct_codes
     if not few or not len(data.classes):
         return len(codes) >= _FEWEST_ROWS
-    judged = _judges(rows)
-    return judged.sum() > 1 and judged[codes].sum() >= _FEWEST_ROWS
+    filled = _fills_folds(rows)
+    return filled.sum() > 1 and filled[codes].sum() >= _FEWEST_ROWS
 
 
-def _judges(data: Dataset) -> Any:
+def _fills_folds(data: Dataset) -> Any:
     """Whether each class has a row for every fold; values are of one class."""
     counts = np.bincount(data.distinct_codes, minlength=len(data.classes))
     return counts >= _N_FOLDS

@@ -1,8 +1,8 @@
 """How many rows teachers are asked for, and what for: `max_labels`, shared out once.
 
-Rows that calibrate and judge come first, then rows beyond the training rows, which show
-the teacher's function where no label could, and training rows last: they have a true
-label, which those that are not asked for learn.
+Rows that calibrate and choose come first, then rows beyond the training rows, which
+show the teacher's function where no label could, and training rows last: they have a
+true label, which those that are not asked for learn.
 """
 
 from __future__ import annotations
@@ -40,27 +40,27 @@ def limit_labels(estimator: Any, parts: Parts, data: Dataset, splits: Splits) ->
     if estimator.max_labels is None or parts.teacher is None:
         return splits
     _check_mixes(estimator, parts)
-    judges = splits.folds
+    hold_outs = splits.folds
     if data.validation is not None:
-        judges = [data.whole_split]
-    n_held_out = sum(len(test) for _, test in judges)
+        hold_outs = [data.whole_split]
+    n_held_out = sum(len(test) for _, test in hold_outs)
     held_out = limit_held_out(estimator.max_labels, n_held_out)
     plan = _share_out(estimator, parts, data, splits, held_out)
-    judging, pilots = held_out, splits.pilots
+    n_labels, pilots = held_out, splits.pilots
     if splits.out_of_fold and data.validation is None:
-        # The labels that judge are those that are learned.
-        judging += plan.training
+        # The labels that choose are those that are learned.
+        n_labels += plan.training
     if _needs_rows(parts, splits) and not (plan.pilots or plan.shared):
         pilots = []
-    judges = _cut(data, judges, judging, parts.seeds.pilots)
-    folds = judges
+    hold_outs = _cut(data, hold_outs, n_labels, parts.seeds.pilots)
+    folds = hold_outs
     if data.validation is not None:
         folds = _cut(data, splits.folds, plan.training, parts.seeds.pilots)
     return replace(
         splits,
         folds=[fold for fold in folds if len(fold[1])],
-        pilots=judges[: len(pilots)],
-        first=judges[0] if splits.first is not None else None,
+        pilots=hold_outs[: len(pilots)],
+        first=hold_outs[0] if splits.first is not None else None,
         small=splits.small and bool(pilots),
         rates=splits.rates and bool(pilots),
         shifts=splits.shifts and bool(pilots),
@@ -83,7 +83,7 @@ def _check_mixes(estimator: Any, parts: Parts) -> None:
 def _needs_rows(parts: Parts, splits: Splits) -> bool:
     """Whether pilots learn rows beyond the training rows."""
     needless = splits.small and learns_in_epochs(parts.student)
-    needless = needless or splits.only_judges
+    needless = needless or splits.only_compares
     return bool(splits.pilots) and parts.sampler is not None and not needless
 
 

@@ -58,7 +58,7 @@ def _shorten(error: Exception) -> str:
 def _sample_rows(
     parts: Parts, data: Dataset, splits: Splits, candidates: list[Candidate]
 ) -> list[Candidate]:
-    if splits.only_judges:
+    if splits.only_compares:
         # What is learned needs no pilot.
         first, *others = candidates
         return [sample_rows_of(first, parts, data, splits), *others]

@@ -22,8 +22,8 @@ from .._typing import IndexArray
 from ._epochs import count_batch
 from ._fit_student import fit_head, fit_student, set_learner
 
-#: Fewer rows are too few to choose on. A class of fewer rows does not count: the others
-#: judge, of which there must be two. A single one asks for ever longer trainings.
+#: Fewer rows are too few to choose on. A class of fewer rows does not count: of
+#: others there must be two. A single one asks for ever longer trainings.
 _MIN_ROWS, _MIN_CLASS_ROWS = 200, 10
 
 #: The shortest training that is tried at first, in epochs, and the ratio of one to the
@@ -53,8 +53,8 @@ def can_choose_length(student: Any, codes: IndexArray) -> bool:
         return False
     counts = np.bincount(codes)
     common = counts[counts >= _MIN_CLASS_ROWS]
-    n_judges = min(2, int(np.count_nonzero(counts)))
-    return bool(common.sum() >= _MIN_ROWS and len(common) >= n_judges)
+    n_needed = min(2, int(np.count_nonzero(counts)))
+    return bool(common.sum() >= _MIN_ROWS and len(common) >= n_needed)
 
 
 def count_updates(network: Any, n_epochs: float, n_rows: float) -> int:

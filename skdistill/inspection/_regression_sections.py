@@ -54,17 +54,17 @@ def make_sections(report: Any) -> list[Section]:
     """Return all sections, the warnings first."""
     quality: _Figures = _QUALITY
     pilots: _Figures = _PILOTS
-    judge = "rmse"
+    figure = "rmse"
     if report.quantiles:
-        quality, pilots, judge = _list_quality(report), _QUANTILE_PILOTS, "pinball"
+        quality, pilots, figure = _list_quality(report), _QUANTILE_PILOTS, "pinball"
     names = _name_scores(report)
     sections = [
         Section(WARNINGS, lines=report.warnings),
         Section(IN_SHORT, lines=[*list_findings(report, names, _describe_gain)]),
         compare_models(report, quality),
         _show_outputs(report),
-        _show_groups(report, judge),
-        show_pilots(report, pilots, judge),
+        _show_groups(report, figure),
+        show_pilots(report, pilots, figure),
     ]
     return [section for section in sections if section.table or section.lines]
 

@@ -35,7 +35,7 @@ _PILOTS = (
     ("log_loss", "log loss", ".4f"),
 )
 #: What a pilot is chosen by.
-_JUDGES = {"log_loss": "a log loss", "rmse": "an RMSE", "pinball": "a pinball loss"}
+_FORECASTS = {"log_loss": "a log loss", "rmse": "an RMSE", "pinball": "a pinball loss"}
 _COSTS = (
     ("bytes", "bytes", ",d"),
     ("parameters", "parameters", ",d"),
@@ -270,11 +270,11 @@ def _choose_parts(
 
 
 def show_pilots(
-    report: Any, quality: Sequence[tuple[str, str, str]], judge: str
+    report: Any, quality: Sequence[tuple[str, str, str]], figure: str
 ) -> Section:
     """Return a table of the pilots: key, words and format of their figures.
 
-    The forecast of the figure `judge` is compared with what became of it.
+    The forecast of `figure` is compared with what became of it.
     """
     table = [
         [
@@ -286,11 +286,11 @@ def show_pilots(
     ]
     header = ["learns from", *(words for _, words, _ in quality), ""]
     lines = ["Short pilots on held-out training rows."] if table else []
-    spec = next(spec for key, _, spec in quality if key == judge)
-    found = report.models[STUDENT][judge]
+    spec = next(spec for key, _, spec in quality if key == figure)
+    found = report.models[STUDENT][figure]
     lines += [
-        f"The pilot forecast {_JUDGES[judge]} of {pilot[judge]:{spec}}; the student's "
-        f"is {found:{spec}} on the rows of this report."
+        f"The pilot forecast {_FORECASTS[figure]} of {pilot[figure]:{spec}}; the "
+        f"student's is {found:{spec}} on the rows of this report."
         for pilot in report.pilots
         if pilot["chosen"]
     ]

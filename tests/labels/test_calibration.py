@@ -143,16 +143,18 @@ def test_the_scale_of_weights_does_not_count(class_weight):
     assert np.abs(serve(one, proba) - unweighted).max() > 1e-3
 
 
-@pytest.mark.parametrize(("n_samples", "n_judging"), [(600, 120), (300, 297)])
+@pytest.mark.parametrize(("n_samples", "n_validation"), [(600, 120), (300, 297)])
 def test_a_class_that_is_not_held_out_is_named_and_nothing_calibrated(
-    n_samples, n_judging
+    n_samples, n_validation
 ):
     """Of few rows all are held out in turn, but for classes of fewer than five."""
     proba, codes = draw(n_samples, 3, 0.7)
     codes[:] = np.arange(n_samples) % 2
     codes[:3] = 2
     distilled = DistilledClassifier(Columns(), Table(), augmenter=None, random_state=0)
-    told = rf"not calibrated: no row of the classes \[2\] is among the {n_judging} that"
+    told = (
+        rf"not calibrated: no row of the classes \[2\] is among the {n_validation} that"
+    )
     with pytest.warns(UserWarning, match=told) as caught:
         distilled.fit(add_numbers(proba), codes)
     assert any("Set cv=5, or pass 5 of each." in str(w.message) for w in caught)

@@ -67,8 +67,8 @@ def test_two_tables_of_labels_and_blocks_of_rows_are_held(student, most, with_pi
     # The given table is not copied.
     given = {"teacher_proba": stored}
     assert measure_peak(None, student, given, pilot=0) < 2.8
-    # What the judging pilot serves, and what is said of its fifth, is in double
-    # precision; a network has its own table of one-hot labels.
+    # What the pilot of the true labels serves, and what is said of its fifth, is in
+    # double precision; a network has its own table of one-hot labels.
     assert measure_peak(None, student, given) < with_pilot
 
 

@@ -47,8 +47,8 @@ def test_labels_that_are_asked_for_are_learned_and_judged(params, learned, n_row
     assert "true labels" not in said.split("learns from:")[1]
     assert learned in said or n_rows == 600
     assert distilled.distilled_
-    judges = [p for p in distilled.pilots_ if p["learns from"] == "true labels"]
-    assert [pilot["chosen"] for pilot in judges] == [False]
+    compared = [p for p in distilled.pilots_ if p["learns from"] == "true labels"]
+    assert [pilot["chosen"] for pilot in compared] == [False]
 
 
 def test_unlabelled_rows_that_are_learned_are_said():

@@ -43,9 +43,9 @@ def tuned(monkeypatch):
     """What every call of the last step was given."""
     calls = []
 
-    def note(student, train, validation, passes):
-        calls.append((student, train, validation, passes))
-        return fine_tune_student(student, train, validation, passes)
+    def note(student, train, validation, epochs):
+        calls.append((student, train, validation, epochs))
+        return fine_tune_student(student, train, validation, epochs)
 
     fine_tune_student = _steps.fine_tune_student
     monkeypatch.setattr(_steps, "fine_tune_student", note)
@@ -77,8 +77,8 @@ def test_what_is_better_on_held_out_rows_is_kept(data, tuned, name, weighted):
     distilled = DistilledClassifier(
         None, STUDENTS[name], augmenter=None, fine_tune=5, random_state=0
     ).fit(X, y, teacher_proba=proba, sample_weight=weight)
-    ((student, train, held_out, passes),) = tuned
-    assert passes == 5
+    ((student, train, held_out, epochs),) = tuned
+    assert epochs == 5
     assert held_out.n_samples == (60 if name == "early-stopped net" else 30)
     assert train.n_samples + held_out.n_samples == 300
     assert distilled.fine_tune_["kept"]

@@ -1,4 +1,4 @@
-"""Further passes over the true labels: who can, how far, and which result is kept."""
+"""Further epochs on the true labels: who can, how far, and which result is kept."""
 
 import copy
 import pickle
