@@ -29,6 +29,7 @@ from skdistill._tasks import Tasks
 from skdistill.export._c_library import compile_library, find_compiler
 from skdistill.inspection._baseline import fit_directly
 from skdistill.transfer import _transfer_set
+from skdistill.transfer._neighbors import find_neighborhoods
 from skdistill.transfer._transfer_set import choose_ratio, count_rows
 
 #: Functions that do the work of each stage of a fit that is made block by block.
