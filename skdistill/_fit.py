@@ -330,9 +330,9 @@ def _label_transfer_set(
         return _label_stream(rows, teacher)
     if rows is None:
         return None
-    return iter(
-        [(rows, teacher.label(rows.X, "transfer") if labels is None else labels)]
-    )
+    if labels is None:
+        labels = teacher.label(rows.X, "transfer")
+    return iter([(rows, labels)])
 
 
 def _label_stream(

@@ -122,11 +122,12 @@ def _show_groups(report: Any, key: str) -> Section:
 def list_warnings(report: Any, distilled: Any) -> Iterator[str]:
     """Name what the figures alone do not show."""
     names = _name_scores(report)
-    if report._rows.are_few:
+    few = report._rows.are_few
+    if few:
         yield describe_few(report.n_rows)
-        yield from list_dropped(distilled)
-        return
     yield from list_dropped(distilled)
+    if few:
+        return
     for kind, share in report.share_recovered.items():
         if share["advantage"] <= 0:
             yield describe_no_advantage(names[kind])
