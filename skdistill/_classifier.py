@@ -42,7 +42,7 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         Weight of the teacher's probabilities against the true labels, on rows that
         have one. Rows beyond the training rows have the teacher's whatever it is: 0
         learns true labels alone with `augmenter=None` and no `X_unlabeled`. "auto": 1,
-        unless pilots choose less (see Notes).
+        unless pilots choose less.
     augmenter : sampler, "munge", "auto" or None, default="auto"
         Makes rows beyond the training rows for the teacher to label: an object with
         `fit(X)` and `sample(n_samples, random_state)`, such as those of
@@ -148,34 +148,9 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     Students that learn one fixed target only refuse alpha < 1 where T is not 1; with
     alpha = 0 T is 1. Class weights multiply p before it is softened.
 
-    "auto" holds out a fifth of the rows (or the first fold of `cv`), fits a teacher
-    without them, and fits pilots, short fits of the student, on several candidates:
-    transfer sets at several distances from the rows behind them, and true labels; for
-    students other than networks also the training rows and half true labels. Near its
-    training rows an overfitted teacher mostly repeats their labels: that is best where
-    labels are certain, and worst where they are noisy. The candidates with synthetic
-    rows further away (MUNGE among ten neighbours at p=.5; SPUNGE at p=.5) therefore use
-    out-of-fold labels of real rows alone. A student whose pilots are as long as its fit
-    takes the true labels unless another candidate is better by a standard error; an
-    LGBMClassifier, whose trees are much the same with and without a transfer set, the
-    better of the two. A network learns the two best transfer sets in longer pilots; it
-    takes the furthest within a standard error, or true labels that are better by one;
-    at all, where the teacher's advantage over them is within one; and where it has
-    none, unless a set is better by one. An MLPClassifier learns them for as many epochs
-    as a fifth of the rows asks.
-
-    With `X_val` its rows are held out, and pilots learn labels of the teacher itself.
-
-    Below 500 rows five folds, or `X_val`, calibrate and choose the better of near
-    synthetic rows and true labels. Of a network they also try the further sets, which
-    must be better by a standard error; true labels that are better than the teacher
-    stay there, unless a set is better by one.
-
-    An MLPClassifier with Adam learns a transfer set in single precision, at a rate that
-    falls from four times `learning_rate_init` (at most .004) to 0. Leave
-    `early_stopping` off there: rows that end the fit have in-sample labels. The trees
-    of an LGBMClassifier grow on the real rows (with `X_unlabeled` on all), and all of
-    their leaves are refitted together on the transfer set.
+    Read more in the user guide: :doc:`the method </guide/method>`, :doc:`what pilots
+    compare and which wins </guide/choosing>`, :doc:`calibration </guide/calibration>`,
+    :doc:`what each student does with the labels </guide/students>`.
 
     References
     ----------

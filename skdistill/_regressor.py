@@ -134,31 +134,15 @@ class DistilledRegressor(RegressorMixin, Distilled):
     With teacher values f and true values y the student learns
     alpha f + (1 - alpha) y, by whatever loss it has, and f on rows without y.
 
-    "auto" holds out a fifth of the rows (or the first fold of `cv`), fits a teacher
-    without them, and fits pilots, short fits of the student, on several candidates, as
-    :class:`DistilledClassifier` does. The squared error of the true values held out
-    chooses among them; of several outputs it is the mean of squared errors in units of
-    each output's variance. `fit` warns where the teacher is no better than the student
-    of the true values.
+    With `quantiles` it learns the teacher's quantiles by squared error, and a fifth of
+    the rows (or `X_val`), which neither teacher nor student learns, sets a shift of
+    each, as in conformalised quantile regression [2]_. The shift stands in the
+    student's last intercepts or in its leaves. `predict`, and ONNX and C of this
+    estimator, sort the quantiles of a row; those of `student_` alone may cross.
 
-    An MLPRegressor learns standardised values, and its last layer takes their scale
-    back, so that it serves the units of y. With Adam it learns a transfer set in single
-    precision, at a rate that falls from four times `learning_rate_init` (at most .004)
-    to 0. The trees of an LGBMRegressor with the squared error grow on the real rows
-    (with `X_unlabeled` on all), and all of their leaves are refitted together on the
-    transfer set. Every other student is fitted by its own `fit`, on training rows and
-    transfer set together.
-
-    With `quantiles` each output learns the teacher's quantile by squared error, since
-    the pinball loss against a quantile without noise moves those of a limited student.
-    True values are not learned, but judge the candidates, by their mean pinball loss. A
-    fifth of the rows (or `X_val`), which neither teacher nor student learns, then sets
-    a shift of each quantile, by which its share of rows is below it, as in
-    conformalised quantile regression [2]_: in the mean over data sets an interval
-    between quantiles below and above .5 covers new rows of the same kind at least as
-    often as it says. The shift stands in the student's last intercepts or in its
-    leaves. `predict`, and ONNX and C of this estimator, sort the quantiles of a row;
-    those of `student_` alone may cross.
+    Read more in the user guide: :doc:`what pilots compare and which wins
+    </guide/choosing>`, :doc:`what each student does with the labels, and quantiles
+    </guide/students>`.
 
     References
     ----------

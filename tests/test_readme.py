@@ -72,12 +72,31 @@ def show_mean(values):
     return f"{values.mean():.4f} ± {values.sem():.4f}"
 
 
+def describe_vote():
+    """Accuracy, log loss and microseconds of the vote on the rows of the table."""
+    table = read_results("quality/quality.csv").query(
+        "teacher == 'vote' and data == 'letter' and student == 'mlp'"
+    )
+    assert len(table) == 5
+    assert {*table["rows"]} == {4000}
+    times = read_results("serving/latency.csv").query(
+        "data == 'letter' and model == 'vote' and threads == 1 and rows == 1"
+    )
+    return [
+        show_mean(table["uncalibrated.accuracy"]),
+        show_mean(table["uncalibrated.log_loss"]),
+        f"{times['median'].item():,.0f}",
+    ]
+
+
 def test_the_table_of_other_tools_is_that_of_the_results(peers):
     part = read_readme().split("## Beside other tools")[1].split("\n## ")[0]
     lines = [line for line in part.splitlines() if line.startswith("|")]
     found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert [row[0] for row in found[2:]] == list(PEERS)
-    for name, *figures in found[2:]:
+    ensemble, *students = found[2:]
+    assert ensemble == ["the ensemble itself, a vote", *describe_vote(), ""]
+    assert [row[0] for row in students] == list(PEERS)
+    for name, *figures in students:
         runs = peers.loc[("letter", *PEERS[name])]
         microseconds = f"{runs['p50_us'].median():,.0f}"
         if PEERS[name][0] == "skdistill":
