@@ -32,7 +32,13 @@ from ._selection._sampling import list_pilot_tables, student_split
 from ._soft_data import SoftDataset
 from ._students._fit_student import fine_tune_student
 from ._students._fit_student import fit_student as fit_soft
-from ._students._properties import scale_logits, seed_torch, shift_logits, weigh_served
+from ._students._properties import (
+    learns_in_epochs,
+    scale_logits,
+    seed_torch,
+    shift_logits,
+    weigh_served,
+)
 from ._students._training_length import fit_chosen_length
 from ._tasks import ONE_THREAD
 from ._typing import FloatArray, IndexArray
@@ -363,8 +369,9 @@ def fit_student(
     Return it, a stock estimator, and the `fine_tune_` of DistilledClassifier.
     """
     student, candidate = choice.student or parts.student, choice.candidate
+    step = progress.shared_step if learns_in_epochs(student) else progress.step
     with (
-        progress.step("student") as context,
+        step("student") as context,
         seed_torch(student, parts.seeds.torch),
         propagate(context, student),
         warnings.catch_warnings(),

@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 try:
@@ -81,6 +82,63 @@ def name_shares(asked: Mapping[str, int]) -> str:
     return ", ".join(shares) or "none"
 
 
+#: A step that tells its share does so in so many parts, to a progress bar.
+N_PARTS = 100
+
+#: Seconds from one line of `verbose` to the next one within a step.
+_SECONDS = 10
+
+
+class Share:
+    """The share of a step that is done, shown as it grows.
+
+    Work inside the step tells a share of its own, between `start` and `stop` of the
+    step. `show` takes what is done, as a number between 0 and 1.
+    """
+
+    def __init__(self, show: Callable[[float], None]):
+        self._show = show
+        self._start, self._stop = 0.0, 1.0
+
+    def tell(self, share: float) -> None:
+        """Show how much is done of the part that is at work."""
+        self._show(self._start + share * (self._stop - self._start))
+
+    @contextmanager
+    def narrow(self, start: float, stop: float) -> Iterator[None]:
+        """Let the shares that are told be those of a part."""
+        outer = self._start, self._stop
+        self._start, self._stop = (
+            outer[0] + end * (outer[1] - outer[0]) for end in (start, stop)
+        )
+        try:
+            yield
+            self.tell(1.0)
+        finally:
+            self._start, self._stop = outer
+
+
+#: Of the step that is at work; None in workers, whose work is told as it comes back.
+_share: ContextVar[Share | None] = ContextVar("share", default=None)
+
+
+def tell_share(share: float) -> None:
+    """Tell how much of the work at hand is done, between 0 and 1."""
+    if (at_work := _share.get()) is not None:
+        at_work.tell(share)
+
+
+@contextmanager
+def part_of_step(start: float, stop: float) -> Iterator[None]:
+    """Let what is told inside be a part of the work at hand, from one share to another.
+
+    Its end is told, too.
+    """
+    at_work = _share.get()
+    with nullcontext() if at_work is None else at_work.narrow(start, stop):
+        yield
+
+
 class Progress:
     """The steps of one fit, by `names`, reported as they begin and end.
 
@@ -99,11 +157,7 @@ class Progress:
     @contextmanager
     def step(self, name: str, n_subtasks: int = 0) -> Iterator[Any]:
         """Report one step; yields the context of sub-estimators, or None."""
-        context = self._root and self._root.subcontext(
-            task_name=name, max_subtasks=n_subtasks, sequential_subtasks=False
-        )
-        if context is not None:
-            context.call_on_fit_task_begin(estimator=self._estimator)
+        context = self._begin(self._root, name, n_subtasks)
         start, before = time.perf_counter(), self._asked.total()
         yield context
         number, n_asked = self._names.index(name) + 1, self._asked.total() - before
@@ -112,6 +166,46 @@ class Progress:
             f"{time.perf_counter() - start:.1f} s"
             + (f", {n_asked:,} rows labelled by a teacher" if n_asked else "")
         )
+        self._end(context)
+
+    @contextmanager
+    def shared_step(self, name: str) -> Iterator[Any]:
+        """Report one step whose work tells its share; yields as `step` does."""
+        with self.step(name, N_PARTS) as context:
+            n_told, start = 0, time.perf_counter()
+            said = start
+
+            def show(done: float) -> None:
+                nonlocal n_told, said
+                # A training that is repeated begins anew, and the step does not.
+                for number in range(n_told, int(N_PARTS * done)):
+                    self._end(self._begin(context, "part", 0, number))
+                    n_told = number + 1
+                now = time.perf_counter()
+                if now - said >= _SECONDS and 0 < done < 1:
+                    said, left = now, (now - start) * (1 / done - 1)
+                    self.say(f"{name}: {done:.0%}, about {left:.0f} s left")
+
+            token = _share.set(Share(show))
+            try:
+                yield context
+            finally:
+                _share.reset(token)
+
+    def _begin(
+        self, parent: Any, name: str, n_subtasks: int, number: int | None = None
+    ) -> Any:
+        context = parent and parent.subcontext(
+            task_name=name,
+            task_id=number,
+            max_subtasks=n_subtasks,
+            sequential_subtasks=False,
+        )
+        if context is not None:
+            context.call_on_fit_task_begin(estimator=self._estimator)
+        return context
+
+    def _end(self, context: Any) -> None:
         if context is not None:
             context.call_on_fit_task_end(estimator=self._estimator)
 

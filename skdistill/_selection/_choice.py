@@ -13,7 +13,7 @@ from .._labels._calibration import Calibration
 from .._labels._cross_fit import OutOfFold, measure_memorization
 from .._nested import last_step
 from .._parts import Parts
-from .._progress import Progress
+from .._progress import Progress, part_of_step
 from .._students._properties import explain_worse, learns_in_epochs, refits_leaves
 from .._tasks import ONE_THREAD
 from .._typing import FloatArray
@@ -31,6 +31,9 @@ from ._pilots import (
 )
 from ._sampling import sample_rows_of
 from ._scores import CERTAIN, Scores, make_scores
+
+#: Of the pilots' time, where widths of the default student follow the transfer sets.
+_SETS_SHARE = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def choose(
         _warn(foreign, progress)
     if not splits.has_pilots(candidates):
         return Choice(candidates[0], memorization)
-    with progress.step("pilots"):
+    with progress.shared_step("pilots"):
         assert oof is not None
         labels = label_pilots(splits, oof, not splits.only_compares)
         held_out = np.concatenate([rows for _, rows in splits.pilots])
@@ -122,9 +125,7 @@ def choose(
             first, *candidates = candidates
             known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
         given = PilotInputs(parts, data, splits, candidates, labels, calibration)
-        pilots, chosen = _decide(given, known, scores, teacher)
-        student, chosen, wider = _choose_width(given, chosen, scores)
-        pilots += wider
+        student, pilots, chosen = _decide(given, known, scores, teacher)
         shown = pilots[len(known) :] if splits.only_compares else pilots
         candidate, own = _sample_chosen(chosen.candidate, given)
         compared = (candidate, pilots, scores, teacher, splits.small)
@@ -168,6 +169,18 @@ def _sample_chosen(
 
 
 def _decide(
+    given: PilotInputs, known: list[Pilot], scores: Scores, teacher: FloatArray
+) -> tuple[Any, list[Pilot], Pilot]:
+    """Return a wider default student, or None, all pilots, and the chosen one."""
+    share = _SETS_SHARE if given.parts.default_student else 1
+    with part_of_step(0, share):
+        pilots, chosen = _choose_candidate(given, known, scores, teacher)
+    with part_of_step(share, 1):
+        student, chosen, wider = _choose_width(given, chosen, scores)
+    return student, pilots + wider, chosen
+
+
+def _choose_candidate(
     given: PilotInputs, known: list[Pilot], scores: Scores, teacher: FloatArray
 ) -> tuple[list[Pilot], Pilot]:
     """Return all pilots, and the one that is chosen.

@@ -18,7 +18,7 @@ from .._labels._calibration import Calibration
 from .._labels._cross_fit import OutOfFold
 from .._labels._defaults import list_wider
 from .._parts import Parts
-from .._progress import raise_interrupts
+from .._progress import part_of_step, raise_interrupts
 from .._students._fit_student import fit_student
 from .._students._properties import (
     count_final_epochs,
@@ -164,15 +164,17 @@ def run_pilots(given: PilotInputs, weight: FloatArray | None) -> list[Pilot]:
     weight : ndarray of shape (n_rows,) or None
         Weights of the held-out rows.
     """
-    pilots = _run_round(given, list(range(len(given.candidates))))
+    with part_of_step(0, 1 / _N_ROUNDS):
+        pilots = _run_round(given, list(range(len(given.candidates))))
     augmented = [k for k, c in enumerate(given.candidates) if c.augmented]
     network = learns_in_epochs(given.parts.student)
     if given.splits.small or len(augmented) < 2 or not network:
         return pilots
     augmented.sort(key=lambda k: np.average(pilots[k].losses, weights=weight))
     finalists = augmented[:_FINALISTS]
-    for k, pilot in zip(finalists, _run_round(given, finalists), strict=True):
-        pilots[k] = replace(pilot, finalist=True)
+    with part_of_step(1 / _N_ROUNDS, 1):
+        for k, pilot in zip(finalists, _run_round(given, finalists), strict=True):
+            pilots[k] = replace(pilot, finalist=True)
     return pilots
 
 
@@ -253,13 +255,24 @@ def _run_round(
                 candidate = replace(candidates[k], rows=rows[k], pilot_rows=())
                 yield shared, Shared((candidate, labels.get(id(rows[k])))), n_threads
 
+    pilots = _collect(tasks.run(_run_pilot, list_calls(), n_calls), n_calls)
+    step = len(wanted)
+    return [_join_pilots(pilots[k::step]) for k in range(step)]
+
+
+def _collect(run: Iterator[Pilot], n_pilots: int) -> list[Pilot]:
+    """Return the pilots; each is as large a part of the work as another."""
+    pilots = []
     with warnings.catch_warnings():
         # A pilot is meant to end before it converges.
         warnings.simplefilter("ignore")
         with raise_interrupts():
-            pilots = list(tasks.run(_run_pilot, list_calls(), n_calls))
-    step = len(wanted)
-    return [_join_pilots(pilots[k::step]) for k in range(step)]
+            for k in range(n_pilots):
+                with part_of_step(k / n_pilots, (k + 1) / n_pilots):
+                    pilots.append(next(run))
+            # There are no more; workers learn that it has ended.
+            pilots += run
+    return pilots
 
 
 def _join_pilots(pilots: list[Pilot]) -> Pilot:

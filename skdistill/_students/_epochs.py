@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, gen_batches
 
 from .._outofcore._spill import Spill
+from .._progress import tell_share
 from .._soft_data import SoftDataset
 from .._typing import AnyArray, FloatArray, IndexArray
 from .._warnings import warn_caller
@@ -222,6 +223,7 @@ class Training:
             loss, n_rows = run_epoch(student, self._network, optimizer, epoch)
             self.n_seen += n_rows
             self._record(loss)
+            tell_share(n_done / n_epochs)
             if highest_rate is not None:
                 falls = 0.5 * (1 + math.cos(math.pi * n_done / n_epochs))
                 optimizer.rate = highest_rate * falls

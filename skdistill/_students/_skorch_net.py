@@ -28,6 +28,7 @@ from torch.nn import functional
 from torch.utils.data import Subset
 
 from .._outofcore._spill import Spill
+from .._progress import tell_share
 from .._soft_data import SoftDataset
 from ..torch import DistillationLoss
 
@@ -160,11 +161,13 @@ class SoftNet(NeuralNet):
 
     def run_single_epoch(
         self, iterator: Any, training: bool, *args: Any, **kwargs: Any
-    ) -> Any:
+    ) -> None:
         if iterator is not None:
             batches = _label_batches(iterator, self)
             iterator = chain(batches, _read_more(self)) if training else batches
-        return super().run_single_epoch(iterator, training, *args, **kwargs)
+        super().run_single_epoch(iterator, training, *args, **kwargs)
+        if training:
+            tell_share(min(1.0, len(self.history) / self.max_epochs))
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False

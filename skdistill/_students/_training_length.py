@@ -17,6 +17,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 
 from .._nested import last_step
+from .._progress import part_of_step
 from .._soft_data import MaybeRows, SoftDataset
 from .._typing import IndexArray
 from ._epochs import count_batch
@@ -80,10 +81,14 @@ def fit_chosen_length(
     with warnings.catch_warnings():
         # A length that is chosen does not ask for more.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        n_epochs = _choose_epochs(student, train, transfer, validation, n_updates)
+        given = student, train, transfer, validation
+        share = SUM_OF_LENGTHS / (SUM_OF_LENGTHS + 1)
+        with part_of_step(0, share):
+            n_epochs = _choose_epochs(*given, n_updates=n_updates)
         if learns_all:
             train = train.join(validation)
-        return _fit_for_epochs(student, train, transfer, n_epochs)
+        with part_of_step(share, 1):
+            return _fit_for_epochs(student, train, transfer, n_epochs)
 
 
 def _choose_epochs(
@@ -102,8 +107,13 @@ def _choose_epochs(
     most = math.ceil(n_updates / count_updates(student, 1, n_rows))
     n_steps = max(0, int(math.log(most / _MIN_EPOCHS, _RATIO)))
 
+    n_run, n_planned = 0, SUM_OF_LENGTHS * most
+
     def measure(n_epochs: int) -> float:
-        model = _fit_for_epochs(clone(student), train, transfer, n_epochs)
+        nonlocal n_run
+        start, n_run = n_run, n_run + n_epochs
+        with part_of_step(start / n_planned, min(1, n_run / n_planned)):
+            model = _fit_for_epochs(clone(student), train, transfer, n_epochs)
         return validation.measure(validation.ask(model))
 
     shortest = chosen = math.ceil(most / _RATIO**n_steps)
