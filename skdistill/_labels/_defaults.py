@@ -25,6 +25,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
+    MinMaxScaler,
     OneHotEncoder,
     StandardScaler,
 )
@@ -176,9 +177,11 @@ def count_weights(*sizes: int) -> int:
 def prepare_columns(X: Any, *, scales: bool = True) -> Any:
     """An unfitted transformer that makes one dense matrix of X, scaled or not.
 
-    Numbers are imputed by their median (with an indicator), and standardised for
-    models that need it: in front of trees scaling would only round their thresholds;
-    strings, categories and booleans become indicators, missing values being a category.
+    Numbers are imputed by their median (with an indicator), and for models that need it
+    clipped and standardised: a network goes on along a line beyond the rows that it has
+    learned, where one wrong entry makes a value of any size, and trees do not. In front
+    of trees scaling would only round their thresholds. Strings, categories and booleans
+    become indicators, missing values being a category.
     """
     if issparse(X):
         return MaxAbsScaler()
@@ -187,7 +190,8 @@ def prepare_columns(X: Any, *, scales: bool = True) -> Any:
         strategy="median", add_indicator=True, keep_empty_features=True
     )
     if scales:
-        impute = make_pipeline(impute, _request_weights(StandardScaler(), False))
+        scale = _request_weights(StandardScaler(), False)
+        impute = make_pipeline(impute, MinMaxScaler(clip=True), scale)
     if not categories:
         return impute
     encode = OneHotEncoder(

@@ -11,7 +11,7 @@ from .._typing import IndexArray
 from ._c_source import CSource
 from .onnx._dense import Dense, fold_first
 from .onnx._inputs import Inputs
-from .onnx._table import Category, Missing, Table, Value, list_fills
+from .onnx._table import Category, Missing, Table, Value, list_bounds, list_fills
 
 _ACTIVATIONS = {
     # NaN stays, which stands for a category that is refused.
@@ -140,26 +140,50 @@ def find_places(inputs: Inputs, atoms: Sequence[Any]) -> IndexArray:
     return np.array([inputs.numbers.index(atom.column) for atom in atoms])
 
 
-def _write_values(
-    source: CSource, inputs: Inputs, table: Table, atoms: list[Value], result: str
-) -> None:
-    source.add(
-        """
-for (int i = 0; i < @n; i++) {
-    double x = numbers[@places[i]];
+def write_reading(
+    source: CSource, inputs: Inputs, atoms: Sequence[Value]
+) -> tuple[str, dict[str, str]]:
+    """Return statements that make x the number i, and the names in them.
+
+    It is filled in where it is missing, and clipped.
+    """
+    lines = """    double x = numbers[@from[i]];
     if (isnan(x)) {
         x = @fills[i];
     }
-    for (int j = 0; j < @width; j++) {
-        @to[j] += x * @weights[i * @width + j];
+"""
+    names = {
+        "from": source.hold(find_places(inputs, atoms)),
+        "fills": source.hold(list_fills(atoms)),
     }
-}
+    if (bounds := list_bounds(atoms)) is not None:
+        lines += """    if (x < @low[i]) {
+        x = @low[i];
+    }
+    if (x > @high[i]) {
+        x = @high[i];
+    }
+"""
+        names["low"], names["high"] = map(source.hold, bounds)
+    return lines, names
+
+
+def _write_values(
+    source: CSource, inputs: Inputs, table: Table, atoms: list[Value], result: str
+) -> None:
+    lines, names = write_reading(source, inputs, atoms)
+    source.add(
+        f"""
+for (int i = 0; i < @n; i++) {{
+{lines}    for (int j = 0; j < @width; j++) {{
+        @to[j] += x * @weights[i * @width + j];
+    }}
+}}
 """,
+        **names,
         to=result,
         n=len(atoms),
         width=table.width,
-        places=source.hold(find_places(inputs, atoms)),
-        fills=source.hold(list_fills(atoms)),
         weights=source.hold(np.vstack([table.terms[atom] for atom in atoms])),
     )
 

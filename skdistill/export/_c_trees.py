@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._typing import IndexArray
-from ._c_body import find_places, write_loop, write_softmax, write_table
+from ._c_body import write_loop, write_reading, write_softmax, write_table
 from ._c_source import CSource
 from ._trees import Trees
 from .onnx._inputs import Inputs
-from .onnx._table import Table, list_fills
+from .onnx._table import Table
 
 #: Trees that are walked at a time, as many as there are registers for.
 _AT_A_TIME = 8
@@ -244,20 +244,16 @@ def _write_features(source: CSource, inputs: Inputs, table: Table) -> str:
         )
     if alone:
         atoms, factors = zip(*alone.values(), strict=True)
+        lines, names = write_reading(source, inputs, atoms)
         source.add(
-            """
-for (int i = 0; i < @n; i++) {
-    double x = numbers[@from[i]];
-    if (isnan(x)) {
-        x = @fills[i];
-    }
-    @to[@places[i]] = (x + @offsets[i]) * @factors[i];
-}
+            f"""
+for (int i = 0; i < @n; i++) {{
+{lines}    @to[@places[i]] = (x + @offsets[i]) * @factors[i];
+}}
 """,
-            **{"from": source.hold(find_places(inputs, atoms))},
+            **names,
             to=result,
             n=len(alone),
-            fills=source.hold(list_fills(atoms)),
             places=source.hold([*alone]),
             offsets=source.hold(table.constant[[*alone]] / factors),
             factors=source.hold(factors),

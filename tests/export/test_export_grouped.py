@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import Normalizer, OneHotEncoder, StandardScaler
 
 pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -84,7 +84,7 @@ def test_numbers_and_strings_are_an_input_each(learner, columns):
 def test_what_only_skl2onnx_knows_takes_its_columns_from_them():
     frame, y = make_frame()
     encode = make_column_transformer(
-        (MinMaxScaler(clip=True), ["a"]),
+        (Normalizer(), ["a"]),
         (StandardScaler(), ["flag"]),
         (OneHotEncoder(sparse_output=False), ["kind"]),
     )

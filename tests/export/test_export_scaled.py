@@ -30,6 +30,7 @@ Y = (SCORES + 0.3 * RNG.normal(size=(599, 3))).argmax(axis=1)
 SCALERS = {
     "standard": StandardScaler(),
     "range": MinMaxScaler(),
+    "clipped": make_pipeline(MinMaxScaler(clip=True), StandardScaler()),
     "quartiles": RobustScaler(),
     "largest": MaxAbsScaler(),
     "two": make_pipeline(MinMaxScaler((1, 3)), StandardScaler(with_mean=False)),

@@ -58,6 +58,8 @@ PREPROCESSING = {
     "standard": StandardScaler,
     "centred": lambda: StandardScaler(with_std=False),
     "min-max": lambda: MinMaxScaler((-1, 1)),
+    "clipped": lambda: MinMaxScaler((-1, 2), clip=True),
+    "clipped, scaled": lambda: make_pipeline(MinMaxScaler(clip=True), StandardScaler()),
     "max-abs": MaxAbsScaler,
     "robust": RobustScaler,
     "spread": lambda: RobustScaler(with_centering=False),
@@ -76,7 +78,6 @@ PREPROCESSING = {
     "no step": lambda: Pipeline([("scale", StandardScaler()), ("none", None)]),
     # Not arithmetic of the form that folds: through skl2onnx.
     "normalizer": Normalizer,
-    "clipped": lambda: MinMaxScaler(clip=True),
     "a marker": lambda: SimpleImputer(missing_values=-1.0),
     "imputed late": lambda: make_pipeline(StandardScaler(), SimpleImputer()),
     "weighted union": lambda: FeatureUnion(

@@ -229,6 +229,21 @@ def test_missing_numbers_become_the_median_and_a_flag():
 # What is built
 
 
+def test_numbers_beyond_those_that_were_learned_are_served_as_the_nearest_one():
+    """A wrong entry, such as a length in other units, is no new kind of row."""
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(word=WORDS)
+    frame.loc[::9, "a"] = np.nan
+    student = DistilledClassifier(random_state=0, **PLAIN).fit(frame, Y)
+    far, near = frame.copy(), frame.copy()
+    far[["b", "c"]] *= 1000
+    for name in ("b", "c"):
+        near[name] = far[name].clip(frame[name].min(), frame[name].max())
+    for model in (student.teacher_, student):
+        proba = model.predict_proba(far)
+        np.testing.assert_allclose(proba, model.predict_proba(near), atol=1e-12)
+        assert abs(proba - model.predict_proba(frame)).max() > 0.01
+
+
 def test_the_default_teacher():
     distilled = check_fit(X, Y, student=LogisticRegression(), **PLAIN)
     assert distilled.score(X, Y) > 0.8

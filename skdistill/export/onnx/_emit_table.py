@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._typing import AnyArray, FloatArray
 from ._graph import Graph
-from ._table import Category, Missing, Table, Value, list_fills
+from ._table import Category, Missing, Table, Value, list_bounds, list_fills
 
 #: Stands for a missing number among categories: the lowest of float32.
 _NO_NUMBER = float(np.finfo(np.float32).min)
@@ -45,14 +45,17 @@ def _emit_product(graph: Graph, left: str, matrix: AnyArray, plus: str) -> str:
 
 
 def _emit_values(graph: Graph, values: Sequence[Value]) -> str:
-    """Return numbers less their offsets, and with missing ones filled in."""
+    """Return numbers less their offsets, missing ones filled in, and clipped."""
     columns = tuple(atom.column for atom in values)
-    numbers = graph.take_numbers(columns)
-    fills = list_fills(values)
-    if np.isnan(fills).all():
-        return numbers
-    held = graph.hold(fills - graph.list_offsets(columns))
-    return graph.add("Where", [graph.flag_missing(numbers), held, numbers])
+    numbers, offsets = graph.take_numbers(columns), graph.list_offsets(columns)
+    fills, bounds = list_fills(values), list_bounds(values)
+    if not np.isnan(fills).all():
+        held = graph.hold(fills - offsets)
+        numbers = graph.add("Where", [graph.flag_missing(numbers), held, numbers])
+    if bounds is not None:
+        low, high = (graph.hold(bound - offsets) for bound in bounds)
+        numbers = graph.add("Min", [graph.add("Max", [numbers, low]), high])
+    return numbers
 
 
 def _emit_categories(graph: Graph, table: Table, columns: list[Category]) -> str:

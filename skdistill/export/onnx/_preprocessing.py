@@ -214,7 +214,9 @@ def _center(table: Table, center: Any, scale: Any, casts: bool = False) -> Table
 
 def _apply_min_max(scaler: MinMaxScaler, table: Table) -> Table:
     if scaler.clip:
-        raise UnsupportedError("MinMaxScaler(clip=True)")
+        # What is below 0 and above 1, say, once it is scaled.
+        ends = np.array(scaler.feature_range)[:, None]
+        table = table.clip(*((ends - scaler.min_) / scaler.scale_))
     return table.scale(Step(np.multiply, scaler.scale_), Step(np.add, scaler.min_))
 
 

@@ -22,10 +22,15 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True)
 class Value:
-    """An input column; `fill` stands in for missing values, None leaves them."""
+    """An input column; `fill` stands in for missing values, None leaves them.
+
+    Numbers are clipped to the interval from `low` to `high`.
+    """
 
     column: int
     fill: Any = None
+    low: float = -np.inf
+    high: float = np.inf
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,25 @@ class Table:
             },
         )
 
+    def clip(self, low: FloatArray, high: FloatArray) -> Table:
+        """Return the columns clipped to the intervals of each, if these can be."""
+        bounds = zip(low.tolist(), high.tolist(), strict=True)
+        return join_tables(
+            [self._clip_one(k, *given) for k, given in enumerate(bounds)]
+        )
+
+    def _clip_one(self, k: int, low: float, high: float) -> Table:
+        raw = self.raw[k]
+        if raw is not None and self.is_number(k):
+            return start_column(replace(raw, low=low, high=high))
+        atoms = [atom for atom, part in self.terms.items() if part[:, k].any()]
+        if len(atoms) != 1 or not isinstance(atoms[0], Missing):
+            raise UnsupportedError("clipping after arithmetic")
+        unset = self.constant[k]
+        ends = np.clip([unset, unset + self.terms[atoms[0]][0, k]], low, high)
+        column = look_up(atoms[0], np.diff(ends))
+        return replace(column, constant=ends[:1])
+
     def find_value(self, k: int) -> Value | None:
         """Return the number that a column is a multiple of, plus a constant."""
         atoms = [atom for atom, part in self.terms.items() if part[:, k].any()]
@@ -181,6 +205,13 @@ def list_fills(values: Sequence[Value]) -> FloatArray:
     """Return what stands in for missing numbers; NaN: nothing does."""
     fills = [np.nan if value.fill is None else value.fill for value in values]
     return np.array(fills, dtype=float)
+
+
+def list_bounds(values: Sequence[Value]) -> tuple[FloatArray, FloatArray] | None:
+    """Return what numbers are clipped to; None where none is."""
+    low = np.array([value.low for value in values])
+    high = np.array([value.high for value in values])
+    return (low, high) if np.isfinite([low, high]).any() else None
 
 
 def start_table(n_columns: int, numbers: Sequence[int]) -> Table:

@@ -38,8 +38,11 @@ def unscale(trees: Trees, table: Table, dtype: Any) -> tuple[Trees, Table]:
             columns.append(table.select([k]))
             continue
         nodes = trees.column == k
-        threshold[nodes] = _invert(table.steps[k], threshold[nodes], dtype)
-        columns.append(start_column(value))
+        bound = _invert(table.steps[k], threshold[nodes], dtype)
+        # A clipped number is at most its upper bound, and at least its lower one.
+        bound = np.where(bound < value.low, -np.inf, bound)
+        threshold[nodes] = np.where(bound >= value.high, np.inf, bound)
+        columns.append(start_column(replace(value, low=-np.inf, high=np.inf)))
     return replace(trees, threshold=threshold), join_tables(columns)
 
 
