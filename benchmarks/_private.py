@@ -23,7 +23,9 @@ from skdistill._outofcore import Chunks, _chunks, _spill, _transfer_stream
 from skdistill._soft_data import SoftDataset, soften
 from skdistill._students._fit_student import fit_student
 from skdistill._students._mlp import MLPLearner
+from skdistill._students._properties import count_final_epochs
 from skdistill._students._soft_learner import MANY_LABELS
+from skdistill._students._training_length import count_updates, fit_chosen_length
 from skdistill._students._weighted_copies import expand_rows
 from skdistill._tasks import Tasks
 from skdistill.export._c_library import compile_library, find_compiler
