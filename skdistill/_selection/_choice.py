@@ -11,15 +11,15 @@ import numpy as np
 from .._dataset import Dataset
 from .._labels._calibration import Calibration
 from .._labels._cross_fit import OutOfFold, measure_memorization
-from .._nested import last_step
 from .._parts import Parts
 from .._progress import Progress, part_of_step
-from .._students._properties import explain_worse, learns_in_epochs, refits_leaves
+from .._students._properties import learns_in_epochs, refits_leaves
 from .._tasks import ONE_THREAD
 from .._typing import FloatArray
 from .._warnings import warn_caller
 from ._candidates import Candidate, drop_needless
 from ._foreign_rows import describe_foreign
+from ._harm import FinalCheck, describe_harm, find_best, find_direct
 from ._hold_outs import Splits, knows_rows
 from ._pilots import (
     Pilot,
@@ -52,10 +52,8 @@ class Choice:
         As in DistilledClassifier.
     student : estimator or None
         A wider default student, unfitted; None: the student of the parts.
-    scores : Scores or None
-        Held-out rows, where there were pilots.
-    losses : ndarray of shape (n_rows,) or None
-        Losses of the chosen pilot on them.
+    check : FinalCheck or None
+        What the fitted student is held to, where there were pilots.
     labels : ndarray of shape (n_rows, n_columns) or None
         The teacher's labels of the candidate's transfer set, where pilots learned it.
     """
@@ -65,26 +63,14 @@ class Choice:
     student_calibration: Calibration = field(default_factory=lambda: Calibration(1.0))
     pilots: list[dict[str, Any]] = field(default_factory=list)
     student: Any = None
-    scores: Scores | None = None
-    losses: FloatArray | None = None
+    check: FinalCheck | None = None
     labels: FloatArray | None = None
 
     def warn_if_worse(self, student: Any) -> None:
-        """Warn where the student is far worse than its pilot on the held-out rows.
-
-        It has learned most of them, so that it should be better.
-        """
-        if self.scores is None or self.losses is None:
-            return
-        losses = self.scores.rate_student(student)
-        if self.scores.is_far_worse(losses, self.losses):
-            before, after = map(self.scores.average, (self.losses, losses))
-            name, scores = type(last_step(student)).__name__, self.scores
-            warn_caller(
-                f"The {name} has a {scores.loss_name} of {after:.4g} on {len(losses)} "
-                f"rows, where its pilot, fitted without them, has {before:.4g}. "
-                f"{explain_worse(student)}"
-            )
+        """Warn where the student is far worse than held-out rows let expect."""
+        found = self.check and self.check.describe(student)
+        if found:
+            warn_caller(found)
 
 
 @ONE_THREAD
@@ -130,7 +116,7 @@ def choose(
         candidate, own = _sample_chosen(chosen.candidate, given)
         compared = (candidate, pilots, scores, teacher, splits.small)
         knows = data.validation is None and knows_rows(parts)
-        harm = None if foreign else _describe_harm(*compared, knows=knows)
+        harm = None if foreign else describe_harm(*compared, knows=knows)
         if harm:
             _warn(harm, progress)
         return Choice(
@@ -139,8 +125,7 @@ def choose(
             scores.calibrate(chosen, teacher) if splits.calibrate else Calibration(1.0),
             [{**scores.report(p), "chosen": p is chosen} for p in shown],
             student,
-            scores,
-            None if any(chosen is p for p in known) else scores.rate(chosen.served),
+            FinalCheck(scores, teacher, find_direct(pilots), chosen, known),
             own,
         )
 
@@ -193,7 +178,7 @@ def _choose_candidate(
     student = given.parts.student
     if given.splits.small:
         return pilots, _choose_small(rivals, student, scores, teacher)
-    direct = _find_direct(rivals)
+    direct = find_direct(rivals)
     lead = 1 if direct is None else scores.rate_advantage(teacher, direct)
     if given.splits.plan.shared:
         # The student has no more rows than its pilot, by which it could pass them.
@@ -203,7 +188,7 @@ def _choose_candidate(
     finalists = [pilot for pilot in pilots if pilot.finalist]
     if direct is None or chosen is not direct or lead < 0 or not finalists:
         return pilots, chosen
-    best = _find_best(finalists, scores)
+    best = find_best(finalists, scores)
     longer = run_longer(given, best)
     pilots = [longer if pilot is best else pilot for pilot in pilots]
     return pilots, choose_pilot(pilots, *rule)
@@ -220,11 +205,11 @@ def _choose_small(
     few rows can tell, so that true labels that are better than the teacher stay,
     unless the set's pilot is better by an error.
     """
-    direct = _find_direct(pilots)
+    direct = find_direct(pilots)
     taught = [pilot for pilot in pilots if pilot is not direct]
     if direct is None or not taught or not learns_in_epochs(student):
-        return _find_best(pilots, scores)
-    best = _overrule(taught[0], _find_best(taught, scores), scores)
+        return find_best(pilots, scores)
+    best = _overrule(taught[0], find_best(taught, scores), scores)
     lead, _ = scores.find_lead(teacher, direct)
     return best if lead >= 0 else _overrule(direct, best, scores)
 
@@ -268,13 +253,13 @@ def choose_pilot(
     """
 
     def find_furthest(some: list[Pilot]) -> Pilot:
-        best = _find_best(some, scores)
+        best = find_best(some, scores)
         leads = [scores.compare(p.losses, best.losses) for p in some]
         # Candidates are listed the nearest first.
         tied = (lead <= error for lead, error in leads)
         return list(compress(some, tied))[-1]
 
-    best, direct = _find_best(pilots, scores), _find_direct(pilots)
+    best, direct = find_best(pilots, scores), find_direct(pilots)
     augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
     if learns_in_epochs(student):
         finalists = [pilot for pilot in augmented if pilot.finalist]
@@ -285,7 +270,7 @@ def choose_pilot(
         certain = 1 if stays.finalist else CERTAIN
     elif refits_leaves(student):
         rivals = augmented + ([] if direct is None else [direct])
-        stays, certain = _find_best(rivals or pilots, scores), CERTAIN
+        stays, certain = find_best(rivals or pilots, scores), CERTAIN
     else:
         stays, certain = direct or best, 1
     return _overrule(stays, best, scores, certain) if scores.complete else stays
@@ -306,83 +291,3 @@ def _choose_width(
     chosen = _overrule(narrow, pilot, scores)
     pilots = [pilot for _, pilot in wider]
     return None if chosen is narrow else student, chosen, pilots
-
-
-def _find_best(pilots: list[Pilot], scores: Scores) -> Pilot:
-    return min(pilots, key=lambda pilot: scores.average(pilot.losses))
-
-
-def _find_direct(pilots: list[Pilot]) -> Pilot | None:
-    """The student that learned the true labels."""
-    return next((pilot for pilot in pilots if pilot.candidate.alpha == 0), None)
-
-
-def _describe_harm(
-    chosen: Candidate,
-    pilots: list[Pilot],
-    scores: Scores,
-    teacher: FloatArray,
-    small: bool,
-    *,
-    knows: bool,
-) -> str | None:
-    """Compare the teacher's labels with the student of the true labels.
-
-    None where the teacher has an advantage that the student takes; on few rows, where
-    most are within the error, where it is not certainly worse; and where all rows have
-    one label, of which `fit` has warned. What a teacher that may know the rows
-    has there counts against it alone.
-    """
-    direct = _find_direct(pilots)
-    if direct is None or not scores.varies:
-        return None
-    advantage = scores.rate_advantage(teacher, direct)
-    if small and chosen.alpha > 0 and not scores.is_worse(teacher, direct):
-        return None
-    if advantage == 1 and scores.is_less_accurate(teacher, direct):
-        finding = "The teacher is less accurate than the student trained directly"
-        fix = _advise(direct.candidate, scores)
-    elif advantage < 1:
-        finding = "The teacher is no better than the student trained directly"
-        if advantage == 0:
-            finding += " beyond chance (its lead is within a standard error)"
-        fix = _advise(direct.candidate, scores)
-    elif chosen.alpha == 0:
-        finding = "The teacher's labels do not help this student"
-        if _find_best(pilots, scores) is not direct:
-            finding += " beyond chance"
-        if knows:
-            return (
-                f"{finding}, on {len(teacher)} rows that it was not fitted on: it has "
-                f"{scores.describe(direct.served)} with the true labels, which it "
-                "learns. The teacher may know these rows, and is not judged by them."
-            )
-        fix = "Consider a larger student."
-        if scores.is_useless(direct.losses):
-            fix = (
-                "The student is worse than one answer for all rows: its fit diverges, "
-                "or memorises its rows."
-            )
-    else:
-        return None
-    return (
-        f"{finding}, on {len(teacher)} rows that the student was not fitted on: "
-        f"{scores.describe(teacher)} of the teacher, "
-        f"{scores.describe(direct.served)} of the student. The student "
-        f"learns from: {chosen.learned}. {fix}"
-    )
-
-
-def _advise(direct: Candidate, scores: Scores) -> str:
-    """Name what gives the figures of the pilot that learned the true labels."""
-    if direct.n_updates is None:
-        return f"Consider a better teacher, or {scores.alone}."
-    if direct.rival:
-        return (
-            "Consider a better teacher: fitted alone, the student would not choose its "
-            "number of epochs, as it did here."
-        )
-    return (
-        "Consider a better teacher, or leave out alpha and augmenter: then it may "
-        "learn the true labels, for as many epochs as they ask."
-    )

@@ -94,10 +94,10 @@ class Scores(ABC):
         """Return the mean difference and its standard error."""
         return paired_difference(first, second, self.weight, self._groups)
 
-    def is_far_worse(self, losses: FloatArray, pilot_losses: FloatArray) -> bool:
-        """Whether a student is far worse than its pilot."""
-        lead, error = self.compare(losses, pilot_losses)
-        least = _WORSE * self.average(pilot_losses) + self._least_worse
+    def is_far_worse(self, losses: FloatArray, expected: FloatArray) -> bool:
+        """Whether a student is far worse than its pilot, or than other models."""
+        lead, error = self.compare(losses, expected)
+        least = _WORSE * self.average(expected) + self._least_worse
         return lead > CERTAIN * error and lead > least
 
     def is_useless(self, losses: FloatArray) -> bool:
@@ -105,9 +105,14 @@ class Scores(ABC):
         return self.average(losses) > self._constant_loss
 
     @cached_property
-    def _constant_loss(self) -> float:
+    def constant_losses(self) -> FloatArray:
+        """Those of the best one answer for all rows."""
         shape = len(self.y), len(self._constant)
-        return self.average(self.rate(np.broadcast_to(self._constant, shape)))
+        return self.rate(np.broadcast_to(self._constant, shape))
+
+    @property
+    def _constant_loss(self) -> float:
+        return self.average(self.constant_losses)
 
     @property
     def _least_worse(self) -> float:
