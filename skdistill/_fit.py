@@ -18,9 +18,10 @@ from ._labels import _cross_fit
 from ._labels._calibration import Calibration, calibrate_labels
 from ._labels._class_weights import warn_of_weights_twice
 from ._labels._cross_fit import OutOfFold, label_seen
-from ._labels._members import MemberLabels, set_weights, weigh_labels, weigh_members
+from ._labels._members import set_weights, weigh_labels, weigh_members
 from ._labels._task import is_asked
 from ._labels._teacher import UNNAMED, Labeller, fit_clone
+from ._nested import last_step
 from ._outofcore._spill import SoftStream
 from ._outofcore._transfer_stream import TransferStream
 from ._parts import Parts
@@ -83,10 +84,10 @@ def cross_fit(
     None where there are neither, nor pilots.
     """
     tables, folds, found = list_pilot_tables(candidates), splits.folds, None
-    members = MemberLabels(data.task, parts.teacher) if splits.weighs else None
+    n_members = len(last_step(parts.teacher).estimators) if splits.weighs else 0
     if folds and parts.refits:
         with progress.step("folds", n_subtasks=len(folds)) as context:
-            found = _cross_fit.cross_fit(
+            found, teachers = _cross_fit.cross_fit(
                 clone(parts.teacher),
                 data,
                 folds,
@@ -94,20 +95,19 @@ def cross_fit(
                 tables if data.validation is None else None,
                 tasks=parts.tasks,
                 asked=parts.asked,
-                wanted=members,
+                n_members=n_members,
                 labels_own=splits.plan.labels_own,
                 context=context,
             )
-            if members is not None and data.validation is None:
-                found = _weigh_folds(parts, data, splits, found, tables)
+            if teachers:
+                found = _weigh_folds(parts, data, splits, found, teachers, tables)
             if splits.out_of_fold and found.in_sample and splits.plan.labels_own:
                 y = data.y[splits.folds[0][0]]
                 data.task.check_order(found.in_sample[0], y, parts.teacher)
     if not asks_early(parts, data, splits):
         return found
     with progress.step("validation"):
-        if members is not None and teacher is not None:
-            teacher = replace(teacher, task=members)
+        teacher = teacher and replace(teacher, n_members=n_members)
         return _ask_teacher(parts, data, splits, teacher, tables, found)
 
 
@@ -116,18 +116,19 @@ def _weigh_folds(
     data: Dataset,
     splits: Splits,
     found: OutOfFold,
+    teachers: list[Labeller],
     tables: list[list[Any]],
 ) -> OutOfFold:
     """Weigh the members of the folds' teachers, which then label what they learned."""
     found = weigh_labels(data, found, parts.seeds.pilots)
     labels = []
-    for number, teacher in enumerate(found.teachers):
-        teacher = weigh_members(teacher, found.weights, data.task)
+    for number, teacher in enumerate(teachers):
+        teacher = weigh_members(teacher, found.weights)
         own = data.take(splits.folds[number][0]).X
         some = tables[number] if tables else []
         labels.append(label_seen(teacher, own, some, splits.plan.labels_own))
     in_sample, transfer = [own for own, *_ in labels], [made for _, *made in labels]
-    return replace(found, in_sample=in_sample, transfer=transfer, teachers=[])
+    return replace(found, in_sample=in_sample, transfer=transfer)
 
 
 def _ask_teacher(
@@ -150,7 +151,7 @@ def _ask_teacher(
     asked = OutOfFold(rows, labels, [], [])
     if splits.weighs:
         asked = weigh_labels(data, asked, parts.seeds.pilots)
-        teacher = teacher and weigh_members(teacher, asked.weights, data.task)
+        teacher = teacher and weigh_members(teacher, asked.weights)
     if teacher is not None:
         purpose = "transfer" if splits.plan.shared else "pilots"
         transfer = [[teacher.label(X, purpose) for X in some] for some in tables]
@@ -167,7 +168,7 @@ def use_weights(
     if oof is None or oof.weights is None:
         return parts, teacher
     parts = replace(parts, teacher=set_weights(parts.teacher, oof.weights))
-    return parts, teacher and weigh_members(teacher, oof.weights, data.task)
+    return parts, teacher and weigh_members(teacher, oof.weights)
 
 
 @ONE_THREAD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from .._frames import take_rows
 from .._sklearn import _num_samples, _safe_indexing
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray, IndexArray, Split
-from ._task import Labels, is_asked
+from ._task import is_asked
 from ._teacher import UNNAMED, Labeller, fit_clone
 
 #: Fewer rows do not show how often a teacher is right.
@@ -40,9 +40,6 @@ class OutOfFold:
     transfer: list[list[FloatArray]]
     #: Labels of all training rows by the teacher that is kept, where it was asked.
     own: FloatArray | None = None
-    #: Those of folds that have labelled neither their own rows nor tables, because
-    #: their members are weighed before.
-    teachers: list[Labeller] = field(default_factory=list)
     #: Those of the members of the default teacher. None: equal ones.
     weights: FloatArray | None = None
 
@@ -69,27 +66,27 @@ def cross_fit(
     data: Dataset,
     folds: list[Split],
     params: dict[str, Any],
-    tables: Sequence[Sequence[Any]] | None = (),
+    tables: Sequence[Sequence[Any]] | None,
     *,
     tasks: Tasks,
     asked: Counter[str],
-    wanted: Labels | None = None,
-    labels_own: bool = True,
-    context: Any = None,
-) -> OutOfFold:
+    n_members: int,
+    labels_own: bool,
+    context: Any,
+) -> tuple[OutOfFold, list[Labeller]]:
     """Fit a clone of the teacher for each fold, and label the rows it did not see.
 
     `params` of its `fit` are cut to the rows of the fold. The teacher of each fold also
     labels its own rows (NaN without `labels_own`) and the further `tables` of the fold,
-    of which later ones may have none; where `tables` is None, neither. What is asked
-    for is `wanted`, or the labels of the task. Where it is those of members, only
-    held-out rows are labelled, and the teachers are returned.
+    of which later ones may have none; where `tables` is None, neither. With `n_members`
+    the labels are those of the members of a vote. They are weighed before the other
+    rows are labelled, by the teachers that are returned.
     """
     n_threads = tasks.count_threads(len(folds))
     inner = tasks if n_threads is None else replace(tasks, n_jobs=1)
     name = tasks.name(teacher, data.X, data.y, params)
-    wanted = wanted or data.task
-    given = Shared((teacher, data.X, data.y, wanted, params))
+    method = "transform" if n_members else data.task.method
+    given = Shared((teacher, data.X, data.y, data.task, params, n_members))
 
     label = tasks.memory.cache(_label_fold, ignore=_UNNAMED_FOLD)
     further = [] if tables is None else [tuple(some) for some in tables] or [()]
@@ -98,9 +95,7 @@ def cross_fit(
     def list_calls() -> Iterator[Any]:
         for number, (train, test) in enumerate(folds):
             others = further[number] if number < len(further) else None
-            label_name = tasks.name(
-                name, train, test, others, labels_own, wanted.method
-            )
+            label_name = tasks.name(name, train, test, others, labels_own, method)
             names = label_name, tasks.name(name, train)
             progress = context and context.subcontext(task_name="fold", task_id=number)
             rows = (train, test, Shared(others), labels_own)
@@ -109,30 +104,31 @@ def cross_fit(
             yield call
 
     answers = tasks.run(label, list_calls(), len(folds))
-    rows, mean, others = _average_folds(answers, folds, wanted, known, asked)
-    if wanted.of_members:
+    rows, mean, others = _average_folds(answers, folds, known, asked)
+    if n_members:
         teachers = [
-            Labeller(fitted, wanted, tasks, tasks.name(name, train), asked)
+            Labeller(fitted, data.task, tasks, tasks.name(name, train), asked)
             for (fitted,), (train, _) in zip(others, folds, strict=False)
         ]
-        return OutOfFold(rows, mean, [], [], teachers=teachers)
+        return OutOfFold(rows, mean, [], []), teachers
     in_sample, transfer = [own for own, *_ in others], [made for _, *made in others]
-    return OutOfFold(rows, mean, in_sample, transfer)
+    return OutOfFold(rows, mean, in_sample, transfer), []
 
 
 def _average_folds(
     answers: Iterator[Any],
     folds: list[Split],
-    wanted: Labels,
     known: list[bool],
     asked: Counter[str],
 ) -> tuple[IndexArray, FloatArray, list[list[Any]]]:
     """Return the rows that folds test, the mean of their labels, and what is left."""
     rows = np.unique(np.concatenate([test for _, test in folds]))
-    mean = np.zeros((len(rows), wanted.n_columns), wanted.dtype)
-    counts = np.zeros((len(rows), 1), mean.dtype)
+    mean: Any = None
     others = []
     for number, ((labels, *more), count) in enumerate(answers):
+        if mean is None:
+            mean = np.zeros((len(rows), labels.shape[1]), labels.dtype)
+            counts = np.zeros((len(rows), 1), labels.dtype)
         if not known[number]:
             asked.update(count)
         at = np.searchsorted(rows, folds[number][1])
@@ -162,16 +158,16 @@ def _label_fold(
     members are weighed before. The names stand for all of it. Return how many rows were
     asked for, too.
     """
-    teacher, X, y, task, params = shared.value
+    teacher, X, y, task, params, n_members = shared.value
     params = {k: take_rows(v, train, len(y)) for k, v in params.items()}
     own = _safe_indexing(X, train)
     fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
     given = (fit_name, clone(teacher), own, y[train], params, n_threads, context)
     try:
         fitted = share_cores(fit(*given), n_threads)
-        labeller = Labeller(fitted, task, tasks, fit_name)
+        labeller = Labeller(fitted, task, tasks, fit_name, n_members=n_members)
         labels = [labeller.label(_safe_indexing(X, test), "validation")]
-        if others.value is not None and task.of_members:
+        if others.value is not None and n_members:
             labels.append(fitted)
         elif others.value is not None:
             labels += label_seen(labeller, own, others.value, labels_own)

@@ -25,7 +25,7 @@ from .._dataset import Dataset, draw_folds, find_firsts
 from .._nested import last_step, replace_distilled
 from .._typing import AnyArray, FloatArray
 from ._cross_fit import OutOfFold
-from ._task import Labels, Task, is_asked
+from ._task import Task, is_asked
 from ._teacher import Labeller
 
 #: Members that are added to the equal vote, one at a time.
@@ -41,26 +41,6 @@ _ROUNDING = 1e-6
 def is_vote(teacher: Any) -> bool:
     """Whether the last step is a vote or mean, which a subclass of them need not be."""
     return type(last_step(teacher)) in (VotingClassifier, VotingRegressor)
-
-
-class MemberLabels(Labels):
-    """What each member of a vote says, the columns of each side by side.
-
-    The vote is the last step of the teacher; the labels of a member are those of
-    `task`.
-    """
-
-    method = "transform"
-    of_members = True
-
-    def __init__(self, task: Task, teacher: Any) -> None:
-        self._task, self._n_members = task, len(last_step(teacher).estimators)
-        self.n_columns = self._n_members * task.n_columns
-        self.dtype, self.classes = task.dtype, task.classes
-
-    def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
-        parts = np.split(np.asarray(answer), self._n_members, axis=1)
-        return np.hstack([self._task.read_answer(part, X, teacher) for part in parts])
 
 
 def choose_weights(
@@ -140,10 +120,8 @@ def set_weights(teacher: Any, weights: FloatArray | None) -> Any:
     return replace_distilled(teacher, vote)
 
 
-def weigh_members(
-    labeller: Labeller, weights: FloatArray | None, task: Task
-) -> Labeller:
-    """Return a fitted teacher that gives labels of the task with these weights."""
+def weigh_members(labeller: Labeller, weights: FloatArray | None) -> Labeller:
+    """Return a fitted teacher whose labels are those of all members, so weighed."""
     name = labeller.tasks.name(labeller.name, weights)
     teacher = set_weights(labeller.teacher, weights)
-    return replace(labeller, teacher=teacher, task=task, name=name)
+    return replace(labeller, teacher=teacher, name=name, n_members=0)

@@ -30,36 +30,16 @@ _UNEXPLAINED = 1e-3
 _RARE = 0.02
 
 
-class Labels(ABC):
-    """What the labels are that a teacher is asked for, by its `method`.
+class Task(ABC):
+    """What the labels of a teacher are, by its `method`, and what they become.
 
-    `of_members`: they are those of each member of a vote, side by side. There are no
-    `classes` where values are learned.
+    There are no `classes` where values are learned.
     """
 
     method: ClassVar[str]
-    of_members: ClassVar[bool] = False
     n_columns: int
     dtype: type[np.floating]
     classes: AnyArray
-
-    @abstractmethod
-    def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
-        """Return what a teacher gave for rows, checked, in the order of the columns."""
-
-    def check_order(  # noqa: B027
-        self, labels: FloatArray, y: AnyArray, teacher: Any
-    ) -> None:
-        """Raise, or warn, where another order of columns fits true labels better."""
-
-    def no_labels(self, n_rows: int) -> FloatArray:
-        """Return the labels, NaN, of rows that no teacher was asked for."""
-        return np.full((n_rows, self.n_columns), np.nan, self.dtype)
-
-
-class Task(Labels):
-    """What the labels of a teacher are, and what they become."""
-
     #: The parameter of `fit` that has labels in place of a teacher.
     stored_name: ClassVar[str]
     #: Whether true labels may be learned beside, or in place of, those of a teacher.
@@ -75,6 +55,19 @@ class Task(Labels):
     rare: BoolArray
 
     # What is asked --------------------------------------------------------------------
+
+    @abstractmethod
+    def read_answer(self, answer: Any, X: Any, teacher: Any) -> FloatArray:
+        """Return what a teacher gave for rows, checked, in the order of the columns."""
+
+    def check_order(  # noqa: B027
+        self, labels: FloatArray, y: AnyArray, teacher: Any
+    ) -> None:
+        """Raise, or warn, where another order of columns fits true labels better."""
+
+    def no_labels(self, n_rows: int) -> FloatArray:
+        """Return the labels, NaN, of rows that no teacher was asked for."""
+        return np.full((n_rows, self.n_columns), np.nan, self.dtype)
 
     @abstractmethod
     def serve(self, student: Any, X: Any) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from .._sklearn import _num_samples
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import AnyArray, FloatArray
 from .._warnings import warn_caller
-from ._task import Labels, Task
+from ._task import Task
 
 #: Rows labelled at a time: a teacher of many members holds all of their answers.
 _CHUNK = 50_000
@@ -177,28 +177,35 @@ class Labeller:
     """A fitted teacher that labels rows, on several workers, with a memory.
 
     `name` is what the memory knows it by. `asked` counts the rows that it was asked for
-    by what their labels are for, without those whose labels the memory has.
+    by what their labels are for, without those whose labels the memory has. With
+    `n_members` the labels are those of each member of the vote, its last step, side by
+    side.
     """
 
     teacher: Any
-    task: Labels
+    task: Task
     tasks: Tasks
     name: str | None
     asked: Counter[str] = field(default_factory=Counter)
+    n_members: int = 0
 
     def label(self, X: Any, purpose: str = "training") -> FloatArray:
         """Return the labels of a table of any number of rows."""
-        n_rows, n_columns = _num_samples(X), self.task.n_columns
+        n_rows, n_columns = _num_samples(X), self.n_columns
+        labels = np.empty((n_rows, n_columns), self.task.dtype)
         if not n_rows:
-            return self.task.no_labels(0)
+            return labels
         size = max(1, min(_CHUNK, _CELLS // n_columns, self.batch_size or _CHUNK))
         chunks = (take_chunk(X, rows) for rows in gen_batches(n_rows, size))
-        labels = np.empty((n_rows, n_columns), self.task.dtype)
         done = 0
         for part in self.label_chunks(chunks, purpose, -(-n_rows // size)):
             labels[done : done + len(part)] = part
             done += len(part)
         return labels
+
+    @property
+    def n_columns(self) -> int:
+        return (self.n_members or 1) * self.task.n_columns
 
     @property
     def batch_size(self) -> int | None:
@@ -221,31 +228,31 @@ class Labeller:
         become free.
         """
         n_threads = self.tasks.count_threads(n_chunks)
-        given = Shared(share_cores(self.teacher, n_threads, alone=True))
-        rest = (self.tasks, self.name, given, self.task, self.batch_size)
-        calls = ((chunk, *rest) for chunk in chunks)
+        teacher = share_cores(self.teacher, n_threads, alone=True)
+        given = Shared(replace(self, teacher=teacher))
+        calls = ((chunk, given) for chunk in chunks)
         for labels, n_asked in self.tasks.run(_label_chunk, calls, n_chunks):
             self.asked[purpose] += n_asked
             yield labels
 
 
-def _label_chunk(
-    chunk: Any,
-    tasks: Tasks,
-    name: str | None,
-    teacher: Shared,
-    task: Labels,
-    batch_size: int | None,
-) -> tuple[FloatArray, int]:
+def _label_chunk(chunk: Any, shared: Shared) -> tuple[FloatArray, int]:
     """Return the labels of a chunk, and how many rows the memory did not have."""
+    labeller: Labeller = shared.value
+    tasks, teacher, task = labeller.tasks, labeller.teacher, labeller.task
+    method = "transform" if labeller.n_members else task.method
     label = tasks.memory.cache(_predict, ignore=["teacher", "chunk"])
     n_rows, n_asked, answers = _num_samples(chunk), 0, []
-    for rows in gen_batches(n_rows, batch_size or n_rows):
+    for rows in gen_batches(n_rows, labeller.batch_size or n_rows):
         batch = chunk if rows == slice(0, n_rows) else take_chunk(chunk, rows)
-        given = (name, tasks.name(batch), teacher.value, batch, task.method)
+        given = (labeller.name, tasks.name(batch), teacher, batch, method)
         if not label.check_call_in_cache(*given):
             n_asked += rows.stop - rows.start
-        answers.append(task.read_answer(label(*given), batch, teacher.value))
+        answer, parts = label(*given), []
+        if labeller.n_members:
+            parts = np.split(np.asarray(answer), labeller.n_members, axis=1)
+        read = [task.read_answer(part, batch, teacher) for part in parts or [answer]]
+        answers.append(np.hstack(read) if parts else read[0])
     return answers[0] if len(answers) == 1 else np.concatenate(answers), n_asked
 
 
