@@ -17,9 +17,9 @@ from ._dataset import Dataset, draw_rows
 from ._labels import _cross_fit
 from ._labels._calibration import Calibration, calibrate_labels
 from ._labels._class_weights import warn_of_weights_twice
-from ._labels._cross_fit import OutOfFold, label_seen
+from ._labels._cross_fit import OutOfFold, add_seen, label_seen
 from ._labels._members import set_weights, weigh_labels, weigh_members
-from ._labels._task import is_asked
+from ._labels._row_labels import RowLabels
 from ._labels._teacher import UNNAMED, Labeller, fit_clone
 from ._nested import last_step
 from ._outofcore._spill import SoftStream
@@ -102,8 +102,8 @@ def cross_fit(
             if teachers:
                 found = _weigh_folds(parts, data, splits, found, teachers, tables)
             if splits.out_of_fold and found.in_sample and splits.plan.labels_own:
-                y = data.y[splits.folds[0][0]]
-                data.task.check_order(found.in_sample[0], y, parts.teacher)
+                labels, y = found.in_sample[0].values, data.y[splits.folds[0][0]]
+                data.task.check_order(labels, y, parts.teacher)
     if not asks_early(parts, data, splits):
         return found
     with progress.step("validation"):
@@ -121,14 +121,13 @@ def _weigh_folds(
 ) -> OutOfFold:
     """Weigh the members of the folds' teachers, which then label what they learned."""
     found = weigh_labels(data, found, parts.seeds.pilots)
-    labels = []
+    others = []
     for number, teacher in enumerate(teachers):
         teacher = weigh_members(teacher, found.weights)
         own = data.take(splits.folds[number][0]).X
         some = tables[number] if tables else []
-        labels.append(label_seen(teacher, own, some, splits.plan.labels_own))
-    in_sample, transfer = [own for own, *_ in labels], [made for _, *made in labels]
-    return replace(found, in_sample=in_sample, transfer=transfer)
+        others.append(label_seen(teacher, own, some, splits.plan.labels_own))
+    return add_seen(found, splits.folds, others)
 
 
 def _ask_teacher(
@@ -140,15 +139,11 @@ def _ask_teacher(
     found: OutOfFold | None,
 ) -> OutOfFold:
     """Return the labels of validation rows, tables of pilots and training rows."""
-    rows, labels, transfer = np.arange(0), data.task.no_labels(0), []
-    if teacher is not None and data.validation is not None:
-        if splits.first is not None:
-            rows = splits.first[1]
-        labels = teacher.label(data.take(rows).X, "validation")
-    if found is not None:
-        rows = np.concatenate([found.rows, rows])
-        labels = np.concatenate([found.labels, labels])
-    asked = OutOfFold(rows, labels, [], [])
+    labels, transfer = data.task.no_labels(), []
+    if teacher is not None and data.validation is not None and splits.first is not None:
+        rows = splits.first[1]
+        labels = RowLabels(rows, teacher.label(data.take(rows).X, "validation"))
+    asked = OutOfFold(labels if found is None else found.held_out.update(labels))
     if splits.weighs:
         asked = weigh_labels(data, asked, parts.seeds.pilots)
         teacher = teacher and weigh_members(teacher, asked.weights)
@@ -232,7 +227,7 @@ def make_soft_data(
     settings = (candidate, calibration)
 
     def soften(rows: IndexArray) -> SoftDataset:
-        own = labels if len(rows) == len(labels) else labels[rows]
+        own = labels.take(rows)
         return soften_rows(data, rows, own, *settings, parts.student_params)
 
     rows, validation = np.arange(data.n_samples), None
@@ -241,7 +236,7 @@ def make_soft_data(
         rows, validation = split[0], soften(split[1])
     train = soften(rows)
     if not candidate.in_sample:
-        known = np.arange(0) if oof is None else oof.rows
+        known = np.arange(0) if oof is None else oof.held_out.rows
         train = replace(train, labelled=np.flatnonzero(np.isin(rows, known)))
     if calibration is None:
         factors = weigh_served(parts.student, data.classes, data.task.priors)
@@ -265,21 +260,16 @@ def _label_rows(
     candidate: Candidate,
     teacher: Labeller | None,
     oof: OutOfFold | None,
-) -> FloatArray:
+) -> RowLabels:
     """Return out-of-fold labels where `cv` asks for them; else the teacher's.
 
     A candidate that does without in-sample labels has out-of-fold labels where there
-    are any. The labels of validation rows follow. Where true labels alone count there
-    are none.
+    are any. Where true labels alone count there are none.
     """
-    n_held_out = 0 if data.validation is None else data.validation.n_samples
     if candidate.alpha == 0:
-        return data.task.no_labels(data.n_samples + n_held_out)
-    if splits.out_of_fold:
-        if oof is not None and len(oof.rows) == data.n_samples + n_held_out:
-            return oof.labels
-        labels = data.task.no_labels(data.n_samples)
-    else:
+        return data.task.no_labels()
+    labels = data.task.no_labels()
+    if not splits.out_of_fold:
         most = splits.plan.training
         if candidate.rows is None and candidate.alpha > 0:
             most += splits.plan.transfer
@@ -287,16 +277,9 @@ def _label_rows(
         labels = _label_own_rows(parts, data, teacher, most, known)
     if oof is None:
         return labels
-    if n_held_out:
-        labels = np.concatenate([labels, data.task.no_labels(n_held_out)])
-    wanted = ~is_asked(labels[oof.rows])
     if splits.out_of_fold or not candidate.in_sample:
-        wanted[:] = True
-    if labels is parts.stored or not labels.flags.writeable:
-        # Stored labels are the user's, and a memory may map its files for reading.
-        labels = labels.copy()
-    labels[oof.rows[wanted]] = oof.labels[wanted]
-    return labels
+        return labels.update(oof.held_out)
+    return oof.held_out.update(labels)
 
 
 def _label_own_rows(
@@ -304,27 +287,24 @@ def _label_own_rows(
     data: Dataset,
     teacher: Labeller | None,
     most: float,
-    known: FloatArray | None = None,
-) -> FloatArray:
+    known: RowLabels | None = None,
+) -> RowLabels:
     """Return what is stored, or what the teacher says, of the training rows.
 
     The teacher is asked for those that are not known, until as many as `most` are.
     """
     if parts.stored is not None or teacher is None:
         assert parts.stored is not None
-        return parts.stored
-    if known is None and most >= data.n_samples:
-        labels = teacher.label(data.X)
-        data.task.check_order(labels, data.y, teacher.teacher)
-        return labels
-    labels = data.task.no_labels(data.n_samples) if known is None else known
-    missing = np.flatnonzero(~is_asked(labels))
-    n_asked = most - data.n_samples + len(missing)
-    if len(missing) and n_asked >= 1:
-        drawn = draw_rows(data.codes[missing], n_asked, parts.seeds.split)
-        rows = missing[drawn]
-        labels[rows] = teacher.label(data.take(rows).X)
-        data.task.check_order(labels, data.y, teacher.teacher)
+        return RowLabels(np.arange(data.n_samples), parts.stored)
+    known = known or data.task.no_labels()
+    rows = np.setdiff1d(np.arange(data.n_samples), known.rows)
+    n_asked = most - len(known.rows)
+    if not len(rows) or n_asked < 1:
+        return known
+    if n_asked < len(rows):
+        rows = rows[draw_rows(data.codes[rows], n_asked, parts.seeds.split)]
+    labels = known.update(RowLabels(rows, teacher.label(data.take(rows).X)))
+    data.task.check_order(labels.values, data.y[labels.rows], teacher.teacher)
     return labels
 
 

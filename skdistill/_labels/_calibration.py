@@ -70,7 +70,7 @@ def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration
     Without a row of each class there is none, and a warning names the class. The
     teacher's parameters show whether it gives classes other weights than their shares.
     """
-    rows = oof.rows[oof.find_validation_rows(data)]
+    rows = oof.held_out.rows[oof.find_validation_rows(data)]
     _, codes, weight = data.take_labels(rows)
     missing = np.setdiff1d(data.classes, data.classes[codes]).tolist()
     if missing:
@@ -82,7 +82,8 @@ def calibrate_labels(data: Dataset, oof: OutOfFold, teacher: Any) -> Calibration
             f"the {len(codes)} {held}. {fix}"
         )
         return None
-    proba, priors, observed = oof.take(rows), data.task.priors, weighs_classes(teacher)
+    proba, observed = oof.held_out.take(rows).values, weighs_classes(teacher)
+    priors = data.task.priors
     return fit_calibration(proba, codes, weight, priors=priors, observed=observed)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,10 @@ from sklearn.base import clone
 
 from .._dataset import Dataset
 from .._frames import take_rows
-from .._sklearn import _num_samples, _safe_indexing
+from .._sklearn import _safe_indexing
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray, IndexArray, Split
-from ._task import is_asked
+from ._row_labels import RowLabels
 from ._teacher import UNNAMED, Labeller, fit_clone
 
 #: Fewer rows do not show how often a teacher is right.
@@ -24,41 +24,30 @@ _FEWEST_RATED = 5
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Labels by teachers that were not fitted on the row, and those of pilots.
+    """Labels by teachers that were not fitted on the row, and those of pilots."""
 
-    Labels of rows that no teacher was asked for are NaN.
-    """
-
-    #: The rows that have such a label, ascending, validation rows among them; none
-    #: where a fixed teacher is given training rows alone.
-    rows: IndexArray
-    #: Their labels, the mean of the folds that test a row.
-    labels: FloatArray
+    #: Such labels, those of validation rows among them, the mean of the folds that test
+    #: a row; none where a fixed teacher is given training rows alone.
+    held_out: RowLabels
     #: What the teacher of a fold says of its own training rows, of the first fold and
     #: of those with tables (with validation rows, `own`), and of each table.
-    in_sample: list[FloatArray]
-    transfer: list[list[FloatArray]]
-    #: Labels of all training rows by the teacher that is kept, where it was asked.
-    own: FloatArray | None = None
+    in_sample: list[RowLabels] = field(default_factory=list)
+    transfer: list[list[FloatArray]] = field(default_factory=list)
+    #: Labels of training rows by the teacher that is kept, where it was asked.
+    own: RowLabels | None = None
     #: Those of the members of the default teacher. None: equal ones.
     weights: FloatArray | None = None
 
     def find_validation_rows(self, data: Dataset) -> IndexArray:
         """Return positions of the rows that calibrate: validation rows, or all."""
         first = 0 if data.validation is None else data.n_samples
-        return np.flatnonzero(self.rows >= first)
+        return np.flatnonzero(self.held_out.rows >= first)
 
-    def take(self, rows: IndexArray) -> FloatArray:
-        """Return the labels of some of the rows."""
-        if self.own is not None and not len(self.rows):
-            return self.own[rows]
-        at = np.searchsorted(self.rows, rows)
-        missing = np.take(self.rows, at, mode="clip") != rows
-        if not missing.any():
-            return self.labels[at]
-        labels = np.take(self.labels, at, axis=0, mode="clip")
-        labels[missing] = np.nan
-        return labels
+    def take(self, rows: IndexArray) -> RowLabels:
+        """Return the labels that some rows have."""
+        if self.own is not None and not len(self.held_out.rows):
+            return self.own.take(rows)
+        return self.held_out.take(rows)
 
 
 def cross_fit(
@@ -77,8 +66,8 @@ def cross_fit(
     """Fit a clone of the teacher for each fold, and label the rows it did not see.
 
     `params` of its `fit` are cut to the rows of the fold. The teacher of each fold also
-    labels its own rows (NaN without `labels_own`) and the further `tables` of the fold,
-    of which later ones may have none; where `tables` is None, neither. With `n_members`
+    labels its own rows (none without `labels_own`) and further `tables` of the fold, of
+    which later ones may have none; where `tables` is None, neither. With `n_members`
     the labels are those of the members of a vote. They are weighed before the other
     rows are labelled, by the teachers that are returned.
     """
@@ -104,15 +93,23 @@ def cross_fit(
             yield call
 
     answers = tasks.run(label, list_calls(), len(folds))
-    rows, mean, others = _average_folds(answers, folds, known, asked)
+    held_out, others = _average_folds(answers, folds, known, asked)
     if n_members:
         teachers = [
             Labeller(fitted, data.task, tasks, tasks.name(name, train), asked)
             for (fitted,), (train, _) in zip(others, folds, strict=False)
         ]
-        return OutOfFold(rows, mean, [], []), teachers
-    in_sample, transfer = [own for own, *_ in others], [made for _, *made in others]
-    return OutOfFold(rows, mean, in_sample, transfer), []
+        return OutOfFold(held_out), teachers
+    return add_seen(OutOfFold(held_out), folds, others), []
+
+
+def add_seen(
+    oof: OutOfFold, folds: list[Split], others: list[list[FloatArray]]
+) -> OutOfFold:
+    """Add what teachers of folds say of their own rows, if anything, and of tables."""
+    labelled = zip(folds, others, strict=False)
+    in_sample = [RowLabels(rows[: len(own)], own) for (rows, _), (own, *_) in labelled]
+    return replace(oof, in_sample=in_sample, transfer=[made for _, *made in others])
 
 
 def _average_folds(
@@ -120,8 +117,8 @@ def _average_folds(
     folds: list[Split],
     known: list[bool],
     asked: Counter[str],
-) -> tuple[IndexArray, FloatArray, list[list[Any]]]:
-    """Return the rows that folds test, the mean of their labels, and what is left."""
+) -> tuple[RowLabels, list[list[Any]]]:
+    """Return the mean of the labels of the rows that folds test, and what is left."""
     rows = np.unique(np.concatenate([test for _, test in folds]))
     mean: Any = None
     others = []
@@ -137,7 +134,7 @@ def _average_folds(
         if more:
             others.append(more)
     mean /= counts
-    return rows, mean, others
+    return RowLabels(rows, mean), others
 
 
 def _label_fold(
@@ -187,8 +184,7 @@ def label_seen(
     labeller: Labeller, own: Any, tables: Sequence[Any], labels_own: bool
 ) -> list[FloatArray]:
     """Return the labels of a teacher's own rows, if wanted, and of each table."""
-    n_own = _num_samples(own)
-    in_sample = labeller.label(own) if labels_own else labeller.task.no_labels(n_own)
+    in_sample = labeller.label(own) if labels_own else labeller.task.no_labels().values
     return [in_sample, *(labeller.label(X, "pilots") for X in tables)]
 
 
@@ -209,25 +205,18 @@ def measure_memorization(
     """
     figures = {}
     parts = take_labels(split, oof)
-    for name, (rows, labels) in zip(("in_sample", "out_of_fold"), parts, strict=True):
-        if len(rows) < _FEWEST_RATED:
+    for name, labels in zip(("in_sample", "out_of_fold"), parts, strict=True):
+        if len(labels.rows) < _FEWEST_RATED:
             return None
-        y, _, weight = data.take_labels(rows)
-        found = data.task.rate_labels(labels, y, weight)
+        y, _, weight = data.take_labels(labels.rows)
+        found = data.task.rate_labels(labels.values, y, weight)
         figures.update({f"{figure}_{name}": value for figure, value in found.items()})
     return figures
 
 
-def take_labels(
-    split: Split, oof: OutOfFold
-) -> Iterator[tuple[IndexArray, FloatArray]]:
-    """Yield the teacher's own rows, then others, with their labels, if it has any."""
-    train, held_out = split
+def take_labels(split: Split, oof: OutOfFold) -> Iterator[RowLabels]:
+    """Yield the labels of the teacher's own rows, then of others, if it has any."""
     # One by one: labels may be large.
-    yield _keep_asked(train, oof.in_sample[0])
-    yield _keep_asked(held_out, oof.take(held_out))
-
-
-def _keep_asked(rows: IndexArray, labels: FloatArray) -> tuple[IndexArray, FloatArray]:
-    asked = is_asked(labels)
-    return (rows, labels) if asked.all() else (rows[asked], labels[asked])
+    yield oof.in_sample[0]
+    labels = oof.take(split[1])
+    yield RowLabels(split[1][labels.rows], labels.values)

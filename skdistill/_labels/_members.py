@@ -25,7 +25,8 @@ from .._dataset import Dataset, draw_folds, find_firsts
 from .._nested import last_step, replace_distilled
 from .._typing import AnyArray, FloatArray
 from ._cross_fit import OutOfFold
-from ._task import Task, is_asked
+from ._row_labels import RowLabels
+from ._task import Task
 from ._teacher import Labeller
 
 #: Members that are added to the equal vote, one at a time.
@@ -75,17 +76,15 @@ def weigh_labels(data: Dataset, oof: OutOfFold, seed: Any) -> OutOfFold:
     that chose them, which have those that the other parts choose. The weights are None
     where they are no better than equal ones, which the labels have then.
     """
-    n_members = oof.labels.shape[1] // data.task.n_columns
-    members = np.stack(np.split(oof.labels, n_members, axis=1))
+    rows, given = oof.held_out.rows, oof.held_out.values
+    members = np.stack(np.split(given, given.shape[1] // data.task.n_columns, axis=1))
     equal, at = _average(members, None), oof.find_validation_rows(data)
-    counted = is_asked(oof.labels[at])
-    if (weight := data.take_labels(oof.rows[at])[2]) is not None:
-        counted &= weight > 0
-    at = at[counted]
-    y, codes, weight = data.take_labels(oof.rows[at])
-    groups = data.take_groups(oof.rows[at])
+    if (weight := data.take_labels(rows[at])[2]) is not None:
+        at = at[weight > 0]
+    y, codes, weight = data.take_labels(rows[at])
+    groups = data.take_groups(rows[at])
     if len(find_firsts(groups, len(at))) < _N_PARTS:
-        return replace(oof, labels=equal)
+        return replace(oof, held_out=RowLabels(rows, equal))
 
     def choose(rows: Any) -> FloatArray:
         own = None if weight is None else weight[rows]
@@ -100,8 +99,8 @@ def weigh_labels(data: Dataset, oof: OutOfFold, seed: Any) -> OutOfFold:
         for some in (equal, labels)
     )
     if after >= before:
-        return replace(oof, labels=equal)
-    return replace(oof, labels=labels, weights=weights)
+        return replace(oof, held_out=RowLabels(rows, equal))
+    return replace(oof, held_out=RowLabels(rows, labels), weights=weights)
 
 
 def _average(members: FloatArray, weights: FloatArray | None) -> FloatArray:

@@ -50,7 +50,7 @@ class QuantileRegression(Regression):
         return check_values(answer, n_rows, self.n_columns, owner, levels)
 
     def check_order(self, labels: FloatArray, y: AnyArray, teacher: Any) -> None:
-        means = np.nanmean(labels, axis=0)
+        means = labels.mean(axis=0)
         if (np.diff(means) < 0).any():
             raise ValueError(
                 "The columns of a teacher of quantiles must rise with the quantiles "

@@ -16,6 +16,7 @@ from .._soft_data import SoftDataset, as_columns, label_dtype, make_values, row_
 from .._typing import AnyArray, BoolArray, FloatArray, IndexArray
 from ._defaults import default_student, default_teacher
 from ._probabilities import align, check_answer_order, check_probabilities, check_stored
+from ._row_labels import RowLabels
 from ._soft_targets import blend_targets, clip_probabilities, soft_targets
 from ._values import check_values
 
@@ -65,9 +66,9 @@ class Task(ABC):
     ) -> None:
         """Raise, or warn, where another order of columns fits true labels better."""
 
-    def no_labels(self, n_rows: int) -> FloatArray:
-        """Return the labels, NaN, of rows that no teacher was asked for."""
-        return np.full((n_rows, self.n_columns), np.nan, self.dtype)
+    def no_labels(self) -> RowLabels:
+        """Return the labels of no row."""
+        return RowLabels(np.arange(0), np.empty((0, self.n_columns), self.dtype))
 
     @abstractmethod
     def serve(self, student: Any, X: Any) -> FloatArray:
@@ -87,7 +88,7 @@ class Task(ABC):
     def make_soft(
         self,
         X: Any,
-        labels: FloatArray,
+        labels: RowLabels,
         y: AnyArray | None,
         *,
         alpha: float,
@@ -97,8 +98,8 @@ class Task(ABC):
     ) -> SoftDataset:
         """Return rows with what a student learns of a teacher's labels.
 
-        Rows of NaN learn their true labels; where there are none, alpha is 1. `rest` is
-        attributes of the dataset.
+        Rows without a label learn their true one; where y is None, all have one, and
+        alpha is 1. `rest` is attributes of the dataset.
         """
 
     @abstractmethod
@@ -162,22 +163,18 @@ class Classification(Task):
         return check_stored(labels, self.encode(y), self.classes)
 
     def check_order(self, labels: FloatArray, y: AnyArray, teacher: Any) -> None:
-        asked = is_asked(labels)
-        if not asked.all():
-            labels, y = labels[asked], y[asked]
         check_answer_order(labels, self.encode(y), self.classes, teacher)
 
     def make_soft(self, X, labels, y, *, alpha, temperature, calibration, **rest):
         if y is None:
-            y = self.classes[labels.argmax(axis=1)]
-        codes, asked = self.encode(y), is_asked(labels)
+            y = self.classes[labels.values.argmax(axis=1)]
         weights = alpha
-        if not asked.all():
-            weights = np.where(asked, alpha, 0.0)
-            labels = np.where(asked[:, None], labels, self.priors)
+        if len(labels.rows) < len(y):
+            weights = np.zeros(len(y))
+            weights[labels.rows] = alpha
         targets = soft_targets(
-            labels,
-            codes,
+            labels.fill(np.broadcast_to(self.priors, (len(y), self.n_columns))),
+            self.encode(y),
             prior=self.priors,
             alpha=weights,
             temperature=temperature,
@@ -248,10 +245,10 @@ class Regression(Task):
 
     def make_soft(self, X, labels, y, *, alpha, temperature, calibration, **rest):
         if y is None:
-            y = labels[:, 0] if self.is_vector else labels
+            y = labels.values[:, 0] if self.is_vector else labels.values
         values = as_columns(y)
-        labels = np.where(is_asked(labels)[:, None], labels, values)
-        return make_values(X, blend_targets(labels, values, alpha), y, **rest)
+        filled = labels.fill(np.broadcast_to(values, (len(y), self.n_columns)))
+        return make_values(X, blend_targets(filled, values, alpha), y, **rest)
 
     def score(self, served: FloatArray, y: AnyArray) -> FloatArray:
         """Return squared errors; of several outputs the mean, as shares of variance."""
@@ -276,11 +273,6 @@ class Regression(Task):
 
     def default_teacher(self, X: Any) -> Any:
         return default_teacher(X, self.n_columns)
-
-
-def is_asked(labels: FloatArray) -> Any:
-    """Whether a teacher was asked for each row; else its labels are NaN."""
-    return ~np.isnan(labels[:, 0])
 
 
 def _entropy(proba: FloatArray) -> FloatArray:

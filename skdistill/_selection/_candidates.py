@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .._dataset import Dataset
 from .._frames import take_rows
 from .._labels._calibration import Calibration
+from .._labels._row_labels import RowLabels
 from .._nested import last_step
 from .._outofcore._transfer_stream import TransferStream
 from .._parts import Parts
@@ -205,7 +208,7 @@ def drop_needless(
 def soften_rows(
     data: Dataset,
     rows: IndexArray,
-    labels: FloatArray,
+    labels: RowLabels,
     candidate: Candidate,
     calibration: Calibration | None,
     params: dict[str, Any],
@@ -218,8 +221,8 @@ def soften_rows(
         Training rows.
     rows : ndarray of int
         The rows that are labelled: training rows, or validation rows.
-    labels : ndarray of shape (n_rows, n_columns)
-        What the teacher says of them.
+    labels : RowLabels
+        What the teacher says of them, by their positions.
     candidate : Candidate
         Alpha and temperature.
     calibration : Calibration or None
@@ -264,7 +267,7 @@ def soften_transfer_set(
     """
     return data.task.make_soft(
         transfer.X,
-        labels,
+        RowLabels(np.arange(len(labels)), labels),
         None,
         alpha=1.0,
         temperature=candidate.temperature,

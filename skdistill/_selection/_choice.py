@@ -24,7 +24,6 @@ from ._hold_outs import Splits, knows_rows
 from ._pilots import (
     Pilot,
     PilotInputs,
-    label_pilots,
     run_longer,
     run_pilots,
     run_wider,
@@ -98,11 +97,10 @@ def choose(
         return Choice(candidates[0], memorization)
     with progress.shared_step("pilots"):
         assert oof is not None
-        labels = label_pilots(splits, oof, not splits.only_compares)
         held_out = np.concatenate([rows for _, rows in splits.pilots])
         scores = make_scores(data, held_out, parts.student)
-        said = np.concatenate([some.held_out for some in labels])
-        teacher = scores.read_teacher(said, calibration)
+        said = [oof.take(rows).values for _, rows in splits.pilots]
+        teacher = scores.read_teacher(np.concatenate(said), calibration)
         candidates = drop_needless(candidates, data, memorization)
         known = []
         network = learns_in_epochs(parts.student) and candidates[0].augmented
@@ -110,7 +108,7 @@ def choose(
             # What parameters say needs no pilot.
             first, *candidates = candidates
             known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
-        given = PilotInputs(parts, data, splits, candidates, labels, calibration)
+        given = PilotInputs(parts, data, splits, candidates, oof, calibration)
         student, pilots, chosen = _decide(given, known, scores, teacher)
         shown = pilots[len(known) :] if splits.only_compares else pilots
         candidate, own = _sample_chosen(chosen.candidate, given)
@@ -147,7 +145,7 @@ def _sample_chosen(
         return candidate, None
     if splits.plan.shared and candidate.augmented:
         rows = next(c.pilot_rows[0] for c in given.candidates if c.pilot_rows)
-        return replace(candidate, rows=rows), given.labels[0].transfer[0]
+        return replace(candidate, rows=rows), given.oof.transfer[0][0]
     if candidate.direct:
         parts = replace(parts, X_unlabeled=None)
     return sample_rows_of(candidate, parts, given.data, splits), None

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._dataset import Dataset
 from .._labels._cross_fit import OutOfFold, take_labels
-from .._typing import FloatArray, IndexArray
+from .._labels._row_labels import RowLabels
 from ._hold_outs import Splits
 from ._scores import make_scores
 
@@ -25,31 +25,31 @@ def describe_foreign(
     """
     if oof is None or splits.first is None or data.validation is None:
         return None
-    own, (rows, labels) = take_labels(splits.first, oof)
-    if not (len(own[0]) and len(rows)):
+    own, held_out = take_labels(splits.first, oof)
+    if not (len(own.rows) and len(held_out.rows)):
         return None
-    scores = make_scores(data, rows, student)
-    useless = scores.varies and scores.is_useless(data.task.score(labels, scores.y))
-    if not useless or _find_agreement(data, rows, labels) > _CHANCE:
+    scores, said = make_scores(data, held_out.rows, student), held_out.values
+    useless = scores.varies and scores.is_useless(data.task.score(said, scores.y))
+    if not useless or _find_agreement(data, held_out) > _CHANCE:
         return None
-    if _find_agreement(data, *own) < _SURE:
+    if _find_agreement(data, own) < _SURE:
         return None
-    known = make_scores(data, own[0], student)
+    known = make_scores(data, own.rows, student).describe(own.values)
     return (
-        f"The teacher knows the rows of X ({known.describe(own[1])}), and is no better "
-        f"than one answer for all rows on X_val ({scores.describe(labels)}). Are the "
+        f"The teacher knows the rows of X ({known}), and is no better "
+        f"than one answer for all rows on X_val ({scores.describe(said)}). Are the "
         "labels in y_val those of X_val, in the same order? If they are, what the "
         "teacher knows of X does not hold for other rows: pass another teacher, or "
         "more rows."
     )
 
 
-def _find_agreement(data: Dataset, rows: IndexArray, labels: FloatArray) -> float:
+def _find_agreement(data: Dataset, labels: RowLabels) -> float:
     """Return by how many standard errors labels fit y better than y in another order.
 
     The mean and the variance are those of all orders. Beside one answer for all rows,
     a teacher of a rare class, or one that is too sure, may look as if it knew nothing.
     """
-    said, true = data.task.center(labels, data.take_labels(rows)[0])
-    variance = ((said.T @ said) * (true.T @ true)).sum() / max(len(rows) - 1, 1)
+    said, true = data.task.center(labels.values, data.take_labels(labels.rows)[0])
+    variance = ((said.T @ said) * (true.T @ true)).sum() / max(len(said) - 1, 1)
     return float((said * true).sum() / np.sqrt(variance)) if variance > 0 else 0.0

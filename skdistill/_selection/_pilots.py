@@ -19,6 +19,7 @@ from .._labels._cross_fit import OutOfFold
 from .._labels._defaults import list_wider
 from .._parts import Parts
 from .._progress import part_of_step, raise_interrupts
+from .._soft_data import MaybeRows, SoftDataset
 from .._students._fit_student import fit_student
 from .._students._properties import (
     count_final_epochs,
@@ -79,24 +80,6 @@ class Pilot:
 
 
 @dataclass(frozen=True)
-class PilotLabels:
-    """The teacher's labels of what pilots learn, and of the held-out rows.
-
-    Attributes
-    ----------
-    train, held_out : ndarrays of shape (n_rows, n_columns)
-        Labels of the rows that pilots learn, and of those that score them.
-    transfer : list of ndarrays of shape (n_rows, n_columns)
-        Labels of the pilots' rows of the candidates that have some, in order; those of
-        rows that candidates share are there once.
-    """
-
-    train: FloatArray
-    held_out: FloatArray
-    transfer: list[FloatArray]
-
-
-@dataclass(frozen=True)
 class PilotInputs:
     """What the pilots of a fit are run on.
 
@@ -106,8 +89,8 @@ class PilotInputs:
         The fit's.
     candidates : list of Candidate
         At least one.
-    labels : list of PilotLabels
-        The teacher's labels, split by split.
+    oof : OutOfFold
+        The teacher's labels of rows and tables.
     calibration : Calibration or None
         Of the labels.
     """
@@ -116,39 +99,13 @@ class PilotInputs:
     data: Dataset
     splits: Splits
     candidates: list[Candidate]
-    labels: list[PilotLabels]
+    oof: OutOfFold
     calibration: Calibration | None
 
     def find(self, pilot: Pilot) -> list[int]:
         """Return the position of a pilot's candidate, alone in a list."""
         name = pilot.candidate.name
         return [k for k, found in enumerate(self.candidates) if found.name == name]
-
-
-def label_pilots(splits: Splits, oof: OutOfFold, learned: bool) -> list[PilotLabels]:
-    """Return what the pilots of each split learn.
-
-    Out-of-fold labels of `cv` are what the student will learn, so pilots learn them;
-    without `cv`, pilots learn in-sample labels as the student will.
-
-    Parameters
-    ----------
-    learned : bool
-        Whether any pilot learns labels of training rows.
-    """
-    found = []
-    for number, (train, held_out) in enumerate(splits.pilots):
-        # Without tables only the first of the fold teachers has labelled its own rows.
-        seen = number < len(oof.in_sample) and not splits.out_of_fold
-        if learned:
-            own = oof.in_sample[number] if seen else oof.take(train)
-        else:
-            # One row's labels stand for all, which take no memory.
-            own = oof.take(held_out[:1])
-            own = np.broadcast_to(own, (len(train), own.shape[1]))
-        added = oof.transfer[number] if number < len(oof.transfer) else []
-        found.append(PilotLabels(own, oof.take(held_out), added))
-    return found
 
 
 def run_pilots(given: PilotInputs, weight: FloatArray | None) -> list[Pilot]:
@@ -225,35 +182,18 @@ def _run_round(
     n_sharing = n_shares or max(1, sum(rival.shares for rival in rivals))
     n_sharing *= len(splits.pilots) if splits.small else _N_ROUNDS
 
+    # What pilots do not need is not sent to workers.
+    own = replace(parts, teacher=None, stored=None, sampler=None, X_unlabeled=None)
+    shared = Shared(replace(given, parts=own))
+
     def list_calls() -> Iterator[Any]:
         for number, split in enumerate(splits.pilots):
-            said = given.labels[number]
             n_rows, n_visits = _share_out(parts, data, split, rivals, n_sharing)
             if splits.small:
                 n_rows = len(split[0])
             chosen = draw_rows(data.codes[split[0]], n_rows, parts.seeds.pilots)
-            task = _PilotTask(
-                parts.student,
-                parts.student_params,
-                parts.seeds.split,
-                parts.seeds.torch,
-                data,
-                split,
-                chosen,
-                said.train,
-                said.held_out,
-                given.calibration,
-                splits.out_of_fold,
-                n_visits,
-                parts.pilot,
-            )
-            shared = Shared(task)
-            rows = [c.pilot_rows[number] if c.pilot_rows else None for c in candidates]
-            tables = dict.fromkeys(id(some) for some in rows if some is not None)
-            labels = dict(zip(tables, said.transfer, strict=False))
             for k in wanted:
-                candidate = replace(candidates[k], rows=rows[k], pilot_rows=())
-                yield shared, Shared((candidate, labels.get(id(rows[k])))), n_threads
+                yield shared, number, k, split[0][chosen], n_visits, n_threads
 
     pilots = _collect(tasks.run(_run_pilot, list_calls(), n_calls), n_calls)
     step = len(wanted)
@@ -285,83 +225,84 @@ def _join_pilots(pilots: list[Pilot]) -> Pilot:
     return Pilot(pilots[0].candidate, served, losses, to_end)
 
 
-@dataclass(frozen=True)
-class _PilotTask:
-    """What every pilot of a fit needs; it travels to each worker once."""
-
-    student: Any
-    params: dict[str, Any]
-    split_seed: Any
-    torch_seed: int | None
-    data: Dataset
-    split: Split
-    chosen: IndexArray
-    labels: FloatArray
-    held_out_labels: FloatArray
-    calibration: Calibration | None
-    out_of_fold: bool
-    n_visits: float | None
-    pilot: float
-
-
-def _run_pilot(given: Shared, pair: Shared, n_threads: int | None) -> Pilot:
-    task: _PilotTask = given.value
-    candidate, labels = pair.value
-    data, held_out = task.data, task.split[1]
-    train, validation = _soften_pilot(task, candidate)
-    transfer = None
-    if labels is not None:
-        n_added = max(1, round(len(task.chosen) / len(task.labels) * len(labels)))
-        rows, labels = take_part(candidate.rows, labels, n_added)
-        transfer = soften_transfer_set(
-            data,
-            rows,
-            labels,
-            candidate,
-            task.calibration,
-            weighted="sample_weight" in task.params,
-        )
-    student = share_cores(clone(task.student), n_threads)
-    if task.n_visits is not None and candidate.shares:
+def _run_pilot(
+    shared: Shared,
+    number: int,
+    k: int,
+    rows: IndexArray,
+    n_visits: float | None,
+    n_threads: int | None,
+) -> Pilot:
+    """Fit candidate `k` on some rows of one split, and score it on those held out."""
+    given: PilotInputs = shared.value
+    parts, data, candidate = given.parts, given.data, given.candidates[k]
+    own, held_out = given.splits.pilots[number]
+    train, validation = _soften_pilot(given, number, candidate, rows)
+    transfer = _soften_added(given, number, k, len(rows) / len(own))
+    student = share_cores(clone(parts.student), n_threads)
+    if n_visits is not None and candidate.shares:
         n_trained = train.n_labelled + (0 if transfer is None else transfer.n_samples)
-        limit_epochs(student, max(1, round(task.n_visits / n_trained)))
-    with seed_torch(student, task.torch_seed):
+        limit_epochs(student, max(1, round(n_visits / n_trained)))
+    with seed_torch(student, parts.seeds.torch):
         if candidate.n_updates is None:
             student = fit_student(student, train, transfer, validation)
         else:
             assert validation is not None
-            n_updates = round(_LENGTHS_SHARE * task.pilot * candidate.n_updates)
+            n_updates = round(_LENGTHS_SHARE * parts.pilot * candidate.n_updates)
             student = fit_chosen_length(
                 *(student, train, transfer, validation, n_updates), learns_all=True
             )
         # A net draws when it predicts, too.
         scorer = share_cores(student, n_threads, alone=True)
         served = data.task.serve(scorer, data.take(held_out).X)
-    to_end = task.n_visits is None and len(task.chosen) == len(task.labels)
+    to_end = n_visits is None and len(rows) == len(own)
     to_end = to_end and candidate.n_updates is None
-    candidate = replace(candidate, rows=None)
     losses = data.task.score(served, data.take_labels(held_out)[0])
-    return Pilot(candidate, served, losses, to_end)
+    return Pilot(replace(candidate, pilot_rows=()), served, losses, to_end)
 
 
-def _soften_pilot(task: _PilotTask, candidate: Candidate) -> tuple[Any, Any]:
-    """Return what the pilot learns of the training rows, and what ends its fit."""
-    data, (rows, held_out) = task.data, task.split
-    rows = rows[task.chosen]
-    settings = (candidate, task.calibration, task.params)
-    train = soften_rows(data, rows, task.labels[task.chosen], *settings)
-    validation = None
+def _soften_pilot(
+    given: PilotInputs, number: int, candidate: Candidate, rows: IndexArray
+) -> tuple[SoftDataset, MaybeRows]:
+    """Return what the pilot learns of the training rows, and what ends its fit.
+
+    Out-of-fold labels of `cv` are what the student will learn, so pilots learn them;
+    without `cv`, pilots learn in-sample labels as the student will.
+    """
+    data, oof, parts = given.data, given.oof, given.parts
+    settings = (candidate, given.calibration, parts.student_params)
+    # Without tables only the first of the fold teachers has labelled its own rows.
+    seen = number < len(oof.in_sample) and not given.splits.out_of_fold
+    labels = data.task.no_labels()
+    if candidate.alpha > 0:
+        labels = (oof.in_sample[number] if seen else oof).take(rows)
+    train, validation = soften_rows(data, rows, labels, *settings), None
     if candidate.stops_early and candidate.augmented:
-        validation = soften_rows(data, held_out, task.held_out_labels, *settings)
+        held_out = given.splits.pilots[number][1]
+        validation = soften_rows(data, held_out, oof.take(held_out), *settings)
     elif candidate.validated:
         # Rows that end a student's fit would score it too well.
         share = 0.1 if candidate.n_updates is None else LENGTH_SHARE
         groups = data.take_groups(rows)
-        split = split_rows(data.codes[rows], share, task.split_seed, groups)
+        split = split_rows(data.codes[rows], share, parts.seeds.split, groups)
         train, validation = (train.take(part) for part in split)
-    if not candidate.in_sample and not task.out_of_fold:
+    if not candidate.in_sample and not given.splits.out_of_fold:
         train = replace(train, labelled=np.arange(0))
     return train, validation
+
+
+def _soften_added(given: PilotInputs, number: int, k: int, share: float) -> MaybeRows:
+    """Return a share of the rows that the pilot learns beyond the training rows."""
+    made = [c.pilot_rows[number] if c.pilot_rows else None for c in given.candidates]
+    if (rows := made[k]) is None:
+        return None
+    # Labels of rows that candidates share are there once.
+    tables = list(dict.fromkeys(id(some) for some in made if some is not None))
+    labels = given.oof.transfer[number][tables.index(id(rows))]
+    rows, labels = take_part(rows, labels, max(1, round(share * len(labels))))
+    weighted = "sample_weight" in given.parts.student_params
+    settings = (given.candidates[k], given.calibration)
+    return soften_transfer_set(given.data, rows, labels, *settings, weighted=weighted)
 
 
 def _share_out(

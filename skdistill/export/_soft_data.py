@@ -9,6 +9,7 @@ from sklearn.base import clone, is_regressor
 
 from .._dataset import Dataset, class_priors
 from .._labels._calibration import Calibration
+from .._labels._row_labels import RowLabels
 from .._labels._soft_targets import clip_probabilities
 from .._labels._task import Classification, Regression
 from .._labels._teacher import Labeller
@@ -43,7 +44,8 @@ def make_soft_data(
     rows = np.arange(data.n_samples)
     # A class without rows has no prior, and stays 0 where the teacher gives it 0.
     with np.errstate(divide="ignore"):
-        train = soften_rows(data, rows, proba, candidate, calibration, params)
+        labels = RowLabels(rows, proba)
+        train = soften_rows(data, rows, labels, candidate, calibration, params)
     if candidate.sampler is None:
         return train
     transfer = make_transfer_set(
@@ -56,8 +58,7 @@ def make_soft_data(
         find_ratio(distilled.student_, data.task.n_columns),
     )
     assert transfer is not None
-    labels = teacher.label(transfer.X)
-    settings = (data, transfer, labels, candidate, calibration)
+    settings = (data, transfer, teacher.label(transfer.X), candidate, calibration)
     with np.errstate(divide="ignore"):
         extra = soften_transfer_set(*settings, weighted=weight is not None)
     return train.join(extra)
