@@ -70,7 +70,7 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         progress.finish()
         served_teacher = parts.teacher if teacher is None else teacher.teacher
         self._set_fitted(served_teacher, student, data, choice, calibration, tuned)
-        self._set_shift(shifted)
+        self._set_shift(*shifted)
         self.labels_asked_ = dict(parts.asked)
         return self
 
@@ -124,7 +124,7 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             check_is_fitted(self)
         return self.student_
 
-    def _set_shift(self, shifted):
+    def _set_shift(self, shift, coverage):
         """Keep the shift of quantiles; classes have none."""
 
     def _set_fitted(self, teacher, student, data, choice, calibration, tuned):

@@ -333,6 +333,5 @@ class DistilledRegressor(RegressorMixin, Distilled):
         super()._set_fitted(teacher, student, data, choice, calibration, tuned)
         self.n_outputs_ = data.task.n_columns
 
-    def _set_shift(self, shifted):
-        self.quantile_shift_ = None if shifted is None else shifted.shift
-        self.coverage_ = None if shifted is None else shifted.coverage
+    def _set_shift(self, shift, coverage):
+        self.quantile_shift_, self.coverage_ = shift, coverage

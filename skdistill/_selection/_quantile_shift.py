@@ -6,7 +6,6 @@ quantile, y less the quantile, in place of one an interval.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,22 +21,6 @@ from .._warnings import warn_caller
 
 #: Share of the rows that are held out for the shift, without validation rows.
 _SHARE = 0.2
-
-
-@dataclass(frozen=True)
-class QuantileShift:
-    """What was added to each quantile, and how often rows are below it.
-
-    Attributes
-    ----------
-    shift : ndarray of shape (n_quantiles,)
-    coverage : ndarray of shape (n_quantiles,)
-        Share of held-out rows whose value is at most the quantile, each half of them
-        under the shift that the other half sets.
-    """
-
-    shift: FloatArray
-    coverage: FloatArray
 
 
 def hold_out_shift(
@@ -90,10 +73,14 @@ def hold_out_shift(
 
 def shift_quantiles(
     student: Any, held_out: Dataset | None, seed: Any
-) -> QuantileShift | None:
-    """Shift the quantiles of a fitted student in place."""
+) -> tuple[FloatArray | None, FloatArray | None]:
+    """Shift the quantiles of a fitted student in place.
+
+    Return what was added to each, and the share of held-out rows whose value is at most
+    the quantile, each half of them under the shift that the other half sets.
+    """
     if held_out is None:
-        return None
+        return None, None
     quantiles = held_out.task.quantiles
     served = as_columns(np.asarray(student.predict(held_out.X), dtype=np.float64))
     scores, weight = as_columns(held_out.y) - served, held_out.weight
@@ -110,7 +97,7 @@ def shift_quantiles(
     _warn_of_few_rows(len(scores), quantiles)
     shift = _find_shift(scores, weight, quantiles)
     shift_logits(student, shift)
-    return QuantileShift(shift, coverage)
+    return shift, coverage
 
 
 def _find_shift(
