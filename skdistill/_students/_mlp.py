@@ -30,6 +30,8 @@ from .._tasks import limit_threads
 from .._typing import FloatArray
 from ._epochs import (
     OPTIMIZERS,
+    SGD,
+    Adam,
     Epoch,
     Training,
     count_batch,
@@ -39,7 +41,7 @@ from ._epochs import (
     run_epoch,
 )
 from ._losses import LogitLoss, Scale, SquaredError, count_outputs, shift_bias
-from ._network import BLOCK, SoftRows
+from ._network import BLOCK, Network, SoftRows
 from ._soft_learner import (
     EPOCHS_WORSE,
     NETWORK_TEMPERATURE,
@@ -48,7 +50,6 @@ from ._soft_learner import (
     refuse_fine_tuning,
 )
 from ._stock_mlp import (
-    FittedNetwork,
     check_release,
     draw_network,
     list_sizes,
@@ -73,6 +74,10 @@ MAX_RATE = 4e-3
 #: Columns with larger values are learned in their own precision: single precision
 #: would round what the stock object is asked about later.
 _MAX_SINGLE = 2.0**12
+
+
+#: A network, what the stock class records of its fit, and what it was fitted by.
+_Fitted = tuple[Network, dict[str, Any], Adam | SGD | None]
 
 
 class MLPLearner(SoftLearner):
@@ -134,7 +139,7 @@ class MLPLearner(SoftLearner):
             repeat = partial(repeat_rows, student, rows)
             held_out = self._read_pair(student, validation)
             fitted = _fit_epochs(student, rows, repeat, limit, held_out)
-        return move_to_stock(student, fitted, train.classes, dtype)
+        return move_to_stock(student, train.classes, dtype, *fitted)
 
     def fit_chunks(self, student: Any, spill: Spill, validation: MaybeRows) -> Any:
         """Fit in epochs over buffers; L-BFGS has no epochs."""
@@ -147,7 +152,7 @@ class MLPLearner(SoftLearner):
         narrow = _narrow(student, rows)
         held_out = self._read_pair(student, validation)
         fitted = _fit_epochs(student, narrow, repeat, limit, held_out)
-        return move_to_stock(student, fitted, spill.classes, rows.X.dtype)
+        return move_to_stock(student, spill.classes, rows.X.dtype, *fitted)
 
     def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         return self.fit(student, rows, None, validation)
@@ -214,7 +219,7 @@ def _fit_epochs(
     repeat: Callable[[np.random.RandomState], Iterator[Epoch]],
     limit: int | None,
     held_out: tuple[SoftRows, SoftDataset] | None,
-) -> FittedNetwork:
+) -> _Fitted:
     """Fit by Adam or SGD, in the precision of the rows.
 
     `repeat` makes the epochs; `limit` is the most of them over a transfer set, and None
@@ -240,11 +245,12 @@ def _fit_epochs(
         "validation_scores_": training.scores,
         "best_validation_score_": training.best_score if training.scores else None,
         "_no_improvement_count": training.waited,
+        "_random_state": rng,
     }
-    return FittedNetwork(network, rng, record, optimizer)
+    return network, record, optimizer
 
 
-def _fit_lbfgs(student: Any, rows: SoftRows) -> FittedNetwork:
+def _fit_lbfgs(student: Any, rows: SoftRows) -> _Fitted:
     """Fit by L-BFGS, in double precision whatever the rows are."""
     network, rng = draw_network(student, rows, np.float64)
     blocks = list(gen_batches(rows.X.shape[0], BLOCK))
@@ -266,8 +272,8 @@ def _fit_lbfgs(student: Any, rows: SoftRows) -> FittedNetwork:
         result = minimize_lbfgs(objective, start, gtol=student.tol, **most)
     network.params[:] = result.x
     n_iter = min(result.nit, student.max_iter)
-    record = {"n_iter_": n_iter, "t_": 0, "loss_": result.fun}
-    return FittedNetwork(network, rng, record)
+    record = {"n_iter_": n_iter, "t_": 0, "loss_": result.fun, "_random_state": rng}
+    return network, record, None
 
 
 class MLPRegressorLearner(ValueLearner, MLPLearner):

@@ -7,7 +7,6 @@ where a release has moved it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,19 +19,6 @@ from .._typing import AnyArray
 from ._epochs import SGD, Adam
 from ._losses import LogitLoss, SquaredError
 from ._network import Network, SoftRows, split_layers
-
-
-@dataclass(frozen=True)
-class FittedNetwork:
-    """A fit before it moves into the stock object.
-
-    `record` has attributes as the stock class names them; L-BFGS leaves no optimizer.
-    """
-
-    network: Network
-    rng: np.random.RandomState
-    record: dict[str, Any]
-    optimizer: Adam | SGD | None = None
 
 
 def list_sizes(student: Any) -> list[int]:
@@ -74,13 +60,18 @@ def set_layers(student: Any, network: Network, dtype: Any) -> None:
 
 
 def move_to_stock(
-    student: Any, fitted: FittedNetwork, classes: AnyArray, dtype: Any
+    student: Any,
+    classes: AnyArray,
+    dtype: Any,
+    network: Network,
+    record: dict[str, Any],
+    optimizer: Adam | SGD | None = None,
 ) -> Any:
     """Set what a fitted student has, with weights in the precision of its rows.
 
-    There are no classes where values are learned.
+    `record` has attributes as the stock class names them. There are no classes where
+    values are learned, and L-BFGS leaves no optimizer.
     """
-    network = fitted.network
     set_layers(student, network, dtype)
     outputs: dict[str, Any] = {"out_activation_": "identity"}
     if len(classes):
@@ -94,13 +85,12 @@ def move_to_stock(
         outputs,
         n_layers_=len(network.weights) + 1,
         n_outputs_=len(network.intercepts[-1]),
-        _random_state=fitted.rng,
         _best_coefs=student.coefs_,
         _best_intercepts=student.intercepts_,
-        **fitted.record,
+        **record,
     )
-    if fitted.optimizer is not None:
-        _set_optimizer(student, fitted.optimizer)
+    if optimizer is not None:
+        _set_optimizer(student, optimizer)
     return student
 
 
@@ -132,12 +122,12 @@ def check_release(kind: type) -> None:
     X, student = np.eye(2), kind(hidden_layer_sizes=(2,), random_state=0)
     classifies = issubclass(kind, MLPClassifier)
     loss = LogitLoss(X[:, 1:]) if classifies else SquaredError(X[:, 1:])
-    network, rng = draw_network(student, SoftRows(X, loss, None), np.float64)
+    network, _ = draw_network(student, SoftRows(X, loss, None), np.float64)
     try:
         student.n_features_in_ = 2
-        fitted = FittedNetwork(network, rng, {})
         classes = np.arange(2 if classifies else 0)
-        served = move_to_stock(student, fitted, classes, X.dtype).predict(X)
+        fitted = move_to_stock(student, classes, X.dtype, network, {})
+        served = fitted.predict(X)
         expected = loss.serve(network.predict(X))
         if classifies:
             served = student.predict_proba(X)
