@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from sklearn.linear_model import (
 )
 from sklearn.model_selection import ParameterGrid
 
-from .._nested import last_step
+from .._nested import last_step, list_models
 from .._outofcore._spill import SoftStream
 from .._sklearn import BaseSearchCV
 from .._soft_data import SoftDataset, as_columns
@@ -157,7 +158,8 @@ def limit_labels(
 
 def _list_checks(student: Any, y: FloatArray) -> Iterator[Fails]:
     """Yield what finds values that a student, or a part of it, cannot learn."""
-    for learner in _walk_parts(student):
+    parts = (list_models(learner) for learner in walk_learners(student))
+    for learner in chain.from_iterable(parts):
         params = learner.get_params(deep=False)
         losses = " ".join(str(params[n]).lower() for n in _NAMES if n in params)
         shares = any(name in losses for name in _SHARES)
@@ -168,15 +170,6 @@ def _list_checks(student: Any, y: FloatArray) -> Iterator[Fails]:
             check = _check_transform(learner, y)
             if check is not None:
                 yield check
-
-
-def _walk_parts(student: Any) -> Iterator[Any]:
-    """Yield a student, what a search tries, and what they are made of."""
-    for learner in walk_learners(student):
-        yield learner
-        for part in learner.get_params().values():
-            if hasattr(part, "get_params") and not isinstance(part, type):
-                yield part
 
 
 def _is_positive(learner: Any) -> bool:
