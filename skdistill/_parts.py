@@ -61,9 +61,8 @@ class Parts:
     teacher_params: dict[str, Any]
     student_params: dict[str, Any]
     splitter_params: dict[str, Any]
-    # As in the estimator; `ratio` is rows to make for each real one.
-    n_synthetic: int | str
-    ratio: Ratio
+    # As in the estimator, but for what "auto" stands for.
+    n_synthetic: int | Ratio
     pilot: float
     fine_tune: int
     seeds: Seeds
@@ -111,8 +110,7 @@ def clone_parts(
         teacher_params=routed["teacher"],
         student_params=routed["student"],
         splitter_params=routed["splitter"],
-        n_synthetic=estimator.n_synthetic,
-        ratio=find_ratio(student, data.task.n_columns),
+        n_synthetic=read_n_synthetic(estimator, student, data.task.n_columns),
         pilot=estimator.pilot,
         fine_tune=estimator.fine_tune,
         seeds=seeds,
@@ -246,7 +244,9 @@ def _route_metadata(
     return given
 
 
-def find_ratio(student: Any, n_columns: int) -> Ratio:
-    """Return how many synthetic rows the student learns for each real one."""
+def read_n_synthetic(estimator: Any, student: Any, n_columns: int) -> int | Ratio:
+    """Return how many synthetic rows the student learns, or for each real one."""
+    if estimator.n_synthetic != "auto":
+        return int(estimator.n_synthetic)
     n_labels, by_kernel = count_useful_labels(student), learns_by_kernel(student)
     return choose_ratio(n_labels, n_columns, by_kernel)

@@ -159,7 +159,7 @@ def fit_smoothed(split: Split):
 def fit_argmax(distilled, split: Split) -> dict[str, Any]:
     """Real rows with their labels, synthetic ones with the teacher's decision."""
     ratio = _private.choose_ratio(_private.MANY_LABELS, len(split.classes))
-    n_made = _private.count_rows(len(split.y_train), "auto", ratio)
+    n_made = _private.count_rows(len(split.y_train), ratio)
     made = Munge().fit(split.X_train).sample(n_made, random_state=split.seed)
     join = pd.concat if isinstance(made, pd.DataFrame) else np.concatenate
     X = join([split.X_train, made])

@@ -145,7 +145,7 @@ def choose_epochs(student, X, y, seed: int):
     )
     train, held_out = map(data.take, split)
     ratio = _private.choose_ratio(_private.MANY_LABELS, len(classes))
-    n_rows = len(y) + _private.count_rows(len(y), "auto", ratio)
+    n_rows = len(y) + _private.count_rows(len(y), ratio)
     n_epochs = _private.count_final_epochs(student, n_rows)
     n_updates = _private.count_updates(last_step(student), n_epochs, n_rows)
     return _private.fit_chosen_length(

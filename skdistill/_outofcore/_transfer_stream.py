@@ -45,15 +45,14 @@ class TransferStream:
         X: Any,
         weight: FloatArray | None,
         chunks: Chunks,
-        n_synthetic: int | str,
+        n_synthetic: int | Ratio,
         seed: Any,
-        ratio: Ratio,
         most: float,
     ) -> None:
         self._blank, self._weight, self._seed = sampler, weight, seed
         self._most = most
         self._n_real = _num_samples(X) + chunks.n_rows
-        n_made = count_rows(self._n_real, n_synthetic, ratio)
+        n_made = count_rows(self._n_real, n_synthetic)
         self._n_synthetic = 0 if sampler is None else n_made
         self._blocks = self._make_blocks(X, chunks)
         # A sampler that fails must do so before a teacher is fitted.

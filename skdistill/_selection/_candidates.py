@@ -156,7 +156,7 @@ def _count_updates(parts: Parts, data: Dataset, splits: Splits) -> int | None:
     few = splits.small and not data.task.few_choose_length
     if few or not can_choose_length(parts.student, data.distinct_codes):
         return None
-    n_rows = data.n_samples + count_rows(data.n_samples, parts.n_synthetic, parts.ratio)
+    n_rows = data.n_samples + count_rows(data.n_samples, parts.n_synthetic)
     n_epochs = count_final_epochs(parts.student, n_rows)
     return count_updates(last_step(parts.student), n_epochs or 1, n_rows)
 

@@ -143,4 +143,4 @@ def _count_transfer(estimator: Any, parts: Parts, data: Dataset) -> float:
     if parts.sampler is None or not makes_rows(estimator.augmenter, estimator.pilot):
         return n_given
     n_real = data.n_samples + n_given
-    return n_given + count_rows(n_real, parts.n_synthetic, parts.ratio)
+    return n_given + count_rows(n_real, parts.n_synthetic)

@@ -321,7 +321,7 @@ def _share_out(
     """
     n_real = n_final = data.n_samples
     if candidates[0].augmented:
-        n_final += count_rows(n_real, parts.n_synthetic, parts.ratio)
+        n_final += count_rows(n_real, parts.n_synthetic)
     epochs = count_final_epochs(parts.student, n_final)
     n_rows = len(split[0])
     if epochs is not None:

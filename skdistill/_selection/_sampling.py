@@ -103,7 +103,6 @@ def sample_rows_of(
         parts.X_unlabeled,
         parts.n_synthetic,
         parts.seeds.sampler,
-        parts.ratio,
         most=splits.plan.transfer,
     )
     return replace(candidate, rows=rows)
@@ -125,7 +124,7 @@ def _sample_pilot_rows(
 
     def sample(split: Split) -> TransferSet:
         own = data.take(split[0])
-        count = count_rows(own.n_samples, parts.n_synthetic, parts.ratio)
+        count = count_rows(own.n_samples, parts.n_synthetic)
         unlabeled = parts.X_unlabeled
         if isinstance(unlabeled, Chunks):
             unlabeled = unlabeled.first

@@ -13,7 +13,7 @@ from .._labels._row_labels import RowLabels
 from .._labels._soft_targets import clip_probabilities
 from .._labels._task import Classification, Regression
 from .._labels._teacher import Labeller
-from .._parts import find_ratio
+from .._parts import read_n_synthetic
 from .._selection._candidates import Candidate, soften_rows, soften_transfer_set
 from .._soft_data import SoftDataset, make_values
 from .._tasks import read_tasks
@@ -53,9 +53,8 @@ def make_soft_data(
         X,
         weight,
         None,
-        distilled.n_synthetic,
+        read_n_synthetic(distilled, distilled.student_, data.task.n_columns),
         random_state,
-        find_ratio(distilled.student_, data.task.n_columns),
     )
     assert transfer is not None
     settings = (data, transfer, teacher.label(transfer.X), candidate, calibration)

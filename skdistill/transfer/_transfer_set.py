@@ -32,9 +32,6 @@ class Ratio(NamedTuple):
     few: int = _SMALL_RATIO
 
 
-_USUAL = Ratio()
-
-
 @dataclass(frozen=True)
 class TransferSet:
     """Rows for the teacher to label."""
@@ -102,12 +99,12 @@ def choose_ratio(n_labels: int, n_classes: int, by_kernel: bool = False) -> Rati
     return Ratio(max(RATIO, min(_MOST_RATIO, n_labels // n_classes)))
 
 
-def count_rows(n_real: int, n_synthetic: int | str, ratio: Ratio) -> int:
+def count_rows(n_real: int, n_synthetic: int | Ratio) -> int:
     """How many synthetic rows are built on so many real ones."""
-    if n_synthetic != "auto":
+    if not isinstance(n_synthetic, Ratio):
         return int(n_synthetic)
-    few = min(ratio.few * n_real, _SMALL)
-    return min(max(ratio.usual * n_real, few), _MOST)
+    few = min(n_synthetic.few * n_real, _SMALL)
+    return min(max(n_synthetic.usual * n_real, few), _MOST)
 
 
 def make_transfer_set(
@@ -115,16 +112,15 @@ def make_transfer_set(
     X: Any,
     weight: FloatArray | None,
     X_unlabeled: Any,
-    n_synthetic: int | str,
+    n_synthetic: int | Ratio,
     seed: Any,
-    ratio: Ratio = _USUAL,
     most: float = np.inf,
 ) -> TransferSet | None:
     """Build the transfer set on training rows and unlabelled ones.
 
     Without a sampler it is the unlabelled rows. Each of them weighs as much as a row of
-    X on average. `n_synthetic="auto"` makes as many as `ratio` says.
-    There are `most` rows at most: unlabelled ones, evenly spaced, come first.
+    X on average. There are `most` rows at most: unlabelled ones, evenly spaced, come
+    first.
     """
     if most < 1:
         return None
@@ -141,7 +137,7 @@ def make_transfer_set(
         return None
     if sampler is None:
         return TransferSet(X_unlabeled, None if weight is None else weight[n_given:])
-    count = min(count_rows(n_real, n_synthetic, ratio), most - n_real + n_given)
+    count = min(count_rows(n_real, n_synthetic), most - n_real + n_given)
     rows, parents = sample_rows(sampler, base, int(count), seed)
     if weight is not None:
         mean = np.full(_num_samples(rows), weight.mean())
