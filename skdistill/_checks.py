@@ -27,10 +27,10 @@ def is_whole(value: Any, low: float = -np.inf) -> bool:
     return isinstance(value, Integral) and is_number(value, low)
 
 
-def check_number(name: str, value: Any, low: float, high: float, fix: str) -> None:
-    """Raise unless value is a number in (low, high]."""
-    if not is_number(value, low, high) or value == low:
-        bounds = f"in ({low:g}, {high:g}]" if np.isfinite(high) else f"above {low:g}"
+def check_number(name: str, value: Any, high: float, fix: str) -> None:
+    """Raise unless value is a number in (0, high]."""
+    if not is_number(value, 0, high) or value == 0:
+        bounds = f"in (0, {high:g}]" if np.isfinite(high) else "above 0"
         raise ValueError(f"{name} must be a number {bounds}, received {value!r}. {fix}")
 
 

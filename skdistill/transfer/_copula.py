@@ -148,7 +148,7 @@ class GaussianCopula(RowSampler):
         self.categorical_features = categorical_features
 
     def _check_parameters(self) -> None:
-        check_number("width", self.width, 0, 1, "1 is the Gaussian copula itself.")
+        check_number("width", self.width, 1, "1 is the Gaussian copula itself.")
 
     def _learn(self, table: Any, weight: FloatArray) -> dict[str, Any]:
         if table.n_rows < 2:

@@ -54,7 +54,7 @@ def _check_rates(p: Any) -> None:
             f"p must be a number in (0, 1] or a sequence of them, received {p!r}. {fix}"
         )
     for rate in [p] if np.ndim(p) == 0 else p:
-        check_number("p", rate, 0, 1, fix)
+        check_number("p", rate, 1, fix)
 
 
 class Munge(_PairSampler):
@@ -147,7 +147,7 @@ class Munge(_PairSampler):
 
     def _check_parameters(self) -> None:
         _check_rates(self.p)
-        check_number("s", self.s, 0, np.inf, "1 is the usual choice.")
+        check_number("s", self.s, np.inf, "1 is the usual choice.")
         check_count("n_neighbors", self.n_neighbors, "1 is the nearest row alone.")
 
     def _learn(self, table: Any, weight: FloatArray) -> dict[str, Any]:
