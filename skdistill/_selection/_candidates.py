@@ -33,41 +33,28 @@ from ._hold_outs import Splits
 
 @dataclass(frozen=True)
 class Candidate:
-    """One soft dataset that the student may learn from.
+    """One soft dataset that the student may learn from."""
 
-    Attributes
-    ----------
-    name : str
-        For the report.
-    sampler : estimator or None
-        Makes the synthetic rows; unfitted.
-    alpha, temperature : float
-        As in DistilledClassifier; where no label of a teacher counts (alpha 0) the
-        temperature is 1.
-    in_sample : bool
-        Whether rows are learned with the labels of a teacher that was fitted on them.
-    stops_early : bool
-        Whether validation rows end the student's fit.
-    n_updates : int or None
-        The most updates of a network for which validation rows choose the epochs. None:
-        they do not.
-    rival : bool
-        Whether it may be chosen; else its pilot is only compared with the teacher.
-    rows : TransferSet, TransferStream or None
-        Rows beyond the training rows that the student learns.
-    pilot_rows : tuple of TransferSet
-        Those that pilots learn, one for each split of theirs.
-    """
-
+    #: For the report.
     name: str
+    #: Makes the synthetic rows; unfitted.
     sampler: Any
+    #: As in DistilledClassifier; where no label of a teacher counts (alpha 0) the
+    #: temperature is 1.
     alpha: float
     temperature: float
+    #: Whether rows are learned with the labels of a teacher that was fitted on them.
     in_sample: bool = True
+    #: Whether validation rows end the student's fit.
     stops_early: bool = False
+    #: The most updates of a network for which validation rows choose the epochs. None:
+    #: they do not.
     n_updates: int | None = None
+    #: Whether it may be chosen; else its pilot is only compared with the teacher.
     rival: bool = True
+    #: Rows beyond the training rows that the student learns.
     rows: TransferSet | TransferStream | None = None
+    #: Those that pilots learn, one for each split of theirs.
     pilot_rows: tuple[TransferSet, ...] = ()
 
     @property
@@ -213,22 +200,10 @@ def soften_rows(
     calibration: Calibration | None,
     params: dict[str, Any],
 ) -> SoftDataset:
-    """Turn labels of training rows into what the student learns.
+    """Turn labels of training rows, or of validation rows, into what is learned.
 
-    Parameters
-    ----------
-    data : Dataset
-        Training rows.
-    rows : ndarray of int
-        The rows that are labelled: training rows, or validation rows.
-    labels : RowLabels
-        What the teacher says of them, by their positions.
-    candidate : Candidate
-        Alpha and temperature.
-    calibration : Calibration or None
-        Of the labels.
-    params : dict
-        What the student's `fit` is called with, for all training rows.
+    `labels` has what the teacher says of `rows`, by their positions, and `params` what
+    the student's `fit` is called with, for all training rows.
     """
     given = data.take(rows)
     own, weight = {}, given.weight
@@ -258,12 +233,8 @@ def soften_transfer_set(
 ) -> SoftDataset:
     """Turn labels of a transfer set into what the student learns.
 
-    As `soften_rows`, but there are no true labels to blend in.
-
-    Parameters
-    ----------
-    weighted : bool
-        Whether the student is to have row weights at all.
+    As `soften_rows`, but there are no true labels to blend in. `weighted`: whether the
+    student is to have row weights at all.
     """
     return data.task.make_soft(
         transfer.X,

@@ -37,32 +37,21 @@ _SETS_SHARE = 2 / 3
 
 @dataclass(frozen=True)
 class Choice:
-    """What the student learns, and the figures that decided it.
-
-    Attributes
-    ----------
-    candidate : Candidate
-        What the student learns from.
-    memorization : dict or None
-        As in DistilledClassifier.
-    student_calibration : Calibration
-        By what its logits are divided in the end, and what is added to them then.
-    pilots : list of dict
-        As in DistilledClassifier.
-    student : estimator or None
-        A wider default student, unfitted; None: the student of the parts.
-    check : FinalCheck or None
-        What the fitted student is held to, where there were pilots.
-    labels : ndarray of shape (n_rows, n_columns) or None
-        The teacher's labels of the candidate's transfer set, where pilots learned it.
-    """
+    """What the student learns, and the figures that decided it."""
 
     candidate: Candidate
+    #: As in DistilledClassifier.
     memorization: dict[str, float] | None
+    #: By what its logits are divided in the end, and what is added to them then.
     student_calibration: Calibration = field(default_factory=lambda: Calibration(1.0))
+    #: As in DistilledClassifier.
     pilots: list[dict[str, Any]] = field(default_factory=list)
+    #: A wider default student, unfitted; None: the student of the parts.
     student: Any = None
+    #: What the fitted student is held to, where there were pilots.
     check: FinalCheck | None = None
+    #: The teacher's labels, of shape (n_rows, n_columns), of the candidate's transfer
+    #: set, where pilots learned it.
     labels: FloatArray | None = None
 
     def warn_if_worse(self, student: Any) -> None:
@@ -182,14 +171,14 @@ def _choose_candidate(
         # The student has no more rows than its pilot, by which it could pass them.
         lead = min(lead, 0)
     rule = (student, scores, lead)
-    chosen = choose_pilot(rivals, *rule)
+    chosen = _choose_pilot(rivals, *rule)
     finalists = [pilot for pilot in pilots if pilot.finalist]
     if direct is None or chosen is not direct or lead < 0 or not finalists:
         return pilots, chosen
     best = find_best(finalists, scores)
     longer = run_longer(given, best)
     pilots = [longer if pilot is best else pilot for pilot in pilots]
-    return pilots, choose_pilot(pilots, *rule)
+    return pilots, _choose_pilot(pilots, *rule)
 
 
 def _choose_small(
@@ -218,8 +207,8 @@ def _overrule(stays: Pilot, rival: Pilot, scores: Scores, certain: int = 1) -> P
     return rival if lead > certain * error else stays
 
 
-def choose_pilot(
-    pilots: list[Pilot], student: Any, scores: Scores, advantage: int = 1
+def _choose_pilot(
+    pilots: list[Pilot], student: Any, scores: Scores, advantage: int
 ) -> Pilot:
     """Return the pilot that the held-out rows prefer, in their loss.
 
@@ -237,17 +226,9 @@ def choose_pilot(
       which distillation does no harm. Two standard errors would be too much: of trees
       a few rows of probability 0 make both the lead and its error.
 
-    Parameters
-    ----------
-    pilots : list of Pilot
-        At least one.
-    student : estimator
-        What the pilots are short fits of.
-    scores : Scores
-        The held-out rows. Those that lack a class do not overrule what stays.
-    advantage : {-1, 0, 1}, default=1
-        Whether the teacher is better than a student of the true labels: 1: certainly,
-        0: within a standard error, -1: it is not.
+    Held-out rows that lack a class do not overrule what stays. `advantage` tells
+    whether the teacher is better than a student of the true labels: 1: certainly,
+    0: within a standard error, -1: it is not.
     """
 
     def find_furthest(some: list[Pilot]) -> Pilot:

@@ -28,26 +28,17 @@ def find_direct(pilots: list[Pilot]) -> Pilot | None:
 
 @dataclass(frozen=True)
 class FinalCheck:
-    """What the fitted student is held to, on the held-out rows.
+    """What the fitted student is held to, on the held-out rows."""
 
-    Attributes
-    ----------
-    scores : Scores
-        Those rows.
-    teacher : ndarray of shape (n_rows, n_columns)
-        Labels of the teacher, which was not fitted on them.
-    direct : Pilot or None
-        That of the true labels.
-    pilot : Pilot
-        That of what the student learns.
-    known : list of Pilot
-        Those for which the teacher stands, and none was run.
-    """
-
+    #: Those rows.
     scores: Scores
+    #: Labels of the teacher, which was not fitted on them.
     teacher: FloatArray
+    #: That of the true labels.
     direct: Pilot | None
+    #: That of what the student learns.
     pilot: Pilot
+    #: Those for which the teacher stands, and none was run.
     known: list[Pilot]
 
     def describe(self, student: Any) -> str | None:

@@ -35,26 +35,17 @@ _HELD_OUT_LABELS = 1 / 4
 
 @dataclass(frozen=True)
 class LabelPlan:
-    """The most rows beyond the held-out ones that teachers are asked for.
+    """The most rows beyond the held-out ones that teachers are asked for."""
 
-    Attributes
-    ----------
-    pilots : float
-        Rows beyond the training rows that pilots learn, of all pilots together.
-    transfer : float
-        Rows beyond the training rows that the student learns.
-    training : float
-        Training rows: of the teacher that is kept, or with `cv` out of fold.
-    labels_own : bool
-        Whether teachers of folds label their own rows, for pilots.
-    shared : bool
-        Whether pilots learn the transfer set of the student, with the same labels.
-    """
-
+    #: Rows beyond the training rows that pilots learn, of all pilots together.
     pilots: float = np.inf
+    #: Rows beyond the training rows that the student learns.
     transfer: float = np.inf
+    #: Training rows: of the teacher that is kept, or with `cv` out of fold.
     training: float = np.inf
+    #: Whether teachers of folds label their own rows, for pilots.
     labels_own: bool = True
+    #: Whether pilots learn the transfer set of the student, with the same labels.
     shared: bool = False
 
     @property
@@ -69,48 +60,34 @@ class LabelPlan:
 
 @dataclass(frozen=True)
 class Splits:
-    """Row numbers of every hold-out of a fit.
+    """Row numbers of every hold-out of a fit."""
 
-    Attributes
-    ----------
-    folds : list of pairs of ndarrays
-        Rows to fit a further teacher on, and rows that it labels: the folds of `cv`;
-        without validation rows those of a small table, or the rows of the pilots.
-    out_of_fold : bool
-        Whether training rows learn the labels of the folds, which `cv` asks for;
-        other folds calibrate and compare.
-    pilots : list of pairs of ndarrays
-        Rows that pilots learn, and rows that choose among them: training and validation
-        rows, or the first of the folds, on a small table all of them. Empty: pilots
-        decide nothing.
-    first : pair of ndarrays or None
-        The first of the hold-outs, which shows how far labels are memorised;
-        None where it cannot, or where no label is learned.
-    validation : pair of ndarrays or None
-        Rows of the student's fit, and rows that end it or decide on its tuning;
-        only some candidates use them.
-    calibrate : bool
-        Whether the labels are to be calibrated on rows with out-of-fold labels.
-    small : bool
-        Whether the pilots are those of a small table.
-    rates : bool
-        Whether parameters say what is learned, and the pilot of the true labels only
-        shows whether the teacher has an advantage over them.
-    shifts : bool
-        Whether the pilot of an only candidate shows what the student loses of a class.
-    weighs : bool
-        Whether rows with out-of-fold labels weigh the members of the default teacher.
-    """
-
+    #: Rows to fit a further teacher on, and rows that it labels: the folds of `cv`;
+    #: without validation rows those of a small table, or the rows of the pilots.
     folds: list[Split]
+    #: Whether training rows learn the labels of the folds, which `cv` asks for; other
+    #: folds calibrate and compare.
     out_of_fold: bool
+    #: Rows that pilots learn, and rows that choose among them: training and validation
+    #: rows, or the first of the folds, on a small table all of them. Empty: pilots
+    #: decide nothing.
     pilots: list[Split]
+    #: The first of the hold-outs, which shows how far labels are memorised; None where
+    #: it cannot, or where no label is learned.
     first: Split | None
+    #: Rows of the student's fit, and rows that end it or decide on its tuning; only
+    #: some candidates use them.
     validation: Split | None
+    #: Whether the labels are to be calibrated on rows with out-of-fold labels.
     calibrate: bool
+    #: Whether the pilots are those of a small table.
     small: bool
+    #: Whether parameters say what is learned, and the pilot of the true labels only
+    #: shows whether the teacher has an advantage over them.
     rates: bool = False
+    #: Whether the pilot of an only candidate shows what the student loses of a class.
     shifts: bool = False
+    #: Whether rows with out-of-fold labels weigh the members of the default teacher.
     weighs: bool = False
     plan: LabelPlan = LabelPlan()
 

@@ -56,50 +56,32 @@ _FEWEST = 100
 
 @dataclass(frozen=True)
 class Pilot:
-    """How a candidate did on the held-out rows.
+    """How a candidate did on the held-out rows."""
 
-    Attributes
-    ----------
-    candidate : Candidate
-        What was learned.
-    served : ndarray of shape (n_rows, n_columns)
-        What the student serves for the held-out rows.
-    losses : ndarray of shape (n_rows,)
-        Loss of each row; of classes the log loss in nats.
-    to_end : bool
-        Whether the student learned all rows of the pilots, as long as it wanted.
-    finalist : bool
-        Whether it is the second, longer pilot of its candidate.
-    """
-
+    #: What was learned.
     candidate: Candidate
+    #: What the student serves for the held-out rows, of shape (n_rows, n_columns).
     served: FloatArray
+    #: Loss of each row; of classes the log loss in nats.
     losses: FloatArray
+    #: Whether the student learned all rows of the pilots, as long as it wanted.
     to_end: bool
+    #: Whether it is the second, longer pilot of its candidate.
     finalist: bool = False
 
 
 @dataclass(frozen=True)
 class PilotInputs:
-    """What the pilots of a fit are run on.
-
-    Attributes
-    ----------
-    parts, data, splits
-        The fit's.
-    candidates : list of Candidate
-        At least one.
-    oof : OutOfFold
-        The teacher's labels of rows and tables.
-    calibration : Calibration or None
-        Of the labels.
-    """
+    """What the pilots of a fit are run on."""
 
     parts: Parts
     data: Dataset
     splits: Splits
+    #: At least one, with the rows that pilots learn.
     candidates: list[Candidate]
+    #: The teacher's labels of rows and tables.
     oof: OutOfFold
+    #: Of the labels.
     calibration: Calibration | None
 
     def find(self, pilot: Pilot) -> list[int]:
@@ -113,13 +95,8 @@ def run_pilots(given: PilotInputs, weight: FloatArray | None) -> list[Pilot]:
 
     The best transfer sets of a network are learned once more, for longer: successive
     halving (Jamieson and Talwalkar, 2016) in two rounds, each with the whole fall of
-    the learning rate, since what a low rate gains decides.
-
-    Parameters
-    ----------
-    given : PilotInputs
-    weight : ndarray of shape (n_rows,) or None
-        Weights of the held-out rows.
+    the learning rate, since what a low rate gains decides. `weight` is that of the
+    held-out rows.
     """
     with part_of_step(0, 1 / _N_ROUNDS):
         pilots = _run_round(given, list(range(len(given.candidates))))
@@ -138,10 +115,7 @@ def run_pilots(given: PilotInputs, weight: FloatArray | None) -> list[Pilot]:
 def run_wider(given: PilotInputs, chosen: Pilot) -> list[tuple[Any, Pilot]]:
     """Return wider default students, unfitted, each with its pilot.
 
-    Parameters
-    ----------
-    chosen : Pilot
-        A finalist; they learn what it learned, as long as it did.
+    They learn what the chosen finalist learned, as long as it did.
     """
     parts, data, found = given.parts, given.data, []
     for student in list_wider(parts.student, data.X, data.task.n_columns):
@@ -154,13 +128,7 @@ def run_wider(given: PilotInputs, chosen: Pilot) -> list[tuple[Any, Pilot]]:
 
 
 def run_longer(given: PilotInputs, pilot: Pilot) -> Pilot:
-    """Return a finalist's pilot run for as long as the true labels may be learned.
-
-    Parameters
-    ----------
-    pilot : Pilot
-        Of a transfer set.
-    """
+    """Return a transfer set's pilot run for as long as true labels may be learned."""
     (longer,) = _run_round(given, given.find(pilot), _LONGEST)
     return replace(longer, finalist=True)
 

@@ -28,23 +28,9 @@ def hold_out_shift(
 ) -> tuple[Dataset, Dataset | None, Any, dict[str, Any]]:
     """Take the rows that set the shift out of what is learned.
 
-    Parameters
-    ----------
-    estimator : DistilledRegressor
-        Seeds the draw.
-    data : Dataset
-        Training rows; validation rows set the shift where there are any.
-    stored, metadata
-        Labels and metadata of the training rows, which are cut as well.
-
-    Returns
-    -------
-    data : Dataset
-        Rows that are learned.
-    held_out : Dataset or None
-        Those that set the shift; None: no quantiles are learned.
-    stored, metadata
-        Of the rows that are learned.
+    They are validation rows where there are any. Return the rows that are learned,
+    those that set the shift (None: no quantiles are learned), and the labels and the
+    metadata of the former.
 
     Raises
     ------

@@ -36,32 +36,15 @@ _WORSE, _WORSE_NATS, _WORSE_VARIANCE = 0.2, 0.05, 0.02
 class Scores(ABC):
     """Held-out rows, and the losses of teacher and students on them.
 
-    Parameters
-    ----------
-    data : Dataset
-        Training rows, and validation rows if there are any.
-    rows : ndarray of int
-        Those that were held out.
-    student : estimator
-        Unfitted.
-
-    Attributes
-    ----------
-    y : ndarray of length n_rows
-        True labels.
-    weight : ndarray of shape (n_rows,) or None
-        Row weights.
-    complete : bool
-        Whether the rows may overrule what does no harm.
-    loss_name : str
-        What the loss is called.
-    alone : str
-        How to train the student directly, as its pilot of the true labels is that runs
-        for as long as the student's own fit.
+    `y` and `weight` are those of the rows. The student is unfitted.
     """
 
+    #: Whether the rows may overrule what does no harm.
     complete = True
+    #: What the loss is called.
     loss_name: str
+    #: How to train the student directly, as its pilot of the true labels is that runs
+    #: for as long as the student's own fit.
     alone: str = "the student alone"
     #: The best one answer for all rows, a number a column.
     _constant: FloatArray
