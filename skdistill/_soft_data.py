@@ -81,7 +81,7 @@ class SoftDataset:
     def join(self, transfer: SoftDataset | None) -> SoftDataset:
         """Return the labelled rows, followed by those of a transfer set."""
         train = self.take_labelled()
-        if transfer is None:
+        if transfer is None or not transfer.n_samples:
             return train
         weight = alpha = None
         if train.weight is not None or transfer.weight is not None:
@@ -271,7 +271,7 @@ def as_columns(values: AnyArray) -> AnyArray:
 _MANY_CLASSES = 50
 
 #: Cells of a table of labels that are computed at a time.
-_CELLS = 2**18
+_CELLS = 2**16
 
 
 def label_dtype(n_classes: int) -> type[np.floating]:

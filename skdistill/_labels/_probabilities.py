@@ -14,6 +14,7 @@ from sklearn.frozen import FrozenEstimator
 
 from .._nested import can_refit, find_decider
 from .._paired import paired_difference
+from .._sklearn import _safe_indexing
 from .._soft_data import label_dtype
 from .._typing import AnyArray, FloatArray, IndexArray
 from .._warnings import warn_caller
@@ -92,7 +93,8 @@ def _order_columns(proba: Any, columns: AnyArray, owner: str) -> Any:
             f"{owner} must name its columns by the classes {columns.tolist()}, "
             f"received {names}. Rename them, or pass an array."
         )
-    return np.asarray(proba)[:, [names.index(name) for name in wanted]]
+    order = [names.index(name) for name in wanted]
+    return _safe_indexing(proba, order, axis=1)
 
 
 def align(proba: FloatArray, seen: Any, classes: AnyArray) -> FloatArray:

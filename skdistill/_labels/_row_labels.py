@@ -39,9 +39,14 @@ class RowLabels:
         return RowLabels(rows, values)
 
     def fill(self, others: FloatArray) -> FloatArray:
-        """Return a label of each row, that of `others` where none was asked for."""
+        """Return a label of each row, that of `others` where none was asked for.
+
+        The result is for reading.
+        """
         if len(self.rows) == len(others):
             return self.values
-        filled = np.array(others)
+        if not len(self.rows):
+            return others
+        filled = others.astype(self.values.dtype)
         filled[self.rows] = self.values
         return filled

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._frames import find_kinds, is_pandas
 from .._typing import FloatArray
 
 
@@ -16,6 +17,9 @@ def read_numbers(given: Any, owner: str, what: str, dtype: Any) -> FloatArray:
     """Return what `owner` gave as an array of numbers, or raise a ValueError."""
     try:
         found = np.asarray(given)
+        if found.dtype.kind == "O" and _holds_numbers(given):
+            # NumPy makes objects of pandas' nullable and Arrow's numbers.
+            found = given.to_numpy(dtype=np.float64, na_value=np.nan)
         if found.dtype.kind not in "biuf":
             raise TypeError(f"dtype {found.dtype}")
         return found.astype(dtype, copy=False)
@@ -24,6 +28,11 @@ def read_numbers(given: Any, owner: str, what: str, dtype: Any) -> FloatArray:
             f"{owner} must be an array of numbers, received {error} in a "
             f"{type(given).__name__}. Pass {what} as numbers."
         ) from None
+
+
+def _holds_numbers(given: Any) -> bool:
+    """Whether all columns of a pandas data frame are numbers."""
+    return is_pandas(given) and set(find_kinds(given).values()) == {"number"}
 
 
 def check_values(

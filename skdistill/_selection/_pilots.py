@@ -226,6 +226,7 @@ def _run_pilot(
     to_end = n_visits is None and len(rows) == len(own)
     to_end = to_end and candidate.n_updates is None
     losses = data.task.score(served, data.take_labels(held_out)[0])
+    served = served.astype(data.task.dtype, copy=False)
     return Pilot(replace(candidate, pilot_rows=()), served, losses, to_end)
 
 

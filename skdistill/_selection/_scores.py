@@ -220,13 +220,16 @@ class ClassScores(Scores):
 
     def rate(self, served: FloatArray) -> FloatArray:
         """Return the log loss of each row, none of the probabilities being 0."""
-        return super().rate(self._clip(served))
+        own = served[np.arange(len(self.y)), self._codes].astype(np.float64)
+        own = clip_probabilities(own, self._weigh(self._priors)[self._codes])
+        return -np.log(np.maximum(own, np.finfo(np.float64).eps))
 
     def read_teacher(
         self, labels: FloatArray, calibration: Calibration | None
     ) -> FloatArray:
         proba = clip_probabilities(labels, self._priors)
-        return self._weigh(proba if calibration is None else calibration.apply(proba))
+        proba = self._weigh(proba if calibration is None else calibration.apply(proba))
+        return proba.astype(labels.dtype, copy=False)
 
     def has_advantage(self, teacher: FloatArray, direct: Pilot) -> bool:
         """In log loss or accuracy."""

@@ -177,7 +177,8 @@ def run_epoch(
 def _draw_batches(
     rows: SoftRows, order: IndexArray, size: int, dtype: Any
 ) -> Iterator[SoftRows]:
-    block = size * max(1, _CELLS // (size * rows.X.shape[1]))
+    n_columns = rows.X.shape[1] + rows.loss.targets.shape[1]
+    block = size * max(1, _CELLS // (size * n_columns))
     for part in gen_batches(len(order), block):
         taken = rows.take(order[part]).cast(dtype)
         for batch in gen_batches(taken.X.shape[0], size):

@@ -209,6 +209,39 @@ def test_answers_that_are_read_only_are_read(stored):
     np.testing.assert_array_equal(fit(freeze), fit(np.asarray))
 
 
+NULLABLE = {
+    "nullable": lambda p: pd.DataFrame(p, columns=[0, 1, 2]).astype("Float64"),
+    "reordered": lambda p: pd.DataFrame(p, columns=list("012"))[list("201")].astype(
+        "Float32"
+    ),
+    "arrow": lambda p: pd.DataFrame(p, columns=[0, 1, 2]).astype("double[pyarrow]"),
+    "objects": lambda p: pd.DataFrame(p, columns=[0, 1, 2]).astype(object),
+}
+
+
+@pytest.mark.parametrize("name", NULLABLE)
+@pytest.mark.parametrize("kind", ["live", "stored"])
+def test_numbers_of_nullable_types_are_numbers(name, kind):
+    if name == "arrow":
+        pytest.importorskip("pyarrow")
+
+    def serve(change):
+        distilled, fit = teach(kind, change)
+        if kind == "stored":
+            fit["teacher_proba"] = change(fit["teacher_proba"])
+            distilled.teacher = None
+        return distilled.fit(X, Y, **fit).predict_proba(X)
+
+    expected = serve(np.asarray)
+    np.testing.assert_allclose(serve(NULLABLE[name]), expected, atol=1e-5)
+
+    def spoil(proba):
+        return NULLABLE[name](proba).mask(np.arange(len(proba))[:, None] == [7, 7, 7])
+
+    with pytest.raises(ValueError, match=r"must be finite, received .* in row 7\."):
+        serve(spoil)
+
+
 @pytest.mark.parametrize("decimals", [2, 3, 4])
 def test_rounded_probabilities_are_taken(decimals):
     proba = GaussianNB().fit(X, Y).predict_proba(X).round(decimals)

@@ -51,27 +51,27 @@ def measure_peak(teacher, student, fit_params=None, **params):
 @pytest.mark.parametrize(
     ("student", "most", "with_pilot"),
     [
-        (LogisticRegression(max_iter=1), 2.8, 3.3),
-        (LogisticRegression(max_iter=1, class_weight="balanced"), 2.8, 3.3),
-        (MLPClassifier((2,), max_iter=1, batch_size=1000), 3.0, 4.4),
+        (LogisticRegression(max_iter=1), 2.35, 2.0),
+        (LogisticRegression(max_iter=1, class_weight="balanced"), 2.35, 2.3),
+        (MLPClassifier((2,), max_iter=1, batch_size=1000), 2.4, 2.45),
     ],
     ids=["logistic", "weighted", "network"],
 )
 @pytest.mark.slow
 def test_two_tables_of_labels_and_blocks_of_rows_are_held(student, most, with_pilot):
-    """The blocks have a fixed size: .7 of a table here, less of a larger one."""
+    """The blocks have a fixed size: .2 of a table here, less of a larger one."""
     teacher = Shared().fit(X, Y)
     stored = np.tile(teacher.proba_, (N_ROWS, 1))
     assert measure_peak(FrozenEstimator(teacher), student) < most
     assert measure_peak(teacher, student) < most
     # The given table is not copied.
     given = {"teacher_proba": stored}
-    assert measure_peak(None, student, given, pilot=0) < 2.8
-    # What the pilot of the true labels serves, and what is said of its fifth, is in
-    # double precision; a network has its own table of one-hot labels.
+    assert measure_peak(None, student, given, pilot=0) < 2.3
+    # What teacher and pilot say of the held-out fifth is .6; a network's pilot of the
+    # true labels holds its rows twice, the second time in the order that it learns.
     assert measure_peak(None, student, given) < with_pilot
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_out_of_fold_labels_of_a_fit_are_not_held_twice():
-    assert measure_peak(Shared(), LogisticRegression(max_iter=1), cv=2) < 2.9
+    assert measure_peak(Shared(), LogisticRegression(max_iter=1), cv=2) < 2.8
