@@ -176,12 +176,12 @@ def fit_calibration(
     return calibrate_labels(data, oof, parts.teacher)
 
 
-def keep_labels(oof: OutOfFold | None, splits: Splits, choice: Choice) -> Any:
+def keep_labels(
+    oof: OutOfFold | None, splits: Splits, choice: Choice
+) -> OutOfFold | None:
     """Return the out-of-fold labels that are learned; the others only take memory."""
-    if oof is None:
-        return None
     needless = choice.candidate.in_sample and not splits.out_of_fold
-    if oof.own is None and needless:
+    if oof is None or (oof.own is None and needless):
         return None
     return replace(oof, in_sample=[], transfer=[])
 
@@ -191,14 +191,13 @@ def fit_teacher(parts: Parts, data: Dataset, progress: Progress) -> Labeller | N
     if parts.teacher is None:
         return None
     teacher, tasks = parts.teacher, parts.tasks
-    if not parts.refits:
-        return Labeller(teacher, data.task, tasks, tasks.name(teacher), parts.asked)
-    with progress.step("teacher") as context:
-        rows = data.X, data.y, parts.teacher_params
-        name = tasks.name(teacher, *rows)
-        fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
-        fitted = fit(name, clone(teacher), *rows, None, context)
-        return Labeller(fitted, data.task, tasks, name, parts.asked)
+    rows = (data.X, data.y, parts.teacher_params) if parts.refits else ()
+    name = tasks.name(teacher, *rows)
+    if rows:
+        with progress.step("teacher") as context:
+            fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
+            teacher = fit(name, clone(teacher), *rows, None, context)
+    return Labeller(teacher, data.task, tasks, name, parts.asked)
 
 
 def make_soft_data(
@@ -266,12 +265,12 @@ def _label_rows(
     A candidate that does without in-sample labels has out-of-fold labels where there
     are any. Where true labels alone count there are none.
     """
-    if candidate.alpha == 0:
-        return data.task.no_labels()
     labels = data.task.no_labels()
+    if candidate.alpha == 0:
+        return labels
     if not splits.out_of_fold:
         most = splits.plan.training
-        if candidate.rows is None and candidate.alpha > 0:
+        if candidate.rows is None:
             most += splits.plan.transfer
         known = None if oof is None else oof.own
         labels = _label_own_rows(parts, data, teacher, most, known)
