@@ -100,7 +100,7 @@ def _name(key: str) -> str:
 def _measure_advantage(pilots: list[dict[str, Any]]) -> tuple[str, float] | None:
     """Return the loss that the chosen pilot spares, where true labels were tried."""
     chosen = [pilot for pilot in pilots if pilot["chosen"]]
-    direct = [p for p in pilots if p["learns from"] == "true labels"]
+    direct = [p for p in pilots if p["learns from"].startswith("true labels")]
     if not chosen or not direct:
         return None
     key = _find_loss(chosen[0])

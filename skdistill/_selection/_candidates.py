@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,8 @@ def list_candidates(
     # The mixture at another temperature needs a family that learns it.
     mixed = plain if learns_mixtures(student) else 1.0
     stops = validation_fraction(student, data.n_samples) is not None
-    n_updates = None if stops else _count_updates(parts, data, splits)
+    few = splits.small and not data.task.few_choose_length
+    n_updates = None if stops or few else _count_updates(parts, data)
     # The length of a fit over a transfer set is too long for noisy true labels.
     limit = n_updates if alpha > 0 and splits.plan.leaves_most(data.n_samples) else None
     candidates = [
@@ -129,19 +130,34 @@ def list_candidates(
         candidates.append(Candidate("half true labels", None, 0.5, mixed, True, stops))
     if blends or splits.rates or (compared and splits.chooses and alpha > 0):
         true = Candidate("true labels", None, 0.0, 1.0, True, stops, n_updates, blends)
-        candidates.append(true)
+        candidates += [true, *_stop_in_time(true, parts, data, splits)]
     return candidates
 
 
-def _count_updates(parts: Parts, data: Dataset, splits: Splits) -> int | None:
+def _stop_in_time(
+    true: Candidate, parts: Parts, data: Dataset, splits: Splits
+) -> list[Candidate]:
+    """Return a candidate that learns true labels of few rows for as long as they ask.
+
+    As it is set, a network may memorise them: on german it does, and looks worse than
+    any teacher. But a fifth of so few rows may choose a length that is worse, so that
+    both are tried.
+    """
+    tries = splits.small and splits.chooses and true.as_set and not true.stops_early
+    n_updates = _count_updates(parts, data) if tries else None
+    if n_updates is None:
+        return []
+    return [replace(true, name="true labels, stopped in time", n_updates=n_updates)]
+
+
+def _count_updates(parts: Parts, data: Dataset) -> int | None:
     """Return the most updates of a network whose length validation rows choose.
 
     They are those that it makes over a transfer set. The longer a network learns noisy
     labels, the worse it becomes, but it learns certain ones ever better. A fifth of few
-    rows cannot tell when by their labels; by their values it can.
+    rows often cannot tell when by their labels; by their values it can.
     """
-    few = splits.small and not data.task.few_choose_length
-    if few or not can_choose_length(parts.student, data.distinct_codes):
+    if not can_choose_length(parts.student, data.distinct_codes):
         return None
     n_rows = data.n_samples + count_rows(data.n_samples, parts.n_synthetic)
     n_epochs = count_final_epochs(parts.student, n_rows)

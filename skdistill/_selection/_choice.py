@@ -112,7 +112,7 @@ def choose(
             scores.calibrate(chosen, teacher) if splits.calibrate else Calibration(1.0),
             [{**scores.report(p), "chosen": p is chosen} for p in shown],
             student,
-            FinalCheck(scores, teacher, find_direct(pilots), chosen, known),
+            FinalCheck(scores, teacher, find_direct(pilots, scores), chosen, known),
             own,
         )
 
@@ -165,7 +165,7 @@ def _choose_candidate(
     student = given.parts.student
     if given.splits.small:
         return pilots, _choose_small(rivals, student, scores, teacher)
-    direct = find_direct(rivals)
+    direct = find_direct(rivals, scores)
     lead = 1 if direct is None else scores.rate_advantage(teacher, direct)
     if given.splits.plan.shared:
         # The student has no more rows than its pilot, by which it could pass them.
@@ -192,8 +192,8 @@ def _choose_small(
     few rows can tell, so that true labels that are better than the teacher stay,
     unless the set's pilot is better by an error.
     """
-    direct = find_direct(pilots)
-    taught = [pilot for pilot in pilots if pilot is not direct]
+    direct = find_direct(pilots, scores)
+    taught = [pilot for pilot in pilots if pilot.candidate.alpha > 0]
     if direct is None or not taught or not learns_in_epochs(student):
         return find_best(pilots, scores)
     best = _overrule(taught[0], find_best(taught, scores), scores)
@@ -238,7 +238,7 @@ def _choose_pilot(
         tied = (lead <= error for lead, error in leads)
         return list(compress(some, tied))[-1]
 
-    best, direct = find_best(pilots, scores), find_direct(pilots)
+    best, direct = find_best(pilots, scores), find_direct(pilots, scores)
     augmented = [pilot for pilot in pilots if pilot.candidate.augmented]
     if learns_in_epochs(student):
         finalists = [pilot for pilot in augmented if pilot.finalist]

@@ -21,9 +21,10 @@ def find_best(pilots: list[Pilot], scores: Scores) -> Pilot:
     return min(pilots, key=lambda pilot: scores.average(pilot.losses))
 
 
-def find_direct(pilots: list[Pilot]) -> Pilot | None:
-    """The student that learned the true labels."""
-    return next((pilot for pilot in pilots if pilot.candidate.alpha == 0), None)
+def find_direct(pilots: list[Pilot], scores: Scores) -> Pilot | None:
+    """The better student that learned the true labels."""
+    found = [pilot for pilot in pilots if pilot.candidate.alpha == 0]
+    return find_best(found, scores) if found else None
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def describe_harm(
     one label, of which `fit` has warned. What a teacher that may know the rows
     has there counts against it alone.
     """
-    direct = find_direct(pilots)
+    direct = find_direct(pilots, scores)
     if direct is None or not scores.varies:
         return None
     advantage = scores.rate_advantage(teacher, direct)

@@ -150,7 +150,7 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
     if not (wanted and all(usable[: len(pilots)])):
         pilots = []
     small = few and bool(pilots)
-    lengths = small and data.task.few_choose_length if few else opens
+    lengths = small or (opens and not few)
     if data.validation is None:
         shows = shows and parts.refits
         _warn_of_known_rows(parts, pilots)

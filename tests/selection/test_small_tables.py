@@ -52,11 +52,14 @@ def test_synthetic_rows_are_learned_at_temperature_1(student):
     assert distilled.distilled_
     learned = [pilot["learns from"] for pilot in distilled.pilots_]
     further = ["wide transfer set", "far transfer set"]
-    sets = further if isinstance(student, MLPClassifier) else []
-    assert learned == ["transfer set", *sets, "true labels"]
+    network = isinstance(student, MLPClassifier)
+    sets = ["transfer set", *further] if network else ["transfer set"]
+    alone = (
+        ["true labels", "true labels, stopped in time"] if network else ["true labels"]
+    )
+    assert learned == [*sets, *alone]
     chosen = [pilot["chosen"] for pilot in distilled.pilots_]
-    assert sum(chosen) == 1
-    assert not chosen[-1]
+    assert sum(chosen[: len(sets)]) == sum(chosen) == 1
     again = distil(student=student)
     np.testing.assert_array_equal(again.predict_proba(X), distilled.predict_proba(X))
 
@@ -209,3 +212,21 @@ def test_a_teacher_that_memorises_noise_leaves_the_shares_of_the_classes(seed):
     entropy = -np.sum(np.log([0.4, 0.3, 0.2, 0.1]) * [0.4, 0.3, 0.2, 0.1])
     loss = log_loss(y[400:], distilled.predict_proba(X[400:]))
     assert loss < entropy + 0.04
+
+
+def test_a_network_that_memorises_noise_is_compared_as_stopped_in_time():
+    """As set it looks worse than a teacher that is worse than it need be."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1400, 12))
+    y = (X[:, :6].sum(axis=1) / 2 + rng.logistic(size=1400) > 0).astype(int)
+    teacher = DecisionTreeClassifier(max_depth=2, random_state=0)
+    network = MLPClassifier((64,), learning_rate_init=0.01, random_state=0)
+    with pytest.warns(UserWarning, match="The teacher is no better"):
+        model = distil(X[:400], y[:400], teacher, network)
+    pilots = {pilot["learns from"]: pilot for pilot in model.pilots_}
+    as_set, stopped = pilots["true labels"], pilots["true labels, stopped in time"]
+    assert stopped["chosen"]
+    assert not model.distilled_
+    served = log_loss(y[400:], teacher.fit(X[:400], y[:400]).predict_proba(X[400:]))
+    assert as_set["log_loss"] > served > stopped["log_loss"]
+    assert log_loss(y[400:], model.predict_proba(X[400:])) < served - 0.03
