@@ -164,6 +164,7 @@ def test_the_losses_of_values_are_those_of_the_results():
 def test_what_the_default_student_keeps_is_that_of_the_results():
     """On the tables that judge the defaults, in log loss, means over the seeds."""
     runs = read_results("quality/others.csv").query("student == 'default'")
+    assert (runs.groupby("data")["seed"].nunique() == 2).all()
     ways = [name for name in runs if re.fullmatch(r"hard\..*\.log_loss", name)]
     gains, advantages, worst = [], [], 0.0
     for _, some in runs.groupby("data"):
