@@ -190,15 +190,27 @@ def _choose_small(
     which tells one transfer set from another: the nearest stays, unless one further
     away is better by a standard error. The whole fit comes as near to the teacher as
     few rows can tell, so that true labels that are better than the teacher stay,
-    unless the set's pilot is better by an error.
+    unless the set's pilot is better by an error. Those that are stopped in time must be
+    better by one, too: one fold may end a hundred times as late as another.
     """
-    direct = find_direct(pilots, scores)
+    direct = [pilot for pilot in pilots if pilot.candidate.alpha == 0]
     taught = [pilot for pilot in pilots if pilot.candidate.alpha > 0]
-    if direct is None or not taught or not learns_in_epochs(student):
+    if not direct or not taught or not learns_in_epochs(student):
         return find_best(pilots, scores)
     best = _overrule(taught[0], find_best(taught, scores), scores)
-    lead, _ = scores.find_lead(teacher, direct)
-    return best if lead >= 0 else _overrule(direct, best, scores)
+    as_set, *stopped = direct
+    chosen = best
+    if _is_better(as_set, teacher, scores):
+        chosen = _overrule(as_set, best, scores)
+    for rival in stopped:
+        if _is_better(rival, teacher, scores):
+            chosen = _overrule(chosen, rival, scores)
+    return chosen
+
+
+def _is_better(pilot: Pilot, teacher: FloatArray, scores: Scores) -> bool:
+    """Whether a pilot is better than the teacher, however little."""
+    return scores.find_lead(teacher, pilot)[0] < 0
 
 
 def _overrule(stays: Pilot, rival: Pilot, scores: Scores, certain: int = 1) -> Pilot:

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy.special import logit
 from sklearn.base import clone
-from sklearn.datasets import load_iris, load_wine, make_classification
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_iris,
+    load_wine,
+    make_classification,
+)
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     RandomForestClassifier,
@@ -230,3 +235,20 @@ def test_a_network_that_memorises_noise_is_compared_as_stopped_in_time():
     served = log_loss(y[400:], teacher.fit(X[:400], y[:400]).predict_proba(X[400:]))
     assert as_set["log_loss"] > served > stopped["log_loss"]
     assert log_loss(y[400:], model.predict_proba(X[400:])) < served - 0.03
+
+
+def test_true_labels_stopped_in_time_must_be_better_by_an_error():
+    """Folds end at lengths of their own, so that a small lead is chance."""
+    X, y = load_breast_cancer(return_X_y=True)
+    teacher = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
+    network = MLPClassifier((16,), max_iter=100, random_state=0)
+    model = distil(
+        X[:500:2], y[:500:2], teacher, make_pipeline(StandardScaler(), network)
+    )
+    pilots = {pilot["learns from"]: pilot for pilot in model.pilots_}
+    stopped = pilots["true labels, stopped in time"]
+    assert stopped["log_loss"] < min(
+        pilot["log_loss"] for pilot in pilots.values() if pilot is not stopped
+    )
+    assert not stopped["chosen"]
+    assert model.distilled_
