@@ -237,6 +237,7 @@ def test_a_network_that_memorises_noise_is_compared_as_stopped_in_time():
     assert log_loss(y[400:], model.predict_proba(X[400:])) < served - 0.03
 
 
+@pytest.mark.usefixtures("all_updates")
 def test_true_labels_stopped_in_time_must_be_better_by_an_error():
     """Folds end at lengths of their own, so that a small lead is chance."""
     X, y = load_breast_cancer(return_X_y=True)
