@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
+from .._results import Results
 from .._tables import print_table
 from .tools import PEERS
 
@@ -175,6 +177,27 @@ def compare_speed(students: Students) -> list[str]:
     return lines
 
 
+def list_ensembles(runs: dict[str, int]) -> list[list]:
+    """The vote itself on each data set and number of rows, as other benchmarks found.
+
+    It is that of `make_vote`, on the same rows by the same seeds.
+    """
+    folder, rows = Path(__file__).parents[1], []
+    scores = Results(folder / "quality" / "quality.csv", ("data", "seed")).records
+    times = Results(folder / "serving" / "latency.csv", ("data", "threads")).records
+    for data, n_rows in runs.items():
+        key = {"teacher": "vote", "student": "mlp", "data": data, "rows": n_rows}
+        found = {
+            r["seed"]: r["uncalibrated"] for r in scores if r.items() >= key.items()
+        }
+        key = {"model": "vote", "threads": 1, "data": data, "rows": 1}
+        median = [f"{r['median']:,.0f}" for r in times if r.items() >= key.items()]
+        if found:
+            means = [show_mean(found, metric) for metric in ("accuracy", "log_loss")]
+            rows.append([data, *means, *(median or ["-"]), len(found)])
+    return rows
+
+
 COLUMNS: Columns = {
     "accuracy": partial(show_mean, name="accuracy"),
     "log loss": partial(show_mean, name="log_loss"),
@@ -205,3 +228,6 @@ def print_report(records: list[dict]) -> None:
     for word in WORDS.values():
         header += [f"best in {word}", "lead", "errors"]
     print_table("Leads of all defaults over other tools", [*header, "seeds"], leads)
+    header = ["data", "accuracy", "log loss", "one row, µs", "seeds"]
+    runs = {record["data"]: record["rows"] for record in records}
+    print_table("The vote that is distilled, itself", header, list_ensembles(runs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from .._nested import last_step
@@ -71,27 +72,26 @@ class FinalCheck:
             )
         if other is None:
             return None
-        own, teacher = map(scores.average, (losses, self._teacher))
+        own, teacher = map(scores.average, (losses, self._teacher_losses))
         cause = explain_worse(student)
         return (
             f"{found.format(own)}, where the teacher has {teacher:.4g} and {other}. "
             f"{_OTHER if cause == SoftLearner.worse else cause}"
         )
 
-    @property
-    def _teacher(self) -> FloatArray:
+    @cached_property
+    def _teacher_losses(self) -> FloatArray:
         return self.scores.rate(self.teacher)
 
     def _compare(self, losses: FloatArray) -> str | None:
         """Name what is far better beside the teacher, if both are."""
         scores = self.scores
-        if not scores.is_far_worse(losses, self._teacher):
+        if not scores.is_far_worse(losses, self._teacher_losses):
             return None
-        constant, direct = scores.constant_losses, self.direct
-        if direct is None or scores.average(direct.losses) > scores.average(constant):
-            better, name = constant, "one answer for all rows"
+        if self.direct is None or scores.is_useless(self.direct.losses):
+            better, name = scores.constant_losses, "one answer for all rows"
         else:
-            better, name = direct.losses, "the student of the true labels"
+            better, name = self.direct.losses, "the student of the true labels"
         if not scores.is_far_worse(losses, better):
             return None
         return f"{name} {scores.average(better):.4g}"
