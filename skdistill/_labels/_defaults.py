@@ -184,7 +184,7 @@ def prepare_columns(X: Any, *, scales: bool = True) -> Any:
     become indicators, missing values being a category.
     """
     if issparse(X):
-        return MaxAbsScaler()
+        return MaxAbsScaler(clip=scales)
     numeric, categories = _split_columns(X)
     impute: Any = SimpleImputer(
         strategy="median", add_indicator=True, keep_empty_features=True

@@ -33,6 +33,7 @@ SCALERS = {
     "clipped": make_pipeline(MinMaxScaler(clip=True), StandardScaler()),
     "quartiles": RobustScaler(),
     "largest": MaxAbsScaler(),
+    "largest, clipped": MaxAbsScaler(clip=True),
     "two": make_pipeline(MinMaxScaler((1, 3)), StandardScaler(with_mean=False)),
 }
 

@@ -61,6 +61,7 @@ PREPROCESSING = {
     "clipped": lambda: MinMaxScaler((-1, 2), clip=True),
     "clipped, scaled": lambda: make_pipeline(MinMaxScaler(clip=True), StandardScaler()),
     "max-abs": MaxAbsScaler,
+    "max-abs, clipped": lambda: MaxAbsScaler(clip=True),
     "robust": RobustScaler,
     "spread": lambda: RobustScaler(with_centering=False),
     "selected": lambda: make_pipeline(StandardScaler(), SelectKBest(k=3)),
@@ -311,7 +312,6 @@ REFUSED = {
     "encoded late": make_pipeline(
         StandardScaler(), OneHotEncoder(handle_unknown="ignore", max_categories=3)
     ),
-    "clipped": MaxAbsScaler(clip=True),
     "clipped inside": make_column_transformer(
         (make_pipeline(Normalizer(), MaxAbsScaler(clip=True)), ["a", "b"])
     ),

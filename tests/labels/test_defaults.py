@@ -238,10 +238,22 @@ def test_numbers_beyond_those_that_were_learned_are_served_as_the_nearest_one():
     far[["b", "c"]] *= 1000
     for name in ("b", "c"):
         near[name] = far[name].clip(frame[name].min(), frame[name].max())
+    assert_served_alike(student, frame, far, near)
+
+
+def test_sparse_numbers_beyond_those_that_were_learned():
+    rows = sp.random_array((N, 6), density=0.5, rng=0, format="csr")
+    student = DistilledClassifier(random_state=0, **PLAIN).fit(rows, Y)
+    far = 1000 * rows
+    near = sp.csr_array(np.minimum(far.toarray(), rows.max(axis=0).toarray()))
+    assert_served_alike(student, rows, far, near)
+
+
+def assert_served_alike(student, rows, far, near):
     for model in (student.teacher_, student):
         proba = model.predict_proba(far)
         np.testing.assert_allclose(proba, model.predict_proba(near), atol=1e-12)
-        assert abs(proba - model.predict_proba(frame)).max() > 0.01
+        assert abs(proba - model.predict_proba(rows)).max() > 0.01
 
 
 def test_the_default_teacher():

@@ -221,8 +221,8 @@ def _apply_min_max(scaler: MinMaxScaler, table: Table) -> Table:
 
 
 def _apply_max_abs(scaler: MaxAbsScaler, table: Table) -> Table:
-    if getattr(scaler, "clip", False):
-        raise UnsupportedError("MaxAbsScaler(clip=True)")
+    if scaler.clip:
+        table = table.clip(-scaler.scale_, scaler.scale_)
     return _center(table, None, scaler.scale_)
 
 
