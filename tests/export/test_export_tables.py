@@ -22,7 +22,7 @@ from _onnx_files import (
 )
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.ensemble import VotingClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.feature_selection import SelectKBest
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
@@ -43,7 +43,7 @@ from sklearn.preprocessing import (
 )
 
 from skdistill import DistilledClassifier
-from skdistill.export import to_onnx
+from skdistill.export import OnnxClassifier, to_onnx
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("skl2onnx")
@@ -205,6 +205,21 @@ def test_a_column_named_like_an_output_is_refused():
     pipeline = make_pipeline(encode, LogisticRegression()).fit(frame, make_labels(3))
     with pytest.raises(ValueError, match=r"\['label'\] clash"):
         to_onnx(pipeline, frame)
+
+
+def test_columns_of_constants():
+    # Both categories hold as many of each class, so each is encoded as one half.
+    frame = pd.DataFrame({"text": ["u", "v"] * 20, "a": np.linspace(0, 1, 40)})
+    y = np.arange(40) // 2 % 2
+    for columns in (["text"], ["text", "a"]):
+        encode = make_column_transformer(
+            (TargetEncoder(smooth=0.0), ["text"]), remainder="passthrough"
+        )
+        pipeline = make_pipeline(encode, RandomForestClassifier(3, random_state=0))
+        rows = frame[columns]
+        model = to_onnx(pipeline.fit(rows, y), rows)
+        served = OnnxClassifier(model).predict_proba(rows)
+        np.testing.assert_allclose(served, pipeline.predict_proba(rows), atol=1e-5)
 
 
 def test_columns_taken_by_name_from_a_table_of_numbers():

@@ -9,6 +9,7 @@ from sklearn.ensemble import (
     AdaBoostRegressor,
     ExtraTreesRegressor,
     GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
     RandomForestRegressor,
 )
@@ -19,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.tree import DecisionTreeRegressor
 
-from skdistill.export import OnnxRegressor, to_onnx
+from skdistill.export import OnnxClassifier, OnnxRegressor, to_onnx
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -128,3 +129,23 @@ def test_a_threshold_next_to_one_of_few_numbers_that_float32_can_not_hold():
     rows = np.repeat([[15.0], [15.3], [17.0]], [60, 5, 60], axis=0)
     assert model.predict(rows[60:61]) == model.predict(rows[:1])
     assert_equal(model, OnnxRegressor(to_onnx(model, rows)), rows)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_trees_that_are_leaves_on_strings_alone(grouped):
+    texts, counts = FRAME[["kind"]], np.arange(N) % 5
+    one_hot = make_pipeline(OneHotEncoder(), DecisionTreeRegressor(min_samples_leaf=N))
+    one_hot.fit(texts, counts)
+    served = OnnxRegressor(to_onnx(one_hot, texts, grouped=grouped))
+    # The mean of 0 to 4.
+    np.testing.assert_allclose(served.predict(texts), 2.0)
+    with pytest.raises(ValueError, match="unknown categories"):
+        served.predict(texts[:1].assign(kind="new"))
+    typed = texts.astype("category")
+    settings = {"min_samples_leaf": N, "max_iter": 2}
+    values = HistGradientBoostingRegressor(**settings).fit(typed, counts)
+    model = OnnxRegressor(to_onnx(values, typed, grouped=grouped))
+    np.testing.assert_allclose(model.predict(typed), 2.0)
+    classes = HistGradientBoostingClassifier(**settings).fit(typed, counts == 0)
+    model = OnnxClassifier(to_onnx(classes, typed, grouped=grouped))
+    np.testing.assert_allclose(model.predict_proba(typed), [[0.8, 0.2]] * N, rtol=1e-6)

@@ -37,7 +37,8 @@ def emit_table(graph: Graph, table: Table) -> str:
     if categories:
         looked_up = _emit_categories(graph, table, categories)
         total = graph.add("Add", [looked_up, total or graph.hold(constant)])
-    return total
+    # Columns of constants need no input but for the number of rows.
+    return total or graph.add("Add", [graph.take_zeros(), graph.hold(constant)])
 
 
 def _emit_product(graph: Graph, left: str, matrix: AnyArray, plus: str) -> str:

@@ -80,7 +80,7 @@ def emit_value_trees(
 
 def _emit_scores(graph: Graph, table: Table, trees: Trees, output: str = "") -> str:
     # Trees that are leaves compare none.
-    features = emit_features(graph, table) if table.width else graph.take_any()
+    features = emit_features(graph, table) if table.width else graph.take_zeros()
     if trees.single and graph.dtype is not np.float32:
         features = graph.cast(features, np.float32)
         graph.dtype = np.float32

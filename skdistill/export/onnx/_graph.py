@@ -9,7 +9,6 @@ import numpy as np
 
 from ..._typing import AnyArray, FloatArray
 from ._inputs import TEXTS, Inputs
-from ._table import UnsupportedError
 
 #: Read by every ONNX Runtime since 1.14 (2023), on each platform.
 OPSET = {"": 18, "ai.onnx.ml": 3}
@@ -133,11 +132,14 @@ class Graph:
         """Return the given input columns, less their offsets, as one matrix."""
         return self._take(columns, self.dtype, self.list_offsets(columns))
 
-    def take_any(self) -> str:
-        """Return some input column of numbers, which stands for the rows."""
-        if not self.inputs.numbers:
-            raise UnsupportedError("trees that are leaves, on columns of strings")
-        return self.take_numbers(self.inputs.numbers[:1])
+    def take_zeros(self, dtype: Any = None) -> str:
+        """Return a column of zeros, one a row, whatever the inputs hold."""
+        from onnx import numpy_helper
+
+        n_rows = self.add("Shape", [next(iter(self.inputs.parts))], start=0, end=1)
+        shape = self.add("Concat", [n_rows, self.hold(np.array([1]))], axis=0)
+        zero = numpy_helper.from_array(np.zeros(1, dtype or self.dtype))
+        return self.add("ConstantOfShape", [shape], value=zero)
 
     def list_offsets(self, columns: Sequence[int]) -> FloatArray:
         """Return what `take_numbers` subtracts from each column."""

@@ -109,11 +109,9 @@ def _emit_walk(graph: Graph, node: Any, given: dict[str, Any]) -> None:
         at = _emit_level(graph, features, trees, at)
     start = graph.hold_as(trees.start)
     if not at:
-        # One leaf a tree: nothing but the number of rows is asked of the input.
+        # One leaf a tree.
         leaves = trees.value[trees.roots].sum(axis=0)
-        zeros = graph.cast(graph.flag_missing(features), trees.value.dtype)
-        zeros = graph.add("ReduceMin", [zeros, graph.hold_as(np.array([1]))])
-        zeros = graph.add("Sub", [zeros, zeros])
+        zeros = graph.take_zeros(trees.value.dtype)
         total = graph.add("Add", [zeros, graph.hold_as(leaves)])
     else:
         leaves = graph.add("Gather", [graph.hold_as(trees.value), at])
