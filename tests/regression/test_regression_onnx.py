@@ -8,16 +8,16 @@ import pytest
 from _onnx_files import read_metadata
 from _values import ALONE, make_values
 from lightgbm import LGBMRegressor
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
-from skdistill import DistilledRegressor
+from skdistill import DistilledRegressor, FunctionRegressor
 from skdistill.export import OnnxRegressor, to_onnx
 
 pytest.importorskip("onnx")
@@ -121,6 +121,25 @@ def test_frames_and_records_are_served():
     fixed = DistilledRegressor(served, small, **ALONE).fit(frame, Y)
     said = fixed.teacher_.predict(frame)
     np.testing.assert_array_equal(said, served.predict(frame))
+
+
+def test_columns_named_like_an_output():
+    names = ["values", "values_count", "label"]
+    frame = pd.DataFrame(X[:, :3], columns=names).assign(text="a")
+    encode = make_column_transformer((OneHotEncoder(), ["text"]), ("passthrough", [0]))
+    model = make_pipeline(encode, Ridge()).fit(frame, Y)
+    with pytest.raises(ValueError, match=r"\['values'\] clash"):
+        to_onnx(model, frame)
+    grouped = OnnxRegressor(to_onnx(model, frame, grouped=True))
+    np.testing.assert_allclose(grouped.predict(frame), model.predict(frame), atol=1e-5)
+    # Only a classifier's model has the output label; what is sorted has names beside.
+    frame = frame.rename(columns={"values": "a"})
+    student = make_pipeline(encode, LinearRegression())
+    est = DistilledRegressor(
+        FunctionRegressor(lambda X: np.column_stack([X["a"], X["a"] + 1])), student
+    ).set_params(quantiles=(0.1, 0.9), augmenter=None)
+    served = OnnxRegressor(to_onnx(est.fit(frame, Y), frame))
+    np.testing.assert_allclose(served.predict(frame), est.predict(frame), atol=1e-5)
 
 
 def cube(values):

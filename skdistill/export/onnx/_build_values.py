@@ -38,7 +38,6 @@ def build_values(
     `offsets` are numbers in the middle of values that float32 can't hold, which are
     double. Raise a TypeError where no converter takes the model.
     """
-    inputs.check_names()
     steps, learner = split_pipeline(served)
     try:
         table = transform_inputs(steps, inputs)
@@ -128,6 +127,7 @@ def sort_values(model: Any) -> Any:
     graph = model.graph
     n_outputs = graph.output[0].type.tensor_type.shape.dim[1].dim_value
     known = {name for node in graph.node for name in (*node.input, *node.output)}
+    known |= {entry.name for entry in graph.input}
     names = [f"{VALUES}_{part}" for part in ("unsorted", "count", "order")]
     while not known.isdisjoint(names):
         names = [f"{name}_" for name in names]

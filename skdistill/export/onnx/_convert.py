@@ -53,7 +53,6 @@ def build_models(
     `most_fused` weights and its ending are one node. Raise a TypeError where no
     converter takes the model.
     """
-    inputs.check_names()
     steps, learner = split_pipeline(served)
     try:
         table = transform_inputs(steps, inputs)

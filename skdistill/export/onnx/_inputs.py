@@ -8,7 +8,7 @@ float32, but double in an input with a column that float32 can't hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,14 +96,14 @@ class Inputs:
             return object
         return np.float64 if self.offsets.keys() & set(columns) else np.float32
 
-    def check_names(self) -> None:
-        """Raise a ValueError where an input is named like an output."""
-        taken = sorted({"label", "probabilities"} & set(self.parts))
+    def check_names(self, outputs: Sequence[str]) -> None:
+        """Raise a ValueError where an input is named like one of the outputs."""
+        taken = sorted(set(outputs) & set(self.parts))
         if taken:
             raise ValueError(
-                "Inputs are named like the columns, and the outputs label and "
-                f"probabilities; {taken} clash. Rename the columns before fitting, or "
-                "set grouped=True."
+                f"Inputs are named like the columns, and outputs {list(outputs)}; "
+                f"{taken} clash. Rename the columns before fitting, or set "
+                "grouped=True."
             )
 
     def read_numbers(self, X: Any, k: int) -> FloatArray:

@@ -172,6 +172,7 @@ def to_onnx(
     quantiles = getattr(find_distilled(estimator), "quantiles", None)
     # Against its own answers, quantiles are scored as values.
     expected = ask(estimator, X_example, None if y_example is None else quantiles)
+    ways[0].check_names(expected.names)
     build = _make_builder(served, expected, quantize, standard_operators, quantiles)
     outside = list_outside(partial(expected.predict, estimator), X_example, ways[0])
     if isinstance(expected, Values):
