@@ -142,6 +142,17 @@ def test_columns_named_like_an_output():
     np.testing.assert_allclose(served.predict(frame), est.predict(frame), atol=1e-5)
 
 
+def test_any_output_that_overflows_is_refused():
+    # 5e38 is beyond float32.
+    y = np.column_stack([np.zeros(len(X)), 50 * X[:, 0]])
+    served = OnnxRegressor(to_onnx(Ridge(1e-9).fit(ROWS, y), ROWS))
+    row = np.eye(1, X.shape[1], 0, dtype=np.float32)
+    np.testing.assert_allclose(served.predict(row), [[0, 50]], atol=1e-3)
+    for rows in (1e37 * row, np.vstack([np.repeat(row, 50, axis=0), 1e37 * row])):
+        with pytest.raises(ValueError, match="too large for dtype\\('float32'\\)"):
+            served.predict(rows)
+
+
 def cube(values):
     return values**3
 
