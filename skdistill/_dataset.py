@@ -122,23 +122,6 @@ def keep_together(
     return [(find_rows(train), find_rows(test)) for train, test in splits]
 
 
-def split_together(
-    n_rows: int,
-    test_size: float,
-    seed: Any,
-    strata: AnyArray | None,
-    groups: IndexArray | None,
-) -> Split:
-    """Split row numbers by `train_test_split`, each group of rows on one side."""
-
-    def draw(rows: IndexArray) -> list[Any]:
-        given: dict[str, Any] = {"stratify": strata if strata is None else strata[rows]}
-        given |= {"test_size": test_size, "random_state": seed}
-        return [train_test_split(np.arange(len(rows)), **given)]
-
-    return keep_together(draw, n_rows, groups)[0]
-
-
 def draw_folds(
     codes: IndexArray, n_folds: int, seed: Any, groups: IndexArray | None = None
 ) -> list[Split]:

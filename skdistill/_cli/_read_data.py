@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import train_test_split
 
 from .._copies import count_copies, find_copies
-from .._dataset import split_together
+from .._dataset import keep_together
 from .._frames import find_kinds
 from .._sklearn import _safe_indexing
-from .._typing import AnyArray
+from .._typing import AnyArray, IndexArray
 from ._columns import LARGEST, Columns, choose_columns, take_columns
 from ._errors import Refusal, one_line
 from ._example import SOURCE, split_example
@@ -66,11 +67,15 @@ def _split_rows(
     options: Namespace, source: str, X: Any, y: AnyArray, task: Task
 ) -> tuple[Rows, list[str]]:
     """Return rows to learn from and to test on, and a note where some are copies."""
-    groups, strata = find_copies(X), None if task is VALUES else y
+    groups = find_copies(X)
+
+    def draw(rows: IndexArray) -> list[Any]:
+        given = {"test_size": options.test_size, "random_state": options.seed}
+        strata = None if task is VALUES else y[rows]
+        return [train_test_split(np.arange(len(rows)), stratify=strata, **given)]
+
     try:
-        train, test = split_together(
-            len(y), options.test_size, options.seed, strata, groups
-        )
+        train, test = keep_together(draw, len(y), groups)[0]
     except ValueError as error:
         if task is not VALUES:
             _check_counts(y, source)

@@ -15,9 +15,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._copies import find_copies
-from .._dataset import find_firsts, split_together
+from .._dataset import find_firsts, split_rows
 from .._nested import last_step, replace_distilled, transform_before, weight_params
 from .._progress import raise_interrupts
+from .._selection._hold_outs import LENGTH_SHARE
 from .._soft_data import SoftDataset, as_columns, make_values, one_hot
 from .._students._fit_student import fit_part
 from .._students._properties import encode_labels
@@ -27,9 +28,6 @@ from .._students._training_length import (
     fit_chosen_length,
 )
 from .._typing import AnyArray
-
-#: Share of the rows that choose the length of a network's training.
-_VALIDATION_SHARE = 0.2
 
 _TRAIN = (
     "Pass train=(X_train, y_train), the rows that the estimator was fitted on; or "
@@ -119,7 +117,7 @@ def fit_directly(student: Any, fitted: Any, X: Any, y: AnyArray, weight: Any) ->
             network = last_step(fitted)
             n_epochs = network.n_iter_
             n_updates = count_updates(network, n_epochs, network.t_ / n_epochs)
-            split = split_together(len(codes), _VALIDATION_SHARE, 0, codes, groups)
+            split = split_rows(codes, LENGTH_SHARE, 0, groups)
             train, held_out = map(data.take, split)
             return fit_chosen_length(
                 student, train, None, held_out, n_updates, learns_all=True

@@ -227,6 +227,19 @@ def test_a_network_trains_as_long_as_validation_rows_ask_for(noise):
     assert found.models["baseline"]["log_loss"] < 1.02 * min(losses)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_network_learns_the_only_row_of_a_class():
+    rows = np.random.default_rng(0).normal(size=(420, 6))
+    y = np.where(rows[:, 0] > 0, "high", "low")
+    # A row far from the others, which decides nothing about them.
+    rows[0], y[0] = 5, "mid"
+    train = rows[:320], y[:320]
+    model = distil(*train, student=MLPClassifier((4,), learning_rate_init=0.05))
+    found = report_on(model, rows[320:], y[320:], baseline="fit", train=train)
+    assert found.descriptions["baseline"] == "MLPClassifier"
+    assert found.models["baseline"]["accuracy"] > 0.8
+
+
 def test_fit_takes_weights():
     weight = np.where(X_TRAIN[:, 0] > 0, 5.0, 1.0)
     model = distil(student=make_pipeline(StandardScaler(), DecisionTreeClassifier()))
