@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-#: A larger difference of accuracy, or R², between own and other rows is told.
-_MEMORIZED = 0.02
+from ._fit_figures import find_memorized
 
 
 def format_learned(fitted: Any) -> str:
@@ -94,7 +93,7 @@ def _find_loss(pilot: dict[str, Any]) -> str:
 
 def _name(key: str) -> str:
     names = {"log_loss": "log loss", "rmse": "RMSE", "pinball": "pinball loss"}
-    return names.get(key, key)
+    return (names | {"r2": "R²"}).get(key, key)
 
 
 def _measure_advantage(pilots: list[dict[str, Any]]) -> tuple[str, float] | None:
@@ -110,15 +109,11 @@ def _measure_advantage(pilots: list[dict[str, Any]]) -> tuple[str, float] | None
 def _list_warnings(fitted: Any) -> Iterator[tuple[str, str]]:
     if not fitted.distilled_ and fitted.pilots_:
         yield "warning", "the teacher's labels did not help this student"
-    found = fitted.memorization_ or {}
-    for key in found:
-        if not key.endswith("_in_sample") or key.startswith("entropy"):
-            continue
-        name = key.removesuffix("_in_sample")
-        inside, outside = found[key], found[f"{name}_out_of_fold"]
-        if abs(inside - outside) > _MEMORIZED:
-            yield (
-                "warning",
-                f"the teacher has memorised its own rows: {_name(name)} "
-                f"{inside:.3g} on them, {outside:.3g} on others",
-            )
+    memorized = find_memorized(fitted.memorization_)
+    if memorized is not None:
+        figure, own, others = memorized
+        yield (
+            "warning",
+            f"the teacher has memorised its own rows: {_name(figure)} {own:.3g} on "
+            f"them, {others:.3g} on others",
+        )

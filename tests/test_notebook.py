@@ -1,5 +1,7 @@
 """What a notebook shows of a fitted object."""
 
+import copy
+
 import numpy as np
 import pytest
 import sklearn
@@ -34,9 +36,41 @@ def test_the_page_says_what_was_learned(distilled):
     direct = next(p for p in distilled.pilots_ if p["learns from"] == "true labels")
     assert f"{direct['log_loss'] - chosen['log_loss']:.4g} better" in html
     assert f"divided by {distilled.calibration_:.3g}" in html
-    # A forest knows its own rows.
-    memorization = distilled.memorization_
-    assert f"accuracy {memorization['accuracy_in_sample']:.3g} on them" in html
+    # It is right on its own rows, but by far not sure of them.
+    assert distilled.memorization_["accuracy_in_sample"] > 0.99
+    assert "memorised" not in html
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        # A pinball loss has the unit of y.
+        ({"pinball": (101, 103)}, None),
+        ({"pinball": (0.001, 0.003)}, "pinball loss 0.001 on them, 0.003 on others"),
+        # Better on other rows.
+        ({"accuracy": (0.8, 0.9), "entropy": (0.1, 0.5)}, None),
+        ({"pinball": (3, 1)}, None),
+        ({"r2": (0.4, 0.49)}, None),
+        # A linear model gains by chance, and leaves nearly as much open.
+        ({"r2": (0.765, 0.724)}, None),
+        ({"r2": (0.97, 0.85)}, "R² 0.97 on them, 0.85 on others"),
+        ({"accuracy": (0.9, 0.85), "entropy": (0.3, 0.5)}, None),
+        (
+            {"accuracy": (0.9, 0.85), "entropy": (0.2, 0.5)},
+            "accuracy 0.9 on them, 0.85 on others",
+        ),
+    ],
+)
+def test_memorised_rows_are_named(distilled, figures, said):
+    model = copy.copy(distilled)
+    model.memorization_ = {
+        f"{name}_{part}": value
+        for name, values in figures.items()
+        for part, value in zip(("in_sample", "out_of_fold"), values, strict=True)
+    }
+    html = show(model)
+    assert ("memorised" in html) == (said is not None)
+    assert said is None or said in html
 
 
 def test_what_is_not_fitted_shows_the_diagram_alone():

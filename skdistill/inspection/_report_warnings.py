@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from .._fit_figures import find_memorized
 from .._learned_html import describe_dropped
 from ._evaluation_rows import FEWEST_ROWS, STUDENT, TEACHER, ClassRows
 from ._report_sections import NAMES
 
 _MIN_ROWS = 200
 _MAX_PARTS = 5
-#: A teacher that memorised its rows is right more often on them, by this accuracy,
-#: and less uncertain, by this factor of the entropy.
-_MEMORIZATION_ACCURACY, _MEMORIZATION_ENTROPY = 0.03, 0.5
 #: Smaller differences in calibration error can come from the bins.
 _MIN_MISCALIBRATION = 0.02
 ALWAYS_RIGHT = (
@@ -169,20 +167,16 @@ def _check_parts(kind: str, parts: list[dict[str, Any]]) -> Iterator[str]:
 
 def _check_memorization(report: Any, distilled: Any) -> Iterator[str]:
     """Warn where the student learned labels of rows that the teacher memorised."""
-    found = report.memorization
+    found = find_memorized(report.memorization)
     in_sample = distilled.cv is None and distilled.augmenter_ is None
     if found is None or not in_sample or report.candidate["alpha"] == 0:
         return
-    gap = found["accuracy_in_sample"] - found["accuracy_out_of_fold"]
-    uncertain = _MEMORIZATION_ENTROPY * found["entropy_out_of_fold"]
-    if gap >= _MEMORIZATION_ACCURACY and found["entropy_in_sample"] < uncertain:
-        yield (
-            "The teacher memorised the rows that it was fitted on (accuracy "
-            f"{found['accuracy_in_sample']:.1%} on them, "
-            f"{found['accuracy_out_of_fold']:.1%} on others), and the student learned "
-            "its labels of those rows, which add little to the true labels. Set cv=5 "
-            "or an augmenter."
-        )
+    _, own, others = found
+    yield (
+        f"The teacher memorised the rows that it was fitted on (accuracy {own:.1%} on "
+        f"them, {others:.1%} on others), and the student learned its labels of those "
+        "rows, which add little to the true labels. Set cv=5 or an augmenter."
+    )
 
 
 def _join(names: list[str]) -> str:
