@@ -14,22 +14,28 @@ from ._costs import compare_costs, export_measured, measure_costs
 from ._evaluation_rows import BASELINE, STUDENT, TEACHER, Rows
 from ._intervals import measure_gains
 
+_METRICS = "Any two models can be compared with the functions of skdistill.metrics."
 
-def find_student(estimator: Any, *, values: bool) -> Any:
-    """Return the distilled classifier, or regressor, of a fitted estimator."""
+
+def find_student(
+    estimator: Any, owner: str, *, values: bool, fix: str = _METRICS
+) -> Any:
+    """Return the distilled classifier, or regressor, of a fitted estimator.
+
+    `owner` is what needs it; `fix` says what to do with an estimator that has none.
+    """
     check_is_fitted(estimator)
     distilled = find_distilled(estimator)
     if distilled is not None and is_regressor(distilled) == values:
         return distilled
-    kind, needed = ("values", "Regressor") if values else ("classes", "Classifier")
     received = f"{type(estimator).__name__} without one"
-    fix = "Any two models can be compared with the functions of skdistill.metrics."
     if distilled is not None:
         received = f"a {type(distilled).__name__}"
         fix = f"Use {'distillation_report' if values else 'regression_report'}."
     raise TypeError(
-        f"A report of {kind} needs a fitted Distilled{needed}, alone, at the end of a "
-        f"Pipeline or as the best_estimator_ of a search; got {received}. {fix}"
+        f"{owner} needs a fitted Distilled{'Regressor' if values else 'Classifier'}, "
+        "alone, at the end of a Pipeline or as the best_estimator_ of a search; got "
+        f"{received}. {fix}"
     )
 
 

@@ -288,7 +288,7 @@ def distillation_report(
     True
     """
     check_count("n_bootstrap", n_bootstrap, "Use 1000 for intervals of two digits.")
-    distilled = find_student(estimator, values=False)
+    distilled = find_student(estimator, "A report of classes", values=False)
     rng = read_seed(random_state)
     teacher = find_teacher(estimator, distilled, teacher_proba, "teacher_proba")
     X, y, weight, teacher_proba, groups = check_rows(

@@ -138,7 +138,7 @@ class FidelityDisplay:
         Raises
         ------
         TypeError
-            The estimator has no teacher.
+            The estimator has no distilled classifier, or that has no teacher.
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
         teacher, student, classes = predict_both(estimator, X, cls.__name__)

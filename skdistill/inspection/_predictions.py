@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from .._labels._probabilities import align, check_probabilities
-from .._nested import find_distilled, transform_before
+from .._nested import transform_before
 from .._sklearn import _num_samples
 from .._typing import AnyArray, FloatArray
+from ._comparison import find_student
 
 
 def predict_aligned(
@@ -44,13 +44,16 @@ def predict_both(
     estimator: Any, X: Any, display: str
 ) -> tuple[FloatArray, FloatArray, AnyArray]:
     """Return the teacher's and the student's probabilities, and their classes."""
-    check_is_fitted(estimator)
-    distilled = find_distilled(estimator)
-    if getattr(distilled, "teacher_", None) is None:
+    owner = f"{display}.from_estimator"
+    fix = (
+        "Where only the probabilities are at hand, pass them to "
+        f"{display}.from_predictions."
+    )
+    distilled = find_student(estimator, owner, values=False, fix=fix)
+    if distilled.teacher_ is None:
         raise TypeError(
-            f"{display}.from_estimator needs a fitted DistilledClassifier that has a "
-            f"teacher_; got {type(estimator).__name__} without one. Where only the "
-            f"probabilities are at hand, pass them to {display}.from_predictions."
+            f"{owner} needs a teacher_; this student learned from stored "
+            f"probabilities, and has none. {fix}"
         )
     rows, classes = transform_before(estimator, X), distilled.classes_
     teacher = distilled.teacher_

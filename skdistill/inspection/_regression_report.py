@@ -202,7 +202,7 @@ def regression_report(
     True
     """
     check_count("n_bootstrap", n_bootstrap, "Use 1000 for intervals of two digits.")
-    distilled = find_student(estimator, values=True)
+    distilled = find_student(estimator, "A report of values", values=True)
     levels = distilled.quantiles
     rng = read_seed(random_state)
     teacher = find_teacher(

@@ -89,8 +89,9 @@ def read_reports(reports, score, cost):
     missing = [name for name, pair in students.items() if pair is None]
     if missing:
         raise ValueError(
-            f"Each student must have a {score} and a {cost}; {missing} have not. A "
-            "model that can't be pickled has no size: leave it out."
+            f"Each student must have the figures {score} and {cost}; {missing} have "
+            "not. A model that can't be pickled has no size, and a report of values "
+            "none of these scores: leave it out."
         )
     first = next(iter(reports.values()))
     words, greater_is_better = _SCORES[score]

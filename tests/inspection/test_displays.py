@@ -20,12 +20,14 @@ from _drawn import (
     sort_rows,
 )
 from sklearn.calibration import calibration_curve
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, DistilledRegressor
 from skdistill.inspection import FidelityDisplay, ReliabilityDisplay, TradeoffDisplay
 from skdistill.metrics import agreement_score, expected_calibration_error, kl_divergence
 
@@ -155,13 +157,27 @@ def test_fidelity_follows_pipelines_and_searches(distilled):
 @pytest.mark.parametrize("display", [FidelityDisplay, ReliabilityDisplay])
 def test_no_teacher_is_an_error(display):
     tree = DecisionTreeClassifier(random_state=0).fit(X, Y)
-    message = rf"teacher_; got DecisionTreeClassifier.*{display.__name__}.from_pred"
+    message = rf"got DecisionTreeClassifier.*{display.__name__}.from_pred"
     with pytest.raises(TypeError, match=message):
         display.from_estimator(tree, X, Y)
     stored = DistilledClassifier(student=tree, random_state=0, **PLAIN)
     stored.fit(X_TRAIN, Y_TRAIN, teacher_proba=_draw_proba(0, 120, 2))
-    with pytest.raises(TypeError, match="teacher_; got DistilledClassifier without"):
+    message = rf"needs a teacher_.*{display.__name__}.from_pred"
+    with pytest.raises(TypeError, match=message):
         display.from_estimator(stored, X, Y)
+    with pytest.raises(NotFittedError):
+        display.from_estimator(DistilledClassifier(), X, Y)
+
+
+@pytest.mark.parametrize("display", [FidelityDisplay, ReliabilityDisplay])
+def test_a_student_of_values_is_an_error(display):
+    values = DistilledRegressor(
+        LinearRegression(), LinearRegression(), augmenter=None, random_state=0
+    ).fit(X_TRAIN, X_TRAIN[:, 0])
+    message = "got a DistilledRegressor. Use regression_report"
+    for model in (values, make_pipeline(StandardScaler(), values)):
+        with pytest.raises(TypeError, match=message):
+            display.from_estimator(model, X, Y)
 
 
 def test_fidelity_refuses_what_does_not_fit():
