@@ -1,4 +1,4 @@
-"""Errors that the command reports in one line."""
+"""Errors that the command reports without a traceback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _PARAMETER = re.compile(r"\b(X_val|y_val|X_unlabeled|max_labels|[a-z_]+=\S)")
 
 
 class Refusal(Exception):
-    """An error that the user can mend; its text is one line."""
+    """An error that the user can mend; its text is all that is printed."""
 
 
 def one_line(error: BaseException) -> str:

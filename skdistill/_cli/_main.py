@@ -74,7 +74,7 @@ def _distil(options: argparse.Namespace) -> str:
             train=(rows.X, rows.y),
             random_state=options.seed,
         )
-        # Of what the screen, the page and the record show.
+        # The screen, the page and the record show them.
         report.warnings = list(map(drop_parameters, report.warnings))
         deployed = choose_deployed(options, distilled, report, rows)
         contents, missing = write_contents(options, deployed, report)
@@ -146,21 +146,20 @@ def _print_progress(line: str) -> None:
     print("\n".join(wrap_lines([line])), file=sys.stderr, flush=True)
 
 
-def _describe_warning(warning: warnings.WarningMessage) -> str:
+def _describe_warning(warning: Warning) -> str:
     """Return its text, behind its category where that says more than UserWarning."""
-    kind = "" if warning.category is UserWarning else f"{warning.category.__name__}: "
-    return kind + drop_parameters(one_line(Warning(warning.message)))
+    kind = "" if type(warning) is UserWarning else f"{type(warning).__name__}: "
+    return kind + drop_parameters(one_line(warning))
 
 
 def _note_warnings(caught: list[warnings.WarningMessage]) -> None:
     """Print one line for the warnings, without those of future changes."""
     future = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
+    found = [w.message for w in caught if isinstance(w.message, Warning)]
     texts = {
         _describe_warning(warning): None
-        for warning in caught
-        if isinstance(warning.message, Warning)
-        and not issubclass(warning.category, future)
-        and "feature names" not in str(warning.message)
+        for warning in found
+        if not isinstance(warning, future) and "feature names" not in str(warning)
     }
     if texts:
         more = f" (and {len(texts) - 1} more)" if len(texts) > 1 else ""

@@ -44,7 +44,8 @@ file it takes a table that ships with the package.
 example: skdistill customers.csv --target churn --student auto --out churn.onnx
 """
 
-
+#: Share of the rows of a CSV file that are tested on.
+_TEST_SIZE = 0.25
 #: Options that say something of a CSV file.
 _OF_FILES = "target", "task", "test", "test_size", "drop", "keep"
 
@@ -119,7 +120,8 @@ def parse_options(argv: list[str] | None) -> argparse.Namespace:
     if options.deployment == "onnx":
         options.pickle, options.onnx = out.with_suffix(".joblib"), out
     options.task = options.task or "auto"
-    options.test_size = options.test_size or 0.25
+    if options.data is not None and options.test is None:
+        options.test_size = options.test_size or _TEST_SIZE
     options.report = options.report or out.parent / "report.html"
     return options
 

@@ -171,7 +171,7 @@ def describe_run(
     return {
         "data": rows.source,
         "test": None if options.test is None else str(options.test),
-        "test_size": None if options.test is not None else options.test_size,
+        "test_size": options.test_size,
         "target": options.target,
         "task": rows.task.name,
         "n_rows": len(rows.y),
@@ -184,7 +184,7 @@ def describe_run(
         "student_file": str(options.out),
         "parameters": distilled.get_params(deep=False),
         "student_parameters": {
-            # Of an estimator among them, its own parameters are listed as well.
+            # An estimator among them is no value; its own parameters are listed, too.
             name: value
             for name, value in distilled.student_.get_params().items()
             if isinstance(value, str | int | float | tuple | None)

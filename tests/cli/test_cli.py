@@ -46,7 +46,7 @@ def small_example(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("small_example")
 def test_bundled_example(capsys):
-    assert run() == 0
+    assert run("--json", "report.json") == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     heads = [line.split() for line in lines]
@@ -59,6 +59,9 @@ def test_bundled_example(capsys):
     assert max(map(len, lines)) <= 80
     assert "DistilledClassifier" in err
     assert "s left" in err
+    # Its rows to test on are no share of the table.
+    assert read_report()["test_size"] is None
+    os.remove("report.json")
     assert sorted(os.listdir()) == ["report.html", "student.joblib", "student.onnx"]
     X = load_letter().data
     student, served = joblib.load("student.joblib"), OnnxClassifier("student.onnx")
@@ -79,6 +82,7 @@ def test_csv_file(capsys, data, monkeypatch):
     assert status == 0
     out, _ = capsys.readouterr()
     record = read_report()
+    assert record["test_size"] == 0.3
     assert record["seed"] == record["parameters"]["random_state"] == 3
     assert record["versions"]["scikit-learn"]
     assert record["student_parameters"]["classifier__max_iter"] == 1000
