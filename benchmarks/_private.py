@@ -28,7 +28,7 @@ from skdistill._students._soft_learner import MANY_LABELS
 from skdistill._students._training_length import count_updates, fit_chosen_length
 from skdistill._students._weighted_copies import expand_rows
 from skdistill._tasks import Tasks
-from skdistill.export._c_library import compile_library, find_compiler
+from skdistill.export.c._library import compile_library, find_compiler
 from skdistill.inspection._baseline import fit_directly
 from skdistill.transfer import _transfer_set
 from skdistill.transfer._neighbors import find_neighborhoods

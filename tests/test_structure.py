@@ -50,6 +50,9 @@ def name_module(path):
 
 MODULES = {name_module(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 MODULE = pytest.mark.parametrize("module", MODULES)
+PACKAGES = pytest.mark.parametrize(
+    "module", [name for name, path in MODULES.items() if path.name == "__init__.py"]
+)
 
 
 @cache
@@ -102,12 +105,41 @@ def count_body_lines(function):
     return function.end_lineno - body[0].lineno + 1 if body else 0
 
 
-def test_no_circle_among_modules():
-    graph = {module: list_imports(module) for module in MODULES}
+def refuse_circles(graph):
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_no_circle_among_modules():
+    refuse_circles({module: list_imports(module) for module in MODULES})
+
+
+def list_part_imports(package):
+    """What each file and folder of a package imports of the other ones."""
+    graph = {}
+    n_words = package.count(".") + 2
+    inside = [module for module in MODULES if module.startswith(f"{package}.")]
+    for module in inside:
+        part = ".".join(module.split(".")[:n_words])
+        found = {".".join(m.split(".")[:n_words]) for m in list_imports(module)}
+        others = {p for p in found - {part} if p.startswith(f"{package}.")}
+        graph.setdefault(part, set()).update(others)
+    return graph
+
+
+@PACKAGES
+def test_no_circle_among_the_parts_of_a_package(module):
+    refuse_circles(list_part_imports(module))
+
+
+def test_ways_to_export_know_nothing_of_each_other():
+    graph = list_part_imports("skdistill.export")
+    ways = {f"skdistill.export.{way}" for way in ("onnx", "c")}
+    for way in ways:
+        assert "skdistill.export._reading" in graph[way]
+        assert not graph[way] & ways
 
 
 def test_every_room_has_its_place():
@@ -131,9 +163,7 @@ def test_no_import_runs_up(module):
     assert [m for m in list_imports(module) if ROOMS.index(find_room(m)) < place] == []
 
 
-@pytest.mark.parametrize(
-    "module", [name for name, path in MODULES.items() if path.name == "__init__.py"]
-)
+@PACKAGES
 def test_packages_hand_names_on_and_define_nothing(module):
     for node in parse(module).body:
         if isinstance(node, ast.Assign):

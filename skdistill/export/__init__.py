@@ -8,7 +8,7 @@
 
 from ._prune import Pruned, prune
 from ._slim import slim
-from ._to_c import to_c
+from .c import to_c
 from .onnx import OnnxClassifier, OnnxRegressor, register_with_skl2onnx, to_onnx
 
 __all__ = [

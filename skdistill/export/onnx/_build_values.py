@@ -17,16 +17,17 @@ from ..._labels._members import is_vote
 from ..._nested import split_pipeline
 from ..._typing import FloatArray
 from .._answers import Values
+from .._reading._dense import Dense, read_dense
+from .._reading._inputs import TABLE, Inputs, lacks_digits
+from .._reading._native_categories import read_compared
+from .._reading._preprocessing import transform_inputs
+from .._reading._table import Table, UnsupportedError
 from ._convert import emit_matrix, refuse_categories
-from ._dense import Dense, emit_folded, emit_hidden, read_dense
+from ._emit_dense import emit_folded, emit_hidden
 from ._emit_table import emit_refused
 from ._emit_trees import emit_value_trees, make_graphs
 from ._graph import VALUES, Graph
-from ._inputs import TABLE, Inputs, lacks_digits
-from ._native_categories import read_compared
-from ._preprocessing import transform_inputs
 from ._skl2onnx import run_skl2onnx
-from ._table import Table, UnsupportedError
 from ._votes import build_members, join_regressors
 
 

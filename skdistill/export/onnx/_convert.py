@@ -1,8 +1,8 @@
 """Which converter makes a graph of which model.
 
-Networks and linear models behind arithmetic preprocessing are written directly
-(`_dense`), as are CatBoost's trees; a vote joins the graphs of its members; skorch nets
-write themselves, and the rest goes through skl2onnx with the converters of onnxmltools.
+Networks and linear models behind arithmetic preprocessing are written directly, as are
+CatBoost's trees; a vote joins the graphs of its members; skorch nets write themselves,
+and the rest goes through skl2onnx with the converters of onnxmltools.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from ..._labels._members import is_vote
 from ..._nested import split_pipeline
 from ..._typing import AnyArray
 from .._libraries import is_from
-from .._read_trees import read_trees
-from ._dense import Dense, emit_dense, emit_folded, emit_label, read_dense
+from .._reading._dense import Dense, read_dense
+from .._reading._inputs import TABLE, Inputs
+from .._reading._native_categories import HISTOGRAMS, describe_learner, read_compared
+from .._reading._preprocessing import transform_inputs
+from .._reading._read_trees import read_trees
+from .._reading._table import Category, Table, UnsupportedError
+from ._emit_dense import emit_dense, emit_folded, emit_label
 from ._emit_table import emit_features, emit_refused
 from ._emit_trees import emit_trees, make_graphs
 from ._exporters import export_skorch
 from ._graph import Graph
-from ._inputs import TABLE, Inputs
-from ._native_categories import HISTOGRAMS, describe_learner, read_compared
-from ._preprocessing import transform_inputs
 from ._skl2onnx import run_skl2onnx
-from ._table import Category, Table, UnsupportedError
 from ._votes import build_members, join_classifiers
 
 #: The number of the type double in ONNX.

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..._typing import AnyArray, FloatArray
+from .._reading._table import Category, Missing, Table, Value, list_bounds, list_fills
 from ._graph import Graph
-from ._table import Category, Missing, Table, Value, list_bounds, list_fills
 
 #: Stands for a missing number among categories: the lowest of float32.
 _NO_NUMBER = float(np.finfo(np.float32).min)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..._typing import AnyArray
-from .._trees import Trees
-from ._dense import emit_label
+from .._reading._inputs import Inputs
+from .._reading._table import Table
+from .._reading._trees import Trees
+from ._emit_dense import emit_label
 from ._emit_table import emit_features
 from ._graph import VALUES, Graph
-from ._inputs import Inputs
-from ._table import Table
 
 _ENDINGS: dict[str, tuple[str, dict[str, int]]] = {
     "none": ("Identity", {}),

@@ -11,8 +11,8 @@ import numpy as np
 from ..._typing import AnyArray, BoolArray
 from ..._warnings import warn_caller
 from .._answers import TOLERANCE, Answers, Values, describe_difference
-from ._inputs import Inputs, describe_inputs
-from ._probe import INFINITE, MISSING, Outside, describe_differing, find_differing
+from .._probe import INFINITE, MISSING, Outside, describe_differing, find_differing
+from .._reading._inputs import Inputs, describe_inputs
 from ._session import open_session, serve_output
 
 _ADVICE = (

@@ -19,7 +19,7 @@ from sklearn.utils import check_array
 
 from ..._frames import is_missing, is_pandas, is_polars, list_columns
 from ..._typing import AnyArray
-from ._inputs import find_stand_ins
+from .._reading._inputs import find_stand_ins
 
 #: Up to so many rows a data frame is read as one array of objects.
 _FEW_ROWS = 8

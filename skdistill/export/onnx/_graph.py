@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..._typing import AnyArray, FloatArray
-from ._inputs import TEXTS, Inputs
+from .._reading._inputs import TEXTS, Inputs
 
 #: Read by every ONNX Runtime since 1.14 (2023), on each platform.
 OPSET = {"": 18, "ai.onnx.ml": 3}

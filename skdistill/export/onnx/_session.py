@@ -11,8 +11,8 @@ import numpy as np
 
 from ..._typing import AnyArray
 from .._libraries import import_for_onnx
+from .._reading._inputs import Inputs
 from ._feed import Feeder, Part
-from ._inputs import Inputs
 
 #: What must stand in a file's metadata.
 _ENTRIES = (

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..._typing import AnyArray
+from .._reading._inputs import Inputs
+from .._reading._table import UnsupportedError
 from ._graph import Graph
-from ._inputs import Inputs
-from ._table import UnsupportedError
 
 
 def keep_standard(models: Iterable[Any], inputs: Inputs) -> Iterator[Any]:

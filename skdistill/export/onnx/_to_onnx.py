@@ -17,12 +17,12 @@ from ..._nested import find_deployed, find_distilled, transform_before
 from .._answers import Answers, Values, ask
 from .._example import arrange_example, check_labels
 from .._libraries import import_for_onnx
+from .._probe import INFINITE, MISSING, Outside, list_outside
+from .._reading._inputs import Inputs
 from ._build_values import build_values, find_offsets, sort_values
 from ._convert import build_models, list_labels
 from ._equal import ask_model, list_ways, take_equal
 from ._graph import OPSET
-from ._inputs import Inputs
-from ._probe import INFINITE, MISSING, Outside, list_outside
 from ._standard import keep_standard
 
 #: How weights can be stored.

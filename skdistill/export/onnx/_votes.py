@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from ..._nested import find_deployed
-from ._dense import emit_label
+from .._reading._inputs import Inputs
+from ._emit_dense import emit_label
 from ._graph import VALUES, Graph
-from ._inputs import Inputs
 
 
 def build_members(

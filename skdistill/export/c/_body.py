@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import IndexArray
-from ._c_source import CSource
-from .onnx._dense import Dense, fold_first
-from .onnx._inputs import Inputs
-from .onnx._table import Category, Missing, Table, Value, list_bounds, list_fills
+from ..._typing import IndexArray
+from .._reading._dense import Dense, fold_first
+from .._reading._inputs import Inputs
+from .._reading._table import Category, Missing, Table, Value, list_bounds, list_fills
+from ._source import CSource
 
 _ACTIVATIONS = {
     # NaN stays, which stands for a category that is refused.

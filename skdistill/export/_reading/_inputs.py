@@ -158,7 +158,7 @@ def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Input
     strange = [n for n, kind in zip(names, kinds, strict=True) if kind == "other"]
     if strange:
         raise TypeError(
-            "ONNX takes numbers, booleans and strings; columns "
+            "Exports take numbers, booleans and strings; columns "
             f"{strange} of X_example hold something else. Convert them first (dates "
             "to numbers, say)."
         )

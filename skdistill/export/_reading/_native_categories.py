@@ -20,12 +20,12 @@ from sklearn.multioutput import MultiOutputRegressor
 
 from ..._typing import FloatArray
 from .._libraries import is_from
-from .._read_trees import read_trees
-from .._trees import Split, Trees, join_outputs
-from .._trees_catboost import read_catboost
 from ._inputs import Inputs
 from ._preprocessing import transform_table
+from ._read_trees import read_trees
 from ._table import Category, Table, UnsupportedError, Value, join_tables, look_up
+from ._trees import Split, Trees, join_outputs
+from ._trees_catboost import read_catboost
 from ._unscale import unscale
 
 HISTOGRAMS = HistGradientBoostingClassifier, HistGradientBoostingRegressor

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import FloatArray
-from ._c_source import encode_text, fill_in
-from .onnx._inputs import Inputs
+from ..._typing import FloatArray
+from .._reading._inputs import Inputs
+from ._source import encode_text, fill_in
 
 #: Calls the function of a model row by row.
 _LOOP = """

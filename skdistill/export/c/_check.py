@@ -6,11 +6,11 @@ from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from .._warnings import warn_caller
-from ._answers import Answers, Values, describe_difference
-from ._c_library import NoCompilerError, load_model
-from .onnx._inputs import Inputs
-from .onnx._probe import describe_differing, find_differing, list_outside
+from ..._warnings import warn_caller
+from .._answers import Answers, Values, describe_difference
+from .._probe import describe_differing, find_differing, list_outside
+from .._reading._inputs import Inputs
+from ._library import NoCompilerError, load_model
 
 
 def check_source(

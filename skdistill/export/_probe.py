@@ -12,11 +12,11 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.sparse import issparse
 
-from ..._frames import concat_rows, is_missing, is_pandas, list_columns
-from ..._sklearn import _safe_indexing
-from ..._typing import AnyArray, FloatArray
-from .._answers import Answers, Values
-from ._inputs import Inputs
+from .._frames import concat_rows, is_missing, is_pandas, list_columns
+from .._sklearn import _safe_indexing
+from .._typing import AnyArray, FloatArray
+from ._answers import Answers, Values
+from ._reading._inputs import Inputs
 
 #: Rows of each change, and of all changes together.
 _N_ROWS, _MOST_ROWS = 10, 2000

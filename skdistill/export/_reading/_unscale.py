@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..._typing import FloatArray, Int64Array
-from .._trees import Trees
 from ._table import Step, Table, join_tables, start_column
+from ._trees import Trees
 
 #: Halvings after which one double is left of all.
 _N_HALVINGS = 64

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import AnyArray, BoolArray, FloatArray, IndexArray
+from ..._typing import AnyArray, BoolArray, FloatArray, IndexArray
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,19 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from .._files import write_file
-from .._nested import find_deployed, find_distilled, split_pipeline
-from ._answers import Values, ask
-from ._c_body import write_dense, write_loop, write_sort, write_table
-from ._c_check import check_source
-from ._c_source import CSource, fill_in, quote
-from ._c_trees import write_trees
-from ._example import arrange_example
-from .onnx._dense import read_dense
-from .onnx._inputs import Inputs, describe_inputs
-from .onnx._native_categories import read_compared
-from .onnx._preprocessing import transform_inputs
-from .onnx._table import UnsupportedError
+from ..._files import write_file
+from ..._nested import find_deployed, find_distilled, split_pipeline
+from .._answers import Values, ask
+from .._example import arrange_example
+from .._reading._dense import read_dense
+from .._reading._inputs import Inputs, describe_inputs
+from .._reading._native_categories import read_compared
+from .._reading._preprocessing import transform_inputs
+from .._reading._table import UnsupportedError
+from ._body import write_dense, write_loop, write_sort, write_table
+from ._check import check_source
+from ._source import CSource, fill_in, quote
+from ._trees import write_trees
 
 _HEAD = """\
 /* @Answers of a model, made by skdistill.export.to_c.

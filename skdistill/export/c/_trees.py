@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._typing import IndexArray
-from ._c_body import write_loop, write_reading, write_softmax, write_table
-from ._c_source import CSource
-from ._trees import Trees
-from .onnx._inputs import Inputs
-from .onnx._table import Table
+from ..._typing import IndexArray
+from .._reading._inputs import Inputs
+from .._reading._table import Table
+from .._reading._trees import Trees
+from ._body import write_loop, write_reading, write_softmax, write_table
+from ._source import CSource
 
 #: Trees that are walked at a time, as many as there are registers for.
 _AT_A_TIME = 8

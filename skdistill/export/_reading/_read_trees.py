@@ -25,8 +25,8 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from .._typing import FloatArray
-from ._libraries import is_from
+from ..._typing import FloatArray
+from .._libraries import is_from
 from ._trees import Split, Trees, join_trees, spread
 from ._trees_lightgbm import read_lightgbm
 from ._trees_xgboost import read_xgboost

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_regressor
 
-from .._typing import IndexArray
+from ..._typing import IndexArray
+from ._table import UnsupportedError
 from ._trees import Split, Trees, join_trees
-from .onnx._table import UnsupportedError
 
 _ENDINGS = {"Logloss": "sigmoid", "CrossEntropy": "sigmoid", "MultiClass": "softmax"}
 #: Losses of regressors whose scores are the values.

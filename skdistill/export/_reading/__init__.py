@@ -1,0 +1,1 @@
+"""What a fitted model computes, in forms that ONNX and C are written from."""
