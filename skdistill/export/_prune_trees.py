@@ -5,27 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sklearn.ensemble import (
-    BaggingClassifier,
-    BaggingRegressor,
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 
 from ._libraries import is_from
+from ._tree_kinds import Boosted, Forest
 
 _BAGGING = BaggingClassifier | BaggingRegressor
-_BOOSTING = GradientBoostingClassifier | GradientBoostingRegressor
-_FORESTS = (
-    ExtraTreesClassifier
-    | ExtraTreesRegressor
-    | RandomForestClassifier
-    | RandomForestRegressor
-)
 
 
 def keep_first_trees(model: Any, sparsity: float) -> Any:
@@ -33,10 +18,10 @@ def keep_first_trees(model: Any, sparsity: float) -> Any:
 
     Raise a TypeError where the trees of the model are not public.
     """
-    if isinstance(model, _BOOSTING):
+    if isinstance(model, Boosted):
         model.estimators_ = model.estimators_[: _count(model.n_estimators_, sparsity)]
         model.n_estimators_ = len(model.estimators_)
-    elif isinstance(model, _FORESTS | _BAGGING):
+    elif isinstance(model, Forest | _BAGGING):
         model.set_params(n_estimators=_count(len(model.estimators_), sparsity))
         model.estimators_ = model.estimators_[: model.n_estimators]
         if isinstance(model, _BAGGING):

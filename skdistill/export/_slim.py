@@ -16,10 +16,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_regressor
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-)
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
@@ -27,6 +23,7 @@ from .._distilled import Distilled
 from .._nested import find_deployed
 from .._sklearn import BaseSearchCV
 from ._libraries import find_nonlinearity, is_from
+from ._tree_kinds import Histograms
 
 #: What no prediction reads, by attribute; each is large or grows with the training
 #: rows. Whatever is not named here stays.
@@ -227,8 +224,7 @@ def _strip_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         # The folder of a cache says nothing where the model is deployed.
         state["memory"] = None
     # An unfitted template of a meta-estimator has none.
-    boosted = HistGradientBoostingClassifier | HistGradientBoostingRegressor
-    if isinstance(estimator, boosted) and "_bin_mapper" in state:
+    if isinstance(estimator, Histograms) and "_bin_mapper" in state:
         state["_bin_mapper"] = _strip_bins(state["_bin_mapper"])
     if is_from(estimator, "lightgbm"):
         # The log of the metrics; the rounds after the best one LightGBM drops itself.

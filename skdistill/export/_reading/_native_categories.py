@@ -12,14 +12,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-)
 from sklearn.multioutput import MultiOutputRegressor
 
 from ..._typing import FloatArray
 from .._libraries import is_from
+from .._tree_kinds import Histograms
 from ._inputs import Inputs
 from ._preprocessing import transform_table
 from ._read_trees import read_trees
@@ -27,8 +24,6 @@ from ._table import Category, Table, UnsupportedError, Value, join_tables, look_
 from ._trees import Split, Trees, join_outputs
 from ._trees_catboost import read_catboost
 from ._unscale import unscale
-
-HISTOGRAMS = HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 
 def read_compared(learner: Any, table: Table, inputs: Inputs) -> tuple[Trees, Table]:
@@ -83,14 +78,14 @@ def _list_settings(learner: Any) -> tuple[str, ...]:
         return "booster", "objective", "multi_strategy", "missing"
     if is_from(learner, "lightgbm"):
         return "objective_", "boosting_type", "zero_as_missing", "linear_tree"
-    return ("loss",) if isinstance(learner, HISTOGRAMS) else ()
+    return ("loss",) if isinstance(learner, Histograms) else ()
 
 
 def _list_orders(
     learner: Any, table: Table, known: Mapping[int, tuple[Any, ...]]
 ) -> dict[int, tuple[Any, ...]]:
     """Return the categories of a learner's columns, as it numbers them."""
-    if isinstance(learner, HISTOGRAMS):
+    if isinstance(learner, Histograms):
         # It has an encoder of its own.
         return {}
     columns = [k for k, raw in enumerate(table.raw) if raw and raw.column in known]
@@ -110,7 +105,7 @@ def _encode_categories(
     learner: Any, table: Table, orders: Mapping[int, tuple[Any, ...]]
 ) -> Table:
     """Return the columns as a learner numbers their categories."""
-    if isinstance(learner, HISTOGRAMS):
+    if isinstance(learner, Histograms):
         own = getattr(learner, "_preprocessor", None)
         return table if own is None else transform_table(own, table)
     return join_tables(

@@ -13,42 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..._typing import FloatArray
 from .._libraries import is_from
+from .._tree_kinds import Boosted, Forest, Histograms, Tree
 from ._trees import Split, Trees, join_trees, spread
 from ._trees_lightgbm import read_lightgbm
 from ._trees_xgboost import read_xgboost
 
-_TREES = DecisionTreeClassifier | DecisionTreeRegressor
-_FORESTS = (
-    RandomForestClassifier
-    | ExtraTreesClassifier
-    | RandomForestRegressor
-    | ExtraTreesRegressor
-)
-_BOOSTED = GradientBoostingClassifier | GradientBoostingRegressor
-_HISTOGRAMS = HistGradientBoostingClassifier | HistGradientBoostingRegressor
-
 
 def read_trees(learner: Any) -> Trees | None:
     """Read a tree, a forest or boosted trees; None: the learner is another kind."""
-    if isinstance(learner, _TREES | _FORESTS):
+    if isinstance(learner, Tree | Forest):
         return _read_forest(learner)
-    if isinstance(learner, _BOOSTED):
+    if isinstance(learner, Boosted):
         return _read_boosted(learner)
-    if isinstance(learner, _HISTOGRAMS):
+    if isinstance(learner, Histograms):
         return _read_histograms(learner)
     if is_from(learner, "lightgbm"):
         return read_lightgbm(learner)

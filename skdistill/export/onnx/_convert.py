@@ -19,10 +19,11 @@ from ..._typing import AnyArray
 from .._libraries import is_from
 from .._reading._dense import Dense, read_dense
 from .._reading._inputs import TABLE, Inputs
-from .._reading._native_categories import HISTOGRAMS, describe_learner, read_compared
+from .._reading._native_categories import describe_learner, read_compared
 from .._reading._preprocessing import transform_inputs
 from .._reading._read_trees import read_trees
 from .._reading._table import Category, Table, UnsupportedError
+from .._tree_kinds import Histograms
 from ._emit_dense import emit_dense, emit_folded, emit_label
 from ._emit_table import emit_features, emit_refused
 from ._emit_trees import emit_trees, make_graphs
@@ -112,7 +113,7 @@ def _is_written(learner: Any, table: Table, inputs: Inputs) -> bool:
 def _list_native(learner: Any, inputs: Inputs) -> Set[int]:
     """Return the input columns that a learner may take as categories."""
     boosted = any(is_from(learner, library) for library in _BOOSTERS)
-    boosted = boosted or isinstance(learner, HISTOGRAMS)
+    boosted = boosted or isinstance(learner, Histograms)
     return inputs.texts | (inputs.categories.keys() if boosted else set())
 
 
