@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from onnx import helper, numpy_helper
 
 from ..._labels._members import is_vote
 from ..._nested import split_pipeline
@@ -123,8 +124,6 @@ def _convert_learner(inputs: Inputs, table: Table, learner: Any, n_outputs: int)
 
 def sort_values(model: Any) -> Any:
     """Return a model with the values of a row sorted, by a last node."""
-    from onnx import helper, numpy_helper
-
     graph = model.graph
     n_outputs = graph.output[0].type.tensor_type.shape.dim[1].dim_value
     known = {name for node in graph.node for name in (*node.input, *node.output)}

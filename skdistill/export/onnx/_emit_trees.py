@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from onnx import numpy_helper
 
 from ..._typing import AnyArray
 from .._reading._inputs import Inputs
@@ -132,8 +133,6 @@ def _hold_floats(floats: dict[str, AnyArray], dtype: Any) -> dict[str, Any]:
     """Return attributes; numbers of double precision are tensors."""
     if dtype is np.float32:
         return {name: values.astype(dtype).tolist() for name, values in floats.items()}
-    from onnx import numpy_helper
-
     return {
         f"{name}_as_tensor": numpy_helper.from_array(values.astype(dtype), name)
         for name, values in floats.items()

@@ -7,6 +7,8 @@ import io
 import warnings
 from typing import Any
 
+import onnx
+
 from .._libraries import find_nonlinearity
 from ._graph import OPSET
 
@@ -16,7 +18,6 @@ def export_skorch(net: Any, width: int) -> Any:
 
     Its input is a matrix of `width` columns, its output the probabilities.
     """
-    import onnx
     import torch
 
     nonlinearity = find_nonlinearity(net)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from onnx import checker, helper, numpy_helper
 
 from ..._typing import AnyArray, FloatArray
 from .._reading._inputs import TEXTS, Inputs
@@ -46,8 +47,6 @@ class Graph:
 
     def add(self, op: str, inputs: list[str], *outputs: str, **attributes) -> str:
         """Append a node; return the name of its first output, which may be new."""
-        from onnx import helper
-
         first, *others = outputs or [""]
         names = [first or self.make_name(), *others]
         domain = "ai.onnx.ml" if op in _OF_LEARNERS else ""
@@ -64,8 +63,6 @@ class Graph:
 
     def hold_as(self, values: Any) -> str:
         """Store a tensor as it is. Return its name."""
-        from onnx import numpy_helper
-
         name = self.make_name()
         self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
@@ -105,8 +102,6 @@ class Graph:
 
     def to_model(self, outputs: Sequence[Any]) -> Any:
         """Make the model with these outputs."""
-        from onnx import checker, helper
-
         given = [
             _declare(name, self.inputs.find_dtype(name), len(columns))
             for name, columns in self.inputs.parts.items()
@@ -134,8 +129,6 @@ class Graph:
 
     def take_zeros(self, dtype: Any = None) -> str:
         """Return a column of zeros, one a row, whatever the inputs hold."""
-        from onnx import numpy_helper
-
         n_rows = self.add("Shape", [next(iter(self.inputs.parts))], start=0, end=1)
         shape = self.add("Concat", [n_rows, self.hold(np.array([1]))], axis=0)
         zero = numpy_helper.from_array(np.zeros(1, dtype or self.dtype))
@@ -196,8 +189,6 @@ class Graph:
 
     def cast(self, name: str, dtype: Any, *outputs: str) -> str:
         """Return a matrix in another type."""
-        from onnx import helper
-
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         return self.add("Cast", [name], *outputs, to=kind)
 
@@ -210,8 +201,6 @@ class Graph:
 
 def _declare(name: str, dtype: Any, *width: int) -> Any:
     """Return an input or output of some rows; a vector has no width."""
-    from onnx import helper
-
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     return helper.make_tensor_value_info(name, kind, ["n", *width])
 

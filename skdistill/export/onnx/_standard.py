@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from onnx import helper, numpy_helper
 
 from ..._typing import AnyArray
 from .._reading._inputs import Inputs
@@ -64,8 +65,6 @@ def _replace_nodes(model: Any, inputs: Inputs) -> Any:
 
 def _read_attributes(node: Any) -> dict[str, Any]:
     """Return the attributes of a node; lists and tensors as arrays."""
-    from onnx import helper, numpy_helper
-
     found = {}
     for attribute in node.attribute:
         value = helper.get_attribute_value(attribute)
