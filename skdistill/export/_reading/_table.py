@@ -159,18 +159,29 @@ class Table:
         raw = self.raw[k]
         if raw is not None and self.is_number(k):
             return start_column(replace(raw, low=low, high=high))
-        atoms = [atom for atom, part in self.terms.items() if part[:, k].any()]
-        if len(atoms) != 1 or not isinstance(atoms[0], Missing):
+        atom = self.find_atom(k)
+        if not isinstance(atom, Missing):
             raise UnsupportedError("clipping after arithmetic")
         unset = self.constant[k]
-        ends = np.clip([unset, unset + self.terms[atoms[0]][0, k]], low, high)
-        column = look_up(atoms[0], np.diff(ends))
+        ends = np.clip([unset, unset + self.terms[atom][0, k]], low, high)
+        column = look_up(atom, np.diff(ends))
         return replace(column, constant=ends[:1])
+
+    def stack(self, kind: type[Any]) -> tuple[list[Any], FloatArray]:
+        """Return the atoms of a kind, and what they contribute, one below the other."""
+        atoms = [atom for atom in self.terms if isinstance(atom, kind)]
+        parts = [self.terms[atom] for atom in atoms]
+        return atoms, np.vstack([np.empty((0, self.width)), *parts])
+
+    def find_atom(self, k: int) -> Atom | None:
+        """Return the atom that a column depends on; None: on several, or on none."""
+        atoms = [atom for atom, part in self.terms.items() if part[:, k].any()]
+        return atoms[0] if len(atoms) == 1 else None
 
     def find_value(self, k: int) -> Value | None:
         """Return the number that a column is a multiple of, plus a constant."""
-        atoms = [atom for atom, part in self.terms.items() if part[:, k].any()]
-        return atoms[0] if len(atoms) == 1 and isinstance(atoms[0], Value) else None
+        atom = self.find_atom(k)
+        return atom if isinstance(atom, Value) else None
 
     def find_multiples(self) -> dict[int, tuple[Value, float]]:
         """Return the columns that are one number times a factor, plus a constant."""
@@ -183,10 +194,10 @@ class Table:
 
     def find_lookup(self, k: int) -> tuple[Category, FloatArray] | None:
         """Return what a column looks up in, and the values for each category."""
-        atoms = [atom for atom, part in self.terms.items() if part[:, k].any()]
-        if len(atoms) != 1 or not isinstance(atoms[0], Category):
+        atom = self.find_atom(k)
+        if not isinstance(atom, Category):
             return None
-        return atoms[0], self.constant[k] + self.terms[atoms[0]][:, k]
+        return atom, self.constant[k] + self.terms[atom][:, k]
 
     def find_refused(self) -> Table | None:
         """Return one column, NaN where an encoder raises and else 0, if any does."""

@@ -123,15 +123,10 @@ for (int j = 0; j < @width; j++) {
         width=table.width,
         constant=source.hold(table.constant.astype(float)),
     )
-    values = [atom for atom in table.terms if isinstance(atom, Value)]
-    if values:
-        _write_values(source, inputs, table, values, result)
-    flags = [atom for atom in table.terms if isinstance(atom, Missing)]
-    if flags:
-        _write_flags(source, inputs, table, flags, result)
-    for atom in table.terms:
-        if isinstance(atom, Category):
-            _write_category(source, inputs, table, atom, result)
+    _write_values(source, inputs, table, result)
+    _write_flags(source, inputs, table, result)
+    for atom in table.stack(Category)[0]:
+        _write_category(source, inputs, table, atom, result)
     return result
 
 
@@ -168,9 +163,10 @@ def write_reading(
     return lines, names
 
 
-def _write_values(
-    source: CSource, inputs: Inputs, table: Table, atoms: list[Value], result: str
-) -> None:
+def _write_values(source: CSource, inputs: Inputs, table: Table, result: str) -> None:
+    atoms, weights = table.stack(Value)
+    if not atoms:
+        return
     lines, names = write_reading(source, inputs, atoms)
     source.add(
         f"""
@@ -184,13 +180,14 @@ for (int i = 0; i < @n; i++) {{
         to=result,
         n=len(atoms),
         width=table.width,
-        weights=source.hold(np.vstack([table.terms[atom] for atom in atoms])),
+        weights=source.hold(weights),
     )
 
 
-def _write_flags(
-    source: CSource, inputs: Inputs, table: Table, atoms: list[Missing], result: str
-) -> None:
+def _write_flags(source: CSource, inputs: Inputs, table: Table, result: str) -> None:
+    atoms, weights = table.stack(Missing)
+    if not atoms:
+        return
     source.add(
         """
 for (int i = 0; i < @n; i++) {
@@ -205,7 +202,7 @@ for (int i = 0; i < @n; i++) {
         n=len(atoms),
         width=table.width,
         places=source.hold(find_places(inputs, atoms)),
-        weights=source.hold(np.vstack([table.terms[atom] for atom in atoms])),
+        weights=source.hold(weights),
     )
 
 

@@ -105,9 +105,8 @@ def _is_written(learner: Any, table: Table, inputs: Inputs) -> bool:
         compared = read_compared(learner, table, inputs)[1]
     except UnsupportedError:
         return False
-    atoms = [atom for atom in compared.terms if isinstance(atom, Category)]
     is_unscaled = bool(table.steps) and not compared.steps
-    return is_unscaled or any(atom.truncates for atom in atoms)
+    return is_unscaled or any(a.truncates for a in compared.stack(Category)[0])
 
 
 def _list_native(learner: Any, inputs: Inputs) -> Set[int]:

@@ -19,23 +19,21 @@ _LEAST_BYTES = 64
 
 def emit_table(graph: Graph, table: Table) -> str:
     """Append the nodes that compute all columns of a table; return their matrix."""
-    values = [atom for atom in table.terms if isinstance(atom, Value)]
-    flags = [atom for atom in table.terms if isinstance(atom, Missing)]
-    categories = [atom for atom in table.terms if isinstance(atom, Category)]
     constant = table.constant
     total = ""
+    values, matrix = table.stack(Value)
     if values:
-        matrix = np.vstack([table.terms[atom] for atom in values])
         constant = constant + graph.list_offsets([a.column for a in values]) @ matrix
         numbers = _emit_values(graph, values)
         total = _emit_product(graph, numbers, matrix, graph.hold(constant))
+    flags, matrix = table.stack(Missing)
     if flags:
-        matrix = np.vstack([table.terms[atom] for atom in flags])
         numbers = graph.take_numbers(tuple(atom.column for atom in flags))
         ones = graph.cast(graph.flag_missing(numbers), graph.dtype)
         total = _emit_product(graph, ones, matrix, total or graph.hold(constant))
+    categories, matrix = table.stack(Category)
     if categories:
-        looked_up = _emit_categories(graph, table, categories)
+        looked_up = _emit_categories(graph, categories, matrix)
         total = graph.add("Add", [looked_up, total or graph.hold(constant)])
     # Columns of constants need no input but for the number of rows.
     return total or graph.add("Add", [graph.take_zeros(), graph.hold(constant)])
@@ -59,16 +57,15 @@ def _emit_values(graph: Graph, values: Sequence[Value]) -> str:
     return numbers
 
 
-def _emit_categories(graph: Graph, table: Table, columns: list[Category]) -> str:
+def _emit_categories(graph: Graph, columns: list[Category], matrix: FloatArray) -> str:
     """Look up one row a column in a single matrix, and add the rows."""
-    rows, codes = [], []
+    codes = []
     start = 0
     for atom in columns:
         codes.append(_emit_codes(graph, atom, start))
-        rows.append(table.terms[atom])
-        start += len(rows[-1])
+        start += len(atom.categories) + 1
     positions = graph.add("Concat", codes, axis=1) if len(codes) > 1 else codes[0]
-    found = graph.add("Gather", [_hold_rows(graph, np.vstack(rows)), positions])
+    found = graph.add("Gather", [_hold_rows(graph, matrix), positions])
     axes = graph.hold(np.array([1]))
     return graph.add("ReduceSum", [found, axes], keepdims=0)
 
