@@ -171,8 +171,9 @@ def describe_differing(differing: dict[Outside, float], inputs: Inputs) -> str:
 
 def _find_missing(column: Any) -> Any:
     """Return what stands for a missing value in a column of objects, else None."""
-    objects = nw.Object if isinstance(column, nw.Series) else object
-    if column.dtype != objects:
+    # Strings among pandas' objects are strings to narwhals.
+    native = nw.to_native(column, pass_through=True)
+    if column.dtype != nw.Object and np.dtype(object) != getattr(native, "dtype", None):
         return None
     return next((value for value in column if is_missing(value)), None)
 

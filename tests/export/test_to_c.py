@@ -2,6 +2,7 @@
 
 import ctypes
 import re
+import warnings
 from collections import Counter
 
 import numpy as np
@@ -51,6 +52,8 @@ FRAME = pd.DataFrame(X[:, :2], columns=["a */", 'b"']).assign(
 FRAME = FRAME[["text", "a */", "flag", "kind", 'b"', "code"]]
 FRAME.loc[::7, 'b"'] = np.nan
 FRAME.loc[::9, "text"] = None
+# As pandas 3 has strings.
+FRAME["text"] = FRAME["text"].astype(pd.StringDtype(na_value=np.nan))
 NUMBERS, STRINGS = ["a */", "flag", 'b"', "code"], ["text", "kind"]
 
 
@@ -177,6 +180,26 @@ def test_tables_with_strings(name, encoder, compile_c):
     changes = [{"text": "unseen"}, {"text": missing}, {'b"': np.nan}, {"code": 77.0}]
     for change in changes:
         assert_equal(model, serve, some.assign(**change))
+
+
+@pytest.mark.parametrize("fills", [False, True])
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_objects_that_are_missing_as_the_example_has_it(missing, fills, compile_c):
+    """SimpleImputer fills NaN alone: None is a category to it."""
+    texts = np.array(["a", "b", "c", missing], dtype=object)[np.arange(N) % 4]
+    rows = pd.DataFrame({"text": pd.Series(texts, dtype=object)})
+    steps = [SimpleImputer(strategy="most_frequent")] * fills
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    model = make_pipeline(*steps, encoder, LogisticRegression())
+    model.fit(rows, make_labels(3))
+    some = pd.DataFrame({"text": ["c", missing, "unseen", ""]}, dtype=object)
+    assert_equal(model, compile_c(to_c(model, rows), 3), some)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        served = OnnxClassifier(to_onnx(model, rows))
+    np.testing.assert_allclose(
+        served.predict_proba(some), model.predict_proba(some), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", ["histograms", "lightgbm", "catboost"])

@@ -27,13 +27,15 @@ def objects(name, missing):
     return pd.DataFrame({name: pd.Series(holes(name, missing), dtype=object)})
 
 
+#: The strings of pandas 3.
+STR = pd.StringDtype(na_value=np.nan)
 TABLES = {
     "objects with None": lambda name: objects(name, None),
     "objects with NaN": lambda name: objects(name, np.nan),
     "objects with NA": lambda name: objects(name, pd.NA),
     "categories": lambda name: objects(name, None).astype("category"),
     "own dtype": lambda name: objects(name, None).convert_dtypes(),
-    "str": lambda name: objects(name, None).astype("str"),
+    "str": lambda name: objects(name, None).astype(STR),
     "polars": lambda name: pl.DataFrame({name: holes(name)}),
     "arrow": lambda name: pa.table({name: holes(name)}),
 }

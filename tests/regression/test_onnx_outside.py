@@ -88,6 +88,9 @@ def test_files_that_differ_outside_of_the_example_are_refused():
 
 @pytest.mark.parametrize("name", [*TREES, "neighbours"])
 def test_a_graph_takes_no_rows(name):
+    version = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
+    if name in ("ada boost", "neighbours") and version < (1, 31):
+        pytest.skip("TopK of no rows ends the process of this ONNX Runtime")
     model, rows = TREES.get(name, KNeighborsRegressor()), FRAME[["a"]].to_numpy()
     model = to_onnx(model.fit(rows, Y), rows)
     session = onnxruntime.InferenceSession(model.SerializeToString())

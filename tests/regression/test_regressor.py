@@ -351,7 +351,7 @@ def test_other_students_fit_all_rows_together(student):
 
 def test_tables_with_text_and_missing_values_have_defaults():
     rng = np.random.default_rng(0)
-    table = pd.DataFrame(X, columns=list("abcde"))
+    table = pd.DataFrame(X.copy(), columns=list("abcde"))
     table["kind"] = np.array(["low", "mid", "high"])[rng.integers(3, size=200)]
     table.loc[::9, "a"] = np.nan
     y = Y + 10 * (table["kind"] == "high")

@@ -109,8 +109,8 @@ def _apply_imputer(imputer: SimpleImputer, table: Table) -> Table:
     filled = [
         _fill_column(table, k, imputer.missing_values, fill)
         for k, fill in enumerate(imputer.statistics_)
-        # Columns that were all missing are left out.
-        if imputer.keep_empty_features or not is_missing(fill)
+        # Columns that were all missing are left out; None is a value to the imputer.
+        if imputer.keep_empty_features or fill is None or not is_missing(fill)
     ]
     if imputer.indicator_ is not None:
         if any(raw.fill is not None for raw in raws):

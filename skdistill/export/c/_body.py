@@ -213,10 +213,11 @@ def _write_category(
     texts = sorted(inputs.texts)
     known = [key for key in atom.categories if key is not None]
     code = source.make_name()
-    # The row of a missing value, and of any other.
+    # The row of a missing value, the encoder's own before an imputer's, and of any
+    # other.
     order = [k for k, key in enumerate(atom.categories) if key is not None]
     missing = [k for k, key in enumerate(atom.categories) if key is None]
-    order += missing or [len(atom.categories)]
+    order += missing[:1] or [len(atom.categories)]
     rows = table.terms[atom][[*order, len(atom.categories)]]
     if atom.column in inputs.texts:
         value = f"texts[{texts.index(atom.column)}]"
