@@ -15,7 +15,7 @@ from ..metrics._costs import dump_deployed, open_deployed
 from ._errors import Refusal, one_line
 from ._read_data import Rows
 
-#: Of the figures as ONNX, in place of those of the pickle.
+#: Costs that are those of the ONNX file where it is served, not of the pickle.
 _COSTS = "bytes", "latency_p50_us", "rows_per_second"
 
 
@@ -49,17 +49,17 @@ def choose_deployed(
 
     So do test rows so few that the lower loss may be chance.
     """
-    figures = report.models
+    figures, measured = report.models, report._measured
     loss = rows.task.loss
     better = figures[BASELINE][loss] < figures[STUDENT][loss]
-    better = better and not report._rows.are_few
+    better = better and not measured.rows.are_few
     name, model = STUDENT, distilled.student_
     if better and not options.distilled:
-        name, model = BASELINE, report._baseline
+        name, model = BASELINE, measured.baseline
     found = dict(figures[name])
     if options.no_onnx:
         return Deployed(name, model, found)
-    content = report._onnx
+    content = measured.onnx
     if name == BASELINE:
         content, costs = export_measured(model, rows.X_test)
         found |= costs

@@ -13,6 +13,7 @@ from .._nested import find_deployed, find_distilled, replace_distilled, split_pi
 from ._costs import compare_costs, export_measured, measure_costs
 from ._evaluation_rows import BASELINE, STUDENT, TEACHER, Rows
 from ._intervals import measure_gains
+from ._report import Measured
 
 _METRICS = "Any two models can be compared with the functions of skdistill.metrics."
 
@@ -94,7 +95,5 @@ def compare(
         "distilled": bool(distilled.distilled_),
         "memorization": copy.deepcopy(distilled.memorization_),
         "pilots": copy.deepcopy(distilled.pilots_),
-        "_rows": rows,
-        "_baseline": models.get(BASELINE),
-        "_onnx": onnx,
+        "_measured": Measured(rows, models.get(BASELINE), onnx),
     }

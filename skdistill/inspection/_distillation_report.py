@@ -108,7 +108,8 @@ class DistillationReport(Report):
         return make_sections(self, max_parts)
 
     def _pictures(self):
-        rows, draw_reliability = self._rows, ReliabilityDisplay.from_predictions
+        rows = self._measured.rows
+        draw_reliability = ReliabilityDisplay.from_predictions
         y, given = rows.classes[rows.codes], {"classes": rows.classes}
         both = rows.served[TEACHER], rows.served[STUDENT]
         once = " Each row counts once, whatever its weight." if self.weighted else ""

@@ -104,7 +104,7 @@ class RegressionReport(Report):
 
     def _list_pictured(self):
         """Yield what is drawn: words, true values, and those of the models."""
-        rows = self._rows
+        rows = self._measured.rows
         if self.quantiles:
             middle = len(self.quantiles) // 2
             served = {name: values[:, middle] for name, values in rows.served.items()}

@@ -122,11 +122,11 @@ def _show_groups(report: Any, key: str) -> Section:
 def list_warnings(report: Any, distilled: Any) -> Iterator[str]:
     """Name what the figures alone do not show."""
     names = _name_scores(report)
-    few = report._rows.are_few
-    if few:
+    rows = report._measured.rows
+    if rows.are_few:
         yield describe_few(report.n_rows)
     yield from list_dropped(distilled)
-    if few:
+    if rows.are_few:
         return
     for kind, share in report.share_recovered.items():
         if share["advantage"] <= 0:
@@ -146,7 +146,7 @@ def list_warnings(report: Any, distilled: Any) -> Iterator[str]:
             )
     yield from describe_behind(report, names, ".4g")
     if report.quantiles:
-        yield from _list_off(report._rows, report.models)
+        yield from _list_off(rows, report.models)
     elif report.models[TEACHER]["rmse"] == 0:
         yield ALWAYS_RIGHT
 

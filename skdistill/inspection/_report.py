@@ -17,6 +17,18 @@ from ._report_sections import Section
 from ._report_text import format_text
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a report was made of, besides the figures: for pictures and the command."""
+
+    #: Of one of the kinds in `_evaluation_rows`.
+    rows: Any
+    #: None where the student was not compared with one.
+    baseline: Any
+    #: The student's file, or None where it can't be exported.
+    onnx: bytes | None
+
+
 @dataclass(eq=False, repr=False, kw_only=True)
 class Report:
     """Figures as attributes, text, table, page and JSON; a subclass documents them."""
@@ -33,9 +45,7 @@ class Report:
     memorization: dict[str, float] | None
     pilots: list[dict[str, Any]]
     warnings: list[str] = field(default_factory=list)
-    _rows: Any
-    _baseline: Any = None
-    _onnx: bytes | None = None
+    _measured: Measured
 
     def _title(self) -> str:
         raise NotImplementedError
