@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
@@ -17,6 +17,7 @@ from .._frames import is_missing
 from .._labels._quantiles import rate_quantiles
 from .._labels._values import check_values
 from .._sklearn import _safe_indexing
+from .._soft_data import as_columns
 from .._typing import AnyArray, FloatArray, IndexArray
 
 #: The models, in the order in which they stand side by side.
@@ -95,26 +96,34 @@ class ValueRows(Rows):
 
     y: FloatArray
 
-    def errors(self, name: str) -> FloatArray:
-        return np.abs(self.served[name] - self.y)
+    def distances(self, name: str, other: FloatArray) -> FloatArray:
+        """Return how far a model's answers are from others, one column an output."""
+        return as_columns(np.abs(self.served[name] - other))
 
     def kinds(self) -> dict[str, Kind]:
+        def errors(name: str) -> FloatArray:
+            return self.distances(name, self.y)
+
         return {
-            "rmse": (-1.0, lambda name: self.errors(name) ** 2, np.sqrt),
-            "mae": (-1.0, self.errors, np.asarray),
+            "rmse": (-1.0, lambda name: (errors(name) ** 2).mean(axis=1), np.sqrt),
+            "mae": (-1.0, lambda name: errors(name).mean(axis=1), np.asarray),
         }
 
     def measure(self, name: str, members: Any = slice(None)) -> dict[str, float]:
         """Return the figures of one model, on some of the rows."""
         y, served = self.y[members], self.served[name][members]
-        weighted = {"sample_weight": self.weight[members]}
-        taught = self.served[TEACHER][members]
+        weight = self.weight[members]
+        errors = self.distances(name, self.y)[members].mean(axis=1)
         return {
-            "r2": r2_score(y, served, **weighted) if len(y) > 1 else float("nan"),
-            "rmse": root_mean_squared_error(y, served, **weighted),
-            "mae": mean_absolute_error(y, served, **weighted),
-            "rmse_to_teacher": root_mean_squared_error(taught, served, **weighted),
+            "r2": r2_score(y, served, sample_weight=weight) if len(y) > 1 else np.nan,
+            "rmse": self.measure_rmse(name, self.y, members),
+            "mae": float(np.average(errors, weights=weight)),
+            "rmse_to_teacher": self.measure_rmse(name, self.served[TEACHER], members),
         }
+
+    def measure_rmse(self, name: str, other: FloatArray, members: Any) -> float:
+        squares = (self.distances(name, other)[members] ** 2).mean(axis=1)
+        return float(np.average(squares, weights=self.weight[members]) ** 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,33 +140,7 @@ class OutputRows(ValueRows):
         return np.where(squares > 0, np.sqrt(squares), 1.0)
 
     def distances(self, name: str, other: FloatArray) -> FloatArray:
-        return np.abs(self.served[name] - other) / self.spread
-
-    def kinds(self) -> dict[str, Kind]:
-        def errors(name: str) -> FloatArray:
-            return self.distances(name, self.y)
-
-        return {
-            "rmse": (-1.0, lambda name: (errors(name) ** 2).mean(axis=1), np.sqrt),
-            "mae": (-1.0, lambda name: errors(name).mean(axis=1), np.asarray),
-        }
-
-    def measure(self, name: str, members: Any = slice(None)) -> dict[str, float]:
-        y, served = self.y[members], self.served[name][members]
-        weight = self.weight[members]
-        errors = self.distances(name, self.y)[members].mean(axis=1)
-        return {
-            "r2": r2_score(y, served, sample_weight=weight) if len(y) > 1 else np.nan,
-            "rmse": self._average_squares(name, self.y, members),
-            "mae": float(np.average(errors, weights=weight)),
-            "rmse_to_teacher": self._average_squares(
-                name, self.served[TEACHER], members
-            ),
-        }
-
-    def _average_squares(self, name: str, other: FloatArray, members: Any) -> float:
-        squares = (self.distances(name, other)[members] ** 2).mean(axis=1)
-        return float(np.average(squares, weights=self.weight[members]) ** 0.5)
+        return super().distances(name, other) / self.spread
 
     def take_output(self, k: int) -> ValueRows:
         """Return the rows with one output, in its own units."""
@@ -182,7 +165,7 @@ class QuantileRows(ValueRows):
 
     def measure(self, name: str, members: Any = slice(None)) -> dict[str, float]:
         y, served = self.y[members, None], self.served[name][members]
-        weight, taught = self.weight[members], self.served[TEACHER][members]
+        weight = self.weight[members]
 
         def average(values: FloatArray) -> float:
             return float(np.average(values, weights=weight))
@@ -196,8 +179,8 @@ class QuantileRows(ValueRows):
         if len(self.quantiles) > 1:
             figures["inside"] = average(below[:, -1] - below[:, 0])
             figures["width"] = average(served[:, -1] - served[:, 0])
-        squares = ((served - taught) ** 2).mean(axis=1)
-        return figures | {"rmse_to_teacher": average(squares) ** 0.5}
+        distance = self.measure_rmse(name, self.served[TEACHER], members)
+        return figures | {"rmse_to_teacher": distance}
 
 
 def check_rows(
