@@ -63,7 +63,8 @@ class RegressionReport(Report):
     ratios : dict of str to float
         `smaller`, `faster_one_row` and `faster_batch`: the student against the teacher.
     by_group : list of dict
-        `name`, `n_rows` and, for each model, the figures without the costs.
+        `name`, `n_rows` and, for each model, the figures without the costs; None in a
+        group without rows.
     by_output : list of dict
         `name` and, for each model, the figures of one output without the costs; empty
         of one output or quantiles. All other figures are then of the outputs together,
@@ -277,12 +278,18 @@ def _measure_outputs(rows: ValueRows, names: Any) -> list[dict[str, Any]]:
 def _measure_groups(
     rows: ValueRows, codes: IndexArray, names: list[str]
 ) -> list[dict[str, Any]]:
+    def measure(name: str, members: IndexArray) -> dict[str, Any]:
+        if not len(members):
+            # All of its rows may have weight 0.
+            return dict.fromkeys(rows.measure(name))
+        return rows.measure(name, members)
+
     members = [np.flatnonzero(codes == k) for k in range(len(names))]
     return [
         {
             "name": group,
             "n_rows": len(part),
-            **{name: rows.measure(name, part) for name in rows.served},
+            **{name: measure(name, part) for name in rows.served},
         }
         for group, part in zip(names, members, strict=True)
     ]

@@ -13,6 +13,7 @@ from ._report_sections import (
     compare_models,
     describe_interval,
     escape_controls,
+    format_figure,
     list_findings,
     show_pilots,
 )
@@ -108,7 +109,7 @@ def _show_groups(report: Any, key: str) -> Section:
         [
             escape_controls(part["name"]),
             f"{part['n_rows']:,}",
-            *(f"{part[name][key]:.5g}" for name in names),
+            *(format_figure(part[name][key], ".5g") for name in names),
         ]
         for part in report.by_group
     ]

@@ -101,6 +101,22 @@ def test_groups_and_costs(distilled, report):
     assert report.ratios["smaller"] > 5
 
 
+@pytest.mark.parametrize("quantiles", [None, [0.1, 0.9]])
+def test_a_group_of_rows_of_weight_zero_has_no_figures(quantiles):
+    student = DecisionTreeRegressor(max_depth=2)
+    teacher = student if quantiles is None else [student, student]
+    model = DistilledRegressor(teacher, student, quantiles=quantiles, augmenter=None)
+    model.fit(*TRAIN)
+    groups = np.where(WEIGHT > 0, "in", "out")
+    given = {"sample_weight": WEIGHT, "groups": groups, "n_bootstrap": 2}
+    found = regression_report(model, *TEST, **given)
+    assert [part["n_rows"] for part in found.by_group] == [found.n_rows, 0]
+    shared = found.by_group[0]["student"].items()
+    assert dict(shared) == {key: found.models["student"][key] for key, _ in shared}
+    assert set(found.by_group[1]["student"].values()) == {None}
+    assert "out       0        -        -" in str(found)
+
+
 def test_the_text_and_the_json(report):
     text = str(report)
     assert "Distillation report on" in text
