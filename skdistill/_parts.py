@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,8 @@ from ._tasks import Tasks, read_tasks
 from ._typing import FloatArray
 from ._validation import check_stands_alone
 from .transfer._transfer_set import Ratio, check_augmenter, choose_ratio, makes_rows
+
+_MAX_SEED = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -185,17 +188,23 @@ def _seed_parts(estimator: Any, teacher: Any, student: Any) -> Seeds:
     rng = check_random_state(estimator.random_state)
     if estimator.random_state is None:
         return Seeds(rng, rng, rng, None)
-    top = np.iinfo(np.int32).max
-    seeds = rng.randint(top, size=6).tolist()
+    seeds = rng.randint(_MAX_SEED, size=6).tolist()
     for part, seed in zip((teacher, student), seeds, strict=False):
-        if part is None:
-            continue
-        own = np.random.RandomState(seed)
-        params = part.get_params()
-        names = sorted(n for n in params if n.split("__")[-1] == "random_state")
-        drawn = {n: int(own.randint(top)) for n in names}
-        part.set_params(**{n: drawn[n] for n in names if params[n] is None})
+        if part is not None:
+            seed_part(part, np.random.RandomState(seed))
     return Seeds(*seeds[2:])
+
+
+def seed_part(
+    part: Any, rng: np.random.RandomState, given: Mapping[str, Any] | None = None
+) -> None:
+    """Give every `random_state` that is None the one that is given, or one drawn."""
+    given, params = given or {}, part.get_params()
+    names = sorted(n for n in params if n.split("__")[-1] == "random_state")
+    # One that is set takes its draw as well: the others do not depend on it.
+    drawn = {n: int(rng.randint(_MAX_SEED)) for n in names}
+    seeds = {n: drawn[n] if given.get(n) is None else given[n] for n in names}
+    part.set_params(**{n: seeds[n] for n in names if params[n] is None})
 
 
 def _route(

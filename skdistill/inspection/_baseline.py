@@ -9,14 +9,15 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.random import RandomState
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._copies import find_copies
 from .._dataset import find_firsts, split_rows
 from .._nested import last_step, replace_distilled, transform_before, weight_params
+from .._parts import seed_part
 from .._progress import raise_interrupts
 from .._selection._hold_outs import LENGTH_SHARE
 from .._soft_data import SoftDataset, as_columns, make_values, one_hot
@@ -36,11 +37,11 @@ _TRAIN = (
 
 
 def make_baseline(
-    baseline: Any, estimator: Any, distilled: Any, train: Any, random_state: Any
+    baseline: Any, estimator: Any, distilled: Any, train: Any, rng: RandomState
 ) -> tuple[Any, AnyArray | None]:
     """Return the baseline and the classes of its columns, or (None, None)."""
     if isinstance(baseline, str) and baseline == "fit":
-        return _fit_baseline(estimator, distilled, train, random_state)
+        return _fit_baseline(estimator, distilled, train, rng)
     if train is not None:
         name = "None" if baseline is None else f"{type(baseline).__name__}(...)"
         raise ValueError(
@@ -74,13 +75,14 @@ def make_baseline(
 
 
 def _fit_baseline(
-    estimator: Any, distilled: Any, train: Any, random_state: Any
+    estimator: Any, distilled: Any, train: Any, rng: RandomState
 ) -> tuple[Any, AnyArray | None]:
     """Fit the same student by its own `fit` on the true labels alone."""
     X, y, weight = _read_train(train)
     given = distilled.student
     student = clone(distilled.student_ if given is None else given)
-    _copy_seeds(student, distilled.student_, random_state)
+    # Those of the distilled student, as far as it has any.
+    seed_part(student, rng, distilled.student_.get_params())
     classes = getattr(distilled, "classes_", None)
     if classes is not None:
         unknown = set(np.unique(y).tolist()) ^ set(classes.tolist())
@@ -137,16 +139,3 @@ def _read_train(train: Any) -> tuple[Any, AnyArray, Any]:
         )
     X, y, weight = (*train, None)[:3]
     return X, np.asarray(y), weight
-
-
-def _copy_seeds(student: Any, fitted: Any, random_state: Any) -> None:
-    """Take the seeds of the distilled student; draw those that it has not."""
-    rng = check_random_state(random_state)
-    given, params = fitted.get_params(), student.get_params()
-    for name in sorted(params):
-        if name.split("__")[-1] != "random_state":
-            continue
-        drawn = int(rng.randint(np.iinfo(np.int32).max))
-        if params[name] is None:
-            seed = drawn if given.get(name) is None else given[name]
-            student.set_params(**{name: seed})
