@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+#: What models are compared by, and pilots; the order is that of the report.
+FIGURE_NAMES = {
+    "accuracy": "accuracy",
+    "log_loss": "log loss",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "pinball": "pinball loss",
+}
+
 #: A teacher has memorised its own rows where its score, which has no unit, is higher on
 #: them by so much, and where its labels leave less than this share of what they leave
 #: open on others.
 _LEAST_GAP, _MOST_LEFT = 0.03, 0.5
+
+
+def find_loss(pilot: dict[str, Any]) -> str:
+    """Return the figure by which pilots are chosen."""
+    return next(key for key in ("log_loss", "rmse", "pinball") if key in pilot)
 
 
 def find_memorized(

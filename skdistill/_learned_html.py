@@ -1,4 +1,4 @@
-"""What a fitted meta-estimator learned from: HTML for a notebook, and one sentence."""
+"""What a fitted meta-estimator learned from: HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from ._fit_figures import find_memorized
+from ._fit_figures import FIGURE_NAMES, find_loss, find_memorized
 
 
 def format_learned(fitted: Any) -> str:
@@ -19,26 +19,6 @@ def format_learned(fitted: Any) -> str:
     return (
         "<details open class='skdistill-learned'><summary>What the student learned from"
         f"</summary><table>{rows}</table></details>"
-    )
-
-
-def describe_dropped(fitted: Any) -> str | None:
-    """Say that the student learned nothing of the teacher, with the pilots' figures."""
-    if fitted.distilled_:
-        return None
-    taught = [pilot for pilot in fitted.pilots_ if pilot["alpha"] > 0]
-    chosen = [pilot for pilot in fitted.pilots_ if pilot["chosen"]]
-    said = "The student learned nothing of the teacher, only the true labels"
-    if not taught or not chosen:
-        return f"{said}."
-    key = _find_loss(chosen[0])
-    best = min(taught, key=lambda pilot: float(pilot[key]))
-    chance = best[key] < chosen[0][key]
-    return (
-        f"{said}: on held-out training rows its pilot has {_name(key)} "
-        f"{chosen[0][key]:.4g} with these, and at best {best[key]:.4g} with the "
-        f"teacher's labels ({best['learns from']})"
-        f"{', which is no better beyond chance' if chance else ''}."
     )
 
 
@@ -62,8 +42,8 @@ def _list_facts(fitted: Any) -> Iterator[tuple[str, str]]:
         better = "better" if gain >= 0 else "worse"
         yield (
             "advantage",
-            f"on held-out rows the {_name(key)} is {abs(gain):.4g} {better} than that "
-            "of a pilot of the true labels",
+            f"on held-out rows the {FIGURE_NAMES[key]} is {abs(gain):.4g} {better} "
+            "than that of a pilot of the true labels",
         )
     if fitted.fine_tune_ is not None:
         kept = "kept" if fitted.fine_tune_["kept"] else "not kept"
@@ -82,18 +62,9 @@ def _describe_candidate(fitted: Any) -> str:
 
 
 def _describe_pilot(pilot: dict[str, Any]) -> str:
-    key = _find_loss(pilot)
+    key = find_loss(pilot)
     chosen = ", chosen" if pilot["chosen"] else ""
-    return f"{pilot['learns from']} ({_name(key)} {pilot[key]:.4g}{chosen})"
-
-
-def _find_loss(pilot: dict[str, Any]) -> str:
-    return next(key for key in ("log_loss", "rmse", "pinball") if key in pilot)
-
-
-def _name(key: str) -> str:
-    names = {"log_loss": "log loss", "rmse": "RMSE", "pinball": "pinball loss"}
-    return (names | {"r2": "R²"}).get(key, key)
+    return f"{pilot['learns from']} ({FIGURE_NAMES[key]} {pilot[key]:.4g}{chosen})"
 
 
 def _measure_advantage(pilots: list[dict[str, Any]]) -> tuple[str, float] | None:
@@ -102,7 +73,7 @@ def _measure_advantage(pilots: list[dict[str, Any]]) -> tuple[str, float] | None
     direct = [p for p in pilots if p["learns from"].startswith("true labels")]
     if not chosen or not direct:
         return None
-    key = _find_loss(chosen[0])
+    key = find_loss(chosen[0])
     return key, min(pilot[key] for pilot in direct) - chosen[0][key]
 
 
@@ -114,6 +85,6 @@ def _list_warnings(fitted: Any) -> Iterator[tuple[str, str]]:
         figure, own, others = memorized
         yield (
             "warning",
-            f"the teacher has memorised its own rows: {_name(figure)} {own:.3g} on "
-            f"them, {others:.3g} on others",
+            f"the teacher has memorised its own rows: {FIGURE_NAMES[figure]} "
+            f"{own:.3g} on them, {others:.3g} on others",
         )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._files import list_versions
+from .._fit_figures import FIGURE_NAMES
 from .._version import __version__
 from ..inspection._evaluation_rows import BASELINE
 from ..inspection._report_sections import (
@@ -121,8 +122,8 @@ def _list_findings(report: Any, deployed: Deployed, task: Task) -> Iterator[str]
         served += " as ONNX"
     ratios = describe_ratios(deployed.compare(teacher))
     yield f"The {served} against the teacher: {ratios}."
-    for key, words in task.shares.items():
-        yield describe_share(words, report.share_recovered[key])
+    for key in task.shares:
+        yield describe_share(FIGURE_NAMES[key], report.share_recovered[key])
     if deployed.name == "baseline":
         losses = [report.models[m][task.loss] for m in ("baseline", "student")]
         first, second = (format(loss, task.spec) for loss in losses)

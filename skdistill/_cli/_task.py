@@ -12,6 +12,7 @@ from sklearn.base import is_regressor
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from .._classifier import DistilledClassifier
+from .._fit_figures import FIGURE_NAMES
 from .._regressor import DistilledRegressor
 from .._typing import AnyArray
 from ..inspection import distillation_report, regression_report
@@ -22,7 +23,7 @@ from ._written_numbers import WRITE_NUMBERS, describe_labels
 
 #: The most different whole numbers that are taken as classes.
 _MAX_CLASSES = 50
-#: Figures of the screen besides accuracy and log loss: of two classes, and of more.
+#: Figures of the screen besides accuracy and log loss: for two classes, and for more.
 _OF_TWO = (
     *("roc_auc", "average_precision", "recall_at_one_percent_fpr"),
     *("recall_in_top_half_percent", "mean_probability", "rate"),
@@ -34,7 +35,7 @@ _OF_MORE = "balanced_accuracy", "top_5_accuracy"
 class Task:
     """What is learned from a file."""
 
-    #: Of the option `--task`.
+    #: A value of the option `--task`.
     name: str
     #: By which a model is asked.
     method: str
@@ -43,7 +44,7 @@ class Task:
     report: Callable[..., Any]
     #: What serves an ONNX file.
     served: str
-    #: Of `--student`, and of a search.
+    #: What `--student` names, and what a search tries.
     students: Makers
     candidates: Makers
     #: Splits the rows of a search.
@@ -51,10 +52,10 @@ class Task:
     #: The scorer of a search, and the figure of the report that chooses a student.
     scoring: str
     loss: str
-    #: Of the screen's table, before the costs: key, words, format.
+    #: The screen's table has them before the costs: key, words, format.
     figures: tuple[tuple[str, str, str], ...]
-    #: Figures of which the share recovered is named, and their words.
-    shares: dict[str, str]
+    #: Figures of which the share recovered is named.
+    shares: tuple[str, ...]
     #: What the student without a teacher learned.
     baseline: str
     #: The format of losses in the text, and in the table of a search.
@@ -63,7 +64,7 @@ class Task:
 
     @property
     def loss_name(self) -> str:
-        return self.shares[self.loss]
+        return FIGURE_NAMES[self.loss]
 
     def list_figures(self, report: Any) -> list[tuple[str, str, str]]:
         """Return those of the screen's table; of classes, by which people decide."""
@@ -106,7 +107,7 @@ CLASSES = Task(
         ("accuracy", "accuracy", ".4f"),
         ("log_loss", "log loss (less is better)", ".4f"),
     ),
-    shares={"accuracy": "accuracy", "log_loss": "log loss"},
+    shares=("accuracy", "log_loss"),
     baseline="hard labels",
     spec=".4f",
     short_spec=".3f",
@@ -124,7 +125,7 @@ VALUES = Task(
     scoring="neg_root_mean_squared_error",
     loss="rmse",
     figures=(("r2", "R²", ".4f"), ("rmse", "RMSE (less is better)", ".5g")),
-    shares={"rmse": "RMSE"},
+    shares=("rmse",),
     baseline="true values",
     spec=".5g",
     short_spec=".4g",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .._fit_figures import FIGURE_NAMES
 from ._evaluation_rows import STUDENT, TEACHER, count_equal
 from ._report_sections import (
     IN_SHORT,
@@ -35,27 +36,25 @@ _QUALITY = (
     ("rmse_to_teacher", "RMSE to the teacher", ".5g"),
 )
 
-_PILOTS = ("alpha", "alpha", "g"), ("r2", "R²", ".5g"), ("rmse", "RMSE", ".5g")
-_QUANTILE_PILOTS = ("alpha", "alpha", "g"), ("pinball", "pinball loss", ".5g")
+#: Settings and figures of a pilot, and their formats.
+_PILOTS = {"alpha": "g", "r2": ".5g", "rmse": ".5g"}
+_QUANTILE_PILOTS = {"alpha": "g", "pinball": ".5g"}
 
 #: A quantile is said to be off by more than this, and so many standard errors.
 _OFF, _ERRORS = 0.03, 2
 
-#: What models are compared by.
-_NAMES = {"rmse": "RMSE", "mae": "MAE", "pinball": "pinball loss"}
-#: Of several outputs together.
+#: For several outputs together.
 _SHARED_WORDS = (
-    "Of all outputs together, errors are in standard deviations of each on these rows, "
-    "and R² is the mean."
+    "For all outputs together, errors are in standard deviations of each on these "
+    "rows, and R² is the mean."
 )
-_SHARED = {key: f"{_NAMES[key]} in standard deviations" for key in ("rmse", "mae")}
+_SHARED = {k: f"{FIGURE_NAMES[k]} in standard deviations" for k in ("rmse", "mae")}
 
 
 def make_sections(report: Any) -> list[Section]:
     """Return all sections, the warnings first."""
     quality: _Figures = _QUALITY
-    pilots: _Figures = _PILOTS
-    figure = "rmse"
+    pilots, figure = _PILOTS, "rmse"
     if report.quantiles:
         quality, pilots, figure = _list_quality(report), _QUANTILE_PILOTS, "pinball"
     names = _name_scores(report)
@@ -71,7 +70,7 @@ def make_sections(report: Any) -> list[Section]:
 
 
 def _name_scores(report: Any) -> dict[str, str]:
-    return _SHARED if report.by_output else _NAMES
+    return _SHARED if report.by_output else FIGURE_NAMES
 
 
 def _describe_gain(other: str, words: str, gain: dict[str, float]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._fit_figures import FIGURE_NAMES
 from .._progress import name_shares
 from ._evaluation_rows import BASELINE, FEWEST_ROWS, STUDENT, TEACHER
 
@@ -28,14 +29,8 @@ QUALITY = (
     ("kl_divergence", "KL from the teacher, nats (less)", ".4f"),
     ("agreement_where_teacher_wrong", "agreement where teacher is wrong", ".4f"),
 )
-_PILOTS = (
-    ("temperature", "temperature", "g"),
-    ("alpha", "alpha", "g"),
-    ("accuracy", "accuracy", ".4f"),
-    ("log_loss", "log loss", ".4f"),
-)
-#: What a pilot is chosen by.
-_FORECASTS = {"log_loss": "a log loss", "rmse": "an RMSE", "pinball": "a pinball loss"}
+#: Settings and figures of a pilot, and their formats.
+_PILOTS = {"temperature": "g", "alpha": "g", "accuracy": ".4f", "log_loss": ".4f"}
 _COSTS = (
     ("bytes", "bytes", ",d"),
     ("parameters", "parameters", ",d"),
@@ -43,7 +38,7 @@ _COSTS = (
     ("latency_p99_us", "one row, 99th percentile", ",.0f"),
     ("rows_per_second", "rows a second, in batches", ",.0f"),
 )
-#: Of the student alone.
+#: They are known for the student alone.
 _ONNX_COSTS = (
     ("onnx_bytes", "bytes as ONNX", ",d"),
     ("onnx_latency_p50_us", "one row as ONNX, median", ",.0f"),
@@ -57,8 +52,6 @@ _RATIOS = (
 )
 #: Unknown where there are too few rows or positives.
 _NEEDS_ROWS = "recall_at_one_percent_fpr", "recall_in_top_half_percent"
-#: What models are compared by.
-NAMES = {"accuracy": "accuracy", "log_loss": "log loss"}
 #: Titles. The pictures follow the table of models.
 WARNINGS, IN_SHORT, SIDE_BY_SIDE = "Warnings", "In short", "Side by side"
 
@@ -83,9 +76,10 @@ def escape_controls(value: Any) -> str:
 
 def make_sections(report: Any, max_parts: int | None = None) -> list[Section]:
     """Return all sections, the warnings first."""
+    findings = list_findings(report, FIGURE_NAMES, _describe_difference)
     sections = [
         Section(WARNINGS, lines=report.warnings),
-        Section(IN_SHORT, lines=[*list_findings(report, NAMES, _describe_difference)]),
+        Section(IN_SHORT, lines=[*findings]),
         compare_models(report, QUALITY),
         _show_parts("class", report.by_class, report, max_parts),
         _show_parts("group", report.by_group, report, max_parts),
@@ -269,28 +263,26 @@ def _choose_parts(
     return sorted(parts, key=gain)[:limit]
 
 
-def show_pilots(
-    report: Any, quality: Sequence[tuple[str, str, str]], figure: str
-) -> Section:
-    """Return a table of the pilots: key, words and format of their figures.
+def show_pilots(report: Any, quality: Mapping[str, str], figure: str) -> Section:
+    """Return a table of the pilots: settings and figures, with their formats.
 
     The forecast of `figure` is compared with what became of it.
     """
     table = [
         [
             pilot["learns from"],
-            *(format(pilot[key], spec) for key, _, spec in quality),
+            *(format(pilot[key], spec) for key, spec in quality.items()),
             "chosen" if pilot["chosen"] else "",
         ]
         for pilot in report.pilots
     ]
-    header = ["learns from", *(words for _, words, _ in quality), ""]
+    header = ["learns from", *(FIGURE_NAMES.get(key, key) for key in quality), ""]
     lines = ["Short pilots on held-out training rows."] if table else []
-    spec = next(spec for key, _, spec in quality if key == figure)
-    found = report.models[STUDENT][figure]
+    spec, found = quality[figure], report.models[STUDENT][figure]
     lines += [
-        f"The pilot forecast {_FORECASTS[figure]} of {pilot[figure]:{spec}}; the "
-        f"student's is {found:{spec}} on the rows of this report."
+        f"The {FIGURE_NAMES[figure]} that the pilot forecast is "
+        f"{pilot[figure]:{spec}}; the student's is {found:{spec}} on the rows of this "
+        "report."
         for pilot in report.pilots
         if pilot["chosen"]
     ]

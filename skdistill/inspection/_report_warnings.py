@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .._fit_figures import find_memorized
-from .._learned_html import describe_dropped
+from .._fit_figures import FIGURE_NAMES, find_loss, find_memorized
 from ._evaluation_rows import FEWEST_ROWS, STUDENT, TEACHER, ClassRows
-from ._report_sections import NAMES
 
 _MIN_ROWS = 200
 _MAX_PARTS = 5
@@ -57,9 +55,25 @@ def list_warnings(report: Any, rows: ClassRows, distilled: Any) -> list[str]:
     ]
 
 
-def list_dropped(distilled: Any) -> list[str]:
-    text = describe_dropped(distilled)
-    return [] if text is None else [text]
+def list_dropped(distilled: Any) -> Iterator[str]:
+    """Say that the student learned nothing of the teacher, with the pilots' figures."""
+    if distilled.distilled_:
+        return
+    taught = [pilot for pilot in distilled.pilots_ if pilot["alpha"] > 0]
+    chosen = [pilot for pilot in distilled.pilots_ if pilot["chosen"]]
+    said = "The student learned nothing of the teacher, only the true labels"
+    if not taught or not chosen:
+        yield f"{said}."
+        return
+    key = find_loss(chosen[0])
+    best = min(taught, key=lambda pilot: float(pilot[key]))
+    chance = best[key] < chosen[0][key]
+    yield (
+        f"{said}: on held-out training rows its pilot has {FIGURE_NAMES[key]} "
+        f"{chosen[0][key]:.4g} with these, and at best {best[key]:.4g} with the "
+        f"teacher's labels ({best['learns from']})"
+        f"{', which is no better beyond chance' if chance else ''}."
+    )
 
 
 def _check_rows(report: Any, rows: ClassRows) -> Iterator[str]:
@@ -81,7 +95,7 @@ def _check_rows(report: Any, rows: ClassRows) -> Iterator[str]:
 
 def _check_baseline(report: Any) -> Iterator[str]:
     shares = report.share_recovered
-    without = [NAMES[kind] for kind, s in shares.items() if s["advantage"] <= 0]
+    without = [FIGURE_NAMES[kind] for kind, s in shares.items() if s["advantage"] <= 0]
     if without:
         more = ""
         if report.candidate["calibration"] is not None and "log loss" in without:
@@ -91,7 +105,7 @@ def _check_baseline(report: Any) -> Iterator[str]:
             )
         yield describe_no_advantage(" and ".join(without)) + more
     unsure = [
-        f"{NAMES[kind]} ({s['advantage']:+.4f}, 95% interval "
+        f"{FIGURE_NAMES[kind]} ({s['advantage']:+.4f}, 95% interval "
         f"{s['advantage_low']:+.4f} to {s['advantage_high']:+.4f})"
         for kind, s in shares.items()
         if s["share"] is None and s["advantage"] > 0
@@ -101,7 +115,7 @@ def _check_baseline(report: Any) -> Iterator[str]:
             "The teacher's advantage over the baseline is within chance in "
             f"{' and '.join(unsure)}: no share of it can be given."
         )
-    worse = list_losses(report.against_baseline, NAMES, ".4f")
+    worse = list_losses(report.against_baseline, FIGURE_NAMES, ".4f")
     if worse:
         yield (
             "The student is worse than the student trained directly (the baseline), "
@@ -111,7 +125,7 @@ def _check_baseline(report: Any) -> Iterator[str]:
 
 def _check_student(report: Any) -> Iterator[str]:
     teacher, student = report.models[TEACHER], report.models[STUDENT]
-    yield from describe_behind(report, NAMES, ".4f")
+    yield from describe_behind(report, FIGURE_NAMES, ".4f")
     excess = student["calibration_error"] - teacher["calibration_error"]
     if excess > _MIN_MISCALIBRATION:
         yield (

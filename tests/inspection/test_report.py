@@ -561,6 +561,6 @@ def test_pilots_and_calibration_are_shown():
     for pilot in model.pilots_:
         assert f"{pilot['log_loss']:.4f}" in text
     (chosen,) = (pilot for pilot in model.pilots_ if pilot["chosen"])
-    assert f"forecast a log loss of {chosen['log_loss']:.4f}" in text
+    assert f"log loss that the pilot forecast is {chosen['log_loss']:.4f}" in text
     assert text.count("chosen") == 1
     assert f"calibrated probabilities (temperature {model.calibration_:.3g})" in text

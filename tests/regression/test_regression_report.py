@@ -209,7 +209,7 @@ def test_the_pilot_chosen_beside_what_became_of_it():
     report = regression_report(est, *TEST, n_bootstrap=20)
     (chosen,) = [pilot for pilot in report.pilots if pilot["chosen"]]
     assert (
-        f"The pilot forecast an RMSE of {chosen['rmse']:.5g}; the student's is "
+        f"The RMSE that the pilot forecast is {chosen['rmse']:.5g}; the student's is "
         f"{report.models['student']['rmse']:.5g} on the rows of this report."
     ) in " ".join(str(report).split())
 
