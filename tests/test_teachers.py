@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
-from skdistill import DistilledClassifier, FunctionClassifier
+from skdistill import DistilledClassifier, FunctionClassifier, FunctionRegressor
 from skdistill.inspection import distillation_report
 
 X, Y = make_classification(
@@ -105,6 +105,19 @@ def test_every_batch_is_checked(answer, match):
         ValueError, match=f"<lambda> of the FunctionClassifier.*{match}"
     ):
         teacher.predict_proba(X)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "returned"),
+    [
+        (FunctionClassifier(1, [0, 1]), "probabilities"),
+        (FunctionRegressor(1), "values"),
+    ],
+)
+def test_a_function_is_said_to_return_what_the_teacher_needs(teacher, returned):
+    message = f"func must be a function from rows to {returned}; got 1"
+    with pytest.raises(TypeError, match=message):
+        teacher.fit(X, Y)
 
 
 def test_a_search_and_the_report_take_it():
