@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from sklearn import ensemble, linear_model, tree
-from sklearn.base import clone, is_regressor
+from sklearn.base import is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -20,7 +20,7 @@ from ._errors import Refusal
 #: By name: what makes one for rows. None: the default student of the estimator.
 Makers = dict[str, Callable[[Any], Any]]
 
-#: Those of other names are made of trees.
+#: Students of other names are made of trees.
 _SCALED = "logistic", "linear", "sgd"
 
 
@@ -112,7 +112,7 @@ def _use_trees(X: Any, trees: Any) -> Any:
 
 def _make_network(X: Any, kind: str, *layers: int) -> Pipeline:
     values = kind == "Regressor"
-    network = clone(default_student(X, len(X), stops=False, values=values)[-1])
+    network = default_student(X, len(X), stops=False, values=values)[-1]
     return _prepend_scaling(X, network.set_params(hidden_layer_sizes=layers))
 
 
