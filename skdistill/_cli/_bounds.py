@@ -16,7 +16,7 @@ from .._sklearn import _safe_indexing
 from ..metrics._costs import dump_deployed, time_predictions
 from ._read_data import Rows
 
-#: Of a weight, in single precision; a leaf or a split of a tree may not be there.
+#: Bytes of a weight in single precision; no leaf or split of a tree is sure.
 _BYTES = 4
 _MIN_CALLS, _SECONDS = 20, 0.1
 
@@ -48,7 +48,7 @@ def explain_left_out(student: Any, rows: Rows, options: Namespace) -> str:
 
 
 def _count_weights(columns: Any, learner: Any, rows: Rows) -> int:
-    """Count those of a network or linear model; of trees none are sure."""
+    """Count the weights of a network or linear model; trees may have none."""
     one, n_outputs = _safe_indexing(rows.X, slice(0, 1)), 1
     if not is_regressor(learner):
         n_classes = len(np.unique(rows.y))

@@ -26,8 +26,8 @@ from ._task import Task
 
 #: Splits of the rows to learn from; the teacher is fitted anew for each.
 _N_SPLITS = 3
-#: Of so many rows to learn from, the first split tells enough, and so does one transfer
-#: set for all students: pilots for each would take most of the time.
+#: With so many rows to learn from, the first split tells enough, and so does one
+#: transfer set for all students: pilots for each would take most of the time.
 _MANY_ROWS = 2000
 _COSTS = "latency", "bytes"
 

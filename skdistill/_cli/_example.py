@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from ..datasets import load_letter
 
 SOURCE = "letter (UCI, 26 classes)"
-#: Of the students that the command line names.
+#: One of the students that the command line names.
 STUDENT = "mlp-64-32"
 #: As many as a minute of two cores allows.
 _N_TRAIN, _N_TEST = 2000, 3000

@@ -117,7 +117,7 @@ def _open(path: Path) -> Callable[[], Any]:
 
 
 def _check_zst(path: Path) -> None:
-    """Refuse a truncated archive, of which pandas would read the rows that are left."""
+    """Refuse a truncated archive: pandas would read the rows that are left."""
     zstandard: Any = importlib.import_module("zstandard")
     rest = path.read_bytes()
     while rest:

@@ -67,7 +67,7 @@ class Task:
         return FIGURE_NAMES[self.loss]
 
     def list_figures(self, report: Any) -> list[tuple[str, str, str]]:
-        """Return those of the screen's table; of classes, by which people decide."""
+        """Return those of the screen's table; for classes those people decide by."""
         if self is VALUES:
             return [*self.figures]
         keys = _OF_TWO if len(report.classes) == 2 else _OF_MORE

@@ -13,7 +13,7 @@ from .._sklearn import _num_samples
 from ..metrics._costs import dump_deployed, open_deployed, time_predictions
 
 _SECONDS = 0.5
-#: Of a slow model; a quick one is called as often as the time allows.
+#: A slow model is called so often; a quick one as often as the time allows.
 _MIN_CALLS = 20
 _BATCH_ROWS, _BATCH_SECONDS, _MIN_BATCHES = 1000, 0.2, 3
 

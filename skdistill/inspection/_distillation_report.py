@@ -41,13 +41,13 @@ class DistillationReport(Report):
     models : dict of str to dict
         By model ("teacher", "baseline" where there is one, "student"): `accuracy`,
         `balanced_accuracy` (the macro recall, over the classes that have rows),
-        `roc_auc` (of more than two classes: the mean of each against the rest),
-        `log_loss`, `brier_score` (of more than two classes: up to 2),
-        `calibration_error` (in 15 bins). Of two classes, for the second:
+        `roc_auc` (with more than two classes: the mean of each against the rest),
+        `log_loss`, `brier_score` (with more than two classes: up to 2),
+        `calibration_error` (in 15 bins). With two classes, for the second:
         `average_precision`, `recall_at_one_percent_fpr` and
         `recall_in_top_half_percent` (None with fewer than 1000 rows or 20 positives),
-        `mean_probability` and the true `rate`. Of more than five classes:
-        `top_5_accuracy`. With the teacher: `agreement`, `kl_divergence` (nats) and
+        `mean_probability` and the true `rate`. With more than five classes:
+        `top_5_accuracy`. Against the teacher: `agreement`, `kl_divergence` (nats) and
         `agreement_where_teacher_wrong`. Costs: `bytes`
         (pickle of what `slim` returns), `parameters` (weights, thresholds and leaf
         values), `latency_p50_us`, `latency_p99_us` (one row, over `timed_calls`

@@ -168,7 +168,7 @@ class FidelityDisplay:
             Names of the columns; None: 0, 1, ...
         label : object, default=None
             The class whose probabilities are drawn. None: the second of two
-            classes; of more, in each row the class that the teacher predicts.
+            classes; with more, in each row the class that the teacher predicts.
         kind : {"auto", "scatter", "density"}, default="auto"
             Points or cells; "auto": points for up to 1000 rows.
         ax : matplotlib Axes, default=None

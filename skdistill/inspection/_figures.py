@@ -21,7 +21,7 @@ from .._typing import BoolArray, FloatArray, IndexArray
 from ..metrics import agreement_score, expected_calibration_error, kl_divergence
 from ._evaluation_rows import FEWEST_ROWS, STUDENT, TEACHER, ClassRows, count_equal
 
-#: Of the calibration error.
+#: Bins of the calibration error.
 N_BINS = 15
 _MAX_FALSE_POSITIVE_RATE, _TOP_SHARE = 0.01, 0.005
 #: Fewer rows or positives decide nothing at such rates.
@@ -132,7 +132,7 @@ def _measure_recalls(
     rate = float(np.average(positive, weights=weight))
     flagged = recall * rate + false_rate * (1 - rate)
     low = recall[false_rate <= _MAX_FALSE_POSITIVE_RATE].max()
-    # Of rows with equal scores the expected share is taken.
+    # The expected share is taken of rows with equal scores.
     return float(low), float(np.interp(_TOP_SHARE, flagged, recall))
 
 
@@ -189,7 +189,7 @@ def _test_loss(rows: ClassRows, members: IndexArray) -> float:
     gain, error = paired_difference(student, teacher, rows.weight[members])
     chance = float(norm.cdf(gain / error)) if error > 0 else float(gain >= 0)
     if count_equal(rows.weight[members]) < FEWEST_ROWS:
-        # Of few rows no error is known, and each that differs is a coin.
+        # Few rows show no standard error, and each that differs is a coin.
         lost, won = (student < teacher).sum(), (student > teacher).sum()
         chance = max(chance, float(binom.sf(lost - 1, lost + won, 0.5)))
     return chance

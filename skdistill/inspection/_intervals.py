@@ -1,7 +1,7 @@
 """What the student gains on the other models, and the share of the advantage.
 
 All intervals are of 95 %, by the paired percentile bootstrap: every draw of rows
-serves all models. Of few rows they are infinite, and there are no shares.
+serves all models. With few rows they are infinite, and there are no shares.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def predict_aligned(
 
 
 def normalize(proba: FloatArray) -> FloatArray:
-    # Sums of float32 are off by 1e-7, of which log_loss would warn.
+    # Sums of float32 are off by 1e-7: log_loss would warn.
     return proba / proba.sum(axis=1, keepdims=True)
 
 
@@ -62,7 +62,7 @@ def predict_both(
 
 
 def find_column(label: Any, classes: AnyArray) -> int | None:
-    """Return the column of a class; of None the second of two, or None of more."""
+    """Return the column of a class; for None the second of two, with more None."""
     if label is None:
         return 1 if len(classes) == 2 else None
     positions = np.flatnonzero(classes == label)
@@ -75,7 +75,7 @@ def find_column(label: Any, classes: AnyArray) -> int | None:
 
 
 def list_classes(classes: Any, n_columns: int) -> AnyArray:
-    """Return the classes of the columns; of None 0, 1, ..."""
+    """Return the classes of the columns; for None 0, 1, ..."""
     if classes is None:
         return np.arange(n_columns)
     classes = np.asarray(classes)

@@ -46,9 +46,9 @@ class RegressionReport(Report):
     models : dict of str to dict
         By model ("teacher", "baseline" where there is one, "student"): `r2`, `rmse`,
         `mae`, `rmse_to_teacher`, and the costs of :class:`DistillationReport`, the
-        student's as ONNX among them. Of quantiles, in place of the first three:
+        student's as ONNX among them. Quantiles have, in place of the first three:
         `pinball` (the mean), for each level `pinball_0.1` and `below_0.1` (the share of
-        rows whose value is at most the quantile), and of the outer two `inside` (the
+        rows whose value is at most the quantile), and for the outer two `inside` (the
         share of rows between them) and `width` (the mean).
     descriptions : dict of str to str
         The class of each model.

@@ -158,7 +158,7 @@ class ReliabilityDisplay:
             The class of each column; None: the sorted labels in `y_true`.
         label : object, default=None
             The class whose probabilities are drawn. None: the second of two
-            classes; of more, in each row the class that the model predicts, so
+            classes; with more, in each row the class that the model predicts, so
             that confidence is drawn against accuracy.
         n_bins : int, default=10
             Number of bins.

@@ -21,7 +21,7 @@ from ._report_text import format_text
 class Measured:
     """What a report was made of, besides the figures: for pictures and the command."""
 
-    #: Of one of the kinds in `_evaluation_rows`.
+    #: `ClassRows`, `ValueRows` or a subclass of it.
     rows: Any
     #: None where the student was not compared with one.
     baseline: Any

@@ -187,7 +187,7 @@ def describe_share(words: str, share: dict[str, Any]) -> str:
 
 
 def _format_ratio(ratio: float, more: str, less: str) -> str:
-    """Return "12 times smaller"; of a ratio below 1, "3.0 times larger"."""
+    """Return "12 times smaller", or "3.0 times larger" for a ratio below 1."""
     word = more if ratio >= 1 else less
     ratio = max(ratio, 1 / ratio)
     return f"{ratio:,.0f} times {word}" if ratio >= 10 else f"{ratio:.1f} times {word}"

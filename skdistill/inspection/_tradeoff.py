@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: With more names, or more characters in all, only those on the front are written.
 _MAX_NAMES, _MAX_CHARACTERS = 8, 150
-#: Of a name, in characters and lines.
+#: The longest name that is written, in characters a line and lines.
 _NAME_WIDTH, _NAME_LINES = 30, 2
 COST_NAMES = {"latency": "microseconds a row", "bytes": "bytes"}
 
