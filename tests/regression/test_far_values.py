@@ -15,6 +15,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.multioutput import MultiOutputRegressor
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -112,6 +113,12 @@ def test_one_row_is_example_enough():
     model = BOOSTED.fit(X, 1.7e9 + SIGNAL)
     served = OnnxRegressor(to_onnx(model, X[:1])).predict(X)
     np.testing.assert_allclose(served - model.predict(X), 0, atol=1e-4)
+
+
+def test_a_converter_computes_in_double():
+    y = 1.7e9 + 600 * SIGNAL
+    model = KNeighborsRegressor().fit(X, y)
+    assert_double(model, to_onnx(model, X, y), y)
 
 
 def test_what_can_not_be_centred_is_refused():

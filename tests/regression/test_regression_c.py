@@ -194,6 +194,9 @@ def test_catboost_that_is_refused():
     # Its scores are logarithms.
     with pytest.raises(TypeError, match="to_c does not take CatBoostRegressor"):
         to_c(model, X)
+    pytest.importorskip("onnx")
+    with pytest.raises(TypeError, match=r"does not take .*loss_function='Poisson'"):
+        to_onnx(model, X)
 
 
 def test_quantiles_are_sorted(compile_c):

@@ -1,8 +1,9 @@
 """Which converter makes a graph of which model.
 
 Networks and linear models behind arithmetic preprocessing are written directly, as are
-CatBoost's trees; a vote joins the graphs of its members; skorch nets write themselves,
-and the rest goes through skl2onnx with the converters of onnxmltools.
+trees of regressors and CatBoost's; a vote or mean joins the graphs of its members;
+skorch nets write themselves, and the rest goes through skl2onnx with the converters of
+onnxmltools.
 """
 
 from __future__ import annotations
@@ -12,25 +13,26 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from ..._labels._members import is_vote
 from ..._nested import split_pipeline
 from ..._typing import AnyArray
 from .._libraries import is_from
-from .._reading._dense import Dense, read_dense
+from .._reading._dense import read_dense
 from .._reading._inputs import TABLE, Inputs
 from .._reading._native_categories import describe_learner, read_compared
 from .._reading._preprocessing import transform_inputs
 from .._reading._read_trees import read_trees
 from .._reading._table import Category, Table, UnsupportedError
 from .._tree_kinds import Histograms
-from ._emit_dense import emit_dense, emit_folded, emit_label
 from ._emit_table import emit_features, emit_refused
-from ._emit_trees import emit_trees, make_graphs
+from ._emit_trees import make_graphs
 from ._exporters import export_skorch
 from ._graph import Graph
 from ._skl2onnx import run_skl2onnx
-from ._votes import build_members, join_classifiers
+from ._targets import Target, ValueTarget
+from ._votes import build_members, join_members
 
 #: The number of the type double in ONNX.
 _DOUBLE = 11
@@ -46,46 +48,61 @@ _LIGHTGBM = (
 )
 
 
-def build_models(
-    served: Any, inputs: Inputs, classes: AnyArray, *, most_fused: float
-) -> Iterator[Any]:
+def build_models(served: Any, inputs: Inputs, target: Target) -> Iterator[Any]:
     """Make the candidates, the fastest first, each an `onnx.ModelProto`.
 
-    `classes` are as `list_labels` gives them; a network's last layer of up to
-    `most_fused` weights and its ending are one node. Raise a TypeError where no
-    converter takes the model.
+    Raise a TypeError where no converter takes the model.
     """
     steps, learner = split_pipeline(served)
     try:
         table = transform_inputs(steps, inputs)
-    except UnsupportedError:
-        yield from _convert_whole(served, inputs, classes)
+    except UnsupportedError as error:
+        yield from _convert_whole(served, inputs, target, error)
         return
     dense = read_dense(learner)
     if dense is not None and not table.keeps_any(inputs.texts):
-        yield from _build_dense(inputs, table, dense, classes, most_fused)
+        yield from map(target.to_model, target.emit_dense(inputs, table, dense))
         return
     if is_vote(learner):
-        # Members learn the positions of the labels.
-        codes = np.arange(len(classes))
-        build = partial(
-            build_models, inputs=inputs, classes=codes, most_fused=most_fused
-        )
+        member_target = target.list_member_target()
+        build = partial(build_models, inputs=inputs, target=member_target)
         if (found := build_members(steps, learner, build)) is not None:
-            yield from join_classifiers(inputs, learner, found, classes)
+            yield from join_members(inputs, learner, found, target)
             return
-    failure = None
+    yield from _build_others(inputs, table, learner, target)
+
+
+def _build_others(
+    inputs: Inputs, table: Table, learner: Any, target: Target
+) -> Iterator[Any]:
+    """Make what the converters make, and the trees that they make otherwise."""
+    failure: Exception | None = None
+    try:
+        read, unread = read_compared(learner, table, inputs), None
+    except UnsupportedError as error:
+        read, unread = None, error
     is_taken = not table.keeps_any(_list_native(learner, inputs))
     if is_from(learner, "catboost"):
         failure = _refuse(learner, _CATBOOST)
-    elif is_from(learner, "lightgbm") and read_trees(learner) is None:
+    elif _is_unknown_lightgbm(learner):
         failure = _refuse(learner, _LIGHTGBM)
-    elif is_taken and not _is_written(learner, table, inputs):
+    elif is_taken and not (read and _is_written(table, read[1], target)):
         try:
-            yield from _convert_learner(inputs, table, learner, classes)
+            yield from _convert_learner(inputs, table, learner, target)
         except TypeError as error:
             failure = error
-    yield from _build_trees(inputs, table, learner, classes, failure)
+    if read is None:
+        if not is_taken:
+            raise _refuse_categories(unread)
+        if failure is not None:
+            raise failure
+        # Another converter made a model.
+        return
+    trees, compared = read
+    for graph, rounded in make_graphs(inputs, trees):
+        refused = emit_refused(graph, table)
+        target.emit_trees(graph, compared, rounded, refused)
+        yield target.to_model(graph)
 
 
 def _refuse(learner: Any, taken: str) -> TypeError:
@@ -93,20 +110,21 @@ def _refuse(learner: Any, taken: str) -> TypeError:
     return TypeError(f"to_onnx does not take {describe_learner(learner)}, but {taken}.")
 
 
-def _is_written(learner: Any, table: Table, inputs: Inputs) -> bool:
+def _is_unknown_lightgbm(learner: Any) -> bool:
+    """Whether it is a classifier of LightGBM whose trees are not read."""
+    is_asked = is_classifier(learner) and is_from(learner, "lightgbm")
+    return is_asked and read_trees(learner) is None
+
+
+def _is_written(table: Table, compared: Table, target: Target) -> bool:
     """Whether trees are written, in place of what a converter makes of them.
 
-    They compare inputs, not scaled ones: fewer nodes, and exact. Or they truncate
-    numbers to categories, as the converters do not.
+    Those of regressors are. Others may compare inputs, not scaled ones: fewer nodes,
+    and exact. Or LightGBM's truncate numbers to categories, as no converter does.
     """
-    if not (table.steps or is_from(learner, "lightgbm")):
-        return False
-    try:
-        compared = read_compared(learner, table, inputs)[1]
-    except UnsupportedError:
-        return False
     is_unscaled = bool(table.steps) and not compared.steps
-    return is_unscaled or any(a.truncates for a in compared.stack(Category)[0])
+    truncates = any(atom.truncates for atom in compared.stack(Category)[0])
+    return target.writes_trees or is_unscaled or truncates
 
 
 def _list_native(learner: Any, inputs: Inputs) -> Set[int]:
@@ -116,53 +134,13 @@ def _list_native(learner: Any, inputs: Inputs) -> Set[int]:
     return inputs.texts | (inputs.categories.keys() if boosted else set())
 
 
-def _build_dense(
-    inputs: Inputs, table: Table, dense: Dense, classes: AnyArray, most_fused: float
-) -> Iterator[Any]:
-    # Where columns are of very different sizes, or far from 0, the sums of the first
-    # layer need more digits than float32 has.
-    for dtype in (np.float32, np.float64):
-        graph = Graph(inputs, dtype, centered=dtype is np.float32)
-        hidden = emit_folded(graph, table, dense)
-        emit_dense(graph, hidden, dense, classes, most_fused)
-        yield graph.to_classifier(classes)
-
-
-def _build_trees(
-    inputs: Inputs,
-    table: Table,
-    learner: Any,
-    classes: AnyArray,
-    failure: TypeError | None,
-) -> Iterator[Any]:
-    """Make the trees that the converters make otherwise, or not at all.
-
-    Raise a TypeError where the learner is another kind.
-    """
-    try:
-        trees, compared = read_compared(learner, table, inputs)
-    except UnsupportedError as error:
-        refuse_categories(inputs, table, learner, error)
-        if failure is not None:
-            raise failure from None
-        # Another converter made a model.
-        return
-    for graph, rounded in make_graphs(inputs, trees):
-        refused = emit_refused(graph, table)
-        emit_trees(graph, compared, rounded, classes, refused)
-        yield graph.to_classifier(classes)
-
-
-def refuse_categories(
-    inputs: Inputs, table: Table, learner: Any, error: UnsupportedError
-) -> None:
-    """Raise where a learner takes columns of categories that no converter takes."""
-    if table.keeps_any(_list_native(learner, inputs)):
-        raise TypeError(
-            f"No converter takes columns of categories as they are ({error}). Encode "
-            "them, with OneHotEncoder or OrdinalEncoder, say, or give the columns a "
-            "categorical type."
-        ) from None
+def _refuse_categories(error: UnsupportedError | None) -> TypeError:
+    """Return the error of columns of categories that a learner takes as they are."""
+    return TypeError(
+        f"No converter takes columns of categories as they are ({error}). Encode them, "
+        "with OneHotEncoder or OrdinalEncoder, say, or give the columns a categorical "
+        "type."
+    )
 
 
 def list_labels(classes: AnyArray) -> AnyArray:
@@ -192,21 +170,17 @@ def list_labels(classes: AnyArray) -> AnyArray:
 
 
 def _convert_learner(
-    inputs: Inputs, table: Table, learner: Any, classes: AnyArray
+    inputs: Inputs, table: Table, learner: Any, target: Target
 ) -> Iterator[Any]:
     """Append a learner that takes one matrix of numbers."""
     if is_from(learner, "skorch"):
-        graph, features = emit_matrix(inputs, table, np.float32, exact=True)
-        model = export_skorch(learner, table.width)
-        given, (probabilities,) = [features], model.graph.output
-        yield _append(graph, model, given, probabilities.name, None, classes)
+        graph, features = _emit_matrix(inputs, table, np.float32, exact=True)
+        yield _append(graph, export_skorch(learner, table.width), [features], target)
         return
     for dtype in _list_types(inputs, learner):
-        graph, features = emit_matrix(inputs, table, dtype)
+        graph, features = _emit_matrix(inputs, table, dtype)
         model = run_skl2onnx(learner, [(TABLE, dtype, table.width)])
-        label, probabilities = (output.name for output in model.graph.output)
-        refused = emit_refused(graph, table)
-        yield _append(graph, model, [features], probabilities, label, classes, refused)
+        yield _append(graph, model, [features], target, emit_refused(graph, table))
 
 
 def _list_types(inputs: Inputs, learner: Any) -> list[Any]:
@@ -222,7 +196,7 @@ def _list_types(inputs: Inputs, learner: Any) -> list[Any]:
     return [np.float32] if trees.single else []
 
 
-def emit_matrix(
+def _emit_matrix(
     inputs: Inputs, table: Table, dtype: Any, exact: bool = False
 ) -> tuple[Graph, str]:
     """Return a graph that computes the columns, and their matrix.
@@ -238,13 +212,7 @@ def emit_matrix(
 
 
 def _append(
-    graph: Graph,
-    model: Any,
-    given: list[str],
-    probabilities: str,
-    label: str | None,
-    classes: AnyArray,
-    refused: str = "",
+    graph: Graph, model: Any, given: list[str], target: Target, refused: str = ""
 ) -> Any:
     """Append a converted model, whose inputs are `given` tensors of the graph.
 
@@ -252,28 +220,38 @@ def _append(
     most probable one is appended. `refused` is what `emit_refused` returns.
     """
     names = dict(zip((entry.name for entry in model.graph.input), given, strict=True))
-    kinds = {
-        entry.name: entry.type.tensor_type.elem_type for entry in model.graph.output
-    }
-    double = kinds.get(probabilities) == _DOUBLE
-    raw = double or refused
-    names[probabilities] = graph.make_name() if raw else "probabilities"
-    own = label is not None and classes.dtype.kind in "iO"
+    *label, numbers = model.graph.output
+    double = numbers.type.tensor_type.elem_type == _DOUBLE
+    given_type = np.float64 if double else np.float32
+    is_whole = given_type is target.dtype and not refused
+    result = target.output if is_whole else graph.make_name()
+    names[numbers.name] = result
+    own = bool(label) and target.labels.dtype.kind in "iO"
     if own:
-        names[str(label)] = "label"
+        names[label[0].name] = "label"
     graph.append(model, names)
-    if raw:
-        result = names[probabilities]
-        result = graph.cast(result, np.float32) if double else result
-        operands = [result, refused] if refused else [result]
-        graph.add("Sum", operands, "probabilities")
+    if not is_whole:
+        parts = {result: given_type}
+        parts |= {refused: np.float32} if refused else {}
+        operands = [
+            name if dtype is target.dtype else graph.cast(name, target.dtype)
+            for name, dtype in parts.items()
+        ]
+        graph.add("Sum", operands, target.output)
     if not own:
-        emit_label(graph, "probabilities", classes)
-    return graph.to_classifier(classes)
+        target.emit_label(graph)
+    return target.to_model(graph)
 
 
-def _convert_whole(served: Any, inputs: Inputs, classes: AnyArray) -> Iterator[Any]:
-    """Convert a Pipeline whose preprocessing only skl2onnx knows."""
+def _convert_whole(
+    served: Any, inputs: Inputs, target: Target, error: UnsupportedError
+) -> Iterator[Any]:
+    """Convert a Pipeline whose preprocessing only skl2onnx knows; raise for values."""
+    if isinstance(target, ValueTarget):
+        raise TypeError(
+            f"No converter takes the preprocessing of this regressor ({error}). Use "
+            "imputation, scaling and one-hot encoding of scikit-learn."
+        ) from error
     for dtype in (np.float32, np.float64) if inputs.offsets else (np.float32,):
         graph = Graph(inputs, dtype)
         if inputs.is_table and not inputs.named:
@@ -290,5 +268,4 @@ def _convert_whole(served: Any, inputs: Inputs, classes: AnyArray) -> Iterator[A
                 for k in range(len(inputs.columns))
             ]
         model = run_skl2onnx(served, declared)
-        label, probabilities = (output.name for output in model.graph.output)
-        yield _append(graph, model, given, probabilities, label, classes)
+        yield _append(graph, model, given, target)

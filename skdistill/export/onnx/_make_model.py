@@ -19,12 +19,12 @@ from .._answers import Answers, Values, ask
 from .._example import arrange_example, check_labels
 from .._probe import INFINITE, MISSING, Outside, list_outside
 from .._reading._inputs import Inputs
-from ._build_values import build_values, find_offsets, sort_values
 from ._convert import build_models, list_labels
 from ._equal import ask_model, list_ways, take_equal
 from ._graph import OPSET
 from ._quantize import quantize_model
 from ._standard import keep_standard
+from ._targets import ClassTarget, Target, ValueTarget, find_offsets, sort_values
 
 #: Number of weights up to which the last layer is one node with its probabilities,
 #: where weights are to be quantised: that node holds float32 alone.
@@ -90,18 +90,17 @@ def _make_builder(
     quantiles: Any,
 ) -> Callable[[Inputs], Iterable[Any]]:
     """Return what makes the candidates for inputs."""
-    make: Callable[[Inputs], Iterable[Any]]
+    target: Target
     if isinstance(expected, Values):
-        width, offsets = expected.outputs.shape[1], find_offsets(expected)
-        make = partial(build_values, served, n_outputs=width, offsets=offsets)
+        target = ValueTarget(expected.outputs.shape[1], find_offsets(expected))
     else:
-        labels = list_labels(expected.classes)
         most_fused = np.inf if quantize is None else _MOST_FUSED
         most_fused = -1 if standard else most_fused
-        make = partial(build_models, served, classes=labels, most_fused=most_fused)
+        target = ClassTarget(list_labels(expected.classes), most_fused)
 
     def build(inputs: Inputs) -> Iterable[Any]:
-        models = keep_standard(make(inputs), inputs) if standard else make(inputs)
+        models: Iterable[Any] = build_models(served, inputs, target)
+        models = keep_standard(models, inputs) if standard else models
         return models if quantiles is None else map(sort_values, models)
 
     return build

@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 
 from ..._nested import find_deployed
 from .._reading._inputs import Inputs
-from ._emit_dense import emit_label
-from ._graph import VALUES, Graph
+from ._graph import Graph
+from ._targets import Target
 
 
 def build_members(
@@ -28,45 +28,28 @@ def build_members(
         return None
 
 
-def join_classifiers(
-    inputs: Inputs, vote: Any, found: list[list[Any]], classes: Any
+def join_members(
+    inputs: Inputs, vote: Any, found: list[list[Any]], target: Target
 ) -> Iterator[Any]:
-    """Make the graphs of a soft vote."""
-    for graph, parts in _weigh(inputs, vote, found, "probabilities", np.float32):
-        graph.add("Sum", parts, "probabilities")
-        emit_label(graph, "probabilities", classes)
-        yield graph.to_classifier(classes)
-
-
-def join_regressors(
-    inputs: Inputs, vote: Any, found: list[list[Any]], dtype: Any
-) -> Iterator[Any]:
-    """Make the graphs of a mean."""
-    for graph, parts in _weigh(inputs, vote, found, VALUES, dtype):
-        graph.add("Sum", parts, VALUES)
-        yield graph.to_regressor(1, dtype)
-
-
-def _weigh(
-    inputs: Inputs, vote: Any, found: list[list[Any]], output: str, dtype: Any
-) -> Iterator[tuple[Graph, list[str]]]:
-    """Yield graphs of all members, with each one's share of the output.
+    """Make the models of a soft vote, or of a mean.
 
     The members' first candidates are joined, which are the fastest, then the second
     ones; the last of a member stands for those that it lacks.
     """
     weights = _read_weights(vote)
     for k in range(max(map(len, found))):
-        graph, parts = Graph(inputs, dtype), []
+        graph, parts = Graph(inputs, target.dtype), []
         for models, weight in zip(found, weights, strict=True):
             model = copy.deepcopy(models[min(k, len(models) - 1)])
-            names = {name: name for name in inputs.parts} | {output: graph.make_name()}
+            result = graph.make_name()
+            names = {name: name for name in inputs.parts} | {target.output: result}
             graph.append(model, names)
-            result = names[output]
-            if dtype is not np.float32:
-                result = graph.cast(result, dtype)
+            if target.dtype is not np.float32:
+                result = graph.cast(result, target.dtype)
             parts.append(graph.add("Mul", [result, graph.hold(weight)]))
-        yield graph, parts
+        graph.add("Sum", parts, target.output)
+        target.emit_label(graph)
+        yield target.to_model(graph)
 
 
 def _read_weights(vote: Any) -> Any:
