@@ -20,10 +20,10 @@ from .._warnings import warn_caller
 TOLERANCE, _WIDE_TOLERANCE = 1e-5, 1e-3
 
 #: How far values may be off, as shares of the spread of each output and of the largest
-#: value: what rounding to float32 explains. Of the latter no more counts than a share
-#: of the spread at which no score changes.
+#: value: what rounding to float32 explains. The latter counts up to a share of the
+#: spread at which no score changes.
 _SPREAD, _ROUNDING, _MOST = 1e-4, 1e-6, 1e-3
-#: Of the largest value, what is no spread but the rounding of sums in double.
+#: The share of the largest value up to which a spread is the rounding of double sums.
 _NO_SPREAD = 1e-12
 #: How many times as far values may be off at 10 times the range of a column.
 _WIDE = 10
@@ -132,7 +132,7 @@ class Values:
         return self.outputs
 
     def score(self, y: Any) -> Scores:
-        """Return RMSE and R² against true values; of quantiles the pinball loss."""
+        """Return RMSE and R² against true values, or the pinball loss of quantiles."""
         y = as_columns(np.asarray(y, dtype=np.float64))
         values = np.asarray(self.outputs, dtype=np.float64)
         if self.quantiles is not None:

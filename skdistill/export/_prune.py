@@ -37,7 +37,7 @@ class Pruned(NamedTuple):
     estimator : estimator
         A stock estimator, slimmed.
     before, after : dict
-        ``accuracy`` and ``log_loss`` (nats); of a regressor ``rmse`` and ``r2``, or
+        ``accuracy`` and ``log_loss`` (nats), for a regressor ``rmse`` and ``r2``, or
         ``pinball`` where it serves quantiles and `y` is given.
     """
 
@@ -66,9 +66,8 @@ def prune(
     product of incoming and outgoing weights [1]_, after which the rest is trained on
     the soft targets, a regressor by the squared error. The matrices shrink, so the
     model is smaller and faster everywhere. Gradient boosting, LightGBM, XGBoost and
-    CatBoost keep their first rounds, forests and bagging their first trees; of a
-    LightGBM model that was distilled the leaves that are left learn again what all of
-    them said.
+    CatBoost keep their first rounds, forests and bagging their first trees; the
+    remaining leaves of a distilled LightGBM model learn again what all of them said.
 
     Parameters
     ----------

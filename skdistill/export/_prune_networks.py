@@ -194,7 +194,7 @@ def _train_net(net: Any, data: SoftDataset, epochs: int, generator: Any) -> None
     rows = torch.as_tensor(np.asarray(data.X))
     soft = torch.as_tensor((data.targets - center) / spread, dtype=rows.dtype)
     weight = np.ones(data.n_samples) if data.weight is None else data.weight
-    # Of mean 1, so that the learning rate keeps its meaning.
+    # Their mean is 1, so that the learning rate keeps its meaning.
     shares = torch.as_tensor(weight / weight.mean(), dtype=rows.dtype)
     measure = _measure_squares if is_regressor(net) else _measure_entropy
     nonlinearity = find_nonlinearity(net)

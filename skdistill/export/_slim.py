@@ -74,10 +74,10 @@ def slim(estimator: Any) -> Any:
     Parameters
     ----------
     estimator : estimator
-        Fitted. Of a :class:`~skdistill.DistilledClassifier` or
-        :class:`~skdistill.DistilledRegressor` its `student_` is taken, wherever it
-        stands: alone, in a :class:`~sklearn.pipeline.Pipeline`, or inside another
-        meta-estimator. Of a fitted search its `best_estimator_` is taken.
+        Fitted. The `student_` of a :class:`~skdistill.DistilledClassifier` or
+        :class:`~skdistill.DistilledRegressor` is taken, wherever it stands: alone, in a
+        :class:`~sklearn.pipeline.Pipeline`, or inside another meta-estimator. So is the
+        `best_estimator_` of a fitted search.
 
     Returns
     -------

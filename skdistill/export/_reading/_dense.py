@@ -30,7 +30,7 @@ from ..._typing import AnyArray
 from ._table import Table
 
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity": ""}
-#: Of networks, by the activation of their outputs.
+#: How networks end, by the activation of their outputs.
 _ENDINGS = {"softmax": "softmax", "logistic": "sigmoid", "identity": ""}
 
 _SOFTMAX = (LogisticRegression, LogisticRegressionCV, LinearDiscriminantAnalysis)
@@ -47,7 +47,7 @@ class Dense:
     Attributes
     ----------
     weights, biases : list of ndarray
-        Of each layer, shapes (n_in, n_out) and (n_out,).
+        One a layer, of shapes (n_in, n_out) and (n_out,).
     activation : {"Relu", "Tanh", "Sigmoid", ""}
         What is done between the layers.
     ending : {"softmax", "sigmoid", "huber", ""}

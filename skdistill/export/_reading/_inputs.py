@@ -25,8 +25,8 @@ NUMBERS, TEXTS = "numbers", "texts"
 #: ONNX has no missing string. "" stands for it, or for itself; this for the other one.
 OTHER_TEXT = "\ue000"
 
-#: Rounding to float32, as a share of a column's spread, that is too much: of columns
-#: that lie far from 0, such as the seconds of an epoch or the latitudes of a town.
+#: Rounding to float32, as a share of a column's spread, that is too much. Columns far
+#: from 0 have it, such as the seconds of an epoch or the latitudes of a town.
 _MOST_ROUNDING = 3e-6
 
 

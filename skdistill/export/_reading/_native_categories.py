@@ -54,7 +54,7 @@ def read_compared(learner: Any, table: Table, inputs: Inputs) -> tuple[Trees, Ta
 
 
 def describe_learner(learner: Any) -> str:
-    """Return a learner's class, and its settings of those that decide about trees."""
+    """Return a learner's class, and the settings that decide about its trees."""
     name = type(learner).__name__
     if isinstance(learner, MultiOutputRegressor):
         return f"{name} of {describe_learner(learner.estimators_[0])}"

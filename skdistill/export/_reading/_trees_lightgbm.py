@@ -1,4 +1,4 @@
-"""LightGBM's trees, of any booster that is no random forest."""
+"""LightGBM's trees, for any booster but a random forest."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _flatten(tree: dict[str, Any]) -> dict[str, Any]:
         tree["categories_sizes"],
         strict=True,
     ):
-        # The categories that are listed go right: of the split, the sides are changed.
+        # The categories that are listed go right, so the sides are exchanged.
         listed = tuple(tree["categories"][begin : begin + size])
         splits[node] = Split(int(column[node]), listed, not default_left[node])
         left[node], right[node] = right[node], left[node]

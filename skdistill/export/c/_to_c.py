@@ -49,7 +49,7 @@ _ABOUT_TEXTS = """\
    texts: the columns of strings, in UTF-8, in the order of @name_texts; NULL if
    missing.
 """
-#: Words that C keeps for itself, of those that Python does not.
+#: Words that C keeps for itself and Python does not.
 _RESERVED = {
     *("auto", "case", "char", "const", "default", "do", "double", "enum", "extern"),
     *("float", "goto", "inline", "int", "long", "register", "restrict", "return"),
@@ -68,9 +68,9 @@ def to_c(
 ) -> str:
     """Write a fitted model with all of its preprocessing as one C99 file.
 
-    The function ``model_predict_proba`` computes the probabilities of one row, of a
-    regressor ``model_predict`` its values, sorted where they are quantiles. It needs
-    ``math.h`` and ``string.h`` alone and allocates nothing.
+    The function ``model_predict_proba`` computes the probabilities of one row. The
+    function of a regressor, ``model_predict``, computes its values, sorted where they
+    are quantiles. It needs ``math.h`` and ``string.h`` alone and allocates nothing.
 
     The file is compiled and compared with `predict_proba` or `predict` before it is
     returned or written, on the example rows and on rows outside of them, as

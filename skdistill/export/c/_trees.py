@@ -26,12 +26,12 @@ _AT_A_TIME = 8
 class _Layout(NamedTuple):
     """Nodes in another order."""
 
-    #: Their positions in `Trees`.
+    #: The positions of the nodes in `Trees`.
     order: IndexArray
-    #: Of each tree.
+    #: One a tree.
     roots: IndexArray
     depth: IndexArray
-    #: The left node below, which the right one follows; of a leaf the leaf itself.
+    #: The left node below each node, which the right one follows; a leaf has itself.
     below: IndexArray
 
 

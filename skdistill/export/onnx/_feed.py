@@ -174,7 +174,7 @@ class Feeder:
         arrange = self._find_columns(X.columns.tolist())
         n_rows = len(X)
         if n_rows == 1:
-            # Of what pandas offers the fastest by far for columns of several types.
+            # By far the fastest way of pandas for columns of several types.
             return self._feed_row(X.iloc[0].tolist(), arrange)
         if n_rows <= _FEW_ROWS:
             columns = list(X.to_numpy(dtype=object).T)

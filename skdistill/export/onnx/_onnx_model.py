@@ -121,7 +121,7 @@ class OnnxModel(FixedModel):
     def __getstate__(self):
         state = super().__getstate__()
         kept = state.pop("_served", None)
-        # Of a file that has been opened, what was served.
+        # A file that has been opened is kept as it was served.
         same = kept is not None and kept[1] is self.model
         state["model"] = kept[0].content if same else self._read_content()
         return state

@@ -19,7 +19,7 @@ class OnnxRegressor(RegressorMixin, OnnxModel):
     Parameters
     ----------
     model : path-like, bytes or onnx.ModelProto
-        What :func:`to_onnx` wrote or returned of a regressor.
+        What :func:`to_onnx` wrote or returned for a regressor.
     n_threads : int, default=1
         Threads of a call. One is the fastest for single rows.
 

@@ -72,7 +72,7 @@ def _gather_by_rows(graph: Any) -> None:
         if node.op_type != "ArrayFeatureExtractor" or node.input[1] in fixed:
             nodes.append(node)
             continue
-        # Of a vector it makes one row.
+        # A vector becomes one row.
         table, places = f"table_{k}", f"places_{k}"
         nodes += [
             helper.make_node("Flatten", [node.input[0]], [table], axis=-1),

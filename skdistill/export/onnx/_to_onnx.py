@@ -51,8 +51,8 @@ def to_onnx(
         Store the weights of a network or linear model in 16 or 8 bits. It computes in
         float32, at the same speed.
     tolerance : float, default=0.002
-        How much accuracy a quantised model may lose on the example rows; of a
-        regressor how much RMSE it may gain, in standard deviations of the values.
+        How much accuracy a quantised model may lose on the example rows; a regressor
+        may gain so much RMSE, in standard deviations of the values.
     grouped : bool, default=False
         Whether a table with strings is two inputs in place of one a column, which is
         faster for a single row.
@@ -69,10 +69,10 @@ def to_onnx(
     Returns
     -------
     model : onnx.ModelProto
-        Of a regressor with the output ``values``, of shape (n, n_outputs), float32, or
-        double where values lie too far from 0 for float32 to hold their spread.
-        Otherwise with the outputs ``label``, of shape (n,), and ``probabilities``, of
-        shape (n, n_classes). Both have JSON in their `metadata_props`: classes, feature
+        A classifier has the outputs ``label``, of shape (n,), and ``probabilities``, of
+        shape (n, n_classes). A regressor has the output ``values``, of shape
+        (n, n_outputs), float32, or double where values lie too far from 0 for float32
+        to hold their spread. Both have JSON in their `metadata_props`: classes, feature
         names, which numbers may be missing, opset, versions, the scores of student and
         teacher (with `y_example`), and those before and after quantisation.
 
