@@ -153,15 +153,13 @@ def default_student(
     return Pipeline([("columns", prepare_columns(X)), ("mlp", network)])
 
 
-def list_wider(student: Pipeline, X: Any, n_classes: int) -> list[Pipeline]:
+def list_wider(student: Pipeline, X: Any, n_outputs: int) -> list[Pipeline]:
     """Return default students with wider layers, as far as their weights are few.
 
     The categories of X decide the number of inputs; the student is not fitted.
     """
     columns = clone(student[0]).fit(X)
     n_inputs = columns.transform(_safe_indexing(X, slice(0, 1))).shape[1]
-    n_outputs = n_classes if n_classes > 2 else 1
-
     return [
         clone(student).set_params(mlp__hidden_layer_sizes=hidden)
         for hidden in _HIDDEN[1:]

@@ -39,6 +39,8 @@ class Task(ABC):
 
     method: ClassVar[str]
     n_columns: int
+    #: Of a network; two classes have one margin.
+    n_outputs: int
     dtype: type[np.floating]
     classes: AnyArray
     #: The parameter of `fit` that has labels in place of a teacher.
@@ -141,6 +143,7 @@ class Classification(Task):
     def __init__(self, classes: AnyArray, priors: FloatArray) -> None:
         self.classes, self.priors, self.rare = classes, priors, priors < _RARE
         self.n_columns, self.dtype = len(classes), label_dtype(len(classes))
+        self.n_outputs = 1 if len(classes) == 2 else len(classes)
 
     def encode(self, y: AnyArray) -> IndexArray:
         """Return the position of each label among the classes."""
@@ -229,6 +232,7 @@ class Regression(Task):
         self.rare = np.zeros(0, dtype=bool)
         values = as_columns(y)
         self.is_vector, self.n_columns = y.ndim == 1, values.shape[1]
+        self.n_outputs = self.n_columns
         deviation = values - np.average(values, axis=0, weights=weight)
         self._variance = np.average(deviation**2, axis=0, weights=weight)
         self._variance[self._variance == 0] = 1.0

@@ -118,7 +118,7 @@ def run_wider(given: PilotInputs, chosen: Pilot) -> list[tuple[Any, Pilot]]:
     They learn what the chosen finalist learned, as long as it did.
     """
     parts, data, found = given.parts, given.data, []
-    for student in list_wider(parts.student, data.X, data.task.n_columns):
+    for student in list_wider(parts.student, data.X, data.task.n_outputs):
         wider = replace(given, parts=replace(parts, student=student))
         (pilot,) = _run_round(wider, given.find(chosen), _FINALISTS)
         units = "-".join(map(str, student[-1].hidden_layer_sizes))

@@ -188,7 +188,9 @@ class QuantileScores(Scores):
 
     def __init__(self, data: Dataset, rows: IndexArray, student: Any) -> None:
         super().__init__(data, rows, student)
-        self._constant = np.quantile(self.y, data.task.quantiles)
+        self._constant = np.quantile(
+            self.y, data.task.quantiles, weights=self.weight, method="inverted_cdf"
+        )
 
     def measure(self, served: FloatArray) -> dict[str, float]:
         return {"pinball": self.average(self.rate(served))}

@@ -284,12 +284,6 @@ def _start(data: SoftDataset) -> FloatArray:
     return start[1:] - start[0] if len(start) == 2 else start
 
 
-#: LightGBM's names of the squared error.
-_SQUARED = {
-    *("regression", "regression_l2", "l2", "mean_squared_error", "mse"),
-    *("l2_root", "root_mean_squared_error", "rmse"),
-}
-
 #: Weight of the ridge around the boosted values, in standard deviations.
 _RIDGE = 1e-3
 
@@ -302,7 +296,7 @@ class LightGBMRegressorLearner(LeafLearner, RegressorLearner):
 
     def refits_leaves(self, student: Any) -> bool:
         params = student.get_params()
-        squared = _SQUARED.issuperset(lgbm.given(params, lgbm.OBJECTIVE))
+        squared = lgbm.SQUARED.issuperset(lgbm.given(params, lgbm.OBJECTIVE))
         return squared and lgbm.may_refit_leaves(params)
 
     def refit_leaves(self, student: Any, rows: SoftDataset) -> None:

@@ -23,6 +23,12 @@ ROUNDS = (
 )
 BOOSTING = ("boosting", "boosting_type", "boost")
 
+#: Names of the squared error.
+SQUARED = {
+    *("regression", "regression_l2", "l2", "mean_squared_error", "mse"),
+    *("l2_root", "root_mean_squared_error", "rmse"),
+}
+
 #: What a worker that learns soft targets is not given.
 REPLACED = {*OBJECTIVE, *METRIC, *STOPPING, "num_class", "num_classes", "class_weight"}
 
@@ -106,9 +112,25 @@ def check_stopping(params: dict[str, Any]) -> None:
 
 def may_refit_leaves(params: dict[str, Any]) -> bool:
     """Whether each leaf holds one number that nothing constrains."""
-    constrained = ("monotone_constraints", "mc", "monotone_constraint")
-    bound = ("linear_tree", "linear_trees", "max_delta_step", *constrained)
-    return takes_derivatives(params) and not any(given(params, bound))
+    bound = ("max_delta_step", "monotone_constraints", "mc", "monotone_constraint")
+    free = takes_derivatives(params) and _holds_numbers(params)
+    return free and not any(given(params, bound))
+
+
+def adds_leaves(params: dict[str, Any]) -> bool:
+    """Whether what an LGBMRegressor predicts is a sum of leaves of one number each."""
+    squared = SQUARED.issuperset(given(params, OBJECTIVE))
+    # A random forest averages its trees.
+    averages = FORESTS & {*given(params, BOOSTING)[:1]}
+    return squared and not averages and _holds_numbers(params)
+
+
+def _holds_numbers(params: dict[str, Any]) -> bool:
+    """Whether leaves hold numbers that nothing transforms.
+
+    With reg_sqrt they are roots of values, which LightGBM squares when it predicts.
+    """
+    return not any(given(params, ("linear_tree", "linear_trees", "reg_sqrt")))
 
 
 def takes_derivatives(params: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from .._soft_data import weigh_classes
 from .._typing import AnyArray, FloatArray
 from ._fit_student import check_part, find_family
 from ._soft_learner import SoftLearner
-from ._value_learner import SHIFTED
+from ._value_shift import SHIFTED
 
 _KERNEL_MACHINES = (
     *(SVC, NuSVC, SVR, NuSVR, KernelRidge),

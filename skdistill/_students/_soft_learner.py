@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, NoReturn
 
+from sklearn.base import is_regressor
+
 from .._nested import has_probabilities, refuse_several_labels
 from .._outofcore._spill import Spill
 from .._soft_data import MaybeRows, SoftDataset
@@ -49,10 +51,12 @@ TREES_WORSE = (
     "chance. Try random_state=1, or another max_depth or min_samples_leaf."
 )
 
+#: Students that can train on, for errors.
 _TUNABLE = (
     "MLPClassifier (adam or sgd), SGDClassifier(loss='log_loss'), a skorch net, "
     "LightGBM, XGBoost, CatBoost or HistGradientBoostingClassifier"
 )
+_TUNABLE_VALUES = "MLPRegressor (adam or sgd)"
 
 
 class SoftLearner(ABC):
@@ -243,7 +247,8 @@ def refuse_fine_tuning(student: Any, why: str = "") -> NoReturn:
     """Raise for a student that cannot train on; `why` is a setting, after a space."""
     raise TypeError(
         "fine_tune needs a student that can train on from where it stands, received "
-        f"{type(student).__name__}{why}. Set fine_tune=0, or use {_TUNABLE}."
+        f"{type(student).__name__}{why}. Set fine_tune=0, or use "
+        f"{_TUNABLE_VALUES if is_regressor(student) else _TUNABLE}."
     )
 
 

@@ -31,7 +31,6 @@ Source: Breiman, Friedman, Olshen and Stone, "Classification and Regression Tree
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
 from math import ceil
 from numbers import Integral
@@ -57,6 +56,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._sklearn import validate_parameters
 from .._soft_data import MaybeRows, SoftDataset
 from .._typing import AnyArray, FloatArray, IndexArray
+from .._warnings import warn_caller
 from ._soft_learner import MANY_LABELS, TREES_WORSE, SoftLearner
 from ._weighted_copies import expand_rows
 
@@ -292,10 +292,9 @@ def _score_out_of_bag(forest: Any, data: SoftDataset) -> None:
             proba[left_out] += tree.predict_proba(X[left_out])
             votes[left_out] += 1
     if not votes.all():
-        warnings.warn(
+        warn_caller(
             f"{(votes == 0).sum()} of {data.n_samples} rows were drawn by every tree "
-            "and have no out-of-bag probabilities. Raise n_estimators.",
-            stacklevel=2,
+            "and have no out-of-bag probabilities. Raise n_estimators."
         )
     forest.oob_decision_function_ = proba / np.maximum(votes, 1)[:, None]
     truth = data.targets.argmax(axis=1).astype(np.float64)[:, None]

@@ -80,7 +80,7 @@ def walk_learners(student: Any) -> Iterator[Any]:
     if not hasattr(student, "get_params") or isinstance(student, type):
         return
     if isinstance(student, BaseSearchCV):
-        for tried in _list_tried(student):
+        for tried in list_tried(student):
             yield from walk_learners(tried)
         return
     yield student
@@ -94,7 +94,7 @@ def walk_learners(student: Any) -> Iterator[Any]:
         yield from walk_learners(part)
 
 
-def _list_tried(search: Any) -> Iterator[Any]:
+def list_tried(search: Any) -> Iterator[Any]:
     """Yield what a search fits, with each loss and estimator that it tries."""
     given = getattr(search, "param_grid", getattr(search, "param_distributions", {}))
     for grid in [given] if isinstance(given, Mapping) else given:

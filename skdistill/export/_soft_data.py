@@ -15,9 +15,11 @@ from .._labels._task import Classification, Regression
 from .._labels._teacher import Labeller
 from .._parts import read_n_synthetic
 from .._selection._candidates import Candidate, soften_rows, soften_transfer_set
+from .._sklearn import _safe_indexing
 from .._soft_data import SoftDataset, make_values
 from .._tasks import read_tasks
 from .._typing import AnyArray, FloatArray
+from .._validation import find_codes
 from ..transfer._transfer_set import make_transfer_set
 from ._answers import Values, ask
 
@@ -71,7 +73,10 @@ def _read_classes(
     task = Classification(classes, np.full(len(classes), 1 / len(classes)))
     teacher = Labeller(distilled.teacher_, task, read_tasks(distilled), None)
     proba = teacher.label(X)
-    codes = proba.argmax(axis=1) if y is None else task.encode(y)
+    if y is None:
+        codes = proba.argmax(axis=1)
+    else:
+        codes = find_codes(np.asarray(y), classes, "y")
     task = Classification(classes, class_priors(codes, len(classes), weight))
     return Dataset(X, classes[codes], task, codes, weight), teacher, proba
 
@@ -80,13 +85,16 @@ def _read_values(
     distilled: Any, X: Any, y: Any, weight: FloatArray | None
 ) -> tuple[Dataset, Labeller, FloatArray]:
     """Return rows with values, the teacher, and what it says of the rows."""
-    if y is None:
-        y = distilled.teacher_.predict(X)
-    task = Regression(np.asarray(y, dtype=float), weight)
+    some = distilled.student_.predict(_safe_indexing(X, slice(0, 1)))
+    task = Regression(np.asarray(some, dtype=float), None)
     teacher = Labeller(distilled.teacher_, task, read_tasks(distilled), None)
+    values = teacher.label(X)
+    if y is None:
+        y = values[:, 0] if task.is_vector else values
+    y = np.asarray(y, dtype=float)
+    task = Regression(y, weight)
     codes = np.zeros(len(y), dtype=np.intp)
-    data = Dataset(X, np.asarray(y, dtype=float), task, codes, weight)
-    return data, teacher, teacher.label(X)
+    return Dataset(X, y, task, codes, weight), teacher, values
 
 
 def can_label(distilled: Any, y: Any) -> bool:

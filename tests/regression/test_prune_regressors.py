@@ -15,7 +15,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdistill import DistilledRegressor
+from skdistill import DistilledRegressor, FunctionRegressor
 from skdistill.export import prune
 from skdistill.transfer import Munge
 
@@ -182,6 +182,21 @@ def test_a_distilled_net_loses_units():
     said = est.teacher_.predict(rows)
     off = (np.ravel(pruned.estimator.predict(rows)) - said) ** 2
     assert off.mean() < ((est.predict(rows) - said) ** 2).mean()
+
+
+def test_labels_are_asked_for_once_where_none_are_given():
+    asked = []
+
+    def tell(rows):
+        asked.append(len(rows))
+        return 1e3 + 50 * rows[:, 0]
+
+    network = MLPRegressor(hidden_layer_sizes=(8,), max_iter=5, random_state=0)
+    est = DistilledRegressor(FunctionRegressor(tell), network, pilot=0)
+    est.set_params(augmenter=None).fit(X, Y)
+    asked.clear()
+    prune(est, X[:120], tolerance=10, epochs=1, random_state=0)
+    assert sum(asked) == 120
 
 
 def test_refused(distilled):

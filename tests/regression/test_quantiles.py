@@ -10,8 +10,14 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, QuantileRegressor
+from sklearn.linear_model import (
+    LinearRegression,
+    PoissonRegressor,
+    QuantileRegressor,
+    TweedieRegressor,
+)
 from sklearn.metrics import d2_pinball_score, mean_pinball_loss, r2_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
@@ -317,6 +323,44 @@ def test_onnx_of_8_bits_and_missing_numbers():
 def test_refused(settings, error, said):
     with pytest.raises(error, match=said):
         fit(**settings)
+
+
+def boosted(**params):
+    return LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1, **params)
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        PoissonRegressor(),
+        TweedieRegressor(power=1.5),
+        HistGradientBoostingRegressor(loss="poisson"),
+        boosted(objective="poisson"),
+        boosted(reg_sqrt=True),
+        boosted(linear_tree=True),
+        boosted(boosting="rf", subsample=0.5, subsample_freq=1),
+        GridSearchCV(HistGradientBoostingRegressor(), {"loss": ["gamma"]}),
+        MLPRegressor(loss="poisson"),
+    ],
+    ids=repr,
+)
+def test_a_student_whose_predictions_are_no_sums_takes_no_shift(student):
+    """One number before a link or a transform is another one in each row."""
+    student = MultiOutputRegressor(student)
+    with pytest.raises(TypeError, match="must take a shift of each"):
+        fit(student=student, rows=(X, np.exp(Y)))
+
+
+def test_one_answer_for_all_validation_rows_has_their_weights():
+    """The weighted median of y_val is 10; a teacher that says 5 knows less."""
+    y_val = np.repeat([0.0, 10.0], 60)
+    weight = np.where(y_val > 0, 1.0, 0.001)
+    X_val = np.column_stack([np.full(120, 5 / 3), np.zeros(120)])
+    median = FunctionRegressor(lambda rows: 3 * rows[:, 0])
+    est = DistilledRegressor(median, LinearRegression(), quantiles=(0.5,), **ONCE)
+    given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": weight}
+    with pytest.warns(UserWarning, match="no better than one answer for all rows on"):
+        est.fit(X, Y, **given)
 
 
 def test_list_without_quantiles_is_refused():

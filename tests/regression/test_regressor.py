@@ -481,7 +481,7 @@ REFUSED = {
         {"fine_tune": 3},
         {},
         TypeError,
-        "fine_tune needs a student that can train on",
+        r"Set fine_tune=0, or use MLPRegressor \(adam or sgd\)\.",
     ),
     "validation rows of other outputs": (
         {},

@@ -19,6 +19,7 @@ from lightgbm import LGBMClassifier
 from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
@@ -26,7 +27,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, DistilledRegressor
 from skdistill.transfer import Munge, Spunge
 
 pytestmark = pytest.mark.filterwarnings(
@@ -280,6 +281,17 @@ def test_a_wider_default_student_must_be_better_by_a_standard_error(
     ]
     (chosen,) = (k for k, pilot in enumerate(distilled.pilots_) if pilot["chosen"])
     assert chosen == (5 if hidden == (128, 128) else 1)
+
+
+@pytest.mark.parametrize(("n_columns", "n_wider"), [(63, 2), (64, 1)])
+def test_a_default_student_of_two_values_has_25000_weights_at_most(n_columns, n_wider):
+    """Of 128-128 units it has 24,962 with 63 columns, and 25,090 with 64."""
+    X = np.random.default_rng(0).normal(size=(500, n_columns))
+    distilled = DistilledRegressor(
+        LinearRegression(), alpha=1, pilot=1e-3, n_synthetic=50, random_state=0
+    ).fit(X, X[:, :2])
+    names = [pilot["learns from"] for pilot in distilled.pilots_]
+    assert sum("units" in name for name in names) == n_wider
 
 
 @pytest.mark.slow
