@@ -12,7 +12,6 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 
 from .._labels._defaults import count_weights
-from .._sklearn import _safe_indexing
 from ..metrics._costs import dump_deployed, time_predictions
 from ._read_data import Rows
 
@@ -49,17 +48,14 @@ def explain_left_out(student: Any, rows: Rows, options: Namespace) -> str:
 
 def _count_weights(columns: Any, learner: Any, rows: Rows) -> int:
     """Count the weights of a network or linear model; trees may have none."""
-    one, n_outputs = _safe_indexing(rows.X, slice(0, 1)), 1
-    if not is_regressor(learner):
-        n_classes = len(np.unique(rows.y))
-        n_outputs = n_classes if n_classes > 2 else 1
     hidden: tuple[int, ...] = ()
     if isinstance(learner, MLPClassifier | MLPRegressor):
-        hidden = tuple(learner.hidden_layer_sizes)
+        hidden = learner.hidden_layer_sizes
     elif not hasattr(learner, "fit_intercept"):
         return 0
-    n_inputs = (one if columns is None else columns.transform(one)).shape[1]
-    return count_weights(n_inputs, *hidden, n_outputs)
+    n_classes = 1 if is_regressor(learner) else len(np.unique(rows.y))
+    n_outputs = n_classes if n_classes > 2 else 1
+    return count_weights(columns, rows.X, hidden, n_outputs)
 
 
 def _time_columns(columns: Any, X: Any) -> float:

@@ -159,16 +159,18 @@ def list_wider(student: Pipeline, X: Any, n_outputs: int) -> list[Pipeline]:
     The categories of X decide the number of inputs; the student is not fitted.
     """
     columns = clone(student[0]).fit(X)
-    n_inputs = columns.transform(_safe_indexing(X, slice(0, 1))).shape[1]
     return [
         clone(student).set_params(mlp__hidden_layer_sizes=hidden)
         for hidden in _HIDDEN[1:]
-        if count_weights(n_inputs, *hidden, n_outputs) <= _MAX_WEIGHTS
+        if count_weights(columns, X, hidden, n_outputs) <= _MAX_WEIGHTS
     ]
 
 
-def count_weights(*sizes: int) -> int:
-    """Count weights and intercepts of layers between these numbers of units."""
+def count_weights(columns: Any, X: Any, hidden: tuple[int, ...], n_outputs: int) -> int:
+    """Count weights and intercepts of a network behind fitted columns, if any."""
+    row = _safe_indexing(X, slice(0, 1))
+    n_inputs = (row if columns is None else columns.transform(row)).shape[1]
+    sizes = n_inputs, *hidden, n_outputs
     return sum((before + 1) * after for before, after in pairwise(sizes))
 
 
