@@ -250,10 +250,12 @@ def test_tradeoff_of_reports(reports, score, cost, key):
 def test_tradeoff_refuses_reports_that_do_not_compare(reports):
     other = replace(reports["flat"], n_rows=7)
     unsized = replace(reports["flat"], models={"student": {"log_loss": 0.3}})
+    values = replace(reports["flat"], models={"student": {"rmse": 0.3, "bytes": 9}})
     for given, message in (
         ({}, r"one at least; got 0 of \[\] rows"),
         ({**reports, "other": other}, r"got 3 of \[7, 120\] rows"),
         ({"unsized": unsized}, r"\['unsized'\] have not.*leave it out"),
+        ({"values": values}, "a report of values none of these scores: leave it out"),
     ):
         with pytest.raises(ValueError, match=message):
             TradeoffDisplay.from_reports(given)
