@@ -51,6 +51,15 @@ class Counting(ClassifierMixin, BaseEstimator):
         return self.model_.predict_proba(X)
 
 
+@pytest.mark.parametrize(("n_held_out", "calibrates"), [(49, False), (50, True)])
+def test_fifty_labels_of_validation_rows_calibrate(n_held_out, calibrates):
+    teacher = FrozenEstimator(GaussianNB().fit(ROWS[:800], LABELS[:800]))
+    model = DistilledClassifier(teacher, TREE, max_labels=1000, random_state=0)
+    rows = slice(1000, 1000 + n_held_out)
+    model.fit(ROWS[:800], LABELS[:800], X_val=ROWS[rows], y_val=LABELS[rows])
+    assert (model.calibration_ is not None) == calibrates
+
+
 def distil(kind, n_rows, max_labels, student=TREE, **params):
     """Fit, and return the estimator and what the teacher has counted."""
     X, y, fit = ROWS[:n_rows], LABELS[:n_rows], {}

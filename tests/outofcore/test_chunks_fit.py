@@ -10,6 +10,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     VotingClassifier,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import log_loss
 from sklearn.naive_bayes import GaussianNB
@@ -18,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from skdistill import DistilledClassifier
 from skdistill.transfer import Munge
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -121,6 +123,20 @@ def test_students_that_continue_learn_as_well(chunk_data, student, sort, small_b
         for m in (whole, chunked)
     ]
     assert losses[1] == pytest.approx(losses[0], abs=0.02)
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-3])
+def test_sgd_ends_about_when_it_ends_over_a_table(chunk_data, tol):
+    X, y = chunk_data
+    sgd = SGDClassifier("log_loss", tol=tol, n_iter_no_change=3, random_state=0)
+    teacher = FrozenEstimator(LogisticRegression().fit(X[:400], y[:400]))
+    ended = []
+    for unlabeled in (X[400:2400], cut(X[400:2400])):
+        model = DistilledClassifier(teacher, sgd, augmenter=None, pilot=0)
+        model.set_params(random_state=0).fit(X[:400], y[:400], X_unlabeled=unlabeled)
+        ended.append(model.student_.n_iter_)
+    assert 3 < ended[0] < 100
+    assert ended[0] / 2 < ended[1] < 2 * ended[0]
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
