@@ -208,6 +208,27 @@ def test_without_hope_nothing_is_fitted(limits, capsys, frame):
     assert FITS == []
 
 
+@pytest.mark.parametrize(("n_classes", "n_outputs"), [(2, 1), (3, 3)])
+@pytest.mark.parametrize(
+    ("name", "n_weights"),
+    [
+        ("logistic", lambda n_outputs: 6 * n_outputs),
+        ("mlp-64-32", lambda n_outputs: 6 * 64 + 65 * 32 + 33 * n_outputs),
+        ("tree", lambda n_outputs: 0),
+    ],
+)
+def test_weights_in_onnx_are_counted(name, n_weights, n_classes, n_outputs):
+    """Five numbers and an intercept; two classes share one output."""
+    X, y = np.eye(5)[np.arange(30) % 5], np.arange(30) % n_classes
+    least = 4 * n_weights(n_outputs)
+    limits = {"deployment": "onnx", "max_latency_us": None}
+    rows, student = Rows("data.csv", X, y, X, y), CANDIDATES[name](X)
+    for limit in {least, max(least - 1, 0)}:
+        given = Namespace(max_bytes=limit, **limits)
+        expected = "" if least <= limit else f"at least {least:,} bytes"
+        assert explain_left_out(student, rows, given) == expected
+
+
 @pytest.mark.parametrize("deployment", ["joblib", "onnx"])
 @pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
