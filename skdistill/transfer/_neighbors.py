@@ -109,7 +109,8 @@ class _Points:
         position = self.numbers[rows] @ line.T
         if sparse.issparse(position):
             position = position.toarray()
-        position = position.ravel()
+        # Without columns of numbers it has no type of theirs.
+        position = position.ravel().astype(np.float64)
         for column in self.codes.T:
             own = column[rows]
             position += 0.5 * (own == column[end])

@@ -180,6 +180,23 @@ def test_same_seed_same_rows(sampler):
     assert not np.array_equal(rows, NUMBERS[parents])
 
 
+@pytest.mark.parametrize("kind", [object, bool])
+def test_neighbours_among_many_rows_of_categories_alone(kind):
+    """Beyond 4,096 rows they are searched in trees; twins differ in one of 30 columns.
+
+    There is no number that would give the search its precision.
+    """
+    rng = np.random.default_rng(0)
+    codes = rng.integers(2 if kind is bool else 8, size=(2100, 30))
+    twins = codes.copy()
+    twins[:, 0] = (twins[:, 0] + 1) % (codes.max() + 1)
+    X = np.concatenate([codes, twins]).astype(kind)
+    munge = Munge(p=1.0, n_neighbors=1, categorical_features=np.arange(30))
+    rows, parents = munge.fit(X).sample_with_parents(4200, random_state=0)
+    found = (rows == X[(parents + 2100) % 4200]).all(axis=1)
+    assert found.mean() > 0.95
+
+
 @every_sampler
 @pytest.mark.slow
 def test_batches_do_not_change_what_holds(sampler):
