@@ -24,6 +24,13 @@ Kind = Literal["number", "boolean", "category", "string", "other"]
 is_pandas = dependencies.is_pandas_dataframe
 is_polars = dependencies.is_polars_dataframe
 
+
+def is_frame(X: Any) -> bool:
+    """Whether it is a data frame of any library that narwhals knows."""
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    return isinstance(frame, nw.DataFrame)
+
+
 # Columns -----------------------------------------------------------------------------
 
 

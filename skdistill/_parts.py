@@ -31,6 +31,7 @@ from ._students._properties import (
 from ._tasks import Tasks, read_tasks
 from ._typing import FloatArray
 from ._validation import check_stands_alone
+from .transfer._base import refuse_other_frames
 from .transfer._transfer_set import Ratio, check_augmenter, choose_ratio, makes_rows
 
 _MAX_SEED = np.iinfo(np.int32).max
@@ -174,6 +175,8 @@ def _clone_sampler(
                 "nobody could label. Leave it out, or pass the teacher."
             )
         return None
+    if makes_rows(augmenter, estimator.pilot):
+        refuse_other_frames(data.X, type(sampler).__name__)
     if X_unlabeled is not None and not is_chunked(data.X, X_unlabeled):
         check_same_table(X_unlabeled, data.X, "X_unlabeled")
     return sampler

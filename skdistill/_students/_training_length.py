@@ -104,8 +104,8 @@ def _choose_epochs(
         given = fit_head(student, train, transfer, validation)
         return _choose_epochs(*given, n_updates=n_updates)
     n_rows = train.n_labelled + (0 if transfer is None else transfer.n_samples)
-    most = math.ceil(n_updates / count_updates(student, 1, n_rows))
-    n_steps = max(0, int(math.log(most / _MIN_EPOCHS, _RATIO)))
+    most = max(1, math.ceil(n_updates / count_updates(student, 1, n_rows)))
+    n_steps = int(math.log(max(1, most / _MIN_EPOCHS), _RATIO))
 
     n_run, n_planned = 0, SUM_OF_LENGTHS * most
 

@@ -12,7 +12,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._checks import check_count, check_weight, read_seed
-from .._frames import check_unique_names, is_pandas, is_polars
+from .._frames import check_unique_names, is_frame, is_pandas, is_polars
 from .._sklearn import _safe_indexing
 from .._tasks import ONE_THREAD
 from .._typing import BoolArray, FloatArray, IndexArray
@@ -133,6 +133,17 @@ class RowSampler(Versioned, ABC, BaseEstimator):
         return tags
 
 
+def refuse_other_frames(X: Any, owner: str) -> None:
+    """Raise where no row can be made in the container of X."""
+    if is_frame(X) and not (is_pandas(X) or is_polars(X)):
+        raise TypeError(
+            f"{owner} makes rows of arrays, sparse matrices and data frames of pandas "
+            f"and polars; received a {type(X).__name__} of "
+            f"{type(X).__module__.split('.')[0]}. Convert it, as X.to_pandas() does, "
+            "or distil without synthetic rows (augmenter=None)."
+        )
+
+
 def _check_rows(sampler: RowSampler, X: Any) -> Any:
     """X as a dataframe, CSR or ndarray with rows and columns."""
     owner = type(sampler).__name__
@@ -144,6 +155,7 @@ def _check_rows(sampler: RowSampler, X: Any) -> Any:
                 f"{X.shape}. Pass the training rows."
             )
         return X
+    refuse_other_frames(X, owner)
     if not hasattr(X, "dtype") and np.asarray(X).dtype.kind in "US":
         # In an array of lists, numbers beside text stay numbers.
         X = np.asarray(X, dtype=object)

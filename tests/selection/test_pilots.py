@@ -293,6 +293,14 @@ def test_rows_that_a_network_visits_are_bounded(data, pilot, monkeypatch):
     assert sum(n for n, _ in visits) >= pilot * 30 * 2080 - rounding
 
 
+def test_a_pilot_of_hardly_any_update_has_a_length(data):
+    X, y = data
+    network = MLPClassifier((4,), max_iter=1, random_state=0)
+    distilled = DistilledClassifier(GaussianNB(), network, pilot=1e-6, random_state=0)
+    distilled.set_params(n_synthetic=10).fit(X, y)
+    assert "true labels" in [pilot["learns from"] for pilot in distilled.pilots_]
+
+
 @pytest.mark.parametrize("n_rare", [1, 2, 3])
 @pytest.mark.parametrize("pilot", [0.3, 1e-4])
 @pytest.mark.parametrize(
