@@ -809,9 +809,7 @@ def test_a_table_that_no_rows_can_be_made_of_is_refused_before_any_fit(augmenter
     arrow = pytest.importorskip("pyarrow")
     table = arrow.table({"a": X[:, 0], "b": X[:, 1]})
     distilled = DistilledClassifier(Costly(), augmenter=augmenter)
-    with pytest.raises(
-        TypeError, match="received a Table of pyarrow. Convert"
-    ):
+    with pytest.raises(TypeError, match=r"received a Table of pyarrow\. Convert"):
         distilled.fit(table, Y)
     given = good_params() | {"augmenter": None}
     assert DistilledClassifier(**given).fit(table, Y).score(table, Y) > 0.5
