@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.linear_model import LogisticRegressionCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
@@ -40,9 +41,6 @@ _RESIDUE = {
     "_standard_intercept",
     "_average_coef",
     "_average_intercept",
-    # LogisticRegressionCV: one fit a fold and a penalty.
-    "coefs_paths_",
-    "scores_",
     # Forests, bagging and boosting.
     "_sample_weight",
     "oob_decision_function_",
@@ -59,6 +57,10 @@ _RESIDUE = {
     "_skl_callbacks",
     "_parent_callback_ctx",
 }
+
+#: Those of LogisticRegressionCV: one fit a fold and a penalty. A SelectKBest selects by
+#: its `scores_`.
+_PATHS = {"coefs_paths_", "scores_"}
 
 #: Emptied, for partial_fit appends to them.
 _CURVES = {"loss_curve_", "validation_scores_"}
@@ -217,7 +219,8 @@ def _reduce_estimator(obj: Any, state: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _strip_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
-    state = {k: v for k, v in state.items() if k not in _RESIDUE}
+    paths = _PATHS if isinstance(estimator, LogisticRegressionCV) else set()
+    state = {k: v for k, v in state.items() if k not in _RESIDUE | paths}
     for name in _CURVES & set(state):
         state[name] = None if state[name] is None else []
     if "memory" in state:

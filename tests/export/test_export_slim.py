@@ -18,6 +18,7 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import SelectKBest
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, SGDClassifier
@@ -63,6 +64,7 @@ FAMILIES = {
     ),
     "pipeline": make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=5)),
     "imputed": make_pipeline(SimpleImputer(), LogisticRegression()),
+    "selected": make_pipeline(SelectKBest(k=2), LogisticRegression()),
 }
 
 
