@@ -90,7 +90,7 @@ class LightGBMLearner(LeafLearner):
 
     def can_scale_logits(self, student: Any, n_classes: int) -> bool:
         # Leaves can be multiplied, but not the linear models in them.
-        return not student.get_params().get("linear_tree", False)
+        return lgbm.holds_numbers(student.get_params())
 
     def learns_mixtures(self, student: Any) -> bool:
         return has_native_fit() and lgbm.takes_derivatives(student.get_params())

@@ -22,6 +22,12 @@ ROUNDS = (
     "max_iter",
 )
 BOOSTING = ("boosting", "boosting_type", "boost")
+_LINEAR = ("linear_tree", "linear_trees")
+#: What bounds the values of leaves.
+_BOUNDS = (
+    *("max_delta_step", "max_tree_output", "max_leaf_output"),
+    *("monotone_constraints", "mc", "monotone_constraint", "monotonic_cst"),
+)
 
 #: Names of the squared error.
 SQUARED = {
@@ -89,7 +95,7 @@ def _check_multiclass(params: dict[str, Any], n_classes: int) -> None:
             "derivatives of soft targets. Set boosting_type='gbdt', or use "
             "RandomForestClassifier."
         )
-    if any(given(params, ("linear_tree", "linear_trees"))) and starts_high(params):
+    if any(given(params, _LINEAR)) and starts_high(params):
         raise ValueError(
             f"With {n_classes} classes and linear_tree a LightGBM student can't start "
             "from the class shares; received linear_tree=True. Set "
@@ -112,9 +118,8 @@ def check_stopping(params: dict[str, Any]) -> None:
 
 def may_refit_leaves(params: dict[str, Any]) -> bool:
     """Whether each leaf holds one number that nothing constrains."""
-    bound = ("max_delta_step", "monotone_constraints", "mc", "monotone_constraint")
-    free = takes_derivatives(params) and _holds_numbers(params)
-    return free and not any(given(params, bound))
+    free = takes_derivatives(params) and holds_numbers(params)
+    return free and not any(given(params, _BOUNDS))
 
 
 def adds_leaves(params: dict[str, Any]) -> bool:
@@ -122,15 +127,15 @@ def adds_leaves(params: dict[str, Any]) -> bool:
     squared = SQUARED.issuperset(given(params, OBJECTIVE))
     # A random forest averages its trees.
     averages = FORESTS & {*given(params, BOOSTING)[:1]}
-    return squared and not averages and _holds_numbers(params)
+    return squared and not averages and holds_numbers(params)
 
 
-def _holds_numbers(params: dict[str, Any]) -> bool:
+def holds_numbers(params: dict[str, Any]) -> bool:
     """Whether leaves hold numbers that nothing transforms.
 
     With reg_sqrt they are roots of values, which LightGBM squares when it predicts.
     """
-    return not any(given(params, ("linear_tree", "linear_trees", "reg_sqrt")))
+    return not any(given(params, (*_LINEAR, "reg_sqrt")))
 
 
 def takes_derivatives(params: dict[str, Any]) -> bool:

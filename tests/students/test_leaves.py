@@ -140,6 +140,13 @@ def test_trees_grow_on_all_rows_where_the_given_ones_are_not_all_there_is(
         {"linear_tree": True},
         {"max_delta_step": 0.5},
         {"monotone_constraints": [1, 0, 0, 0, 0]},
+        # Other names of these.
+        {"linear_trees": True},
+        {"max_tree_output": 0.5},
+        {"max_leaf_output": 0.5},
+        {"mc": [1, 0, 0, 0, 0]},
+        {"monotone_constraint": [1, 0, 0, 0, 0]},
+        {"monotonic_cst": [1, 0, 0, 0, 0]},
         {"boosting_type": "dart"},
     ],
 )

@@ -402,10 +402,11 @@ def test_lightgbm_tuning_is_more_rounds_of_the_stock_fit(n_classes):
     )
 
 
-def test_linear_models_in_leaves_cannot_be_multiplied():
+@pytest.mark.parametrize("name", ["linear_tree", "linear_trees"])
+def test_linear_models_in_leaves_cannot_be_multiplied(name):
     check_student(light(), 2.0, 2, 100)
     with pytest.raises(ValueError, match="Set temperature=1"):
-        check_student(light(linear_tree=True), 2.0, 2, 100)
+        check_student(light(**{name: True}), 2.0, 2, 100)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
