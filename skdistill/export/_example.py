@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import narwhals.stable.v2 as nw
+from scipy.sparse import issparse
 
 from .._frames import check_names, list_columns
-from .._nested import find_deployed, list_steps
+from .._nested import find_deployed, list_steps, split_pipeline
 from .._sklearn import _num_samples
+from ._libraries import is_from
 
 
 def arrange_example(estimator: Any, X: Any) -> Any:
@@ -35,6 +37,25 @@ def check_labels(y: Any, X: Any) -> None:
             f"{_num_samples(y)} labels and {_num_samples(X)} rows. Pass the labels of "
             "these rows, or None."
         )
+
+
+def explain_zeros(estimator: Any, X: Any) -> str:
+    """Say what mends an export of XGBoost behind sparse rows; "" where it is none.
+
+    XGBoost takes the zeros that a sparse matrix leaves out as missing.
+    """
+    steps, learner = split_pipeline(find_deployed(estimator))
+    if not is_from(learner, "xgboost"):
+        return ""
+    for step in steps:
+        X = step.transform(X)
+    if not issparse(X):
+        return ""
+    return (
+        "XGBoost takes the zeros of a sparse matrix as missing, which a file does "
+        "not: fit it on dense rows, by sparse_output=False in a OneHotEncoder or "
+        "sparse_threshold=0 in a ColumnTransformer."
+    )
 
 
 def _find_names(estimator: Any) -> list[str] | None:

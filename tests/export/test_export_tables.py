@@ -43,7 +43,7 @@ from sklearn.preprocessing import (
 )
 
 from skdistill import DistilledClassifier
-from skdistill.export import OnnxClassifier, to_onnx
+from skdistill.export import OnnxClassifier, to_c, to_onnx
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("skl2onnx")
@@ -437,3 +437,22 @@ def test_trees_see_missing_values():
     rows[::3, 1] = np.nan
     pipeline = make_pipeline(StandardScaler(), make_lightgbm())
     assert_exported(pipeline, rows, {"X": rows[TEST]})
+
+
+@pytest.mark.parametrize("write", [to_onnx, to_c])
+def test_xgboost_behind_a_sparse_matrix_is_told_what_to_do(write):
+    """It takes the zeros that such a matrix leaves out as missing."""
+    xgboost = pytest.importorskip("xgboost")
+    letters = np.array(list("abcdefgh"))[np.arange(200) % 8]
+    rows = pd.DataFrame({"letter": letters})
+    student = make_pipeline(
+        OneHotEncoder(), xgboost.XGBClassifier(n_estimators=3, n_jobs=1)
+    ).fit(rows, letters == "b")
+    with pytest.raises(ValueError, match=r"must equal .* XGBoost takes the zeros of"):
+        write(student, rows)
+    write(
+        student.set_params(onehotencoder__sparse_output=False).fit(
+            rows, letters == "b"
+        ),
+        rows,
+    )

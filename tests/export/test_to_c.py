@@ -437,3 +437,14 @@ def test_without_a_compiler_nothing_is_compared(compiler, monkeypatch, tmp_path)
 def test_what_check_may_be():
     with pytest.raises(ValueError, match="check must be a bool or 'auto', received 3"):
         to_c(LogisticRegression().fit(X, make_labels(2)), X, check=3)
+
+
+def test_an_imputer_of_a_number_is_refused():
+    """The table may hold that number, though the example does not."""
+    rows = np.random.RandomState(0).uniform(0, 5, size=(60, 2))
+    rows[::5, 0] = np.nan
+    first = SimpleImputer(strategy="constant", fill_value=-1)
+    steps = first, SimpleImputer(missing_values=-1), LogisticRegression()
+    model = make_pipeline(*steps).fit(rows, rows[:, 1] > 2)
+    with pytest.raises(TypeError, match="SimpleImputer of another value than NaN"):
+        to_c(model, rows)

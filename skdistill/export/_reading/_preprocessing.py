@@ -124,7 +124,8 @@ def _fill_column(table: Table, k: int, missing: Any, fill: Any) -> Table:
     """Fill one column; all kinds of missing values, None and NaN say, are one here."""
     raw: Any = table.raw[k]
     if not is_missing(missing):
-        if raw.fill is None or raw.fill != missing:
+        # A number of the table may equal it as well; a stand-in of texts none does.
+        if table.is_number(k) or raw.fill is None or raw.fill != missing:
             raise UnsupportedError("SimpleImputer of another value than NaN")
     elif raw.fill is not None:
         # Nothing is missing any more.

@@ -8,9 +8,15 @@ from typing import Any
 
 from ..._warnings import warn_caller
 from .._answers import Answers, Values, describe_difference
+from .._example import explain_zeros
 from .._probe import describe_differing, find_differing, list_outside
 from .._reading._inputs import Inputs
 from ._library import NoCompilerError, load_model
+
+_ADVICE = (
+    "Where a tree's threshold falls between two numbers that float32 can't tell apart, "
+    "leave out the scaling in front of the trees, which they do not need."
+)
 
 
 def check_source(
@@ -38,11 +44,10 @@ def check_source(
             return
     difference = describe_difference(serve(X), expected, "the C file")
     if difference is not None:
+        advice = explain_zeros(estimator, X) or _ADVICE
         raise ValueError(
             f"The C file must equal {method}; {difference}. Nothing was written. "
-            "Where a tree's threshold falls between two numbers that float32 can't "
-            "tell apart, leave out the scaling in front of the trees, which they do "
-            "not need."
+            f"{advice}"
         )
     outside = list_outside(partial(expected.predict, estimator), X, inputs)
     differing = find_differing(serve, outside, expected)

@@ -41,6 +41,7 @@ def take_equal(
     X: Any,
     expected: Answers | Values,
     outside: list[Outside],
+    explain: Callable[[], str],
 ) -> tuple[Any, Inputs, list[Outside]]:
     """Return a model that answers as the estimator does, its inputs, and equal parts.
 
@@ -48,8 +49,9 @@ def take_equal(
     example, it is the one that differs there the least; equal parts are the others.
     Inputs with all digits are tried where the first ones do not end the search.
 
-    Raise a ValueError where each differs on the example, or on rows outside of it with
-    known numbers; warn where it differs on missing ones.
+    Raise a ValueError where each differs on the example, with the advice that `explain`
+    may return, or on rows outside of it with known numbers; warn where it differs on
+    missing ones.
     """
     difference: str | None = ""
     found: list[tuple[Any, Inputs, dict[Outside, float]]] = []
@@ -69,7 +71,7 @@ def take_equal(
     if not found:
         raise ValueError(
             f"The ONNX model must equal {expected.method}; {difference}. Nothing was "
-            f"written. {_advise(expected)}"
+            f"written. {explain() or _advise(expected)}"
         )
     model, inputs, differing = min(found, key=lambda entry: len(entry[-1]))
     _tell_differing(differing, inputs, expected)

@@ -16,7 +16,7 @@ from ..._files import list_versions
 from ..._labels._probabilities import align
 from ..._nested import find_deployed, find_distilled, transform_before
 from .._answers import Answers, Values, ask
-from .._example import arrange_example, check_labels
+from .._example import arrange_example, check_labels, explain_zeros
 from .._probe import INFINITE, MISSING, Outside, list_outside
 from .._reading._inputs import Inputs
 from ._convert import build_models, list_labels
@@ -58,7 +58,9 @@ def make_model(
     if isinstance(expected, Values):
         # What serves its file refuses infinite numbers.
         outside = [part for part in outside if part.kind != INFINITE]
-    model, inputs, equal = take_equal(ways, build, X_example, expected, outside)
+    explain = partial(explain_zeros, estimator, X_example)
+    given = (ways, build, X_example, expected, outside, explain)
+    model, inputs, equal = take_equal(*given)
     feed, reference = inputs.feed(X_example), expected
     if isinstance(expected, Values):
         # They are scored as the file serves them.
