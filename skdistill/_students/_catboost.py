@@ -31,7 +31,13 @@ import numpy as np
 
 from .._soft_data import MaybeRows, SoftDataset
 from ._boosting import check_metadata, is_stock, refuse_metric
-from ._soft_learner import RATE_SHARE, ROUNDS_WORSE, SoftLearner, move_state
+from ._soft_learner import (
+    RATE_SHARE,
+    ROUNDS_WORSE,
+    SoftLearner,
+    move_state,
+    refuse_fine_tuning,
+)
 from ._weighted_copies import expand_rows
 
 #: CatBoost's names for one parameter.
@@ -44,6 +50,8 @@ _ROUNDS = ("iterations", "num_boost_round", "n_estimators", "num_trees")
 _LEAF_SIZE = ("min_data_in_leaf", "min_child_samples")
 _PENALTY = ("l2_leaf_reg", "reg_lambda")
 _STOPPING = ("early_stopping_rounds", "od_wait", "od_pval", "od_type", "use_best_model")
+#: What needs to be the first model.
+_FIRST_MODEL = ("posterior_sampling", "boost_from_average")
 _LOGGING = ("verbose", "verbose_eval", "logging_level", "silent", "metric_period")
 
 #: Metadata of `fit` that names columns.
@@ -81,7 +89,10 @@ class CatBoostLearner(SoftLearner):
             refuse_metric(f"eval_metric={metric!r}")
 
     def check_fine_tuning(self, student: Any) -> None:
-        """Every CatBoost model can train on."""
+        # CatBoost trains on from no model of these.
+        for name in _FIRST_MODEL:
+            if student.get_params().get(name):
+                refuse_fine_tuning(student, f" with {name}=True")
 
     def wants_validation(self, student: Any, n_samples: int) -> bool:
         # It stops early, or keeps its best round.

@@ -6,6 +6,7 @@ Pipelines are taken apart here: all but the last step transform, the last step l
 from __future__ import annotations
 
 import copy
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -189,7 +190,11 @@ def validation_fraction(student: Any, n_samples: int) -> float | None:
     learner = last_step(student)
     if not find_family(learner).wants_validation(learner, n_samples):
         return None
-    return getattr(learner, "validation_fraction", None) or _VALIDATION_FRACTION
+    given = getattr(learner, "validation_fraction", None) or _VALIDATION_FRACTION
+    # Histogram boosting takes a number of rows as well.
+    counts = isinstance(given, Integral)
+    share: float = given / n_samples if counts else given
+    return share
 
 
 def fit_part(student: Any, data: SoftDataset) -> Any:

@@ -10,9 +10,10 @@ from sklearn.base import is_regressor
 from .._nested import takes_outputs, weight_params
 from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray
+from . import _lightgbm_params as lgbm
 from ._skorch import inherits
 from ._soft_learner import EPOCHS_WORSE, ROUNDS_WORSE, TREES_WORSE, SoftLearner
-from ._value_losses import limit_labels, refuse_quantile_loss
+from ._value_losses import limit_labels, refuse_quantile_loss, walk_learners
 from ._value_shift import can_shift_values, shift_values
 
 
@@ -63,6 +64,11 @@ class RegressorLearner(ValueLearner):
         known = hasattr(student, "__sklearn_tags__") and not isinstance(student, type)
         return known and is_regressor(student)
 
+    def check(self, student: Any, n_classes: int, n_samples: int) -> None:
+        super().check(student, n_classes, n_samples)
+        for part in walk_learners(student):
+            _refuse_stopping(part, inside=part is not student)
+
     def limit_labels(self, student: Any, train: SoftDataset) -> Any:
         return limit_labels(student, train)
 
@@ -83,3 +89,30 @@ class RegressorLearner(ValueLearner):
             # A loss of torch compares columns in single precision.
             values = rows.targets.astype(np.float32)
         return student.fit(rows.X, values, **params)
+
+
+#: Regressors of libraries, and the parameters with which `fit` needs validation rows.
+_STOPPING = (
+    ("xgboost.", "XGBModel", ("early_stopping_rounds",)),
+    ("catboost.", "CatBoostRegressor", ("use_best_model",)),
+    ("lightgbm.", "LGBMModel", lgbm.STOPPING),
+)
+
+
+def _refuse_stopping(student: Any, inside: bool) -> None:
+    """Raise where a regressor would stop on rows that its `fit` is not given.
+
+    LightGBM is given some, but not inside another estimator.
+    """
+    for library, kind, names in _STOPPING:
+        if not inherits(student, library, kind):
+            continue
+        params = student.get_params(deep=False)
+        if any(lgbm.given(params, names)) and (inside or kind != "LGBMModel"):
+            where = " inside another estimator" if inside else ""
+            raise ValueError(
+                "A regressor that stops early does so on rows held out for it, which "
+                f"{type(student).__name__}{where} is not given; received "
+                f"{lgbm.named(params, names)}. Leave it out, or use LGBMRegressor or "
+                "MLPRegressor by itself, which is given some."
+            )

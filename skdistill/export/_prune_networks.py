@@ -61,6 +61,11 @@ def _plan_widths(sparsity: float, steps: int, sizes: list[int]) -> list[list[int
     Each step leaves the same share of the weights, and each layer the same share of
     its units; `sizes` are the widths of input, hidden layers and output.
     """
+    if len(sizes) == 2:
+        raise TypeError(
+            "prune removes hidden units, received a network without a hidden layer. "
+            "Fit it on fewer columns."
+        )
     plans = []
     for step in range(steps):
         wanted = (1.0 - sparsity) ** ((step + 1) / steps) * _count_weights(sizes, 1.0)

@@ -16,8 +16,9 @@ _BAGGING = BaggingClassifier | BaggingRegressor
 def keep_first_trees(model: Any, sparsity: float) -> Any:
     """Remove the last trees, or the last rounds of boosting, in place.
 
-    Raise a TypeError where the trees of the model are not public.
+    Raise a TypeError where the trees of the model are not public, or can't be removed.
     """
+    _refuse_whole(model)
     if isinstance(model, Boosted):
         model.estimators_ = model.estimators_[: _count(model.n_estimators_, sparsity)]
         model.n_estimators_ = len(model.estimators_)
@@ -44,6 +45,26 @@ def keep_first_trees(model: Any, sparsity: float) -> Any:
             f"{type(model).__name__}. Fit it smaller, with fewer or smaller trees."
         )
     return model
+
+
+def _refuse_whole(model: Any) -> None:
+    """Raise a TypeError for a model of a library that removes none of its trees."""
+    if is_from(model, "xgboost") and model.booster == "gblinear":
+        received, fix = "booster='gblinear', which has no trees", "more reg_alpha"
+    elif is_from(model, "catboost") and _has_lopsided_trees(model):
+        received = "other trees than those of grow_policy='SymmetricTree'"
+        fix = "fewer iterations"
+    else:
+        return
+    raise TypeError(
+        "prune takes trees that the library can remove, received "
+        f"{type(model).__name__} with {received}. Fit it smaller, with {fix}."
+    )
+
+
+def _has_lopsided_trees(model: Any) -> bool:
+    policy = model.get_all_params().get("grow_policy", "SymmetricTree")
+    return bool(policy != "SymmetricTree")
 
 
 def _count(n_trees: int, sparsity: float) -> int:

@@ -563,3 +563,25 @@ def test_parameters_are_checked(name, value, text):
 def test_other_models_are_named(model):
     with pytest.raises(TypeError, match=f"received {type(model).__name__}"):
         prune(model.fit(X, Y), X)
+
+
+@pytest.mark.parametrize(
+    ("library", "name", "params", "received"),
+    [
+        ("xgboost", "XGBClassifier", {"booster": "gblinear"}, "has no trees"),
+        ("catboost", "CatBoostClassifier", {"grow_policy": "Depthwise"}, "grow_policy"),
+        (
+            "sklearn.neural_network",
+            "MLPClassifier",
+            {"hidden_layer_sizes": ()},
+            "a network without a hidden layer",
+        ),
+    ],
+)
+def test_what_has_no_part_to_remove_is_named(library, name, params, received):
+    make = getattr(pytest.importorskip(library), name)
+    if library == "catboost":
+        params = {**params, "iterations": 3, "verbose": 0, "allow_writing_files": False}
+    model = make(**params).fit(X, CODES)
+    with pytest.raises(TypeError, match=f"received .*{received}.* Fit it "):
+        prune(model, X)

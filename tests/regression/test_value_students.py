@@ -13,6 +13,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -230,6 +231,23 @@ def test_other_boosters_fit_all_rows_together(make):
     said = np.concatenate([teacher.predict(X), teacher.predict(X[:100])])
     expected = clone(student).fit(np.concatenate([X, X[:100]]), said).predict(X)
     np.testing.assert_allclose(est.predict(X), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "params"),
+    [
+        (make_lightgbm, {"n_iter_no_change": 3}),
+        (make_xgboost, {"early_stopping_rounds": 3}),
+        (make_catboost, {"use_best_model": True}),
+    ],
+)
+def test_boosters_that_need_rows_to_stop_on_are_refused_before_a_fit(make, params):
+    inner = make().set_params(**params)
+    # Alone LightGBM is given some.
+    alone = isinstance(inner, LGBMRegressor)
+    student = MultiOutputRegressor(inner) if alone else inner
+    with pytest.raises(ValueError, match=f"received {next(iter(params))}=.* Leave it"):
+        distil(student, Ridge())
 
 
 def test_a_net_learns_columns_of_single_precision():

@@ -109,6 +109,12 @@ def test_boosting_that_follows_its_training_loss(native):
     assert fitted.train_score_[-1] == pytest.approx(served, abs=1e-7)
 
 
+@pytest.mark.parametrize(("given", "share"), [(0.2, 0.2), (30, 0.2), (1, 1 / 150)])
+def test_rows_held_out_are_a_share_or_a_number(given, share):
+    student = clone(BOOSTING).set_params(early_stopping=True, validation_fraction=given)
+    assert validation_fraction(student, 150) == pytest.approx(share)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_boosting_keeps_categories_and_frames(n_classes):
     data = make_soft(n_samples=240, n_classes=n_classes)

@@ -194,6 +194,12 @@ def test_xgboost_names_no_labels():
     assert validation_fraction(xgb(), 100) is None
 
 
+@pytest.mark.parametrize("name", ["posterior_sampling", "boost_from_average"])
+def test_catboost_that_cannot_train_on_is_named(name):
+    with pytest.raises(TypeError, match=f"CatBoostClassifier with {name}=True"):
+        fine_tune(cat(**{name: True}), None, 1)
+
+
 def test_catboost_weighs_positives_and_takes_categories():
     data = make_soft(2).harden()
     frame = pd.DataFrame(data.X, columns=list("vwxyz")).astype({"z": int})
