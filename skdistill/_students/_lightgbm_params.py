@@ -131,11 +131,12 @@ def adds_leaves(params: dict[str, Any]) -> bool:
 
 
 def holds_numbers(params: dict[str, Any]) -> bool:
-    """Whether leaves hold numbers that nothing transforms.
+    """Whether leaves hold numbers that nothing transforms, and all trees count.
 
     With reg_sqrt they are roots of values, which LightGBM squares when it predicts.
+    With pred_early_stop the first trees alone serve the rows of which they are sure.
     """
-    return not any(given(params, (*_LINEAR, "reg_sqrt")))
+    return not any(given(params, (*_LINEAR, "reg_sqrt", "pred_early_stop")))
 
 
 def takes_derivatives(params: dict[str, Any]) -> bool:

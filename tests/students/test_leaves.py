@@ -148,6 +148,7 @@ def test_trees_grow_on_all_rows_where_the_given_ones_are_not_all_there_is(
         {"monotone_constraint": [1, 0, 0, 0, 0]},
         {"monotonic_cst": [1, 0, 0, 0, 0]},
         {"boosting_type": "dart"},
+        {"pred_early_stop": True, "pred_early_stop_margin": 1.0},
     ],
 )
 def test_leaves_that_something_constrains_are_left_alone(params):

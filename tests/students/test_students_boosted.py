@@ -402,8 +402,8 @@ def test_lightgbm_tuning_is_more_rounds_of_the_stock_fit(n_classes):
     )
 
 
-@pytest.mark.parametrize("name", ["linear_tree", "linear_trees"])
-def test_linear_models_in_leaves_cannot_be_multiplied(name):
+@pytest.mark.parametrize("name", ["linear_tree", "linear_trees", "pred_early_stop"])
+def test_leaves_that_are_no_sum_of_numbers_cannot_be_multiplied(name):
     check_student(light(), 2.0, 2, 100)
     with pytest.raises(ValueError, match="Set temperature=1"):
         check_student(light(**{name: True}), 2.0, 2, 100)
