@@ -54,7 +54,7 @@ class Tasks:
     memory: Any = field(default_factory=lambda: joblib.Memory(None))
     n_jobs: int | None = None
 
-    def count_threads(self, n_tasks: int | None = None) -> int | None:
+    def count_threads(self, n_tasks: int) -> int | None:
         """Return the threads of each task, or None where tasks run here, one by one.
 
         A single task is not worth sending to a worker.
@@ -62,12 +62,9 @@ class Tasks:
         n_workers = 1 if n_tasks == 1 else joblib.effective_n_jobs(self.n_jobs)
         if n_workers == 1:
             return None
-        n_workers = n_workers if n_tasks is None else min(n_workers, n_tasks)
-        return max(1, joblib.cpu_count() // n_workers)
+        return max(1, joblib.cpu_count() // min(n_workers, n_tasks))
 
-    def run(
-        self, function: Any, calls: Iterable[Any], n_tasks: int | None = None
-    ) -> Iterator[Any]:
+    def run(self, function: Any, calls: Iterable[Any], n_tasks: int) -> Iterator[Any]:
         """Yield what the function returns for each tuple of arguments, in order.
 
         BLAS has one thread, here and in all workers: its sums depend on their number.

@@ -217,7 +217,7 @@ class Labeller:
         return getattr(self.teacher, "batch_size", None)
 
     def label_chunks(
-        self, chunks: Iterable[Any], purpose: str, n_chunks: int | None = None
+        self, chunks: Iterable[Any], purpose: str, n_chunks: int
     ) -> Iterator[FloatArray]:
         """Return the labels of each chunk of rows, in order.
 

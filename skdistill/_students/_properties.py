@@ -118,21 +118,12 @@ def weigh_served(
     return weigh_classes(class_weight, classes, priors)
 
 
-def limit_epochs(student: Any, n_epochs: int | None) -> int | None:
-    """Set, and return, the most epochs that a student makes over its rows.
-
-    None where the student does not learn in epochs; with `n_epochs=None` nothing is
-    set.
-    """
+def limit_epochs(student: Any, n_epochs: int) -> None:
+    """Lower the most epochs that a student which learns in epochs makes to so many."""
     family, learner = _find(student)
     name = family.epochs_parameter(learner)
-    if name is None:
-        return None
-    most = learner.get_params()[name]
-    if n_epochs is not None:
-        most = min(most, n_epochs)
-        learner.set_params(**{name: most})
-    return most
+    if name is not None:
+        learner.set_params(**{name: min(learner.get_params()[name], n_epochs)})
 
 
 def learns_by_kernel(student: Any) -> bool:
