@@ -56,7 +56,7 @@ class Parts:
     student: Any
     #: Whether the student is the package's own.
     default_student: bool
-    #: Unfitted; None: no row is to be made.
+    #: Unfitted; None: no row is to be made or tried.
     sampler: Any
     X_unlabeled: Any
     #: Labels that stand in for a teacher.
@@ -163,7 +163,7 @@ def _clone_student(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
 def _clone_sampler(
     estimator: Any, data: Dataset, X_unlabeled: Any, stored: FloatArray | None
 ) -> Any:
-    """Return an unfitted sampler; None where no row is to be made."""
+    """Return an unfitted sampler; None where no row is to be made or tried."""
     augmenter = estimator.augmenter
     sampler = check_augmenter(augmenter, estimator.n_synthetic)
     if stored is not None:
@@ -179,7 +179,7 @@ def _clone_sampler(
         refuse_other_frames(data.X, type(sampler).__name__)
     if X_unlabeled is not None and not is_chunked(data.X, X_unlabeled):
         check_same_table(X_unlabeled, data.X, "X_unlabeled")
-    return sampler
+    return sampler if makes_rows(augmenter, estimator.pilot) else None
 
 
 def _seed_parts(estimator: Any, teacher: Any, student: Any) -> Seeds:

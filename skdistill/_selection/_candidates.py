@@ -27,7 +27,7 @@ from .._students._properties import (
 from .._students._training_length import can_choose_length, count_updates
 from .._typing import FloatArray, IndexArray
 from ..transfer import Munge, Spunge
-from ..transfer._transfer_set import TransferSet, count_rows, makes_rows
+from ..transfer._transfer_set import TransferSet, count_rows
 from ._hold_outs import Splits
 
 
@@ -114,9 +114,7 @@ def list_candidates(
     limit = n_updates if alpha > 0 and splits.plan.leaves_most(data.n_samples) else None
     candidates = [
         Candidate(name, sampler, alpha, synthetic, own, stops, limit if own else None)
-        for name, sampler, own in _list_samplers(
-            estimator, parts, splits, data.n_samples
-        )
+        for name, sampler, own in _list_samplers(parts, splits, data.n_samples)
     ]
     compared = data.task.learns_labels and blends_labels(student)
     blends = compared and splits.chooses and estimator.alpha == "auto"
@@ -165,7 +163,7 @@ def _count_updates(parts: Parts, data: Dataset) -> int | None:
 
 
 def _list_samplers(
-    estimator: Any, parts: Parts, splits: Splits, n_rows: int
+    parts: Parts, splits: Splits, n_rows: int
 ) -> list[tuple[str, Any, bool]]:
     """Name, sampler, and whether in-sample labels are learned as well.
 
@@ -180,7 +178,7 @@ def _list_samplers(
     network = learns_in_epochs(parts.student)
     one = splits.tries_one_set if network else splits.small
     if one or not splits.chooses:
-        return [near] if makes_rows(estimator.augmenter, estimator.pilot) else []
+        return [near]
     wide = ("wide transfer set", Munge(p=0.5, n_neighbors=10), False)
     if splits.plan.shared:
         # One set has all labels. Of candidates within the error the last is learned:

@@ -16,7 +16,7 @@ from .._students._properties import blends_labels, can_shift_logits
 from .._students._training_length import can_choose_length
 from .._typing import Split
 from .._warnings import warn_caller
-from ..transfer._transfer_set import PILOT_ROWS, makes_rows
+from ..transfer._transfer_set import PILOT_ROWS
 from ._cv import draw_cv
 
 #: Share of the rows that choose and calibrate.
@@ -233,8 +233,7 @@ def _leaves_open(estimator: Any, data: Dataset, few: bool) -> bool:
 
 def _learns_labels(estimator: Any, parts: Parts) -> bool:
     """Whether parameters leave it to the student to learn labels of the teacher."""
-    makes = makes_rows(estimator.augmenter, estimator.pilot)
-    adds = (makes and parts.sampler is not None) or parts.X_unlabeled is not None
+    adds = parts.sampler is not None or parts.X_unlabeled is not None
     return bool(adds or estimator.alpha != 0)
 
 

@@ -19,7 +19,7 @@ from .._parts import Parts
 from .._sklearn import _num_samples
 from .._students._properties import learns_in_epochs, learns_mixtures
 from .._typing import Split
-from ..transfer._transfer_set import count_rows, makes_rows
+from ..transfer._transfer_set import count_rows
 from ._hold_outs import LabelPlan, Splits, limit_held_out
 
 #: The most that pilots take of what is left for them and for training.
@@ -105,7 +105,7 @@ def _share_out(
     """Share out what the held-out rows leave."""
     rest = estimator.max_labels - held_out
     n_training = 0 if parts.stored is not None else data.n_samples
-    wanted = _count_transfer(estimator, parts, data)
+    wanted = _count_transfer(parts, data)
     n_own, pilots, shared = 0, 0, False
     if data.validation is None and parts.refits:
         # Teachers of folds label their own rows for the pilots.
@@ -134,13 +134,13 @@ def _can_share(parts: Parts, data: Dataset, splits: Splits) -> bool:
     return fixed and splits.chooses and learns_in_epochs(parts.student) and not chunks
 
 
-def _count_transfer(estimator: Any, parts: Parts, data: Dataset) -> float:
+def _count_transfer(parts: Parts, data: Dataset) -> float:
     """Return how many rows beyond the training rows the student is to learn."""
     unlabeled = parts.X_unlabeled
     if isinstance(unlabeled, Chunks):
         return np.inf
     n_given = 0 if unlabeled is None else _num_samples(unlabeled)
-    if parts.sampler is None or not makes_rows(estimator.augmenter, estimator.pilot):
+    if parts.sampler is None:
         return n_given
     n_real = data.n_samples + n_given
     return n_given + count_rows(n_real, parts.n_synthetic)
