@@ -109,27 +109,27 @@ class Scores(ABC):
         """Return the teacher's labels as the student is to serve them."""
         return labels
 
-    def has_advantage(self, teacher: FloatArray, direct: Pilot) -> bool:
-        """Whether the teacher is better than a student of the true labels.
+    def rate_advantage(self, teacher: FloatArray, direct: Pilot) -> int:
+        """Say whether the teacher is better than a student of the true labels.
 
-        By more than a standard error.
+        Return 1 where it is by more than a standard error, 0 by less, else -1.
         """
         lead, error = self.find_lead(teacher, direct)
-        return lead > error
-
-    def rate_advantage(self, teacher: FloatArray, direct: Pilot) -> int:
-        """Return 1 where the teacher is better, 0 by less than an error, else -1."""
-        if self.has_advantage(teacher, direct):
+        if lead > error or self.is_more_accurate(teacher, direct):
             return 1
-        return 0 if self.find_lead(teacher, direct)[0] > 0 else -1
+        return 0 if lead > 0 else -1
 
     def is_worse(self, teacher: FloatArray, direct: Pilot) -> bool:
         """Whether the teacher is certainly worse than a student of the true labels."""
         lead, error = self.find_lead(teacher, direct)
         return -lead > CERTAIN * error or self.is_less_accurate(teacher, direct)
 
+    def is_more_accurate(self, teacher: FloatArray, direct: Pilot) -> bool:
+        """Whether the teacher's accuracy is higher by more than a standard error."""
+        return False
+
     def is_less_accurate(self, teacher: FloatArray, direct: Pilot) -> bool:
-        """Whether it is so in accuracy, whatever its loss is."""
+        """Whether the teacher's accuracy is certainly lower, whatever its loss is."""
         return False
 
     def find_lead(self, teacher: FloatArray, direct: Pilot) -> tuple[float, float]:
@@ -233,10 +233,9 @@ class ClassScores(Scores):
         proba = self._weigh(proba if calibration is None else calibration.apply(proba))
         return proba.astype(labels.dtype, copy=False)
 
-    def has_advantage(self, teacher: FloatArray, direct: Pilot) -> bool:
-        """In log loss or accuracy."""
+    def is_more_accurate(self, teacher: FloatArray, direct: Pilot) -> bool:
         gain, noise = self.compare(self._hit(teacher), self._hit(direct.served))
-        return super().has_advantage(teacher, direct) or gain > noise
+        return gain > noise
 
     def is_less_accurate(self, teacher: FloatArray, direct: Pilot) -> bool:
         """A tree's rows of probability 0 make any teacher better in log loss."""
