@@ -244,7 +244,7 @@ class ValueDataset(SoftDataset):
         return replace(self, targets=as_columns(self.y))
 
     def ask(self, model: Any) -> FloatArray:
-        return as_columns(np.asarray(model.predict(self.X), dtype=np.float64))
+        return predict_values(model, self.X)
 
     def measure(self, served: FloatArray) -> float:
         """Return the mean squared error, over rows and outputs."""
@@ -263,6 +263,11 @@ def make_values(X: Any, targets: FloatArray, y: AnyArray, **rest: Any) -> ValueD
 def as_columns(values: AnyArray) -> AnyArray:
     """Return values of shape (n_samples,) or (n_samples, n_outputs) as the latter."""
     return values.reshape(len(values), -1)
+
+
+def predict_values(model: Any, X: Any) -> FloatArray:
+    """Return what a regressor predicts, of shape (n_samples, n_outputs)."""
+    return as_columns(np.asarray(model.predict(X), dtype=np.float64))
 
 
 # Arrays of probabilities ------------------------------------------------------------

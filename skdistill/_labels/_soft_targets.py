@@ -1,7 +1,7 @@
 """The arithmetic of soft targets: clip, calibrate, blend, soften.
 
-One definition for every student (see the README for the formulas), as functions of
-arrays alone.
+One definition for every student, as functions of arrays alone; `docs/guide/method.md`
+has the formulas.
 """
 
 from __future__ import annotations
@@ -25,13 +25,6 @@ EPSILON = 1e-3
 def clip_probabilities(proba: FloatArray, prior: FloatArray) -> FloatArray:
     """Mix the priors in, so that every class has a finite logarithm."""
     return (1.0 - EPSILON) * proba + EPSILON * prior
-
-
-def blend_targets(
-    proba: FloatArray, labels: FloatArray, alpha: float | FloatArray
-) -> FloatArray:
-    """Weigh the teacher's probabilities against the one-hot true labels."""
-    return alpha * proba + (1.0 - alpha) * labels
 
 
 def soft_targets(
@@ -59,7 +52,7 @@ def soft_targets(
         if calibrate is not None:
             made = calibrate(made)
         if temperature == 1:
-            # In place, as `blend_targets` of one-hot labels.
+            # In place: one-hot labels would take as much memory again.
             made *= alpha[rows]
             made[np.arange(len(made)), codes[rows]] += 1.0 - alpha[rows, 0]
         return soften(made, temperature)

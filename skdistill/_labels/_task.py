@@ -12,12 +12,19 @@ import numpy as np
 from sklearn.metrics import r2_score
 
 from .._sklearn import _num_samples
-from .._soft_data import SoftDataset, as_columns, label_dtype, make_values, row_blocks
+from .._soft_data import (
+    SoftDataset,
+    as_columns,
+    label_dtype,
+    make_values,
+    predict_values,
+    row_blocks,
+)
 from .._typing import AnyArray, BoolArray, FloatArray, IndexArray
 from ._defaults import default_student, default_teacher
 from ._probabilities import align, check_answer_order, check_probabilities, check_stored
 from ._row_labels import RowLabels
-from ._soft_targets import blend_targets, clip_probabilities, soft_targets
+from ._soft_targets import clip_probabilities, soft_targets
 from ._values import check_values
 
 #: A teacher this accurate on its own rows, and this certain (in nats), repeats their
@@ -242,7 +249,7 @@ class Regression(Task):
         return check_values(answer, _num_samples(X), self.n_columns, owner)
 
     def serve(self, student: Any, X: Any) -> FloatArray:
-        return as_columns(np.asarray(student.predict(X), dtype=np.float64))
+        return predict_values(student, X)
 
     def check_stored(self, labels: Any, y: AnyArray) -> FloatArray:
         return check_values(labels, len(y), self.n_columns, self.stored_name)
@@ -252,7 +259,7 @@ class Regression(Task):
             y = labels.values[:, 0] if self.is_vector else labels.values
         values = as_columns(y)
         filled = labels.fill(np.broadcast_to(values, (len(y), self.n_columns)))
-        return make_values(X, blend_targets(filled, values, alpha), y, **rest)
+        return make_values(X, alpha * filled + (1.0 - alpha) * values, y, **rest)
 
     def score(self, served: FloatArray, y: AnyArray) -> FloatArray:
         """Return squared errors; of several outputs the mean, as shares of variance."""

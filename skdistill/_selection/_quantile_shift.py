@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from .._checks import is_whole
 from .._dataset import Dataset, split_rows
 from .._frames import take_rows
-from .._soft_data import as_columns
+from .._soft_data import as_columns, predict_values
 from .._students._properties import shift_logits
 from .._typing import FloatArray
 from .._warnings import warn_caller
@@ -68,7 +68,7 @@ def shift_quantiles(
     if held_out is None:
         return None, None
     quantiles = held_out.task.quantiles
-    served = as_columns(np.asarray(student.predict(held_out.X), dtype=np.float64))
+    served = predict_values(student, held_out.X)
     scores, weight = as_columns(held_out.y) - served, held_out.weight
     if weight is None:
         weight = np.ones(len(scores))

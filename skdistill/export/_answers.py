@@ -11,7 +11,7 @@ from sklearn.base import is_regressor
 from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
 
 from .._labels._quantiles import rate_quantiles
-from .._soft_data import as_columns
+from .._soft_data import as_columns, predict_values
 from .._typing import AnyArray, FloatArray
 from .._warnings import warn_caller
 
@@ -143,9 +143,7 @@ class Values:
             "r2": float(r2_score(y, values)),
         }
 
-    @staticmethod
-    def predict(estimator: Any, X: Any) -> FloatArray:
-        return as_columns(np.asarray(estimator.predict(X), dtype=np.float64))
+    predict = staticmethod(predict_values)
 
     @cached_property
     def limit(self) -> FloatArray:
