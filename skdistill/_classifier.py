@@ -341,8 +341,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         """
         return self._served().decision_function(X)
 
-    def _set_fitted(self, teacher, student, data, choice, calibration, tuned):
-        super()._set_fitted(teacher, student, data, choice, calibration, tuned)
+    def _set_fitted(self, data, choice, calibration, shifted, *fitted):
+        super()._set_fitted(data, choice, calibration, shifted, *fitted)
         if not self.distilled_:
             calibration = None
         self.classes_ = data.classes

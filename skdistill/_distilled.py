@@ -68,10 +68,8 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             )
             shifted = shift_quantiles(student, held_out, parts.seeds.split)
         progress.finish()
-        served_teacher = parts.teacher if teacher is None else teacher.teacher
-        self._set_fitted(served_teacher, student, data, choice, calibration, tuned)
-        self._set_shift(*shifted)
-        self.labels_asked_ = dict(parts.asked)
+        decided = (data, choice, calibration, shifted)
+        self._set_fitted(*decided, parts, teacher, student, tuned)
         return self
 
     def get_metadata_routing(self) -> Any:
@@ -124,17 +122,16 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             check_is_fitted(self)
         return self.student_
 
-    def _set_shift(self, shift, coverage):
-        """Keep the shift of quantiles; classes have none."""
-
-    def _set_fitted(self, teacher, student, data, choice, calibration, tuned):
+    def _set_fitted(
+        self, data, choice, calibration, shifted, parts, teacher, student, tuned
+    ):
         """Replace the whole fitted state at once."""
         candidate = choice.candidate
         for name in ("n_features_in_", "feature_names_in_"):
             if name in vars(self):
                 delattr(self, name)
         validate_data(self, data.X, skip_check_array=True)
-        self.teacher_ = teacher
+        self.teacher_ = parts.teacher if teacher is None else teacher.teacher
         self.student_ = student
         self.distilled_ = candidate.alpha > 0 or candidate.rows is not None
         self.alpha_ = candidate.alpha
@@ -142,3 +139,4 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         self.memorization_ = choice.memorization
         self.pilots_ = choice.pilots
         self.fine_tune_ = tuned
+        self.labels_asked_ = dict(parts.asked)

@@ -329,9 +329,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         tags.target_tags.multi_output = several and self.quantiles is None
         return tags
 
-    def _set_fitted(self, teacher, student, data, choice, calibration, tuned):
-        super()._set_fitted(teacher, student, data, choice, calibration, tuned)
+    def _set_fitted(self, data, choice, calibration, shifted, *fitted):
+        super()._set_fitted(data, choice, calibration, shifted, *fitted)
         self.n_outputs_ = data.task.n_columns
-
-    def _set_shift(self, shift, coverage):
-        self.quantile_shift_, self.coverage_ = shift, coverage
+        self.quantile_shift_, self.coverage_ = shifted
