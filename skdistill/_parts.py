@@ -88,7 +88,8 @@ def clone_parts(
     metadata: dict[str, Any],
 ) -> Parts:
     """Check what the parameters of an estimator name, and clone it."""
-    if not is_chunked(data.X, X_unlabeled):
+    chunked = is_chunked(data.X, X_unlabeled)
+    if not chunked:
         (X_unlabeled,) = indexable(X_unlabeled)
     if stored is not None:
         check_stands_alone(estimator, data)
@@ -99,9 +100,11 @@ def clone_parts(
     if default_teacher or estimator.student is None:
         warn_of_text_numbers(data.X)
     sampler = _clone_sampler(estimator, data, X_unlabeled, stored)
+    if X_unlabeled is not None and not chunked:
+        check_same_table(X_unlabeled, data.X, "X_unlabeled")
     seeds = _seed_parts(estimator, teacher, student)
     routed = _route(estimator, teacher, student, data.weight, metadata)
-    if is_chunked(data.X, X_unlabeled):
+    if chunked:
         # All of it is read, so the rest is checked before.
         X_unlabeled = open_chunks(X_unlabeled, data.X)
     return Parts(
@@ -175,11 +178,10 @@ def _clone_sampler(
                 "nobody could label. Leave it out, or pass the teacher."
             )
         return None
-    if makes_rows(augmenter, estimator.pilot):
-        refuse_other_frames(data.X, type(sampler).__name__)
-    if X_unlabeled is not None and not is_chunked(data.X, X_unlabeled):
-        check_same_table(X_unlabeled, data.X, "X_unlabeled")
-    return sampler if makes_rows(augmenter, estimator.pilot) else None
+    if not makes_rows(augmenter, estimator.pilot):
+        return None
+    refuse_other_frames(data.X, type(sampler).__name__)
+    return sampler
 
 
 def _seed_parts(estimator: Any, teacher: Any, student: Any) -> Seeds:
