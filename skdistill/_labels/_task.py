@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.special import entr
 from sklearn.metrics import r2_score
 
 from .._sklearn import _num_samples
@@ -209,7 +210,7 @@ class Classification(Task):
         """Return the accuracy, and the mean entropy in nats."""
         hits = labels.argmax(axis=1) == self.encode(y)
         blocks = row_blocks(*labels.shape)
-        entropies = [_entropy(self.clip(labels[block])) for block in blocks]
+        entropies = [entr(self.clip(labels[block])).sum(axis=1) for block in blocks]
         entropy = np.average(np.concatenate(entropies), weights=weight)
         accuracy = np.average(hits, weights=weight)
         return {"accuracy": float(accuracy), "entropy": float(entropy)}
@@ -284,8 +285,3 @@ class Regression(Task):
 
     def default_teacher(self, X: Any) -> Any:
         return default_teacher(X, self.n_columns)
-
-
-def _entropy(proba: FloatArray) -> FloatArray:
-    # A function, which frees a block before the next.
-    return -(proba * np.log(proba)).sum(axis=1)

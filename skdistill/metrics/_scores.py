@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import rel_entr
 
 from .._checks import check_count, check_weight
 from .._typing import FloatArray, IndexArray
@@ -141,12 +142,7 @@ def kl_divergence(
     # Rounded rows that sum to 0.9999999 would make equal distributions differ.
     p, q = p / p.sum(axis=1, keepdims=True), q / q.sum(axis=1, keepdims=True)
     q = (1 - epsilon) * q + epsilon / q.shape[1]
-    present = p > 0
-    terms = np.zeros_like(p)
-    # Logarithms first: the ratio overflows where the student's is subnormal.
-    with np.errstate(divide="ignore"):
-        terms[present] = p[present] * (np.log(p[present]) - np.log(q[present]))
-    rows = terms.sum(axis=1)
+    rows = rel_entr(p, q).sum(axis=1)
     # An infinite row of weight 0 is a row left out, not 0 * inf.
     counted = weight > 0
     mean = np.average(rows[counted], weights=weight[counted])
