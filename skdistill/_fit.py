@@ -20,7 +20,7 @@ from ._labels._class_weights import warn_of_weights_twice
 from ._labels._cross_fit import OutOfFold, add_seen, label_seen
 from ._labels._members import set_weights, weigh_labels, weigh_members
 from ._labels._row_labels import RowLabels
-from ._labels._teacher import UNNAMED, Labeller, fit_clone
+from ._labels._teacher import Labeller, fit_clone
 from ._nested import last_step
 from ._outofcore._spill import SoftStream
 from ._outofcore._transfer_stream import TransferStream
@@ -195,7 +195,7 @@ def fit_teacher(parts: Parts, data: Dataset, progress: Progress) -> Labeller | N
     name = tasks.name(teacher, *rows)
     if rows:
         with progress.step("teacher") as context:
-            fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
+            fit = tasks.cache(fit_clone, by=["name"])
             teacher = fit(name, clone(teacher), *rows, None, context)
     return Labeller(teacher, data.task, tasks, name, parts.asked)
 

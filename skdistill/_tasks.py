@@ -10,11 +10,12 @@ import os
 import pickle
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from inspect import signature
 from itertools import chain
 from typing import Any
 
@@ -78,6 +79,14 @@ class Tasks:
                     yield function(*args)
             else:
                 yield from _run_parallel(function, calls, self.n_jobs, n_threads)
+
+    def cache(self, function: Any, by: Sequence[str]) -> Any:
+        """Return the function, cached by the arguments that `by` names.
+
+        The key ignores all others, so that a new parameter does not change it.
+        """
+        others = [name for name in signature(function).parameters if name not in by]
+        return self.memory.cache(function, ignore=others)
 
     def name(self, *parts: Any) -> str | None:
         """Return a hash of the parts as a key of the cache; None without a cache.

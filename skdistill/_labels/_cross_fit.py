@@ -16,7 +16,7 @@ from .._sklearn import _safe_indexing
 from .._tasks import Shared, Tasks, share_cores
 from .._typing import FloatArray, IndexArray, Split
 from ._row_labels import RowLabels
-from ._teacher import UNNAMED, Labeller, fit_clone
+from ._teacher import Labeller, fit_clone
 
 #: Fewer rows do not show how often a teacher is right.
 _FEWEST_RATED = 5
@@ -77,7 +77,7 @@ def cross_fit(
     method = "transform" if n_members else data.task.method
     given = Shared((teacher, data.X, data.y, data.task, params, n_members))
 
-    label = tasks.memory.cache(_label_fold, ignore=_UNNAMED_FOLD)
+    label = tasks.cache(_label_fold, by=["name"])
     further = [] if tables is None else [tuple(some) for some in tables] or [()]
     known: list[bool] = []
 
@@ -158,7 +158,7 @@ def _label_fold(
     teacher, X, y, task, params, n_members = shared.value
     params = {k: take_rows(v, train, len(y)) for k, v in params.items()}
     own = _safe_indexing(X, train)
-    fit = tasks.memory.cache(fit_clone, ignore=UNNAMED)
+    fit = tasks.cache(fit_clone, by=["name"])
     given = (fit_name, clone(teacher), own, y[train], params, n_threads, context)
     try:
         fitted = share_cores(fit(*given), n_threads)
@@ -186,13 +186,6 @@ def label_seen(
     """Return the labels of a teacher's own rows, if wanted, and of each table."""
     in_sample = labeller.label(own) if labels_own else labeller.task.no_labels().values
     return [in_sample, *(labeller.label(X, "pilots") for X in tables)]
-
-
-#: What `joblib.Memory` need not look at to recognise a fold.
-_UNNAMED_FOLD = [
-    "fit_name", "shared", "train", "test", "others", "labels_own", "tasks",
-    "n_threads", "context",
-]  # fmt: skip
 
 
 def measure_memorization(

@@ -168,10 +168,6 @@ def fit_clone(
     return teacher
 
 
-#: What `joblib.Memory` need not look at to recognise a fit.
-UNNAMED = ["teacher", "X", "y", "params", "n_threads", "context"]
-
-
 @dataclass(frozen=True)
 class Labeller:
     """A fitted teacher that labels rows, on several workers, with a memory.
@@ -241,7 +237,7 @@ def _label_chunk(chunk: Any, shared: Shared) -> tuple[FloatArray, int]:
     labeller: Labeller = shared.value
     tasks, teacher, task = labeller.tasks, labeller.teacher, labeller.task
     method = "transform" if labeller.n_members else task.method
-    label = tasks.memory.cache(_predict, ignore=["teacher", "chunk"])
+    label = tasks.cache(_predict, by=["name", "chunk_name", "method"])
     n_rows, n_asked, answers = _num_samples(chunk), 0, []
     for rows in gen_batches(n_rows, labeller.batch_size or n_rows):
         batch = chunk if rows == slice(0, n_rows) else take_chunk(chunk, rows)
