@@ -14,7 +14,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .._labels._defaults import default_student, prepare_columns
+from .._labels._defaults import make_network, prepare_columns
 from ._errors import Refusal
 
 #: By name: what makes one for rows. None: the default student of the estimator.
@@ -111,8 +111,7 @@ def _use_trees(X: Any, trees: Any) -> Any:
 
 
 def _make_network(X: Any, kind: str, *layers: int) -> Pipeline:
-    values = kind == "Regressor"
-    network = default_student(X, len(X), stops=False, values=values)[-1]
+    network = make_network(len(X), stops=False, values=kind == "Regressor")
     return _prepend_scaling(X, network.set_params(hidden_layer_sizes=layers))
 
 

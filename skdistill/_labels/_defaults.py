@@ -139,18 +139,25 @@ def default_student(
 ) -> Pipeline:
     """Return a network of two small layers behind its own preprocessing, unfitted.
 
-    The columns of X decide the preprocessing. Rows so few that a split would decide
-    nothing are not split. The network stops early, but not where it learns a transfer
-    set: there the smallest steps come last, and the rows that would end it were learned
-    by the teacher.
+    The columns of X decide the preprocessing.
+    """
+    network = make_network(n_samples, stops=stops, values=values)
+    return Pipeline([("columns", prepare_columns(X)), ("mlp", network)])
+
+
+def make_network(n_samples: int, *, stops: bool, values: bool) -> Any:
+    """Return the network of the default student, unfitted.
+
+    Rows so few that a split would decide nothing are not split. The network stops
+    early, but not where it learns a transfer set: there the smallest steps come last,
+    and the rows that would end it were learned by the teacher.
     """
     kind = MLPRegressor if values else MLPClassifier
     params: dict[str, Any] = {"max_iter": 2000}
     if n_samples >= _FEW_ROWS:
         stopping = {"early_stopping": stops, "n_iter_no_change": 20}
         params = {**stopping, "max_iter": 1000}
-    network = kind(hidden_layer_sizes=_HIDDEN[0], **params)
-    return Pipeline([("columns", prepare_columns(X)), ("mlp", network)])
+    return kind(hidden_layer_sizes=_HIDDEN[0], **params)
 
 
 def list_wider(student: Pipeline, X: Any, n_outputs: int) -> list[Pipeline]:

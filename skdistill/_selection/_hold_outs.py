@@ -22,7 +22,7 @@ from ._cv import draw_cv
 #: Share of the rows that choose and calibrate.
 _PILOT_SHARE = 0.2
 #: Share of the rows that end or check the student's fit, where it does not say.
-_VALIDATION_SHARE = 0.1
+VALIDATION_SHARE = 0.1
 #: Share of those that choose its length: it learns them afterwards.
 LENGTH_SHARE = 0.2
 #: Folds of a small table, of which each is to have a row of a class that counts, and
@@ -320,7 +320,7 @@ def _draw_validation(
         chooses = chooses and can_choose_length(parts.student, data.distinct_codes)
         if not (estimator.fine_tune or chooses):
             return None
-        fraction = _VALIDATION_SHARE if estimator.fine_tune else LENGTH_SHARE
+        fraction = VALIDATION_SHARE if estimator.fine_tune else LENGTH_SHARE
     if data.validation is not None:
         return data.whole_split
     return split_rows(data.codes, fraction, parts.seeds.split, data.groups)

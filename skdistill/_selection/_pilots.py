@@ -32,7 +32,7 @@ from .._tasks import Shared, share_cores
 from .._typing import FloatArray, IndexArray, Split
 from ..transfer._transfer_set import count_rows, take_part
 from ._candidates import Candidate, soften_rows, soften_transfer_set
-from ._hold_outs import LENGTH_SHARE, Splits
+from ._hold_outs import LENGTH_SHARE, VALIDATION_SHARE, Splits
 from ._sampling import PILOT_RATIO
 
 #: What a row costs the fit of an ensemble, if it labels a row at 1.
@@ -251,7 +251,7 @@ def _soften_pilot(
         validation = soften_rows(data, held_out, oof.take(held_out), *settings)
     elif candidate.validated:
         # Rows that end a student's fit would score it too well.
-        share = 0.1 if candidate.n_updates is None else LENGTH_SHARE
+        share = VALIDATION_SHARE if candidate.n_updates is None else LENGTH_SHARE
         groups = data.take_groups(rows)
         split = split_rows(data.codes[rows], share, parts.seeds.split, groups)
         train, validation = (train.take(part) for part in split)

@@ -38,7 +38,7 @@ from ._soft_learner import (
     move_state,
     refuse_fine_tuning,
 )
-from ._weighted_copies import expand_rows
+from ._weighted_copies import LEAST_SHARE, expand_rows
 
 #: CatBoost's names for one parameter.
 _LOSS = ("loss_function", "objective")
@@ -68,9 +68,6 @@ _NO_LABELS = (
     '{"classes_count":0,"class_names":[],"class_to_label":[0,1],'
     '"class_label_type":"Integer"}'
 )
-
-#: The least share of a copy where leaf sizes count on `n_classes` of them a row.
-_LEAST = 1e-300
 
 
 class CatBoostLearner(SoftLearner):
@@ -197,7 +194,7 @@ def _boost(
     n_classes = len(train.classes)
     params["loss_function"] = "CrossEntropy" if n_classes == 2 else "MultiClass"
     sizes = _given(params, _LEAF_SIZE)
-    X, label, weight, metadata = _label_rows(train, _LEAST if sizes else None)
+    X, label, weight, metadata = _label_rows(train, LEAST_SHARE if sizes else None)
     n_copies = len(label) / train.n_samples
     if n_copies != 1:
         params |= {name: round(n_copies * size) for name, size in sizes.items()}

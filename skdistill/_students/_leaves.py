@@ -23,6 +23,7 @@ from scipy.sparse import csr_matrix
 from .._outofcore._spill import Spill
 from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray, Int32Array
+from ..transfer._transfer_set import space_evenly
 from ._lightgbm_params import stopping_rounds
 from ._losses import LogitLoss, SquaredError
 from ._soft_learner import SoftLearner
@@ -81,9 +82,7 @@ def refit_leaves(
     sizes = [tree["num_leaves"] for tree in booster.dump_model()["tree_info"]]
     most = max(1, _MAX_VISITS // len(sizes))
     if most < train.n_samples:
-        # As many rows as that allows, evenly spaced.
-        rows = np.linspace(0, train.n_samples - 1, most).astype(np.intp)
-        train = train.take(rows)
+        train = train.take(space_evenly(train.n_samples, most))
     leaves = np.asarray(student.predict(train.X, pred_leaf=True), dtype=np.int32)
     leaves = leaves.reshape(train.n_samples, len(sizes))
     n_outputs = booster.num_model_per_iteration()

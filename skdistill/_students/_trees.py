@@ -58,7 +58,7 @@ from .._soft_data import MaybeRows, SoftDataset
 from .._typing import AnyArray, FloatArray, IndexArray
 from .._warnings import warn_caller
 from ._soft_learner import MANY_LABELS, TREES_WORSE, SoftLearner
-from ._weighted_copies import expand_rows
+from ._weighted_copies import LEAST_SHARE, expand_rows
 
 #: Who grows the trees of whom.
 _REGRESSORS: dict[type, type] = {
@@ -67,10 +67,6 @@ _REGRESSORS: dict[type, type] = {
     RandomForestClassifier: RandomForestRegressor,
     ExtraTreesClassifier: ExtraTreesRegressor,
 }
-
-#: The least share of a copy: trees leave out rows without weight, and would then
-#: count fewer than `n_classes` copies a row. It changes no sum of weights.
-_LEAST = 1e-300
 
 
 class TreeLearner(SoftLearner):
@@ -113,7 +109,7 @@ class TreeLearner(SoftLearner):
         if native:
             regressor = _fit_regressor(student, rows)
             return _make_classifier(student, regressor, rows.classes)
-        X, y, weight, params = expand_rows(rows, least=_LEAST)
+        X, y, weight, params = expand_rows(rows, least=LEAST_SHARE)
         return _fit_on_copies(student, X, y, weight, len(rows.classes), params)
 
 
@@ -237,7 +233,7 @@ def _grow_trees(forest: Any, regressor: Any, data: SoftDataset) -> list[Any]:
     """Grow each tree of a forest on copies of the rows that the regressor drew."""
     n_samples, n_classes = data.targets.shape
     rows = SoftDataset(_as_float32(data.X), data.targets, data.classes, data.y)
-    X, _, share, _ = expand_rows(rows, least=_LEAST)
+    X, _, share, _ = expand_rows(rows, least=LEAST_SHARE)
     codes = np.tile(np.arange(n_classes, dtype=np.float64), n_samples)
 
     def grow(grown: Any, drawn: IndexArray) -> Any:

@@ -23,6 +23,10 @@ from ._soft_learner import SoftLearner
 #: A weight below machine epsilon cannot change a row's sum of weights.
 VANISHING = np.finfo(np.float64).eps
 
+#: The least share of a copy where a model counts `n_classes` copies a row, and leaves
+#: out rows without weight. It changes no sum of weights.
+LEAST_SHARE = 1e-300
+
 #: Parameters by which estimators ask for a validation split inside their `fit`.
 _STOPPING = (
     *("early_stopping", "n_iter_no_change", "early_stopping_round"),
