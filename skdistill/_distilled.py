@@ -11,13 +11,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._fit import (
     asks_early,
-    cross_fit,
-    fit_calibration,
-    fit_student,
+    calibrate_teacher,
     fit_teacher,
     keep_labels,
-    list_steps,
+    label_held_out,
     make_soft_data,
+    name_steps,
+    train_student,
     use_weights,
 )
 from ._learned_html import format_learned
@@ -49,21 +49,21 @@ class Distilled(Versioned, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         data, held_out, stored, metadata = hold_out_shift(self, data, stored, metadata)
         parts = clone_parts(self, data, stored, X_unlabeled, metadata)
         splits = limit_labels(self, parts, data, draw_splits(self, parts, data))
-        progress = Progress(self, list_steps(parts, data, splits), parts.asked)
+        progress = Progress(self, name_steps(parts, data, splits), parts.asked)
         with raise_interrupts():
             candidates = sample_candidates(self, parts, data, splits)
             early = asks_early(parts, data, splits)
             teacher = fit_teacher(parts, data, progress) if early else None
-            oof = cross_fit(parts, data, splits, candidates, teacher, progress)
+            oof = label_held_out(parts, data, splits, candidates, teacher, progress)
             parts, teacher = use_weights(parts, data, teacher, oof)
-            calibration = fit_calibration(parts, data, splits, oof)
+            calibration = calibrate_teacher(parts, data, splits, oof)
             choice = choose(parts, data, splits, candidates, oof, calibration, progress)
             oof = keep_labels(oof, splits, choice)
             teacher = teacher or fit_teacher(parts, data, progress)
             train, transfer, validation = make_soft_data(
                 parts, data, splits, choice, teacher, oof, calibration, progress
             )
-            student, tuned = fit_student(
+            student, tuned = train_student(
                 parts, data, choice, train, transfer, validation, progress
             )
             shifted = shift_quantiles(student, held_out, parts.seeds.split)

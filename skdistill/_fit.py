@@ -14,10 +14,9 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from ._dataset import Dataset, draw_rows
-from ._labels import _cross_fit
 from ._labels._calibration import Calibration, calibrate_labels
 from ._labels._class_weights import warn_of_weights_twice
-from ._labels._cross_fit import OutOfFold, add_seen, label_seen
+from ._labels._cross_fit import OutOfFold, add_seen, cross_fit, label_seen
 from ._labels._members import set_weights, weigh_labels, weigh_members
 from ._labels._row_labels import RowLabels
 from ._labels._teacher import Labeller, fit_clone
@@ -31,8 +30,7 @@ from ._selection._choice import Choice
 from ._selection._hold_outs import Splits
 from ._selection._sampling import list_pilot_tables, student_split
 from ._soft_data import SoftDataset
-from ._students._fit_student import fine_tune_student
-from ._students._fit_student import fit_student as fit_soft
+from ._students._fit_student import fine_tune_student, fit_student
 from ._students._properties import (
     learns_in_epochs,
     scale_logits,
@@ -55,7 +53,7 @@ def asks_early(parts: Parts, data: Dataset, splits: Splits) -> bool:
     return validates or (bool(splits.pilots) and not parts.refits)
 
 
-def list_steps(parts: Parts, data: Dataset, splits: Splits) -> tuple[str, ...]:
+def name_steps(parts: Parts, data: Dataset, splits: Splits) -> tuple[str, ...]:
     """Names of the steps that take time."""
     early = asks_early(parts, data, splits)
     steps = [
@@ -70,7 +68,7 @@ def list_steps(parts: Parts, data: Dataset, splits: Splits) -> tuple[str, ...]:
     return tuple(name for name, runs in steps if runs)
 
 
-def cross_fit(
+def label_held_out(
     parts: Parts,
     data: Dataset,
     splits: Splits,
@@ -87,7 +85,7 @@ def cross_fit(
     n_members = len(last_step(parts.teacher).estimators) if splits.weighs else 0
     if folds and parts.refits:
         with progress.step("folds", n_subtasks=len(folds)) as context:
-            found, teachers = _cross_fit.cross_fit(
+            found, teachers = cross_fit(
                 clone(parts.teacher),
                 data,
                 folds,
@@ -167,7 +165,7 @@ def use_weights(
 
 
 @ONE_THREAD
-def fit_calibration(
+def calibrate_teacher(
     parts: Parts, data: Dataset, splits: Splits, oof: OutOfFold | None
 ) -> Calibration | None:
     """Fit the calibration on the rows with an out-of-fold label, if it is asked for."""
@@ -335,7 +333,7 @@ def _label_stream(
 
 
 @ONE_THREAD
-def fit_student(
+def train_student(
     parts: Parts,
     data: Dataset,
     choice: Choice,
@@ -361,7 +359,7 @@ def fit_student(
             warnings.simplefilter("ignore", ConvergenceWarning)
         ends = validation if candidate.validated else None
         if candidate.n_updates is None or isinstance(transfer, SoftStream):
-            student = fit_soft(student, train, transfer, ends)
+            student = fit_student(student, train, transfer, ends)
         else:
             assert ends is not None
             student = fit_chosen_length(

@@ -230,10 +230,11 @@ def transform_before(estimator: Any, X: Any) -> Any:
     return X
 
 
-def replace_distilled(estimator: Any, model: Any) -> Any:
-    """Return `model` behind the transformers that stand before the DistilledClassifier.
+def replace_last(estimator: Any, model: Any) -> Any:
+    """Return `model` behind the transformers that stand before the last step.
 
-    Nothing is copied but Pipelines and their lists of steps.
+    That is the DistilledClassifier, where there is one. Nothing is copied but Pipelines
+    and their lists of steps.
     """
     for level in reversed(list(_walk_down(estimator))):
         if isinstance(level, Pipeline):

@@ -197,7 +197,7 @@ def measure_memorization(
     either has labels of too few rows to tell, as a fold of LeaveOneOut has.
     """
     figures = {}
-    parts = take_labels(split, oof)
+    parts = split_labels(split, oof)
     for name, labels in zip(("in_sample", "out_of_fold"), parts, strict=True):
         if len(labels.rows) < _FEWEST_RATED:
             return None
@@ -207,7 +207,7 @@ def measure_memorization(
     return figures
 
 
-def take_labels(split: Split, oof: OutOfFold) -> Iterator[RowLabels]:
+def split_labels(split: Split, oof: OutOfFold) -> Iterator[RowLabels]:
     """Yield the labels of the teacher's own rows, then of others, if it has any."""
     # One by one: labels may be large.
     yield oof.in_sample[0]

@@ -22,7 +22,7 @@ import numpy as np
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 
 from .._dataset import Dataset, draw_folds, find_firsts
-from .._nested import last_step, replace_distilled
+from .._nested import last_step, replace_last
 from .._typing import AnyArray, FloatArray
 from ._cross_fit import OutOfFold
 from ._row_labels import RowLabels
@@ -116,7 +116,7 @@ def set_weights(teacher: Any, weights: FloatArray | None) -> Any:
         return teacher
     vote = copy.copy(last_step(teacher))
     vote.weights = weights.tolist()
-    return replace_distilled(teacher, vote)
+    return replace_last(teacher, vote)
 
 
 def weigh_members(labeller: Labeller, weights: FloatArray | None) -> Labeller:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._dataset import Dataset
-from .._labels._cross_fit import OutOfFold, take_labels
+from .._labels._cross_fit import OutOfFold, split_labels
 from .._labels._row_labels import RowLabels
 from ._hold_outs import Splits
 from ._scores import make_scores
@@ -25,7 +25,7 @@ def describe_foreign(
     """
     if oof is None or splits.first is None or data.validation is None:
         return None
-    own, held_out = take_labels(splits.first, oof)
+    own, held_out = split_labels(splits.first, oof)
     if not (len(own.rows) and len(held_out.rows)):
         return None
     scores, said = make_scores(data, held_out.rows, student), held_out.values

@@ -60,7 +60,7 @@ def fit_student(
         learner, *given = fit_head(student, train, transfer, validation)
         return set_learner(student, fit_student(learner, *given))
     family = find_family(student)
-    if (limit := family.limit_labels(student, train)) is not None:
+    if (limit := family.limit_targets(student, train)) is not None:
         train, transfer = limit(train), transfer and limit(transfer)
         validation = validation and limit(validation)
     class_weight = getattr(student, "class_weight", None)

@@ -63,7 +63,7 @@ class LogitLoss:
 
     def take(self, rows: IndexArray | slice) -> LogitLoss:
         """Return the loss of the given rows."""
-        targets = take_rows(self.targets, rows)
+        targets = index_rows(self.targets, rows)
         if self.codes is None or self.alpha is None:
             return LogitLoss(targets)
         codes, alpha = self.codes[rows], self.alpha[rows]
@@ -141,7 +141,7 @@ def count_outputs(n_classes: int) -> int:
     return 1 if n_classes == 2 else n_classes
 
 
-def take_rows(values: Any, rows: IndexArray | slice) -> Any:
+def index_rows(values: Any, rows: IndexArray | slice) -> Any:
     """Return rows of an array or CSR matrix."""
     if isinstance(values, np.ndarray) and isinstance(rows, np.ndarray):
         # Several times as fast as indexing.
@@ -166,7 +166,7 @@ class SquaredError:
 
     def take(self, rows: IndexArray | slice) -> SquaredError:
         """Return the loss of the given rows."""
-        return SquaredError(take_rows(self.targets, rows))
+        return SquaredError(index_rows(self.targets, rows))
 
     def cast(self, dtype: Any) -> SquaredError:
         """Return the loss in another precision."""

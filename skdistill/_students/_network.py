@@ -18,7 +18,7 @@ from scipy.special import expit
 from sklearn.utils import gen_batches
 
 from .._typing import AnyArray
-from ._losses import LogitLoss, SquaredError, take_rows
+from ._losses import LogitLoss, SquaredError, index_rows
 
 #: Rows whose outputs are computed at once.
 BLOCK = 2048
@@ -35,7 +35,7 @@ class SoftRows:
     def take(self, rows: Any) -> SoftRows:
         """Return the given rows, or a slice of them."""
         weight = None if self.weight is None else self.weight[rows]
-        return SoftRows(take_rows(self.X, rows), self.loss.take(rows), weight)
+        return SoftRows(index_rows(self.X, rows), self.loss.take(rows), weight)
 
     def cast(self, dtype: Any) -> SoftRows:
         """Return the rows in another precision."""

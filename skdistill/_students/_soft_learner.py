@@ -184,7 +184,7 @@ class SoftLearner(ABC):
         name = self.epochs_parameter(student)
         return None if name is None else student.get_params()[name]
 
-    def limit_labels(self, student: Any, train: SoftDataset) -> Any:
+    def limit_targets(self, student: Any, train: SoftDataset) -> Any:
         """Return what changes targets that the student cannot learn; None: nothing."""
         return None
 

@@ -13,7 +13,7 @@ from .._typing import FloatArray
 from . import _lightgbm_params as lgbm
 from ._skorch import inherits
 from ._soft_learner import EPOCHS_WORSE, ROUNDS_WORSE, TREES_WORSE, SoftLearner
-from ._value_losses import limit_labels, refuse_quantile_loss, walk_learners
+from ._value_losses import limit_targets, refuse_quantile_loss, walk_learners
 from ._value_shift import can_shift_values, shift_values
 
 
@@ -69,8 +69,8 @@ class RegressorLearner(ValueLearner):
         for part in walk_learners(student):
             _refuse_stopping(part, inside=part is not student)
 
-    def limit_labels(self, student: Any, train: SoftDataset) -> Any:
-        return limit_labels(student, train)
+    def limit_targets(self, student: Any, train: SoftDataset) -> Any:
+        return limit_targets(student, train)
 
     def explain_worse(self, student: Any) -> str:
         params = student.get_params()

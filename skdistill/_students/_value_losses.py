@@ -123,7 +123,7 @@ _SHARES = ("logistic", "entropy")
 Fails = Callable[[FloatArray], BoolArray]
 
 
-def limit_labels(
+def limit_targets(
     student: Any, train: SoftDataset
 ) -> Callable[[SoftDataset | SoftStream], Any] | None:
     """Return what mends targets that the student cannot learn, and warns once.

@@ -10,7 +10,7 @@ from sklearn.base import is_regressor
 from .._nested import (
     find_distilled,
     map_learner,
-    replace_distilled,
+    replace_last,
     split_pipeline,
     transform_before,
 )
@@ -234,4 +234,4 @@ def _retrain_smaller(
         return network
 
     pruned = map_learner(slim(model), data.X, shrink)
-    return pruned if distilled is None else replace_distilled(estimator, pruned)
+    return pruned if distilled is None else replace_last(estimator, pruned)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._copies import find_copies
 from .._dataset import find_firsts, split_rows
-from .._nested import last_step, replace_distilled, transform_before, weight_params
+from .._nested import last_step, replace_last, transform_before, weight_params
 from .._parts import seed_part
 from .._progress import raise_interrupts
 from .._selection._hold_outs import LENGTH_SHARE
@@ -94,7 +94,7 @@ def _fit_baseline(
         y = encode_labels(student, y, classes)
     rows = transform_before(estimator, X)
     student = fit_directly(student, distilled.student_, rows, y, weight)
-    return replace_distilled(estimator, student), classes
+    return replace_last(estimator, student), classes
 
 
 def fit_directly(student: Any, fitted: Any, X: Any, y: AnyArray, weight: Any) -> Any:

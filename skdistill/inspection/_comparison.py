@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
-from .._nested import find_deployed, find_distilled, replace_distilled, split_pipeline
+from .._nested import find_deployed, find_distilled, replace_last, split_pipeline
 from ._costs import compare_costs, export_measured, measure_costs
 from ._evaluation_rows import BASELINE, STUDENT, TEACHER, Rows
 from ._intervals import measure_gains
@@ -46,7 +46,7 @@ def find_teacher(estimator: Any, distilled: Any, stored: Any, name: str) -> Any:
     `stored` are the answers given in its place, by the parameter `name`.
     """
     if distilled.teacher_ is not None:
-        return replace_distilled(estimator, distilled.teacher_)
+        return replace_last(estimator, distilled.teacher_)
     if stored is None:
         raise ValueError(
             "A report compares a student with its teacher; this one learned from "
