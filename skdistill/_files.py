@@ -19,9 +19,11 @@ def write_file(path: Any, content: bytes) -> None:
 
 
 def write_files(contents: Mapping[Any, bytes]) -> None:
-    """Write files so that a reader sees each whole, and after an error none.
+    """Write files so that a reader sees each whole.
 
-    Each file is written under a temporary name next to its target, then moved there.
+    Each file is written under a temporary name next to its target; then all are moved
+    there. An error in writing leaves no file; one in moving, which is rare, leaves
+    those that were moved before.
     The target's mode is kept, a new file gets the mode of the umask, and a symbolic
     link stays a link. Devices, FIFOs and open descriptors (``/dev/stdout``) can't be
     replaced: they are written to directly. An error names the target.

@@ -46,6 +46,8 @@ class Task(ABC):
     """
 
     method: ClassVar[str]
+    #: Whether labels are values, and not probabilities.
+    gives_values: ClassVar[bool] = False
     n_columns: int
     #: Of a network; two classes have one margin.
     n_outputs: int
@@ -138,8 +140,7 @@ class Task(ABC):
 
     def default_student(self, X: Any, n_samples: int, *, stops: bool) -> Any:
         """Return an unfitted student for these columns."""
-        values = self.method == "predict"
-        return default_student(X, n_samples, stops=stops, values=values)
+        return default_student(X, n_samples, stops=stops, values=self.gives_values)
 
 
 class Classification(Task):
@@ -231,6 +232,7 @@ class Regression(Task):
     """Labels are values, one column an output; y has those of the training rows."""
 
     method = "predict"
+    gives_values = True
     stored_name = "teacher_prediction"
     dtype = np.float64
     few_choose_length = True

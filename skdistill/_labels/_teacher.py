@@ -51,7 +51,7 @@ def check_teacher(teacher: Any, task: Task) -> None:
         _refuse_foreign(teacher, task)
     frozen = isinstance(teacher, FrozenEstimator)
     last = last_step(teacher.estimator if frozen else teacher)
-    check = _check_regressor if task.method == "predict" else _check_classifier
+    check = _check_regressor if task.gives_values else _check_classifier
     check(teacher, last, task)
     if frozen:
         check_is_fitted(teacher)
@@ -117,7 +117,7 @@ def _refuse_foreign(teacher: Any, task: Task) -> None:
     else:
         return
     fix = f"FunctionRegressor({func})."
-    if task.method == "predict_proba":
+    if not task.gives_values:
         fix = (
             f"FunctionClassifier({func}, classes), with the classes in the order of "
             "its columns."

@@ -108,8 +108,8 @@ def list_candidates(
     # The mixture at another temperature needs a family that learns it.
     mixed = plain if learns_mixtures(student) else 1.0
     stops = validation_fraction(student, data.n_samples) is not None
-    few = splits.small and not data.task.few_choose_length
-    n_updates = None if stops or few else _count_updates(parts, data)
+    few_rows = splits.small and not data.task.few_choose_length
+    n_updates = None if stops or few_rows else _count_updates(parts, data)
     # The length of a fit over a transfer set is too long for noisy true labels.
     limit = n_updates if alpha > 0 and splits.plan.leaves_most(data.n_samples) else None
     candidates = [
@@ -121,10 +121,10 @@ def list_candidates(
     # Of the short pilots of a network each costs the others part of their length, and
     # of many candidates on few rows one seems best by chance.
     network = learns_in_epochs(student)
-    few = splits.small or (bool(candidates) and blends and network)
-    if not candidates or (splits.chooses and not few):
+    few_pilots = splits.small or (bool(candidates) and blends and network)
+    if not candidates or (splits.chooses and not few_pilots):
         candidates.append(Candidate("training rows", None, alpha, plain, True, stops))
-    if blends and not few:
+    if blends and not few_pilots:
         candidates.append(Candidate("half true labels", None, 0.5, mixed, True, stops))
     if blends or splits.rates or (compared and splits.chooses and alpha > 0):
         true = Candidate("true labels", None, 0.0, 1.0, True, stops, n_updates, blends)

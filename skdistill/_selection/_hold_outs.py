@@ -155,18 +155,19 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         shows = shows and parts.refits
         _warn_of_known_rows(parts, pilots)
     folds = (cv or []) if data.validation is not None else hold_outs
+    shown = learns and (shows or data.validation is not None)
     own_vote = estimator.teacher is None and is_vote(parts.teacher)
     return Splits(
-        folds,
-        cv is not None,
-        pilots,
-        hold_outs[0] if learns and (shows or data.validation is not None) else None,
-        _draw_validation(estimator, parts, data, lengths),
-        calibrate,
-        small,
-        rates and bool(pilots),
-        shifts and bool(pilots),
-        enough and own_vote and learns and bool(folds or data.validation),
+        folds=folds,
+        out_of_fold=cv is not None,
+        pilots=pilots,
+        first=hold_outs[0] if shown else None,
+        validation=_draw_validation(estimator, parts, data, lengths),
+        calibrate=calibrate,
+        small=small,
+        rates=rates and bool(pilots),
+        shifts=shifts and bool(pilots),
+        weighs=enough and own_vote and learns and bool(folds or data.validation),
     )
 
 
