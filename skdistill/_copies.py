@@ -32,8 +32,8 @@ _LEAST_VALUES, _LEAST_COLUMNS = 20, 2
 #: below 3 in spambase and letter, and above 15 in wine quality, whose rows are copied.
 _RATIO = 10
 
-#: Of one column the smallest step between neighbouring values may be at most this
-#: share of all: of integers and of coarsely rounded numbers it is nearly each.
+#: The smallest step between neighbouring values of one column may be at most this share
+#: of its steps: nearly each step of integers and coarsely rounded numbers is so small.
 _MOST_STEPS = 0.5
 
 #: A hash of 64 bits, NaN and both zeros being one value each.
@@ -43,8 +43,8 @@ Hash = NDArray[np.uint64]
 def find_copies(X: Any) -> IndexArray | None:
     """Return the number of each row's group of copies, in the order of first rows.
 
-    None where few rows have a copy, or where chance may have made them. Of sparse
-    matrices copies are not looked for: a column that is mostly zero tells too little.
+    None where few rows have a copy, or where chance may have made them, and for sparse
+    matrices: a column that is mostly zero tells too little.
     """
     table = _read_table(X)
     if table is None:

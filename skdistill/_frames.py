@@ -169,7 +169,7 @@ def concat_rows(*parts: Any) -> Any:
 def check_same_table(rows: Any, X: Any, where: str) -> None:
     """Raise unless rows have the container and the columns of X.
 
-    Columns of data frames have names and types, of other containers a number.
+    Data frames have names and types of columns, other containers their number.
     """
     if type(rows) is not type(X):
         raise TypeError(

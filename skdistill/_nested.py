@@ -72,7 +72,7 @@ def refuse_several_labels(classifier: Any, role: str) -> None:
     if isinstance(last, BaseSearchCV):
         return refuse_several_labels(last.estimator, role)
     classes = getattr(last, "classes_", None)
-    # Of several labels there is a list of arrays, one a label.
+    # A classifier of several labels has a list of arrays, one a label.
     several = isinstance(classes, list) and any(map(np.ndim, classes))
     if several or isinstance(last, MultiOutputClassifier | ClassifierChain):
         raise TypeError(

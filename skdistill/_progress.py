@@ -118,7 +118,7 @@ class Share:
             self._start, self._stop = outer
 
 
-#: Of the step that is at work; None in workers, whose work is told as it comes back.
+#: Where the step at work is told; None in workers, whose work is told when it is back.
 _share: ContextVar[Share | None] = ContextVar("share", default=None)
 
 

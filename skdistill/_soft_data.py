@@ -36,15 +36,15 @@ class SoftDataset:
     #: The softened probabilities q; rows sum to 1; columns follow `classes`.
     targets: FloatArray
     classes: AnyArray
-    #: True labels: of the mixture, and for supervised preprocessing before a student.
+    #: True labels, for the mixture and for supervised preprocessing before a student.
     y: AnyArray
     weight: FloatArray | None = None
     #: Further metadata for the student's own `fit`, already routed.
     params: dict[str, Any] | None = None
-    #: Of training rows, the positions of those that the learner is fitted on; steps
-    #: before it see all rows. None: all.
+    #: Positions of the training rows that the learner is fitted on; steps before it see
+    #: all rows. None: all.
     labelled: IndexArray | None = None
-    #: Of a transfer set, whether a sampler made all its rows.
+    #: Whether the rows are a transfer set, all of which a sampler made.
     synthetic: bool = False
     temperature: float = 1.0
     #: Weight of the targets against the true labels in the loss. None: the targets are
@@ -205,7 +205,7 @@ MaybeRows = SoftDataset | None
 def weigh_classes(
     class_weight: dict[Any, float] | str, classes: AnyArray, mass: FloatArray
 ) -> FloatArray:
-    """Factor of each class, of which soft targets sum to `mass`."""
+    """Return the factor of each class; `mass` is the sum of its soft targets."""
     if not isinstance(class_weight, str):
         return compute_class_weight(class_weight, classes=classes, y=classes)
     mean = mass.sum() / len(classes)

@@ -17,7 +17,7 @@ _STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 _DEEPEST = 5
 
 
-#: Of sigmoids and clipped probabilities.
+#: The constants of sigmoids and clipped probabilities.
 _CONSTANTS = {"0.0", "1.0", "2.0", "1e-30"}
 
 

@@ -38,7 +38,9 @@ MAX_BODY_LINES = 45
 OLD_WORDS = re.compile(
     r"by heart|\blessons?\b|\brecit(e|es|ed|ing|al)\b|\brecipes?\b|\bhonest"
     r"|\bleak_|\btrials?_|\bParcel\b|\bmoves_leaves\b|\bgrows_alone\b|nothing to say"
-    r"|_judges\b|\bjudging\b|\bunjudged\b",
+    r"|_judges\b|\bjudging\b|\bunjudged\b"
+    # A fronted genitive, "Of a network the ...": the subject comes first.
+    r"|(?-i:\bOf [a-z`])",
     re.IGNORECASE,
 )
 

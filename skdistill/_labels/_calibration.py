@@ -141,8 +141,8 @@ def fit_shift(
     """Return the numbers a class that give logits the wanted mean probabilities.
 
     All probabilities are positive; `weight` has row weights, or is None. Numbers that
-    are `pulled` towards 0 miss each mean by a hundredth of it a nat: of classes that
-    lie far apart a mean moves by large numbers alone, for which rows in between pay.
+    are `pulled` towards 0 miss each mean by a hundredth of it a nat: where classes lie
+    far apart, large numbers alone move a mean, for which rows in between pay.
     """
     share = np.full(len(proba), 1 / len(proba))
     if weight is not None:

@@ -35,7 +35,7 @@ def weighs_classes(teacher: Any) -> bool:
 def _moves_shares(value: Any) -> bool:
     if value is None or isinstance(value, bool):
         return bool(value)
-    # Of two classes, one that weighs 1 weighs as much as the other.
+    # A positive class of weight 1 weighs as much as the other one.
     return not isinstance(value, Real) or value != 1
 
 
@@ -44,8 +44,9 @@ def warn_of_weights_twice(
 ) -> None:
     """Warn where labels have class weights in them, and the student adds its own.
 
-    `factors` are the student's, and the labels of `learned` are not calibrated. Of a
-    function, or without a teacher, the labels alone tell whether it weighs classes.
+    `factors` are the student's, and the labels of `learned` are not calibrated. Where
+    the teacher is a function or is not given, the labels alone tell whether it weighs
+    classes.
     """
     if factors is None or factors.max() <= factors.min():
         return

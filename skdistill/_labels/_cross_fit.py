@@ -35,7 +35,7 @@ class OutOfFold:
     transfer: list[list[FloatArray]] = field(default_factory=list)
     #: Labels of training rows by the teacher that is kept, where it was asked.
     own: RowLabels | None = None
-    #: Those of the members of the default teacher. None: equal ones.
+    #: Weights of the members of the default teacher. None: equal ones.
     weights: FloatArray | None = None
 
     def find_validation_rows(self, data: Dataset) -> IndexArray:

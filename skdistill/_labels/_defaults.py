@@ -53,8 +53,9 @@ def default_teacher(X: Any, n_outputs: int | None = None, vote: Any = None) -> P
     """Return a soft vote, or mean, of boosted trees and two networks, unfitted.
 
     The columns of X decide the preprocessing. Behind it is `vote`, if one is given;
-    a `VotingClassifier`; or, with a number of outputs, a `VotingRegressor`, of several
-    outputs boosted trees for each. Its weights are equal; `_members.py` chooses others.
+    else a `VotingClassifier`; or, with a number of outputs, a `VotingRegressor` for one
+    and boosted trees for each of several. The weights are equal; `_members.py` chooses
+    others.
     """
     if vote is None:
         vote = _make_vote() if n_outputs is None else _make_mean(n_outputs)
@@ -302,7 +303,7 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?\s*", re.IGNOR
 _CODE = re.compile(r"\s*0\d")
 
 #: Least share of the different texts that are numbers (others mark missing values), and
-#: of different numbers among them all: categories with two rows each teach nothing.
+#: least share of all numbers that are different: categories of two rows teach nothing.
 _NUMBERS, _DIFFERENT = 0.9, 0.5
 
 

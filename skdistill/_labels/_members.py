@@ -49,7 +49,7 @@ def choose_weights(
 ) -> FloatArray:
     """Return the weights of members by greedy selection with replacement.
 
-    Their sum is 1. Of equal choices the first is taken. `labels` have the shape
+    Their sum is 1. The first of equal choices is taken. `labels` have the shape
     (n_members, n_rows, n_columns): what each says of rows that it was not fitted on.
     """
     labels = task.clip(labels)

@@ -173,7 +173,7 @@ def _find_order(P: FloatArray, codes: IndexArray) -> IndexArray | None:
     some = np.flatnonzero(moved[codes])
     if not some.size:
         return None
-    # No copy of the table: of many classes it is large.
+    # No copy of the table, which is large where there are many classes.
     total = (P @ moved.astype(P.dtype))[some]
     own = codes[some]
 

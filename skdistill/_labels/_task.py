@@ -1,4 +1,4 @@
-"""What is learned: classes, of which a teacher gives probabilities, or values.
+"""What is learned: values, or classes, whose probabilities a teacher gives.
 
 Every stage of a fit is the same for both. What differs is a method of `Dataset.task`.
 """
@@ -49,7 +49,7 @@ class Task(ABC):
     #: Whether labels are values, and not probabilities.
     gives_values: ClassVar[bool] = False
     n_columns: int
-    #: Of a network; two classes have one margin.
+    #: Outputs of a network; it has one margin for two classes.
     n_outputs: int
     dtype: type[np.floating]
     classes: AnyArray
@@ -60,7 +60,7 @@ class Task(ABC):
     #: Whether a fifth of a small table tells how long a network should learn true
     #: labels: values tell it, which show how near a prediction is.
     few_choose_length: ClassVar[bool] = False
-    #: Levels; of classes and values there are none.
+    #: Levels of the quantiles; classes and values have none.
     quantiles: FloatArray = np.empty(0)
     #: Weighted share of each class in the training rows.
     priors: FloatArray
@@ -265,7 +265,7 @@ class Regression(Task):
         return make_values(X, alpha * filled + (1.0 - alpha) * values, y, **rest)
 
     def score(self, served: FloatArray, y: AnyArray) -> FloatArray:
-        """Return squared errors; of several outputs the mean, as shares of variance."""
+        """Return squared errors; with several outputs their mean, in variances."""
         errors = (served - as_columns(y)) ** 2
         if self.n_columns == 1:
             return errors[:, 0]

@@ -56,7 +56,7 @@ def open_path(path: Any, X: Any) -> Read:
         reader = _read_text_as(schema, files[0])
 
     def read() -> Iterator[tuple[str, Any]]:
-        # One dataset a file: of several files, pyarrow would check the first alone.
+        # One dataset a file: pyarrow would check the first of several files alone.
         for file in files:
             with _explain(file.name, schema):
                 opened = dataset.dataset(str(file), format=reader)
@@ -93,7 +93,7 @@ def _list_files(path: Path) -> list[Path]:
 class _Schema:
     """Names and Arrow types of the columns of X, and the way back to X's kind.
 
-    Of an array the first file gives the names.
+    Where X is an array, the first file gives the names.
     """
 
     def __init__(self, X: Any) -> None:

@@ -54,7 +54,7 @@ class Candidate:
     rival: bool = True
     #: Rows beyond the training rows that the student learns.
     rows: TransferSet | TransferStream | None = None
-    #: Those that pilots learn, one for each split of theirs.
+    #: The rows of them that pilots learn, one set for each split of the pilots.
     pilot_rows: tuple[TransferSet, ...] = ()
 
     @property
@@ -118,8 +118,8 @@ def list_candidates(
     ]
     compared = data.task.learns_labels and blends_labels(student)
     blends = compared and splits.chooses and estimator.alpha == "auto"
-    # Of the short pilots of a network each costs the others part of their length, and
-    # of many candidates on few rows one seems best by chance.
+    # Each of a network's short pilots costs the others part of their length, and where
+    # many candidates are tried on few rows, one seems best by chance.
     network = learns_in_epochs(student)
     few_pilots = splits.small or (bool(candidates) and blends and network)
     if not candidates or (splits.chooses and not few_pilots):
@@ -181,8 +181,8 @@ def _list_samplers(
         return [near]
     wide = ("wide transfer set", Munge(p=0.5, n_neighbors=10), False)
     if splits.plan.shared:
-        # One set has all labels. Of candidates within the error the last is learned:
-        # with the training rows and their true labels, where they are most of the rows.
+        # One set has all labels. The last candidate within the error is learned: with
+        # the training rows and their true labels, where they are most of the rows.
         both = ("wide transfer set and training rows", wide[1], True)
         return [wide, both] if splits.plan.leaves_most(n_rows) else [both, wide]
     far = ("far transfer set", Spunge(p=0.5), False)

@@ -31,7 +31,7 @@ from ._pilots import (
 from ._sampling import sample_rows_of
 from ._scores import CERTAIN, Scores, make_scores
 
-#: Of the pilots' time, where widths of the default student follow the transfer sets.
+#: Share of the pilots' time that transfer sets get before widths are tried.
 _SETS_SHARE = 2 / 3
 
 
@@ -42,7 +42,7 @@ class Choice:
     candidate: Candidate
     #: As in DistilledClassifier.
     memorization: dict[str, float] | None
-    #: By what its logits are divided in the end, and what is added to them then.
+    #: What the student's logits are divided by in the end, and what is added to them.
     student_calibration: Calibration = field(default_factory=lambda: Calibration(1.0))
     #: As in DistilledClassifier.
     pilots: list[dict[str, Any]] = field(default_factory=list)
@@ -226,8 +226,8 @@ def _choose_pilot(
 
     One candidate stays unless another is better by a standard error.
 
-    - A network keeps a transfer set: of those within a standard error of the best, the
-      furthest from the training rows, which repeats least of what the teacher has
+    - A network keeps a transfer set: among those within a standard error of the best,
+      the furthest from the training rows, which repeats least of what the teacher has
       memorised. After a longer pilot one standard error is enough against it, and any
       lead of the true labels where the teacher's over them is not certain. They stay
       where it has none: a student that gains with more rows and time passes it.
@@ -235,8 +235,8 @@ def _choose_pilot(
       same, keeps the better of transfer set and true labels. Another candidate must be
       better by two standard errors.
     - Other students, whose pilots are as long as their fit, keep the true labels, with
-      which distillation does no harm. Two standard errors would be too much: of trees
-      a few rows of probability 0 make both the lead and its error.
+      which distillation does no harm. Two standard errors would be too much: where
+      trees learn, a few rows of probability 0 make both the lead and its error.
 
     Held-out rows that lack a class do not overrule what stays. `advantage` tells
     whether the teacher is better than a student of the true labels: 1: certainly,

@@ -31,7 +31,7 @@ def draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
 
     def draw(rows: IndexArray) -> list[Split]:
         with warnings.catch_warnings():
-            # Of few rows of a class, which it does not name: see _warn_of_unknown.
+            # It says that a class has few rows, and not which: _warn_of_unknown does.
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
             return list(cv.split(rows, data.y[rows]))
 

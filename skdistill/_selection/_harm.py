@@ -23,7 +23,7 @@ def find_best(pilots: list[Pilot], scores: Scores) -> Pilot:
 
 
 def find_direct(pilots: list[Pilot], scores: Scores) -> Pilot | None:
-    """The better student that learned the true labels."""
+    """Return the pilot of the true labels, the better of several; None without one."""
     found = [pilot for pilot in pilots if pilot.candidate.alpha == 0]
     return find_best(found, scores) if found else None
 
@@ -32,15 +32,15 @@ def find_direct(pilots: list[Pilot], scores: Scores) -> Pilot | None:
 class FinalCheck:
     """What the fitted student is held to, on the held-out rows."""
 
-    #: Those rows.
+    #: The held-out rows.
     scores: Scores
     #: Labels of the teacher, which was not fitted on them.
     teacher: FloatArray
-    #: That of the true labels.
+    #: The pilot of the true labels.
     direct: Pilot | None
-    #: That of what the student learns.
+    #: The pilot of what the student learns.
     pilot: Pilot
-    #: Those for which the teacher stands, and none was run.
+    #: Pilots that were not run: the teacher stands for them.
     known: list[Pilot]
 
     def describe(self, student: Any) -> str | None:

@@ -25,8 +25,8 @@ _PILOT_SHARE = 0.2
 VALIDATION_SHARE = 0.1
 #: Share of those that choose its length: it learns them afterwards.
 LENGTH_SHARE = 0.2
-#: Folds of a small table, of which each is to have a row of a class that counts, and
-#: how many rows of such classes they are worth it for; rows of X_val as well.
+#: Folds of a small table, each with a row of every class that counts, and the fewest
+#: rows of such classes, in the table or in X_val, for which pilots are run.
 _N_FOLDS, _FEWEST_ROWS = 5, 50
 
 #: Share of `max_labels` that the rows which choose and calibrate take at most.
@@ -37,11 +37,12 @@ _HELD_OUT_LABELS = 1 / 4
 class LabelPlan:
     """The most rows beyond the held-out ones that teachers are asked for."""
 
-    #: Rows beyond the training rows that pilots learn, of all pilots together.
+    #: Rows beyond the training rows that all pilots learn together.
     pilots: float = np.inf
     #: Rows beyond the training rows that the student learns.
     transfer: float = np.inf
-    #: Training rows: of the teacher that is kept, or with `cv` out of fold.
+    #: Training rows that are labelled, by the teacher that is kept or with `cv` out of
+    #: fold.
     training: float = np.inf
     #: Whether teachers of folds label their own rows, for pilots.
     labels_own: bool = True
@@ -143,7 +144,6 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
     elif cv is None and used:
         hold_outs = _draw_hold_outs(estimator, data, few, parts.seeds.pilots)
     usable = [_decides(split, data) for split in hold_outs]
-    shows = used and any(usable[:1])
     shifts = calibrate and not (opens or few) and _may_lose(parts, data)
     pilots = hold_outs if few else hold_outs[:1]
     wanted = estimator.pilot > 0 and (opens or rates or shifts)
@@ -151,17 +151,17 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         pilots = []
     small = few and bool(pilots)
     lengths = small or (opens and not few)
+    shows = learns
     if data.validation is None:
-        shows = shows and parts.refits
+        shows = used and any(usable[:1]) and parts.refits
         _warn_of_known_rows(parts, pilots)
     folds = (cv or []) if data.validation is not None else hold_outs
-    shown = learns and (shows or data.validation is not None)
     own_vote = estimator.teacher is None and is_vote(parts.teacher)
     return Splits(
         folds=folds,
         out_of_fold=cv is not None,
         pilots=pilots,
-        first=hold_outs[0] if shown else None,
+        first=hold_outs[0] if shows else None,
         validation=_draw_validation(estimator, parts, data, lengths),
         calibrate=calibrate,
         small=small,
@@ -241,7 +241,7 @@ def _learns_labels(estimator: Any, parts: Parts) -> bool:
 def _may_harm(estimator: Any, parts: Parts, data: Dataset, calibrate: bool) -> bool:
     """Whether parameters say that labels are learned, and a pilot may judge them.
 
-    No further teacher is fitted for it, but of values, which are never calibrated.
+    No further teacher is fitted for it, except for values, which are never calibrated.
     """
     learns = _learns_labels(estimator, parts)
     known = calibrate or data.validation is not None or parts.stored is not None
@@ -312,8 +312,8 @@ def _draw_validation(
 ) -> Split | None:
     """Hold rows out for a student that stops early, or is tuned; validation rows serve.
 
-    And with `lengths` for a network that may turn out to learn the true labels, for as
-    many epochs as they ask.
+    With `lengths` they are held out for a network as well that may turn out to learn
+    the true labels, for as many epochs as they ask.
     """
     fraction = validation_fraction(parts.student, data.n_samples)
     if fraction is None:

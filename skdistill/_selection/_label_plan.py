@@ -126,8 +126,8 @@ def _share_out(
 def _can_share(parts: Parts, data: Dataset, splits: Splits) -> bool:
     """Whether pilots can learn the labels that the student learns.
 
-    Of a fixed teacher they are the same, and validation rows are no parents of the
-    rows. A network on a quarter of them could not tell what it gains by all of them.
+    The labels of a fixed teacher are the same, and validation rows are no parents of
+    the rows. A network on a quarter of them could not tell what it gains by all.
     """
     fixed = not parts.refits and data.validation is not None
     chunks = isinstance(parts.X_unlabeled, Chunks)

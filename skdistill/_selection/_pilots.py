@@ -43,11 +43,12 @@ _FIT_COST = 10
 _N_ROUNDS, _FINALISTS = 2, 2
 
 #: Where validation rows choose the length of a training, the pilot's lengths take at
-#: most one final fit together. Certain labels are learned better until then; of noisy
-#: ones only short lengths are tried.
+#: most one final fit together. Certain labels are learned better until then; for noisy
+#: ones short lengths alone are tried.
 _LENGTHS_SHARE = 1 / SUM_OF_LENGTHS
 
-#: Of a round, which is half a final fit: a pilot of so many shares has a whole one.
+#: The shares of a round for which its only pilot is as long as a final fit: a round is
+#: half of one.
 _LONGEST = 1 / 2
 
 #: Pilots on fewer rows cost next to nothing, and decide nothing.
@@ -62,7 +63,7 @@ class Pilot:
     candidate: Candidate
     #: What the student serves for the held-out rows, of shape (n_rows, n_columns).
     served: FloatArray
-    #: Loss of each row; of classes the log loss in nats.
+    #: Loss of each row; for classes the log loss in nats.
     losses: FloatArray
     #: Whether the student learned all rows of the pilots, as long as it wanted.
     to_end: bool
@@ -81,7 +82,7 @@ class PilotInputs:
     candidates: list[Candidate]
     #: The teacher's labels of rows and tables.
     oof: OutOfFold
-    #: Of the labels.
+    #: The calibration of the labels, or None.
     calibration: Calibration | None
 
     def find(self, pilot: Pilot) -> list[int]:

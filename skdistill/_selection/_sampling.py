@@ -18,8 +18,8 @@ from ..transfer._transfer_set import TransferSet, count_rows, make_transfer_set
 from ._candidates import Candidate, list_candidates
 from ._hold_outs import Splits
 
-#: Synthetic rows in a pilot: for each real one, or for networks, of which a row is
-#: visited many times, a share of those in the final fit.
+#: Synthetic rows in a pilot: so many for each real one, and for networks, which visit a
+#: row many times, a share of those in the final fit.
 PILOT_RATIO, _PILOT_SHARE = 2, 1 / 3
 
 

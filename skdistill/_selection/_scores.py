@@ -29,7 +29,7 @@ CERTAIN = 2
 
 #: A fit is far worse than its pilot where its loss is higher by this share and by so
 #: many nats, or this share of the variance. It has learned the rows that were held out
-#: of the pilot, and none of 35 ordinary fits of classes had a higher one.
+#: of the pilot: its loss was no higher in any of 35 ordinary fits of classes.
 _WORSE, _WORSE_NATS, _WORSE_VARIANCE = 0.2, 0.05, 0.02
 
 
@@ -43,8 +43,8 @@ class Scores(ABC):
     complete = True
     #: What the loss is called.
     loss_name: str
-    #: How to train the student directly, as its pilot of the true labels is that runs
-    #: for as long as the student's own fit.
+    #: What to train directly: it serves what the pilot of the true labels does that
+    #: runs for as long as the student's own fit.
     alone: str = "the student alone"
     #: The best one answer for all rows, a number a column.
     _constant: FloatArray
@@ -89,7 +89,7 @@ class Scores(ABC):
 
     @cached_property
     def constant_losses(self) -> FloatArray:
-        """Those of the best one answer for all rows."""
+        """The losses of the best one answer for all rows."""
         shape = len(self.y), len(self._constant)
         return self.rate(np.broadcast_to(self._constant, shape))
 
@@ -243,12 +243,13 @@ class ClassScores(Scores):
         return lost > CERTAIN * noise
 
     def calibrate(self, pilot: Pilot, teacher: FloatArray) -> Calibration:
-        """Return a scalar and a shift.
+        """Return a scalar, and a shift of the rare classes.
 
-        A scalar, for a student of few rounds is underconfident whatever its labels are;
-        and a shift of the rare classes. A transfer set need not have their shares, and
-        a small student loses part of them: on held-out rows that is the difference from
-        the teacher's mean probability, which has no noise of labels.
+        A student of few rounds needs the scalar: it is underconfident whatever its
+        labels are. The shift is needed because a transfer set need not have the shares
+        of rare classes, and a small student loses part of them. That part is the
+        difference from the teacher's mean probability on held-out rows, which has no
+        noise of labels.
         """
         proba = self._clip(pilot.served)
         scalar = Calibration(self._fit_scalar(pilot, proba))
@@ -259,7 +260,7 @@ class ClassScores(Scores):
     def _fit_scalar(self, pilot: Pilot, proba: FloatArray) -> float:
         """Return the scalar that divides the logits.
 
-        1 after a short pilot, where logits cannot be divided, or where the scalar does
+        It is 1 after a short pilot, where logits cannot be divided, and where it does
         not help by more than two standard errors.
         """
         divisible = is_calibrated(self._student, len(self._priors))
@@ -274,7 +275,7 @@ class ClassScores(Scores):
         """Return the shift that gives rare classes the teacher's mean probabilities.
 
         None where no mean differs by more than two standard errors. Common classes keep
-        theirs, of which short pilots tell too little.
+        their means: short pilots tell too little of them.
         """
         lost = np.zeros(len(self._priors))
         for k in np.flatnonzero(self._data.task.rare):

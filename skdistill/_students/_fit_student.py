@@ -92,7 +92,7 @@ def serve_softened(student: Any, learned: list[SoftDataset]) -> None:
     """Serve what a student has learned at a temperature other than 1 at temperature 1.
 
     The fit of intercepts keeps the means of softened probabilities, which are no means
-    of probabilities: of a rare class little would be left. So where numbers can be
+    of probabilities: little would be left of a rare class. So where numbers can be
     added to the multiplied logits, they give the rows the mean labels of the classes.
     `student` is no Pipeline, and `learned` may be a sample.
     """

@@ -129,7 +129,7 @@ def _find_values(
 ) -> FloatArray:
     """Minimise the mean loss and the ridge, from the grown values on."""
     n_samples, n_columns = loss.targets.shape
-    # Of two classes, the first has margin 0.
+    # The first of two classes has margin 0.
     n_fixed = n_columns - len(marks)
     cuts = np.cumsum([mark.shape[1] for mark in marks])[:-1]
 

@@ -15,7 +15,7 @@ In the end LightGBM itself declares the model "binary" or "multiclass"
 one-hot targets the trees are those of the stock fit, bit for bit; only the columns
 that `colsample_bytree` draws for more than two classes are others. With soft targets
 they are those of the weighted copies, except that `min_child_samples` counts rows
-(LightGBM estimates the rows of a leaf from its Hessian, of copies another number).
+(LightGBM estimates the rows of a leaf from its Hessian, which copies change).
 
 What it can't do raises: with more than two classes, boosting_type "dart" (trees are
 not dropped under derivatives from Python), "rf" (takes none) and linear_tree (its
@@ -275,7 +275,7 @@ def _make_stopper(
 
 
 def _start(data: SoftDataset) -> FloatArray:
-    """The start values of the margins: of two classes there is one."""
+    """The start values of the margins; there is one for two classes."""
     weight = data.weight
     if weight is not None:
         # As LightGBM keeps them.

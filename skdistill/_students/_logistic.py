@@ -99,7 +99,7 @@ def _logistic_loss(
 ) -> tuple[float, FloatArray]:
     """Penalised mean loss of a linear model, and its gradient.
 
-    Of each output the intercept, which is not penalised, comes last if there is one.
+    The intercept of each output, which is not penalised, comes last if there is one.
     """
     coef, n_features = flat.reshape(loss.targets.shape[1], -1), X.shape[1]
     slopes, intercepts = coef[:, :n_features], coef[:, n_features:]

@@ -1,7 +1,7 @@
 """The loss of rows, as a function of what a student puts out: logits, or values.
 
-Of logits z, with weight a of the teacher, softened targets q, true label y (one-hot)
-and temperature T, by which z are multiplied before they serve:
+For logits z, weight a of the teacher, softened targets q, true label y (one-hot) and
+temperature T, by which z are multiplied before they serve:
 
     loss               a CE(q, softmax(z)) + (1 - a) / T² CE(y, softmax(T z))
     gradient           a (softmax(z) - q) + (1 - a) / T (softmax(T z) - y)
@@ -192,7 +192,7 @@ class Scale:
 
     @classmethod
     def of(cls, data: SoftDataset) -> Scale:
-        """Return the scale of weighted targets; of a constant, deviation 1."""
+        """Return the scale of weighted targets; a constant has deviation 1."""
         mean = np.average(data.targets, axis=0, weights=data.weight)
         variance = np.average((data.targets - mean) ** 2, axis=0, weights=data.weight)
         least = (10 * np.finfo(np.float64).eps * mean) ** 2

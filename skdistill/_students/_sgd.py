@@ -160,7 +160,7 @@ def _fit_chunks(student: Any, spill: Spill, validation: MaybeRows) -> Any:
 def _sigmoid_loss(sgd: Any, data: SoftDataset) -> float:
     """Return the mean loss over the classes, each against the rest.
 
-    Of rows that are about to be learned: the loss by which SGD ends its epochs.
+    SGD ends its epochs by this loss of rows that are about to be learned.
     """
     raw = sgd.decision_function(data.X).reshape(data.n_samples, -1)
     targets = data.targets[:, 1:] if raw.shape[1] == 1 else data.targets

@@ -84,8 +84,8 @@ class _Targets:
         self.labels = torch.as_tensor(self.codes).to(kind)
         self.soft = torch.as_tensor(data.targets)
         self.alpha = None if data.alpha is None else torch.as_tensor(data.alpha)
-        # Of mean 1, and no batch divides by its own sum: the mean over the batches
-        # of an epoch is the weighted loss, and a batch of weights 0 is no 0/0.
+        # Weights have mean 1, and no batch divides by its own sum: the mean over the
+        # batches of an epoch is the weighted loss, and a batch of weights 0 is no 0/0.
         mean = data.weights.mean() if self.more is None else self.more.mean_weight
         self.weight = torch.as_tensor(data.weights / mean)
 

@@ -66,7 +66,7 @@ class SoftLearner(ABC):
     students.
     """
 
-    #: By which a fitted student serves what it learned.
+    #: The method by which a fitted student serves what it learned.
     method: ClassVar[str] = "predict_proba"
     #: What "auto" is on the training rows alone, where logits can be scaled.
     auto_temperature: ClassVar[float] = 1.0

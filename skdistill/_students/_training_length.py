@@ -33,7 +33,7 @@ _MIN_ROWS, _MIN_CLASS_ROWS = 200, 10
 _MIN_EPOCHS, _RATIO = 10, 2
 
 #: A longer training is taken for a loss that is lower by more: RMSE by a percent. Less
-#: is chance on a few hundred rows, of which some decide: on laser it memorised
+#: is chance on a few hundred rows, some of which decide: on laser it memorised
 #: outliers. Two lengths that gain less end the search; one would on airfoil, where the
 #: second gains 7%.
 _LEAST_GAIN, _PATIENCE = 0.02, 2
@@ -127,8 +127,8 @@ def _choose_epochs(
             n_failed += 1
             if n_failed == _PATIENCE:
                 break
-    # Many noisy labels are memorised within a few epochs: of 4,000 flights 5 are best,
-    # where 20 lose .02 nats.
+    # Many noisy labels are memorised within a few epochs: for 4,000 flights 5 are best,
+    # and 20 lose .02 nats.
     while chosen == shortest > 1:
         shortest = math.ceil(shortest / _RATIO)
         loss = measure(shortest)

@@ -20,8 +20,8 @@ from ._value_shift import can_shift_values, shift_values
 class ValueLearner(SoftLearner):
     """How the students of one family learn values.
 
-    There are no classes to weigh, and the temperature is 1. Of `SoftLearner`, n_classes
-    is the number of outputs.
+    There are no classes to weigh, and the temperature is 1. The `n_classes` of
+    `SoftLearner` is the number of outputs.
     """
 
     method = "predict"

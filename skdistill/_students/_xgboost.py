@@ -194,7 +194,7 @@ def _label(data: SoftDataset) -> Any:
 
 
 def _start(data: SoftDataset) -> float | list[float]:
-    """The start values, as XGBoost has them: of two classes a probability."""
+    """The start values, as XGBoost has them: a probability for two classes."""
     start = start_logits(data, data.weight)
     if len(start) == 2:
         return float(expit(start[1] - start[0]))

@@ -28,8 +28,9 @@ def within_budget(
 ) -> _WithinBudget:
     """Make a `refit` for a search: the best score among what the budget allows.
 
-    Of the candidates whose mean latency and mean size over the splits are within
-    their limits, the one with the best mean score is taken; among equals the first.
+    The search takes the candidate with the best mean score among those whose mean
+    latency and mean size over the splits are within their limits; among equals the
+    first.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """Columns of a sampler: numbers that can be drawn, or categories that swap.
 
-Numbers are kept as float64. Of numbers on a grid (integers, whole floats, datetimes,
-durations) the position on the grid is kept, counted from the smallest value: drawn
-values are rounded to the grid, and dates stay whole days. Every other value is a
-category, kept as a code.
+Numbers are kept as float64, and those on a grid (integers, whole floats, datetimes,
+durations) as the position on the grid, counted from the smallest value: drawn values
+are rounded to the grid, and dates stay whole days. Every other value is a category,
+kept as a code.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Numbers:
     high: float
     #: Smallest value and step; None for a continuous column.
     grid: tuple[int, int] | None
-    #: Of the numbers of `to_natural`: float64, int64 or uint64.
+    #: Type of the numbers that `to_natural` returns: float64, int64 or uint64.
     dtype: np.dtype[Any]
 
     def to_natural(self, drawn: FloatArray) -> tuple[AnyArray, BoolArray]:

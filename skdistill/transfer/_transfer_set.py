@@ -177,7 +177,7 @@ def sample_rows(
     rows = sampler.sample(n_rows) if own else sampler.sample(n_rows, random_state=seed)
     # They return the component of each row as well.
     rows = rows[0] if isinstance(rows, tuple) else rows
-    # Of lists, samplers make arrays.
+    # Samplers make arrays of lists.
     like = X if hasattr(X, "shape") else np.asarray(X)
     check_same_table(rows, like, f"The rows of {type(sampler).__name__}")
     return rows, None

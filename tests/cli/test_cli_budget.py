@@ -295,7 +295,7 @@ def test_a_budget_applies_to_the_file_that_is_written(capsys, frame):
     frame.to_csv("data.csv", index=False)
     limits = "--max-latency-us", 10**9, "--max-bytes", 10**9
     files = "--out", "student.onnx", "--json", "report.json"
-    # Of so few rows, hard labels may make the better student.
+    # Hard labels of so few rows may make the better student.
     assert run(*limits, *files, "--distilled") == 0
     out, _ = capsys.readouterr()
     assert "OnnxClassifier('student.onnx')" in out

@@ -29,7 +29,7 @@ def test_error_in_a_process():
         (["data.csv", "--target", "label", "--colour"], "--colour"),
         # A name is written out: a shorter one would change with the next option.
         (["--see", "2"], "--see"),
-        # Of the API alone.
+        # A parameter of the API alone.
         (["--temperature", "2"], "--temperature"),
         (["--max-latency-us", "0"], "received '0'"),
         (["--max-latency-us", "nan"], "received 'nan'"),

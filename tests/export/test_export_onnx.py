@@ -289,7 +289,7 @@ def test_a_difference_is_an_error_that_says_where(tmp_path):
 def test_rounding_may_decide_between_the_most_probable_classes(
     learner, n_classes, seed
 ):
-    """Of balanced classes that a table does not tell apart, two are as probable."""
+    """Two balanced classes that a table does not tell apart are as probable."""
     rows = np.random.RandomState(seed).randint(3, size=(36, 3)).astype(float)
     learner.fit(rows, np.arange(len(rows)) % n_classes)
     expected = learner.predict_proba(rows)

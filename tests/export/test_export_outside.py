@@ -90,7 +90,7 @@ FAMILIES = {
 
 @pytest.fixture(autouse=True)
 def draw_the_same_in_any_order():
-    # Of four trees two classes may tie, which the last bit then decides.
+    # Two classes may tie in the votes of four trees, which the last bit then decides.
     RNG.seed(1)
 
 

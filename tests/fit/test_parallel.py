@@ -333,7 +333,7 @@ def nested(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_two_tasks_ask_for_half_of_the_cores_each(backend, nested):
-    """Of forests, LightGBM, OpenMP and BLAS, each of which would take all."""
+    """Forests, LightGBM, OpenMP and BLAS would each take all of them."""
     (_, _, jobs, pools), *tasks = map(json.loads, (nested / backend).open())
     if os.cpu_count() > 1:
         assert jobs == 2

@@ -55,7 +55,7 @@ def test_labels_and_groups_of_any_text(tmp_path):
 
 @pytest.mark.parametrize("length", range(16, 28))
 def test_tables_with_names_of_any_length_fit_100_columns(report, length):
-    """Of some lengths a table is too wide by the space between its columns alone."""
+    """At some lengths the space between its columns alone makes a table too wide."""
     names = dict.fromkeys(report.descriptions, "A" * length)
     lines = str(replace(report, descriptions=names)).splitlines()
     assert 80 < max(map(len, lines)) <= 100

@@ -91,7 +91,7 @@ def test_the_scalar_is_near_the_one_of_scikit_learn(n_classes, temperature):
     ).fit(clipped, codes)
     served = serve(distilled, proba)
     np.testing.assert_allclose(served, theirs.predict_proba(clipped), atol=0.03)
-    # Of what it was drawn with, as near as 3,000 rows tell.
+    # The temperature it was drawn with, as near as 3,000 rows tell.
     assert distilled.calibration_ == pytest.approx(temperature, rel=0.15)
 
 
@@ -147,7 +147,7 @@ def test_the_scale_of_weights_does_not_count(class_weight):
 def test_a_class_that_is_not_held_out_is_named_and_nothing_calibrated(
     n_samples, n_validation
 ):
-    """Of few rows all are held out in turn, but for classes of fewer than five."""
+    """Few rows are all held out in turn, but for classes of fewer than five."""
     proba, codes = draw(n_samples, 3, 0.7)
     codes[:] = np.arange(n_samples) % 2
     codes[:3] = 2

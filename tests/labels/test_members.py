@@ -171,7 +171,7 @@ def test_equal_members_have_equal_weights(use_members):
     use_members(trees)
     weights = DistilledClassifier(**STUDENT).fit(X, Y, **VAL).teacher_[-1].weights
     assert weights is None or np.ptp(weights) < 0.25
-    # Of members that say the same, nothing is gained by weights.
+    # Weights of members that say the same gain nothing.
     use_members([(name, trees[0][1]) for name, _ in trees])
     assert DistilledClassifier(**STUDENT).fit(X, Y, **VAL).teacher_[-1].weights is None
 

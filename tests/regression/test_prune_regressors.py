@@ -114,7 +114,7 @@ def test_several_outputs_and_synthetic_rows():
 )
 def test_the_first_trees_are_kept(model):
     pruned = prune(model.fit(X, Y), X, Y, tolerance=np.inf).estimator
-    # Of all of these, the first trees do not depend on how many follow.
+    # In all of these the first trees do not depend on how many follow.
     expected = type(model)(**{**model.get_params(), "n_estimators": 4}).fit(X, Y)
     np.testing.assert_allclose(pruned.predict(X), expected.predict(X))
 

@@ -89,7 +89,7 @@ LOSSES = ["squared_error", "quantile"]
     [
         (GridSearchCV(BOOSTED, {"loss": LOSSES}), "loss='quantile', quantile=0.2"),
         (
-            # Of several grids one asks for it.
+            # One of several grids asks for it.
             GridSearchCV(
                 make_pipeline(StandardScaler(), BOOSTED),
                 [

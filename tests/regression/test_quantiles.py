@@ -30,7 +30,7 @@ from skdistill import DistilledRegressor, FunctionRegressor
 from skdistill.export import OnnxRegressor, slim, to_onnx
 
 LEVELS = (0.1, 0.5, 0.9)
-#: Of the standard normal distribution.
+#: Quantiles of the standard normal distribution.
 NORMAL = np.array([-1.2815515655446004, 0.0, 1.2815515655446004])
 
 

@@ -251,7 +251,7 @@ def test_boosters_that_need_rows_to_stop_on_are_refused_before_a_fit(make, param
 
 
 def test_a_net_learns_columns_of_single_precision():
-    """Of a linear module the least squares are those of a stock linear model."""
+    """A linear module has the least squares of a stock linear model."""
     torch = pytest.importorskip("torch")
     skorch = pytest.importorskip("skorch")
     net = skorch.NeuralNetRegressor(

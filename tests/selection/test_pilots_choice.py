@@ -241,7 +241,7 @@ NEAR, WIDE, FAR, _ = NET_WAYS
     ],
 )
 def test_a_network_takes_the_furthest_of_equals(losses, chosen, monkeypatch):
-    """Of the two best transfer sets, unless the true labels are certainly better.
+    """It is one of two transfer sets, unless the true labels are certainly better.
 
     The teacher certainly is better than these.
     """

@@ -197,7 +197,7 @@ def test_public_tables_are_no_worse_than_hard_labels(load, student):
 
 
 def test_a_fit_has_three_warnings_at_most():
-    """Of classes with a row or two, in folds, and of a teacher without an advantage."""
+    """They are of rare classes, of folds, and of a teacher without an advantage."""
     X, y = make_classification(1000, 8, n_informative=5, n_classes=3, random_state=0)
     labels = np.r_[y[:52], 3:11]
     with warnings.catch_warnings(record=True) as caught:

@@ -192,7 +192,7 @@ def test_derivatives_are_those_of_the_loss(n_outputs, mixed):
         hard = -log_softmax(T * z, axis=1)[np.arange(6), codes]
         return alpha * soft + (1 - alpha) / T**2 * hard if mixed else soft
 
-    # Of two classes the libraries have a vector of margins.
+    # The libraries have a vector of margins for two classes.
     margins = rng.normal(size=(6, n_outputs))
     given = margins.ravel() if n_outputs == 1 else margins
     loss = _boosting.soft_loss(data, offsets)

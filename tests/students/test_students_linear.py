@@ -95,7 +95,7 @@ def test_linear_students_keep_float32(kind, n_classes):
     fitted = fit_student(student, replace(narrow, temperature=temperature))
     stock = clone(student).fit(narrow.X, narrow.y)
     assert fitted.coef_.dtype == stock.coef_.dtype == np.float32
-    # Of two classes SGD keeps a wide intercept, on hard labels too.
+    # SGD keeps a wide intercept of two classes, on hard labels too.
     assert fitted.intercept_.dtype == stock.intercept_.dtype
     if kind is LogisticRegression:
         assert fitted.predict_proba(narrow.X).dtype == np.float32

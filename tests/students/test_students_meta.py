@@ -219,7 +219,7 @@ def test_a_stand_in_travels_to_other_processes():
     alone = fit_student(make_logistic(), data.take(np.arange(50)))
     again = pickle.loads(pickle.dumps(stand_in))
     np.testing.assert_array_equal(again.coef_, alone.coef_)
-    # Of the rows it carries only the targets.
+    # It carries only the targets of the rows.
     assert len(pickle.dumps(StandIn(make_logistic(), data, fit_part))) < 10_000
 
 

@@ -148,7 +148,7 @@ def test_tuning_is_more_rounds_of_the_stock_fit(library, n_classes):
         stock = make(n_estimators=5, learning_rate=0.02)
         stock.fit(data.X, data.y, sample_weight=data.weight, xgb_model=student)
     else:
-        # Of two classes, only models of the same loss can be joined.
+        # Models of two classes can be joined only where their loss is the same.
         student = fit_student(make(learning_rate=0.2), data)
         tuned = fine_tune(student, data, 5)
         stock = make(iterations=5, learning_rate=0.02)
