@@ -365,6 +365,7 @@ def train_student(
             student = fit_chosen_length(
                 *(student, train, transfer, ends, candidate.n_updates),
                 learns_all=data.validation is None and not parts.fine_tune,
+                in_time=candidate.in_time,
             )
         scale_logits(student, 1 / choice.student_calibration.temperature)
         shift_logits(student, choice.student_calibration.shift)

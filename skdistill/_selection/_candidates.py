@@ -52,6 +52,8 @@ class Candidate:
     n_updates: int | None = None
     #: Whether it may be chosen; else its pilot is only compared with the teacher.
     rival: bool = True
+    #: Whether a network's updates are no more than it makes as it is set.
+    in_time: bool = False
     #: Rows beyond the training rows that the student learns.
     rows: TransferSet | TransferStream | None = None
     #: The rows of them that pilots learn, one set for each split of the pilots.
@@ -145,7 +147,8 @@ def _stop_in_time(
     n_updates = _count_updates(parts, data) if tries else None
     if n_updates is None:
         return []
-    return [replace(true, name="true labels, stopped in time", n_updates=n_updates)]
+    name = "true labels, stopped in time"
+    return [replace(true, name=name, n_updates=n_updates, in_time=True)]
 
 
 def _count_updates(parts: Parts, data: Dataset) -> int | None:

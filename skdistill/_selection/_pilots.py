@@ -219,7 +219,9 @@ def _run_pilot(
             assert validation is not None
             n_updates = round(_LENGTHS_SHARE * parts.pilot * candidate.n_updates)
             student = fit_chosen_length(
-                *(student, train, transfer, validation, n_updates), learns_all=True
+                *(student, train, transfer, validation, n_updates),
+                learns_all=True,
+                in_time=candidate.in_time,
             )
         # A net draws when it predicts, too.
         scorer = share_cores(student, n_threads, alone=True)

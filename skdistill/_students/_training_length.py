@@ -72,15 +72,20 @@ def fit_chosen_length(
     n_updates: int,
     *,
     learns_all: bool,
+    in_time: bool = False,
 ) -> Any:
     """Fit a network in place for as many epochs as validation rows ask.
 
-    A training has `n_updates` at most. With `learns_all` the validation rows are
-    learned as well, once the length is chosen.
+    A training has `n_updates` at most, and `in_time` no more than the network makes as
+    it is set: few validation rows of certain labels ask for ever longer trainings, and
+    one row that they lack costs more than all of them gain. With `learns_all` the
+    validation rows are learned as well, once the length is chosen.
     """
     with warnings.catch_warnings():
         # A length that is chosen does not ask for more.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        if in_time:
+            n_updates = min(n_updates, _count_own_updates(student, train))
         given = student, train, transfer, validation
         share = SUM_OF_LENGTHS / (SUM_OF_LENGTHS + 1)
         with part_of_step(0, share):
@@ -89,6 +94,12 @@ def fit_chosen_length(
             train = train.join(validation)
         with part_of_step(share, 1):
             return _fit_for_epochs(student, train, transfer, n_epochs)
+
+
+def _count_own_updates(student: Any, train: SoftDataset) -> int:
+    """Return the updates that a network makes as it is set."""
+    network = last_step(fit_student(clone(student), train))
+    return count_updates(network, network.n_iter_, train.n_labelled)
 
 
 def _choose_epochs(
