@@ -228,13 +228,14 @@ def split_table(X: Any, y: np.ndarray, seed: int, n_train: int | None = None):
     """Return X_train, X_test, y_train, y_test of one seed.
 
     Two thirds train, at most `n_train`; what is left of the others, at most
-    20,000 rows, tests.
+    20,000 rows, tests. Classes that the training rows lack are left out of these.
     """
     size = len(y) * 2 // 3 if n_train is None else min(n_train, len(y) * 2 // 3)
     rows, others = train_test_split(
         np.arange(len(y)), train_size=size, stratify=y, random_state=seed
     )
     others = others[:20_000]
+    others = others[np.isin(y[others], y[rows])]
     if isinstance(X, pd.DataFrame):
         X = X.reset_index(drop=True)
         return X.iloc[rows], X.iloc[others], y[rows], y[others]
