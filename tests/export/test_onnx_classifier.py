@@ -83,6 +83,14 @@ def assert_served(served, model, rows, given):
 # --- What it serves ------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("rows", [{}, pd.DataFrame(index=range(3))], ids=type)
+def test_the_first_rows_without_a_column_are_refused(mixed, rows):
+    """Nothing is known yet of how columns are arranged."""
+    first = OnnxClassifier(mixed[1].model)
+    with pytest.raises(ValueError, match=r"yet now missing:\n- "):
+        first.predict_proba(rows)
+
+
 @pytest.mark.parametrize("n_rows", [1, 2, 150])
 def test_arrays(plain, n_rows):
     model, served = plain

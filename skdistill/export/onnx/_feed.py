@@ -98,7 +98,7 @@ class Feeder:
         self._table = parts[0].name if alone else None
         self._given = self._arrange(range(len(columns)))
         # The names of the last table, and how its columns are arranged.
-        self._last: tuple[list[Any], Arrange] = ([], self._given)
+        self._last: tuple[list[Any] | None, Arrange] = (None, self._given)
 
     @np.errstate(over="ignore", invalid="ignore")
     def __call__(self, X: Any) -> dict[str, AnyArray]:
