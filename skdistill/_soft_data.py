@@ -260,6 +260,11 @@ def make_values(X: Any, targets: FloatArray, y: AnyArray, **rest: Any) -> ValueD
     return ValueDataset(X, targets, np.empty(0), y, **rest)
 
 
+def count_outputs(n_classes: int) -> int:
+    """Return how many outputs a student has that gives two classes one margin."""
+    return 1 if n_classes == 2 else n_classes
+
+
 def as_columns(values: AnyArray) -> AnyArray:
     """Return values of shape (n_samples,) or (n_samples, n_outputs) as the latter."""
     return values.reshape(len(values), -1)

@@ -12,6 +12,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 
 from .._labels._defaults import count_weights
+from .._soft_data import count_outputs
 from ..metrics._costs import dump_deployed, time_predictions
 from ._read_data import Rows
 
@@ -53,8 +54,7 @@ def _count_weights(columns: Any, learner: Any, rows: Rows) -> int:
         hidden = learner.hidden_layer_sizes
     elif not hasattr(learner, "fit_intercept"):
         return 0
-    n_classes = 1 if is_regressor(learner) else len(np.unique(rows.y))
-    n_outputs = n_classes if n_classes > 2 else 1
+    n_outputs = 1 if is_regressor(learner) else count_outputs(len(np.unique(rows.y)))
     return count_weights(columns, rows.X, hidden, n_outputs)
 
 

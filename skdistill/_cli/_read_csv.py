@@ -134,7 +134,7 @@ def _check_header(path: Path, target: str, open_again: Callable[[], Any]) -> str
 
     headers = {}
     given: dict[str, Any] = {"header": None, "nrows": 1, "keep_default_na": False}
-    # The other reader of pandas 2 ends a name at a NUL.
+    # pandas' default reader ends a name at a NUL before pandas 3.
     given["engine"] = "python"
     for sep in _SEPARATORS:
         first = pd.read_csv(open_again(), sep=sep, dtype=str, **given)

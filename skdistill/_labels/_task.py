@@ -16,6 +16,7 @@ from .._sklearn import _num_samples
 from .._soft_data import (
     SoftDataset,
     as_columns,
+    count_outputs,
     label_dtype,
     make_values,
     predict_values,
@@ -152,7 +153,7 @@ class Classification(Task):
     def __init__(self, classes: AnyArray, priors: FloatArray) -> None:
         self.classes, self.priors, self.rare = classes, priors, priors < _RARE
         self.n_columns, self.dtype = len(classes), label_dtype(len(classes))
-        self.n_outputs = 1 if len(classes) == 2 else len(classes)
+        self.n_outputs = count_outputs(len(classes))
 
     def encode(self, y: AnyArray) -> IndexArray:
         """Return the position of each label among the classes."""

@@ -107,9 +107,8 @@ class LightGBMLearner(LeafLearner):
         change_leaves(student.booster_, lambda tree, value: factor * value)
 
     def can_shift_logits(self, student: Any) -> bool:
-        # A random forest averages its trees.
-        kinds = lgbm.given(student.get_params(), lgbm.BOOSTING)
-        return self.can_scale_logits(student, 2) and not lgbm.FORESTS & {*kinds[:1]}
+        averages = lgbm.averages_trees(student.get_params())
+        return self.can_scale_logits(student, 2) and not averages
 
     def shift_logits(self, student: Any, shift: FloatArray) -> None:
         """Add to the leaves of the first tree of each class."""
@@ -296,8 +295,7 @@ class LightGBMRegressorLearner(LeafLearner, RegressorLearner):
 
     def refits_leaves(self, student: Any) -> bool:
         params = student.get_params()
-        squared = lgbm.SQUARED.issuperset(lgbm.given(params, lgbm.OBJECTIVE))
-        return squared and lgbm.may_refit_leaves(params)
+        return lgbm.has_squared_error(params) and lgbm.may_refit_leaves(params)
 
     def refit_leaves(self, student: Any, rows: SoftDataset) -> None:
         unit = float(Scale.of(rows).deviation[0])

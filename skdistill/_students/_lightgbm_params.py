@@ -30,7 +30,7 @@ _BOUNDS = (
 )
 
 #: Names of the squared error.
-SQUARED = {
+_SQUARED = {
     *("regression", "regression_l2", "l2", "mean_squared_error", "mse"),
     *("l2_root", "root_mean_squared_error", "rmse"),
 }
@@ -124,10 +124,17 @@ def may_refit_leaves(params: dict[str, Any]) -> bool:
 
 def adds_leaves(params: dict[str, Any]) -> bool:
     """Whether what an LGBMRegressor predicts is a sum of leaves of one number each."""
-    squared = SQUARED.issuperset(given(params, OBJECTIVE))
-    # A random forest averages its trees.
-    averages = FORESTS & {*given(params, BOOSTING)[:1]}
-    return squared and not averages and holds_numbers(params)
+    averages = averages_trees(params)
+    return has_squared_error(params) and not averages and holds_numbers(params)
+
+
+def has_squared_error(params: dict[str, Any]) -> bool:
+    return _SQUARED.issuperset(given(params, OBJECTIVE))
+
+
+def averages_trees(params: dict[str, Any]) -> bool:
+    """Whether the model is a random forest, whose trees are not summed."""
+    return not FORESTS.isdisjoint(given(params, BOOSTING)[:1])
 
 
 def holds_numbers(params: dict[str, Any]) -> bool:

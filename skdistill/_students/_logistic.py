@@ -13,10 +13,10 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import validate_data
 
-from .._soft_data import MaybeRows, SoftDataset, row_blocks
+from .._soft_data import MaybeRows, SoftDataset, count_outputs, row_blocks
 from .._typing import FloatArray
 from ._epochs import minimize_lbfgs
-from ._losses import LogitLoss, count_outputs, shift_bias
+from ._losses import LogitLoss, shift_bias
 from ._soft_learner import SoftLearner
 from ._weighted_copies import COPIES
 

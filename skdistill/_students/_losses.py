@@ -136,11 +136,6 @@ def _normalise(logits: FloatArray) -> FloatArray:
     return np.log(total) + peak
 
 
-def count_outputs(n_classes: int) -> int:
-    """Return how many outputs a student has that gives two classes one margin."""
-    return 1 if n_classes == 2 else n_classes
-
-
 def index_rows(values: Any, rows: IndexArray | slice) -> Any:
     """Return rows of an array or CSR matrix."""
     if isinstance(values, np.ndarray) and isinstance(rows, np.ndarray):

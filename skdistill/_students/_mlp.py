@@ -25,7 +25,7 @@ from sklearn.utils.validation import validate_data
 
 from .._outofcore._spill import Spill
 from .._sklearn import validate_parameters
-from .._soft_data import MaybeRows, SoftDataset
+from .._soft_data import MaybeRows, SoftDataset, count_outputs
 from .._tasks import limit_threads
 from .._typing import FloatArray
 from ._epochs import (
@@ -40,7 +40,7 @@ from ._epochs import (
     repeat_rows,
     run_epoch,
 )
-from ._losses import LogitLoss, Scale, SquaredError, count_outputs, shift_bias
+from ._losses import LogitLoss, Scale, SquaredError, shift_bias
 from ._network import BLOCK, Network, SoftRows
 from ._soft_learner import (
     EPOCHS_WORSE,

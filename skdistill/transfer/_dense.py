@@ -84,8 +84,10 @@ class DenseTable:
             numbers.append(scaled)
             if not finite.all() and finite.any():
                 numbers.append(np.where(finite, 0.0, 1.0))
-        none = np.zeros((self.n_rows, 0), dtype=np.uint8)
-        return np.column_stack([none, *numbers]), np.column_stack([none, *codes])
+        # Without a column, too, numbers are floats and codes are not.
+        none = np.zeros((self.n_rows, 0))
+        coded = [none.astype(np.uint8), *codes]
+        return np.column_stack([none, *numbers]), np.column_stack(coded)
 
     def exchange(
         self, pairs: Pairs, noise: float, rng: np.random.Generator

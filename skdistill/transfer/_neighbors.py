@@ -109,8 +109,7 @@ class _Points:
         position = self.numbers[rows] @ line.T
         if sparse.issparse(position):
             position = position.toarray()
-        # Without columns of numbers it has no type of theirs.
-        position = position.ravel().astype(np.float64)
+        position = position.ravel()
         for column in self.codes.T:
             own = column[rows]
             position += 0.5 * (own == column[end])
