@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .._frames import check_same_table, concat_rows, count_columns
+from .._frames import (
+    check_same_table,
+    concat_rows,
+    count_columns,
+    is_pandas,
+    list_categories,
+)
 from .._sklearn import _num_samples, _safe_indexing
 
 #: Cells in a block of rows, and its fewest and most rows.
@@ -47,7 +53,7 @@ class Chunks:
             check_same_table(rows, self._X, where)
             if not hasattr(rows, "columns") and hasattr(rows, "dtype"):
                 _check_dtype(rows.dtype, self._X.dtype, where)
-            yield rows
+            yield _reorder_categories(rows, self._X)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the rows of each chunk."""
@@ -93,6 +99,21 @@ def _check_dtype(received: Any, expected: Any, where: str) -> None:
             f"{where} must have the dtype of X, {expected}, in every column; received "
             f"{received}. Convert it with astype({expected})."
         )
+
+
+def _reorder_categories(rows: Any, X: Any) -> Any:
+    """Give categories of pandas the codes that they have in X.
+
+    Types of categories without an order are equal whatever order these are listed in.
+    """
+    if not is_pandas(X):
+        return rows
+    moved = {}
+    for name, dtype, received in zip(X.columns, X.dtypes, rows.dtypes, strict=True):
+        known, found = list_categories(dtype), list_categories(received)
+        if known is not None and known != found:
+            moved[name] = rows[name].cat.set_categories(known)
+    return rows.assign(**moved) if moved else rows
 
 
 def count_block_rows(X: Any) -> int:

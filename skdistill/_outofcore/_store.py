@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from .._frames import is_pandas, is_polars
+from .._soft_data import row_blocks
 from .._typing import AnyArray, Int64Array
 
 
@@ -40,10 +41,24 @@ class ArrayStore:
         path.touch()
 
     def append(self, rows: Any) -> None:
-        rows = np.ascontiguousarray(rows, dtype=self.dtype)
+        rows = np.asarray(rows)
+        if not np.can_cast(rows.dtype, self.dtype):
+            # Longer text than before, or lists of whole numbers and then of others.
+            self._widen(np.result_type(self.dtype, rows.dtype))
         with self.path.open("ab") as file:
-            rows.tofile(file)
+            np.ascontiguousarray(rows, dtype=self.dtype).tofile(file)
         self.n_rows += len(rows)
+
+    def _widen(self, dtype: Any) -> None:
+        """Write what is stored once more, in a type that holds what follows as well."""
+        known, n_columns = self.map(), int(np.prod(self.width))
+        self.dtype, wider = dtype, self.path.with_name(f"{self.path.name}.wider")
+        with wider.open("wb") as file:
+            for rows in row_blocks(self.n_rows, n_columns):
+                known[rows].astype(dtype).tofile(file)
+        # Some systems do not replace a file that is mapped.
+        del known
+        wider.replace(self.path)
 
     def read(self, parts: Sequence[slice]) -> AnyArray:
         """Return the rows of several slices, one after the other."""

@@ -17,10 +17,11 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, SGDClassifier
-from sklearn.naive_bayes import GaussianNB
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import BernoulliNB, GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier
@@ -109,6 +110,46 @@ def test_sparse_rows_stay_sparse(chunk_data, student, small_blocks, scratch):
     )
     np.testing.assert_allclose(
         thin.predict_proba(sparse.csr_matrix(X)), dense.predict_proba(X), atol=1e-6
+    )
+
+
+def test_longer_text_stays_whole(scratch):
+    rng = np.random.default_rng(0)
+    X, U = rng.choice(["a", "b"], (100, 2)), rng.choice(["a", "b", "also"], (300, 2))
+    y = (X[:, 0] == "a").astype(int)
+    teacher = make_pipeline(OneHotEncoder(handle_unknown="ignore"), BernoulliNB())
+    # A search is given the rows as they come, before any step of its pipeline.
+    student = make_pipeline(
+        OneHotEncoder(handle_unknown="ignore"), LogisticRegression()
+    )
+    search = GridSearchCV(student, {"logisticregression__C": [1.0]}, cv=2)
+    whole, chunked = (distil(X, y, rows, search, teacher) for rows in (U, cut(U)))
+    encoder = chunked.student_.best_estimator_[0]
+    assert [c.tolist() for c in encoder.categories_] == [["a", "also", "b"]] * 2
+    np.testing.assert_allclose(chunked.predict_proba(U), whole.predict_proba(U))
+
+
+def test_lists_of_other_numbers_stay_whole(chunk_data, scratch):
+    X, y = chunk_data
+    whole_numbers = X[:200].round().astype(int).tolist()
+    fits = [
+        distil(whole_numbers, y[:200], rows, DecisionTreeClassifier(max_depth=3))
+        for rows in (X[200:500].tolist(), tuple(p.tolist() for p in cut(X[200:500])))
+    ]
+    whole, chunked = (fit.predict_proba(X) for fit in fits)
+    np.testing.assert_allclose(chunked, whole)
+
+
+def test_categories_in_another_order_are_the_same(chunk_data, frame, scratch):
+    y = chunk_data[1]
+    student = LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1)
+    other = frame.assign(category=frame["category"].cat.set_categories(list("xwvu")))
+    first, second = (
+        distil(frame[:600], y[:600], cut(table[600:1200]), student, Codes())
+        for table in (frame, other)
+    )
+    np.testing.assert_array_equal(
+        second.predict_proba(frame), first.predict_proba(frame)
     )
 
 
