@@ -117,11 +117,19 @@ class XGBoostLearner(SoftLearner):
         rate = params.pop("eta", None) or params["learning_rate"] or _LEARNING_RATE
         params["learning_rate"] = RATE_SHARE * rate
         params |= {"n_estimators": epochs, "early_stopping_rounds": None}
-        booster = student.get_booster()
-        if student.early_stopping_rounds:
-            # Rounds after the best one are kept, but never served.
-            booster = booster[: student.best_iteration + 1]
+        booster = take_best_rounds(student)
         return _boost(copy.deepcopy(student), params, rows, None, booster)
+
+
+def take_best_rounds(student: Any) -> Any:
+    """Return the booster that a fitted model serves.
+
+    Rounds after the best one are kept where a fit stopped early, but never served. A
+    pruned model has none.
+    """
+    booster = student.get_booster()
+    best = getattr(student, "best_iteration", None)
+    return booster if best is None else booster[: best + 1]
 
 
 def _check_labels(data: SoftDataset) -> None:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import is_regressor
+from sklearn.utils.validation import check_consistent_length
 
+from .._checks import check_weight, is_number, is_whole, read_seed
 from .._nested import (
+    find_deployed,
     find_distilled,
     map_learner,
     replace_last,
     split_pipeline,
     transform_before,
 )
+from .._sklearn import _num_samples
 from .._students._fit_student import serve_softened
 from .._students._properties import (
+    encode_labels,
     refit_leaves,
     refits_leaves,
     scale_logits,
     shift_logits,
 )
+from .._typing import AnyArray
+from .._validation import find_codes
 from ._answers import ask
 from ._libraries import is_from
 from ._prune_networks import Network, list_linear, prune_network
@@ -143,16 +151,19 @@ def prune(
     >>> pruned.estimator[-1].coefs_[0].shape
     (4, 16)
     """
-    _check_parameters(sparsity, steps, epochs)
+    _check_parameters(sparsity, steps, epochs, random_state)
+    check_consistent_length(X, y, sample_weight)
+    weight = sample_weight
+    if weight is not None:
+        weight = check_weight(weight, _num_samples(X))
     served = slim(estimator)
+    learner = split_pipeline(served)[1]
     quantiles = getattr(find_distilled(estimator), "quantiles", None)
     # Against its own answers, quantiles are scored as values.
     quantiles = None if y is None else quantiles
     given = ask(served, X, quantiles)
-    labels = given.truth if y is None else np.asarray(y)
+    labels = given.truth if y is None else _read_labels(estimator, learner, y)
     before = given.score(labels)
-    learner = split_pipeline(served)[1]
-    weight = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
     if isinstance(learner, Network) or is_from(learner, "skorch"):
         if not isinstance(learner, Network):
             list_linear(learner.module_)
@@ -161,7 +172,7 @@ def prune(
         pruned = _retrain_smaller(
             estimator,
             X,
-            None if y is None else labels,
+            y,
             weight,
             sparsity=sparsity,
             steps=steps,
@@ -175,17 +186,30 @@ def prune(
     return Pruned(slim(pruned), before, after)
 
 
-def _check_parameters(sparsity: float, steps: int, epochs: int | None) -> None:
-    if not 0 < sparsity < 1:
+def _read_labels(estimator: Any, learner: Any, y: Any) -> AnyArray:
+    """Return true labels, or values, as the slimmed learner predicts them."""
+    y, distilled = np.asarray(y), find_distilled(estimator)
+    if distilled is None or is_regressor(distilled):
+        return y
+    find_codes(y, distilled.classes_, "y")
+    labels: AnyArray = encode_labels(learner, y, distilled.classes_)
+    return labels
+
+
+def _check_parameters(
+    sparsity: float, steps: int, epochs: int | None, random_state: Any
+) -> None:
+    if not (is_number(sparsity) and 0 < sparsity < 1):
         raise ValueError(
-            f"sparsity must be above 0 and below 1, received {sparsity}: the share of "
-            "the model to remove."
+            f"sparsity must be above 0 and below 1, received {sparsity!r}: the share "
+            "of the model to remove."
         )
-    if steps < 1 or (epochs is not None and epochs < 0):
+    if not is_whole(steps, 1) or not (epochs is None or is_whole(epochs, 0)):
         raise ValueError(
-            "Pruning takes at least one step and no negative number of epochs; "
-            f"received steps={steps}, epochs={epochs}."
+            "steps must be an integer of at least 1, and epochs one of at least 0 or "
+            f"None; received steps={steps!r}, epochs={epochs!r}."
         )
+    read_seed(random_state)
 
 
 def _remove_trees(
@@ -233,5 +257,7 @@ def _retrain_smaller(
         shift_logits(network, shift)
         return network
 
-    pruned = map_learner(slim(model), data.X, shrink)
+    # Slimmed nets do not say any more which layer makes their logits.
+    whole = copy.deepcopy(find_deployed(model))
+    pruned = map_learner(whole, data.X, shrink)
     return pruned if distilled is None else replace_last(estimator, pruned)

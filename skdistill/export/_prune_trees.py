@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 
+from .._students._xgboost import take_best_rounds
 from ._libraries import is_from
 from ._tree_kinds import Boosted, Forest
 
@@ -33,7 +34,7 @@ def keep_first_trees(model: Any, sparsity: float) -> Any:
         n_rounds = _count(booster.current_iteration(), sparsity)
         booster.model_from_string(booster.model_to_string(num_iteration=n_rounds))
     elif is_from(model, "xgboost"):
-        booster = model.get_booster()
+        booster = take_best_rounds(model)
         n_rounds = _count(booster.num_boosted_rounds(), sparsity)
         model.load_model(booster[:n_rounds].save_raw())
     elif is_from(model, "catboost"):

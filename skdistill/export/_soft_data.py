@@ -17,7 +17,7 @@ from .._parts import read_n_synthetic
 from .._selection._candidates import Candidate, soften_rows, soften_transfer_set
 from .._sklearn import _safe_indexing
 from .._soft_data import SoftDataset, make_values
-from .._tasks import read_tasks
+from .._tasks import Tasks
 from .._typing import AnyArray, FloatArray
 from .._validation import find_codes
 from ..transfer._transfer_set import make_transfer_set
@@ -71,7 +71,7 @@ def _read_classes(
     """Return rows with classes, the teacher, and what it says of the rows."""
     classes = distilled.classes_
     task = Classification(classes, np.full(len(classes), 1 / len(classes)))
-    teacher = Labeller(distilled.teacher_, task, read_tasks(distilled), None)
+    teacher = _read_teacher(distilled, task)
     proba = teacher.label(X)
     if y is None:
         codes = proba.argmax(axis=1)
@@ -87,7 +87,7 @@ def _read_values(
     """Return rows with values, the teacher, and what it says of the rows."""
     some = distilled.student_.predict(_safe_indexing(X, slice(0, 1)))
     task = Regression(np.asarray(some, dtype=float), None)
-    teacher = Labeller(distilled.teacher_, task, read_tasks(distilled), None)
+    teacher = _read_teacher(distilled, task)
     values = teacher.label(X)
     if y is None:
         y = values[:, 0] if task.is_vector else values
@@ -95,6 +95,11 @@ def _read_values(
     task = Regression(y, weight)
     codes = np.zeros(len(y), dtype=np.intp)
     return Dataset(X, y, task, codes, weight), teacher, values
+
+
+def _read_teacher(distilled: Any, task: Any) -> Labeller:
+    """Return the fitted teacher; its labels of such rows are not worth a cache."""
+    return Labeller(distilled.teacher_, task, Tasks(n_jobs=distilled.n_jobs), None)
 
 
 def can_label(distilled: Any, y: Any) -> bool:

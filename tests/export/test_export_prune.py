@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skdistill import DistilledClassifier, DistilledRegressor
-from skdistill.export import prune, slim
+from skdistill.export import OnnxClassifier, prune, slim, to_onnx
 from skdistill.transfer import Munge
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -394,6 +394,70 @@ def test_other_boosting_libraries_keep_their_first_rounds(library):
     np.testing.assert_allclose(pruned.estimator.predict_proba(X), expected, rtol=1e-6)
 
 
+def test_rounds_after_the_best_one_are_not_counted():
+    module = pytest.importorskip("xgboost")
+    model = module.XGBClassifier(
+        n_estimators=60, learning_rate=1.0, early_stopping_rounds=5, n_jobs=1
+    )
+    model.fit(X[:400], CODES[:400], eval_set=[(X[400:], CODES[400:])], verbose=False)
+    served = model.best_iteration + 1
+    assert 2 < served < model.get_booster().num_boosted_rounds()
+
+    pruned = prune(model, X, CODES, sparsity=0.5, tolerance=1).estimator
+
+    left = -(-served // 2)
+    assert pruned.get_booster().num_boosted_rounds() == left
+    expected = model.predict_proba(X, iteration_range=(0, left))
+    np.testing.assert_allclose(pruned.predict_proba(X), expected, rtol=1e-6)
+    # What is left has no best round, and is written whole.
+    served = OnnxClassifier(to_onnx(pruned, X)).predict_proba(X)
+    np.testing.assert_allclose(served, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("y", "temperature"), [(CODES, 3), (Y, 1)])
+def test_a_distilled_net_is_pruned_at_its_temperature(y, temperature):
+    torch = pytest.importorskip("torch")
+    skorch = pytest.importorskip("skorch")
+    module = torch.nn.Sequential(
+        torch.nn.Linear(5, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3)
+    )
+    net = skorch.NeuralNetClassifier(
+        module,
+        criterion=torch.nn.CrossEntropyLoss,
+        optimizer=torch.optim.Adam,
+        lr=0.02,
+        max_epochs=60,
+        verbose=0,
+        train_split=None,
+    )
+    rows = X.astype(np.float32)
+    params = {**PLAIN, "temperature": temperature, "random_state": 0}
+    distilled = DistilledClassifier(RandomForestClassifier(20), net, **params)
+    distilled.fit(rows, y)
+    before = distilled.predict_proba(rows)
+
+    pruned = prune(distilled, rows, y, sparsity=0.1, tolerance=0.1, random_state=0)
+
+    # Its targets are those of fit, so that little pruning changes little.
+    found = pruned.estimator.predict_proba(rows)
+    assert np.abs(found - before).mean() < 0.1
+    accuracy = accuracy_score(CODES, found.argmax(axis=1))
+    assert pruned.after["accuracy"] == pytest.approx(accuracy)
+    assert pruned.before["accuracy"] == pytest.approx(distilled.score(rows, y))
+
+
+def test_a_cache_has_no_labels_of_another_teacher(tmp_path):
+    network = MLPClassifier((16,), max_iter=40)
+    params = {**PLAIN, "memory": str(tmp_path), "random_state": 0}
+    found = []
+    for y in (CODES == 0, CODES != 0):
+        distilled = DistilledClassifier(RandomForestClassifier(20), network, **params)
+        distilled.fit(X, y)
+        found.append(prune(distilled, X, tolerance=1, random_state=0))
+    first, second = (pruned.estimator.predict(X) for pruned in found)
+    assert np.mean(first == second) < 0.2
+
+
 @pytest.mark.slow
 def test_nets_lose_units():
     torch = pytest.importorskip("torch")
@@ -543,8 +607,14 @@ def test_a_rise_of_the_log_loss_is_said_where_the_accuracy_is_kept():
     ("name", "value", "text"),
     [
         *(("sparsity", value, f"received {value}") for value in (0, 1, -0.5, 2)),
+        ("sparsity", "half", "received 'half'"),
         ("steps", 0, "steps=0"),
+        ("steps", 1.5, "steps=1.5"),
         ("epochs", -1, "epochs=-1"),
+        ("random_state", -1, "random_state must be"),
+        ("sample_weight", np.full(len(X), -1.0), "must not be negative"),
+        ("sample_weight", np.ones(3), "inconsistent numbers of samples"),
+        ("y", Y[:3], "inconsistent numbers of samples"),
     ],
 )
 def test_parameters_are_checked(name, value, text):

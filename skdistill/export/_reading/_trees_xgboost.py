@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_regressor
 
+from ..._students._xgboost import take_best_rounds
 from ._trees import Split, Trees, join_trees, spread
 
 #: Objectives whose scores are the values.
@@ -17,9 +18,7 @@ _VALUES = tuple(
 
 
 def read_xgboost(learner: Any) -> Trees | None:
-    booster = learner.get_booster()
-    if learner.early_stopping_rounds:
-        booster = booster[: learner.best_iteration + 1]
+    booster = take_best_rounds(learner)
     model = json.loads(bytes(booster.save_raw("json")))["learner"]
     objective = model["objective"]["name"]
     endings = {"binary:logistic": "sigmoid", "multi:softprob": "softmax"}
