@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
+from sklearn import config_context
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
@@ -21,7 +22,7 @@ from .._parts import seed_part
 from .._progress import raise_interrupts
 from .._selection._hold_outs import LENGTH_SHARE
 from .._soft_data import SoftDataset, as_columns, make_values, one_hot
-from .._students._fit_student import fit_part
+from .._students._fit_student import fit_part, validation_fraction
 from .._students._properties import encode_labels
 from .._students._training_length import (
     can_choose_length,
@@ -124,10 +125,18 @@ def fit_directly(student: Any, fitted: Any, X: Any, y: AnyArray, weight: Any) ->
             return fit_chosen_length(
                 student, train, None, held_out, n_updates, learns_all=True
             )
-        if is_regressor(student):
+        if is_regressor(student) or _needs_validation_rows(student, len(y)):
             # A network learns standardised values, as the distilled one did.
             return fit_part(student, data)
-        return student.fit(X, y, **weight_params(student, weight))
+        # Weights go to the last step, whatever the user has set.
+        with config_context(enable_metadata_routing=False):
+            return student.fit(X, y, **weight_params(student, weight))
+
+
+def _needs_validation_rows(student: Any, n_samples: int) -> bool:
+    """Whether the student stops early on rows that its own `fit` does not hold out."""
+    stops = validation_fraction(student, n_samples) is not None
+    return stops and not hasattr(last_step(student), "validation_fraction")
 
 
 def _read_train(train: Any) -> tuple[Any, AnyArray, Any]:

@@ -209,7 +209,7 @@ def check_rows(
         return X, y, weight, teacher_proba, groups
     kept = np.flatnonzero(weight > 0)
     if teacher_proba is not None:
-        teacher_proba = np.asarray(teacher_proba)[kept]
+        teacher_proba = _safe_indexing(teacher_proba, kept)
     if groups is not None:
         groups = groups[0][kept], groups[1]
     return _safe_indexing(X, kept), y[kept], weight[kept], teacher_proba, groups

@@ -27,6 +27,7 @@ from _reports import (
 )
 from scipy import sparse
 from scipy.stats import entropy
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
@@ -228,6 +229,26 @@ def test_a_network_trains_as_long_as_validation_rows_ask_for(noise):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("library", "name", "params"),
+    [
+        ("lightgbm", "LGBMClassifier", {"early_stopping_round": 3, "verbose": -1}),
+        ("xgboost", "XGBClassifier", {"early_stopping_rounds": 3}),
+    ],
+)
+def test_a_student_whose_own_fit_holds_no_rows_out_stops_early(library, name, params):
+    kind = getattr(pytest.importorskip(library), name)
+    student = kind(n_estimators=300, learning_rate=0.5, n_jobs=1, **params)
+    y, test = np.searchsorted(NAMES, Y_TRAIN), np.searchsorted(NAMES, Y_TEST)
+    model = distil(X_TRAIN, y, student=student)
+    found = report_on(model, X_TEST, test, baseline="fit", train=(X_TRAIN, y))
+    # All rounds memorise the labels.
+    whole = student.set_params(**{key: None for key in params if "early" in key})
+    proba = whole.fit(X_TRAIN, y).predict_proba(X_TEST)
+    assert found.models["baseline"]["log_loss"] < 0.9 * log_loss(test, proba)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_network_learns_the_only_row_of_a_class():
     rows = np.random.default_rng(0).normal(size=(420, 6))
     y = np.where(rows[:, 0] > 0, "high", "low")
@@ -240,10 +261,12 @@ def test_a_network_learns_the_only_row_of_a_class():
     assert found.models["baseline"]["accuracy"] > 0.8
 
 
-def test_fit_takes_weights():
+@pytest.mark.parametrize("routes", [False, True])
+def test_fit_takes_weights(routes):
     weight = np.where(X_TRAIN[:, 0] > 0, 5.0, 1.0)
     model = distil(student=make_pipeline(StandardScaler(), DecisionTreeClassifier()))
-    found = report_on(model, baseline="fit", train=(X_TRAIN, Y_TRAIN, weight))
+    with config_context(enable_metadata_routing=routes):
+        found = report_on(model, baseline="fit", train=(X_TRAIN, Y_TRAIN, weight))
     direct = clone(model.student_)
     direct.fit(X_TRAIN, Y_TRAIN, decisiontreeclassifier__sample_weight=weight)
     assert found.models["baseline"]["accuracy"] == direct.score(X_TEST, Y_TEST)
@@ -348,6 +371,14 @@ def test_stored_probabilities_stand_in_for_a_teacher():
     assert found.ratios == dict.fromkeys(ratios)
     assert found.descriptions["teacher"] == "stored"
     assert "Student against teacher:" not in str(found)
+
+
+def test_columns_of_stored_probabilities_are_named_whatever_rows_weigh(distilled):
+    stored = pd.DataFrame(make_proba(Y_TEST, 0.9), columns=NAMES)
+    weight = np.r_[0.0, np.ones(len(Y_TEST) - 1)]
+    given = {"teacher_proba": stored[NAMES[::-1]], "sample_weight": weight}
+    found = report_on(distilled, **given).models["teacher"]
+    assert found["log_loss"] == pytest.approx(-np.log(0.9))
 
 
 def test_stored_probabilities_go_before_those_of_the_teacher(distilled):
