@@ -25,7 +25,7 @@ from ._frames import (
 from ._labels._quantiles import QuantileRegression, check_quantiles
 from ._labels._task import Classification, Regression
 from ._nested import can_refit
-from ._sklearn import _num_samples
+from ._sklearn import _num_samples, _safe_indexing
 from ._typing import AnyArray, FloatArray, IndexArray
 from ._warnings import warn_caller
 
@@ -142,6 +142,11 @@ def add_validation_data(
     weight = sample_weight_val
     if weight is not None:
         weight = check_weight(weight, len(codes), "sample_weight_val")
+        if not weight.all():
+            # They would count among the rows that decide, and decide nothing.
+            kept = np.flatnonzero(weight)
+            X_val = _safe_indexing(X_val, kept)
+            y_val, codes, weight = y_val[kept], codes[kept], weight[kept]
     _warn_of_scales(data.X, X_val)
     _warn_of_copies(data.X, X_val)
     rows = Dataset(X_val, y_val, data.task, codes, weight, groups=find_copies(X_val))

@@ -191,6 +191,11 @@ def prepare_columns(X: Any, *, scales: bool = True) -> Any:
     of trees scaling would only round their thresholds. Strings, categories and booleans
     become indicators, missing values being a category.
     """
+    # Its own steps take arrays from each other, whatever `set_config` says.
+    return _choose_steps(X, scales).set_output(transform="default")
+
+
+def _choose_steps(X: Any, scales: bool) -> Any:
     if issparse(X):
         return MaxAbsScaler(clip=scales)
     numeric, categories = _split_columns(X)
@@ -250,9 +255,11 @@ def _replace(missing: Any, value: Any) -> SimpleImputer:
 
 def _holds_objects(column: Any) -> bool:
     """Whether scikit-learn reads the column as an array of objects."""
-    if isinstance(column, nw.Series):
-        return column.dtype in (nw.String, nw.Object)
-    return bool(column.dtype.kind == "O")
+    if not isinstance(column, nw.Series):
+        return bool(column.dtype.kind == "O")
+    # Text of pandas' ArrowDtype beside booleans is read as floats.
+    kind = type(getattr(column.to_native(), "dtype", None)).__name__
+    return column.dtype in (nw.String, nw.Object) and kind != "ArrowDtype"
 
 
 def _is_complete(column: Any) -> bool:

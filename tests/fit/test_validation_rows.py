@@ -198,6 +198,19 @@ def test_weights_of_validation_rows_decide():
         assert one["accuracy"] == pytest.approx(other["accuracy"])
 
 
+def test_rows_without_a_weight_are_not_counted():
+    weight = (np.arange(len(X_VAL)) % 5 == 0).astype(float)
+    kept = {"X_val": X_VAL[weight > 0], "y_val": Y_VAL[weight > 0]}
+    found = []
+    for given in (kept, {**VAL, "sample_weight_val": weight}):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = distil(FITTED, augmenter=None, fit=given)
+        said = [str(warning.message) for warning in caught]
+        found.append((model.calibration_, str(model.calibration_shift_), said))
+    assert found[0] == found[1]
+
+
 def test_they_end_the_students_fit():
     student = MLPClassifier((4,), max_iter=3, early_stopping=True, random_state=0)
     with warnings.catch_warnings():

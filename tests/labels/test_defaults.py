@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 from _core import PLAIN
 from lightgbm import LGBMClassifier
+from sklearn import config_context
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import VotingClassifier
@@ -64,6 +65,9 @@ CATEGORY_COLUMNS = {
     "string": pd.Series(WORDS, dtype="string"),
     "string with NA": pd.Series(holes(WORDS, pd.NA), dtype="string"),
     "arrow text with NA": pd.Series(holes(WORDS), dtype="string[pyarrow]"),
+    "arrow text": pd.Series(WORDS, dtype="string[pyarrow]").convert_dtypes(
+        dtype_backend="pyarrow"
+    ),
     "objects with NA": pd.Series(holes(WORDS, pd.NA), dtype=object),
     "categories": pd.Series(holes(WORDS)).astype("category"),
     "categories of numbers": pd.Series(holes(COUNTS)).astype("category"),
@@ -138,6 +142,27 @@ def test_columns_of_categories(name):
     assert set(np.unique(indicators)) <= {0.0, 1.0}
     np.testing.assert_array_equal(indicators.sum(axis=1), 1)
     np.testing.assert_array_equal(prepare(frame(column)), indicators)
+
+
+@pytest.mark.parametrize("flags", ["boolean", "nullable boolean", "arrow booleans"])
+def test_text_of_arrow_beside_booleans(flags):
+    flags = CATEGORY_COLUMNS[flags]
+    rows = pd.DataFrame({"text": CATEGORY_COLUMNS["arrow text"], "flags": flags})
+    prepared = prepare(rows)
+    for place, word in enumerate(["blue", "green", "red"]):
+        np.testing.assert_array_equal(prepared[:, place], np.equal(WORDS, word))
+    missing, true = flags.isna(), flags.fillna(False).astype(bool)
+    expected = [~missing & ~true, true] + [missing] * missing.any()
+    np.testing.assert_array_equal(prepared[:, 3:], np.column_stack(expected))
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_what_steps_return_by_the_configuration_is_theirs_alone(output):
+    rows = frame(CATEGORY_COLUMNS["text"], number=NUMBERS)
+    with config_context(transform_output=output):
+        prepared = prepare(rows)
+    assert isinstance(prepared, np.ndarray)
+    np.testing.assert_allclose(prepared[:, 0], SCALED)
 
 
 @pytest.mark.parametrize("name", OTHER_COLUMNS)
