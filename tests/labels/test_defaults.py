@@ -152,7 +152,7 @@ def test_text_of_arrow_beside_booleans(flags):
     for place, word in enumerate(["blue", "green", "red"]):
         np.testing.assert_array_equal(prepared[:, place], np.equal(WORDS, word))
     missing, true = flags.isna(), flags.fillna(False).astype(bool)
-    expected = [~missing & ~true, true] + [missing] * missing.any()
+    expected = [~missing & ~true, true] + [missing] * bool(missing.any())
     np.testing.assert_array_equal(prepared[:, 3:], np.column_stack(expected))
 
 
