@@ -20,9 +20,9 @@ from .._typing import AnyArray, FloatArray, IndexArray
 from .._warnings import warn_caller
 from ._values import read_numbers
 
-#: How far a row may sum from 1: what float32 loses over many classes, and what is lost
-#: where each class is stored with two decimals, but no more than the last.
-_SUM_ERROR, _ROUNDING, _MOST_ROUNDING = 1e-3, 0.005, 0.1
+#: How far a row may sum from 1: for each class, what is lost where it is stored with two
+#: decimals, but in all no more than the last.
+_ROUNDING, _MOST_ROUNDING = 0.005, 0.1
 
 #: What arithmetic leaves of a probability of 0.
 _NEGATIVE = -1e-9
@@ -65,7 +65,7 @@ def check_probabilities(
     if wrong.any():
         fix = "Pass probabilities; log-probabilities want np.exp first."
         _refuse(P, wrong, f"{owner} must not be negative", fix)
-    rounding = max(_SUM_ERROR, min(_ROUNDING * len(columns), _MOST_ROUNDING))
+    rounding = min(_ROUNDING * len(columns), _MOST_ROUNDING)
     total = P.sum(axis=1)
     wrong = np.abs(total - 1) > rounding + 1e-9
     if wrong.any():

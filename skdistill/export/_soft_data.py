@@ -89,9 +89,7 @@ def _read_values(
     task = Regression(np.asarray(some, dtype=float), None)
     teacher = _read_teacher(distilled, task)
     values = teacher.label(X)
-    if y is None:
-        y = values[:, 0] if task.is_vector else values
-    y = np.asarray(y, dtype=float)
+    y = values if y is None else np.asarray(y, dtype=float)
     task = Regression(y, weight)
     codes = np.zeros(len(y), dtype=np.intp)
     return Dataset(X, y, task, codes, weight), teacher, values

@@ -114,6 +114,15 @@ def test_points_that_may_separate_thousands(sep, written, said, data, capsys):
     assert ("('price', 50.140), but three digits" in notes) == said
 
 
+def test_all_rows_of_a_large_file_decide_the_type_of_a_column():
+    """pandas would read the first million cells as numbers, and the others as text."""
+    lines = [f"{k % 10},{'1,' * 999}{k % 2}\n" for k in range(1100)]
+    names = ",".join(f"x{k}" for k in range(1000))
+    with open("large.csv", "w") as file:
+        file.writelines([f"{names},label\n", *lines, f"none,{'1,' * 999}1\n"])
+    assert read_rows("large.csv", "--test", "large.csv")["x0"].tolist() == ["0"]
+
+
 @pytest.mark.parametrize("labels", [("007", "012"), ("NA", "None")])
 def test_labels_as_they_are_written(labels):
     write_labels(labels)

@@ -82,6 +82,7 @@ def test_files_and_screen(capsys, table, numeric_forest):
     assert "model.predict(rows)" in out
     record = read_report()
     assert record["task"] == "regression"
+    assert record["test_size"] == 0.25
     # The figures are scikit-learn's, of the student in the file.
     X, y = split_test(table.drop(columns="kind"))
     served = joblib.load("student.joblib").predict(X)
@@ -131,7 +132,7 @@ def test_better_student_on_true_values_is_written(capsys, table, monkeypatch):
         return fit(self.set_params(alpha=1.0, augmenter=None), X, y)
 
     monkeypatch.setattr(DistilledRegressor, "fit", fit_on_teacher)
-    arguments = "--teacher", "forest.joblib", "--student", "linear", *WITHOUT
+    arguments = "--teacher", "forest.joblib", "--student", "linear", "--no-report"
     assert run_values(*arguments, "--json", "report.json") == 0
     words = " ".join(capsys.readouterr().out.split())
     record = read_report()
@@ -141,8 +142,13 @@ def test_better_student_on_true_values_is_written(capsys, table, monkeypatch):
     figures = f"{rmse['baseline']:.5g} against {rmse['student']:.5g}"
     assert f"student on true values has the lower RMSE ({figures})" in words
     X, y = split_test(table)
-    error = root_mean_squared_error(y, joblib.load("student.joblib").predict(X))
-    assert error == pytest.approx(rmse["baseline"])
+    for model in (joblib.load("student.joblib"), OnnxRegressor("student.onnx")):
+        error = root_mean_squared_error(y, model.predict(X))
+        assert error == pytest.approx(rmse["baseline"])
+    # The figures are those of the file that is written.
+    ratio = record["report"]["models"]["teacher"]["bytes"]
+    ratio /= os.path.getsize("student.onnx")
+    assert f"{ratio:.1f} times smaller" in words
 
 
 WHOLE = "different whole numbers, which are learned as"

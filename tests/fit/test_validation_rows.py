@@ -178,6 +178,31 @@ def test_a_sure_teacher_of_a_rare_class_is_not_accused():
     assert not any("those of X_val" in str(found.message) for found in caught)
 
 
+def take_side(n_rows, n_right):
+    """Rows that are half of either side, of which so many have the label of theirs."""
+    side = np.arange(n_rows) % 2
+    return side[:, None] + 0.0, np.where(np.arange(n_rows) < n_right, side, 1 - side)
+
+
+@pytest.mark.parametrize(
+    ("known", "known_val", "accused"),
+    # The correlation of labels, times the root of one row less, in standard errors:
+    # 5.06 and 1.97; 4.89 and 1.97; 5.06 and 2.26.
+    [(362, 114, True), (360, 114, False), (362, 116, False)],
+)
+def test_chance_and_knowledge_are_told_apart(known, known_val, accused):
+    X_val, y_val = take_side(200, known_val)
+    teacher = FunctionClassifier(
+        lambda X: np.where(X > 0, [0.01, 0.99], [0.99, 0.01]), [0, 1]
+    )
+    X, y = take_side(600, known)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        distil(teacher, X=X, y=y, fit={"X_val": X_val, "y_val": y_val}, **PLAIN)
+    said = [str(warning.message) for warning in caught]
+    assert any("those of X_val" in text for text in said) == accused
+
+
 def test_a_teacher_without_an_advantage_is_named():
     dummy = FrozenEstimator(DummyClassifier().fit(X, Y))
     with pytest.warns(UserWarning, match=r"no better .* on 200 rows") as caught:

@@ -255,6 +255,30 @@ def test_rounded_probabilities_are_taken(decimals):
     )
 
 
+@pytest.mark.filterwarnings("ignore:The teacher is no better")
+@pytest.mark.parametrize(
+    ("n_classes", "change", "rule"),
+    [
+        # Two decimals lose up to .005 a class, and 30 classes at most .1 here.
+        *((2, 0.0099, None), (2, 0.0101, "sum to 1")),
+        *((3, -0.0149, None), (3, -0.0151, "sum to 1")),
+        *((30, 0.0999, None), (30, 0.1001, "sum to 1")),
+        # What arithmetic leaves of 0.
+        *((2, -0.5 - 0.9e-9, "sum to 1"), (2, -0.5 - 1.1e-9, "not be negative")),
+    ],
+)
+def test_probabilities_off_by_rounding_are_taken(n_classes, change, rule):
+    y = np.arange(90) % n_classes
+    proba = np.full((90, n_classes), 1 / n_classes)
+    proba[7, 0] += change
+    student = DistilledClassifier(None, LogisticRegression(), alpha=1.0, **PLAIN)
+    if rule is None:
+        student.fit(y[:, None], y, teacher_proba=proba)
+        return
+    with pytest.raises(ValueError, match=f"{rule}.* in row 7"):
+        student.fit(y[:, None], y, teacher_proba=proba)
+
+
 def test_one_column_of_two_classes_names_column_stack():
     y = (Y == 1).astype(int)
     proba = GaussianNB().fit(X, y).predict_proba(X)[:, 1]

@@ -261,6 +261,16 @@ def test_drift_names_chunk_and_column(frame, tmp_path, drift, kind):
         fit(frame, source)
 
 
+@pytest.mark.parametrize("drift", ["retyped", "text for numbers"])
+def test_partitions_of_other_types_are_not_converted(frame, drift):
+    """Text alone is given the type of X, which Dask replaces."""
+    dd = pytest.importorskip("dask.dataframe")
+    change, error, words = DRIFTS[drift]
+    rows = dd.from_map(lambda part: change(frame), [0], meta=frame[:0])
+    with pytest.raises(error, match=words):
+        fit(frame, rows)
+
+
 @pytest.mark.parametrize(
     "drift", ["missing", "extra", "reordered", "category", "empty"]
 )

@@ -335,12 +335,20 @@ def test_folded_sgd_goes_on_from_what_it_serves(average):
 
 # Networks
 
+LONG = {"solver": "sgd", "max_iter": 40}
+# A rate that is lowered whenever a loss is not far below the last, until it is tiny.
+FALLS = {**LONG, "learning_rate": "adaptive", "tol": 0.1, "n_iter_no_change": 1}
 NETWORKS = {
     "lbfgs": {"solver": "lbfgs", "max_iter": 15},
     "adam": {"solver": "adam"},
+    "slow adam": {"solver": "adam", "beta_1": 0.5, "beta_2": 0.9, "epsilon": 0.1},
     "constant": {"solver": "sgd"},
-    "invscaling": {"solver": "sgd", "learning_rate": "invscaling"},
-    "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "max_iter": 40},
+    "momentum": {"solver": "sgd", "momentum": 0.5, "nesterovs_momentum": False},
+    "batches": {"solver": "sgd", "batch_size": 7, "shuffle": False, "alpha": 0.5},
+    "invscaling": {"solver": "sgd", "learning_rate": "invscaling", "power_t": 0.1},
+    "adaptive": {**LONG, "learning_rate": "adaptive"},
+    "falling": FALLS,
+    "tiny": {**FALLS, "learning_rate_init": 1e-6},
 }
 
 

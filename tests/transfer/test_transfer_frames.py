@@ -404,6 +404,23 @@ def test_sparse_and_dense_draw_from_the_same_law():
             np.testing.assert_allclose(own.std(axis=0), spread[k], atol=0.08)
 
 
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_distances_are_in_standard_deviations(container):
+    """The rarer a value, the further apart are the rows that differ in it."""
+    X = np.zeros((2000, 4))
+    X[:2, 0] = 1.0
+    for column in (1, 2, 3):
+        X[1, column] = 9.0
+        X[40 * column : 40 * column + 39, column] = 9.0
+    # Squares of these would overflow, or vanish.
+    X *= 1e-200, 1e200, 1.0, 1.0
+    # 12 standard deviations away, and all others 32 or more.
+    sampler = Munge(p=1.0, s=1e9).fit(container(X))
+    rows, parents = sampler.sample_with_parents(2000, random_state=0)
+    rows = rows.toarray() if sp.issparse(rows) else rows
+    np.testing.assert_allclose(rows[parents == 0], X[[1]], rtol=1e-6)
+
+
 def test_sparse_codes_swap():
     X = sp.csr_array(R.choice([0, 0, 3, 70], (N, 4)))
     rows = Munge(p=0.5, categorical_features=[0]).fit(X).sample(900, random_state=0)
