@@ -20,7 +20,7 @@ from .._typing import AnyArray, FloatArray, IndexArray
 from .._warnings import warn_caller
 from ._values import read_numbers
 
-#: How far a row may sum from 1: for each class, what is lost where it is stored with two
+#: How far a row may sum from 1: for each class what is lost where it is stored with two
 #: decimals, but in all no more than the last.
 _ROUNDING, _MOST_ROUNDING = 0.005, 0.1
 
