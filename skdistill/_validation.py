@@ -224,10 +224,12 @@ def _warn_of_copies(X: Any, X_val: Any) -> None:
 
 
 def _measure_column(column: Any) -> tuple[float, float]:
-    """Return the mean and the standard deviation of the numbers of a column."""
+    """Return the mean and the standard deviation of a column's numbers, if any."""
     values = np.asarray(column, dtype=np.float64)
     values = values[np.isfinite(values)]
-    return (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
+    if not len(values):
+        return np.nan, np.nan
+    return float(values.mean()), float(values.std())
 
 
 def _check_rows(X: Any, y: AnyArray) -> Any:

@@ -75,6 +75,14 @@ def test_memorised_rows_are_named(distilled, figures, said):
     assert said is None or said in html
 
 
+@pytest.mark.parametrize(("calibration", "kind"), [(0.99, "under"), (1.01, "over")])
+def test_the_calibration_says_how_sure_the_teacher_was(distilled, calibration, kind):
+    model = copy.copy(distilled)
+    model.calibration_ = calibration
+    said = f"divided by {calibration} (it is {kind}confident)"
+    assert said in show(model)
+
+
 def test_what_is_not_fitted_shows_the_diagram_alone():
     assert LEARNED not in show(DistilledClassifier())
 

@@ -103,9 +103,6 @@ class XGBoostLearner(SoftLearner):
         model = json.loads(booster.save_raw("json"))
         _scale_model(model["learner"], factor)
         booster.load_model(bytearray(json.dumps(model), "utf-8"))
-        # A loaded model has its own settings.
-        kept = {"nthread": student.n_jobs, "device": student.device}
-        booster.set_param({k: v for k, v in kept.items() if v is not None})
 
     def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         _check_labels(rows)

@@ -143,6 +143,17 @@ def test_sums_that_float32_would_blur_are_done_in_double(name):
     assert_equal_to(pipeline, model, rows[TEST], {"X": rows[TEST].astype(np.float32)})
 
 
+@pytest.mark.parametrize("scaler", [MinMaxScaler, MaxAbsScaler])
+def test_bounds_far_from_0_are_taken_less_the_offset(scaler):
+    """Where numbers are taken less what is common to them, the rest is in float32."""
+    rows = 1e6 + X.astype(np.float64)
+    pipeline = make_pipeline(scaler(clip=True), LogisticRegression())
+    pipeline.fit(rows[TRAIN].clip(1e6 - 1, 1e6 + 1), make_labels(2)[TRAIN])
+    model = to_onnx(pipeline, rows[TRAIN])
+    assert list_operators(model)[:5] == ["Sub", "Cast", "Max", "Min", "Gemm"]
+    assert_equal_to(pipeline, model, rows[TEST], {"X": rows[TEST]})
+
+
 def assert_exported(pipeline, rows, feed=None):
     """The model of some rows equals the pipeline on others; return the model."""
     pipeline.fit(rows[TRAIN], make_labels(3)[TRAIN])

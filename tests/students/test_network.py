@@ -10,11 +10,11 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils._param_validation import InvalidParameterError
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, DistilledRegressor
 from skdistill._students import _mlp
 
 quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -265,18 +265,26 @@ def test_diverging_parameters_are_an_error():
         fit_student(net, data)
 
 
+NO_UNIT = {"hidden_layer_sizes": (4, 0)}, ValueError, r"\(4, 0\).*Leave layers out"
+
+
 @pytest.mark.parametrize(
-    ("params", "error", "match"),
+    ("task", "student", "params", "error", "match"),
     [
-        ({"alpha": -1}, InvalidParameterError, "'alpha' parameter"),
-        ({"hidden_layer_sizes": (4, 0)}, ValueError, r"\(4, 0\).*Leave layers out"),
+        (DistilledClassifier, MLPClassifier, *NO_UNIT),
+        (DistilledRegressor, MLPRegressor, *NO_UNIT),
+        (
+            *(DistilledClassifier, MLPClassifier),
+            *({"alpha": -1}, InvalidParameterError, "'alpha' parameter"),
+        ),
     ],
 )
-def test_parameters_are_checked_before_the_teacher_is_fitted(params, error, match):
+def test_parameters_are_checked_before_the_teacher_is_fitted(
+    task, student, params, error, match
+):
     data = draw(50, 2)
-    student = MLPClassifier(**params)
     with pytest.raises(error, match=match):
-        DistilledClassifier(None, student).fit(data.X, data.y)
+        task(None, student(**params)).fit(data.X, data.codes)
 
 
 @pytest.mark.parametrize("name", ["_predict", "_forward_pass_fast"])
