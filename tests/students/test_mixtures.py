@@ -53,6 +53,24 @@ def distil(student, n_classes, *, copies=20, **params):
     return model.fit(X, y, teacher_proba=P[n_classes][pattern])
 
 
+@pytest.mark.parametrize(("alpha", "T"), SETTINGS)
+def test_held_out_rows_measure_the_loss_that_is_learned(alpha, T):
+    """α CE(q, p) + (1 - α) / T² CE(y, p^T), of the weighted rows."""
+    X, y, pattern = draw_labels(3)
+    rng = np.random.default_rng(0)
+    logits, weight = rng.normal(size=(len(y), 3)), rng.uniform(0.5, 2, len(y))
+    data = SoftDataset(
+        *(X, P[3][pattern], np.arange(3), y),
+        weight=weight,
+        temperature=T,
+        alpha=np.full(len(y), alpha),
+    )
+    soft = -(P[3][pattern] * log_softmax(logits, axis=1)).sum(axis=1)
+    hard = -log_softmax(T * logits, axis=1)[np.arange(len(y)), y]
+    expected = np.average(alpha * soft + (1 - alpha) / T**2 * hard, weights=weight)
+    assert data.measure(softmax(logits, axis=1)) == pytest.approx(expected)
+
+
 class Patterns(ClassifierMixin, BaseEstimator):
     """A teacher that serves the row of its table whose pattern X shows."""
 
