@@ -265,6 +265,17 @@ def test_diverging_parameters_are_an_error():
         fit_student(net, data)
 
 
+@quiet
+def test_one_row_is_learned_where_two_of_three_validate():
+    X, y = np.eye(3), np.array([0, 1, 1])
+    params = {"early_stopping": True, "validation_fraction": 0.6, "max_iter": 4}
+    student = MLPClassifier((4,), **params, random_state=0)
+    distilled = DistilledClassifier(None, student, augmenter=None, calibrate=False)
+    fitted = distilled.fit(X, y, teacher_proba=np.eye(2)[y]).student_
+    # Adam counts the rows that it has seen.
+    assert fitted.t_ == fitted.n_iter_ > 0
+
+
 NO_UNIT = {"hidden_layer_sizes": (4, 0)}, ValueError, r"\(4, 0\).*Leave layers out"
 
 
