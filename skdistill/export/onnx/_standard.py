@@ -173,8 +173,6 @@ class _Nodes:
         held = zip(given["target_treeids"], given["target_nodeids"], strict=True)
         rows = [places[pair] for pair in held]
         np.add.at(self.value, (rows, given["target_ids"]), weights)
-        if given.get("aggregate_function", b"SUM") == b"AVERAGE":
-            self.value /= len(self.roots)
         self.start = given.get("base_values", np.zeros(1)).astype(weights.dtype)
         self.depth = self._count_levels(n_leaves)
 
