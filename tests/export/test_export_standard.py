@@ -88,6 +88,7 @@ def evaluate(model, rows, output):
         ("linear", "one-hot", 3),
         ("linear", "ordinal", 2),
         ("sgd", "one-hot", 2),
+        ("sgd", "ordinal", 3),
         ("huber", "ordinal", 3),
         ("tree", "one-hot", 2),
         ("stump", "ordinal", 3),

@@ -317,6 +317,14 @@ def test_a_fitted_baseline_may_have_missed_a_class(distilled):
         ({"train": TRAIN}, ValueError, "train is for baseline='fit'"),
         ({"baseline": "hard"}, ValueError, "baseline must be 'fit'"),
         ({"baseline": GaussianNB}, ValueError, "baseline must be 'fit'"),
+        (
+            {"baseline": None, "train": (X_TRAIN, Y_TRAIN)},
+            *(ValueError, "train with baseline=None. Leave out train"),
+        ),
+        (
+            {"baseline": GaussianNB(), "train": (X_TRAIN, Y_TRAIN)},
+            *(ValueError, r"train with baseline=GaussianNB\(\.\.\.\)"),
+        ),
         ({"baseline": GaussianNB()}, NotFittedError, "baseline must be fitted"),
         (
             {"baseline": GaussianNB().fit(X_TRAIN, CODES[:200])},

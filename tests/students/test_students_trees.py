@@ -347,7 +347,7 @@ def test_out_of_bag_scores_are_scikit_learn_s(oob_score, n_classes, monkeypatch)
 def test_rows_that_every_tree_drew():
     data = make_soft()
     forest = RandomForestClassifier(2, max_samples=1000, oob_score=True, random_state=0)
-    with pytest.warns(UserWarning, match="of 150 rows were drawn by every tree"):
+    with pytest.warns(UserWarning, match="rows were drawn by every tree") as caught:
         fitted = fit_student(forest, data)
     never = ~fitted.oob_decision_function_.any(axis=1)
     drawn = np.all(
@@ -355,6 +355,7 @@ def test_rows_that_every_tree_drew():
         axis=0,
     )
     np.testing.assert_array_equal(never, drawn)
+    assert str(caught[0].message).startswith(f"{drawn.sum()} of 150 rows")
     top = data.targets.argmax(axis=1)
     served = fitted.oob_decision_function_.argmax(axis=1)
     assert fitted.oob_score_ == accuracy_score(top, served)
