@@ -25,6 +25,11 @@ def find_loss(pilot: dict[str, Any]) -> str:
     return next(key for key in ("log_loss", "rmse", "pinball") if key in pilot)
 
 
+def describe_confidence(calibration: float) -> str:
+    """Say what a teacher is whose log probabilities are divided by this."""
+    return "underconfident" if calibration < 1 else "overconfident"
+
+
 def find_memorized(
     memorization: dict[str, float] | None,
 ) -> tuple[str, float, float] | None:

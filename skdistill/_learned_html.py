@@ -6,7 +6,12 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from ._fit_figures import FIGURE_NAMES, find_loss, find_memorized
+from ._fit_figures import (
+    FIGURE_NAMES,
+    describe_confidence,
+    find_loss,
+    find_memorized,
+)
 
 
 def format_learned(fitted: Any) -> str:
@@ -26,11 +31,10 @@ def _list_facts(fitted: Any) -> Iterator[tuple[str, str]]:
     yield "candidate", _describe_candidate(fitted)
     calibration = getattr(fitted, "calibration_", None)
     if calibration is not None:
-        kind = "under" if calibration < 1 else "over"
         yield (
             "calibration",
             f"the teacher's log probabilities divided by {calibration:.3g} "
-            f"(it is {kind}confident)",
+            f"(it is {describe_confidence(calibration)})",
         )
     elif hasattr(fitted, "calibration_"):
         yield "calibration", "none"

@@ -10,6 +10,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdistill import DistilledClassifier, DistilledRegressor
+from skdistill.transfer import Munge
 
 X, Y = make_classification(600, n_informative=6, flip_y=0.1, random_state=0)
 LEARNED = "What the student learned from"
@@ -81,6 +82,24 @@ def test_the_calibration_says_how_sure_the_teacher_was(distilled, calibration, k
     model.calibration_ = calibration
     said = f"divided by {calibration} (it is {kind}confident)"
     assert said in show(model)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "rows"),
+    [(None, "training rows"), (Munge(p=0.5), "rows of Munge(p=0.5)")],
+)
+def test_it_says_which_rows_were_learned(distilled, sampler, rows):
+    model = copy.copy(distilled)
+    model.augmenter_ = sampler
+    assert f"labels of {rows}, alpha 1, temperature 1<" in show(model)
+
+
+@pytest.mark.parametrize(("kept", "said"), [(True, ">kept<"), (False, ">not kept<")])
+def test_it_says_whether_fine_tuning_was_kept(distilled, kept, said):
+    assert "fine tuning" not in show(distilled)
+    model = copy.copy(distilled)
+    model.fine_tune_ = {"kept": kept}
+    assert said in show(model).split("fine tuning")[1]
 
 
 def test_what_is_not_fitted_shows_the_diagram_alone():

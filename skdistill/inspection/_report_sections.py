@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._fit_figures import FIGURE_NAMES
+from .._fit_figures import FIGURE_NAMES, describe_confidence
 from .._progress import name_shares
 from ._evaluation_rows import BASELINE, FEWEST_ROWS, STUDENT, TEACHER
 
@@ -300,10 +300,9 @@ def _describe_candidate(report: Any) -> Iterator[str]:
         shares = name_shares(report.labels_asked)
         yield f"Labels that teachers were asked for: {shares}."
     if calibration is not None:
-        kind = "under" if calibration < 1 else "over"
         yield (
-            f"The teacher was {kind}confident, and the student learned its calibrated "
-            f"probabilities (temperature {calibration:.3g})."
+            f"The teacher was {describe_confidence(calibration)}, and the student "
+            f"learned its calibrated probabilities (temperature {calibration:.3g})."
         )
     if memorization is not None:
         yield (

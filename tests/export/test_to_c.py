@@ -418,6 +418,22 @@ def test_a_file_that_differs_is_refused(kind, words, tmp_path):
     assert path.write_text(to_c(model, X, check=False))
 
 
+def test_what_a_compiler_refuses_is_said_in_three_lines(monkeypatch, tmp_path):
+    """One that makes a library of other sources is asked why not of this one."""
+    refusing = tmp_path / "cc"
+    refusing.write_text(
+        "#!/bin/sh\n"
+        'for file; do case "$file" in *.c) grep -q predict "$file" && '
+        'printf "\\none\ntwo\nthree\nfour\n" >&2 && exit 1;; esac; done\n'
+        'exec cc "$@"\n'
+    )
+    refusing.chmod(0o755)
+    monkeypatch.setenv("CC", str(refusing))
+    model = LogisticRegression().fit(X, SCORES[:, 0] > 0)
+    with pytest.raises(ValueError, match=r"refuses it: one two three$"):
+        to_c(model, X)
+
+
 @pytest.mark.parametrize("compiler", [None, "no-compiler", "true"])
 def test_without_a_compiler_nothing_is_compared(compiler, monkeypatch, tmp_path):
     # The last one runs, and makes nothing.

@@ -118,6 +118,10 @@ def test_fidelity_counts_many_rows():
 
     assert display.scatter_ is None
     assert display.density_.get_array().sum() == 1500
+    # 36 columns of cells between 0 and 1, whose rows are shifted by half a cell.
+    places = display.density_.get_offsets()
+    assert (places.min(), places.max()) == pytest.approx((0, 1), abs=1 / 35)
+    assert len(np.unique(places[:, 0].round(6))) == 2 * 35 + 1
     assert display.colorbar_.ax.get_ylabel() == "rows"
     again = display.plot(kind="scatter")
     assert again is display

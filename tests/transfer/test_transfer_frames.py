@@ -295,6 +295,16 @@ def test_named_columns_hold_codes_of_categories(sampler):
         assert np.isnan(rows[:, 1]).any()
 
 
+def test_columns_that_are_not_named_are_numbers():
+    """A value of a near row is given noise, and a code is one that occurs."""
+    frame = pd.DataFrame({"code": R.choice([0.5, 9.25, 40.5], N), "number": ROWS / 3})
+    for named in (["code"], [0], [True, False]):
+        sampler = Munge(p=1.0, s=0.1, n_neighbors=50, categorical_features=named)
+        rows = sampler.fit(frame).sample(200, random_state=0)
+        assert set(rows["code"]) == {0.5, 9.25, 40.5}
+        assert not set(rows["number"]) <= set(ROWS / 3)
+
+
 def find_rows(X):
     return {tuple(map(to_key, row)) for row in X.tolist()}
 
