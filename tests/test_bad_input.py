@@ -688,6 +688,13 @@ CASES = [
         "leave cv at None and pass the latest ones as X_val and y_val",
         cv=TimeSeriesSplit(5),
     ),
+    row(
+        "cv is one split, the latest rows",
+        *(ValueError, "cv must put every row in a test fold"),
+        f"{N - 9} of {N} rows are in none",
+        "Use a splitter that covers the data, such as StratifiedKFold",
+        cv=[(np.arange(N - 9), np.arange(N - 9, N))],
+    ),
     without_groups(GroupKFold(3)),
     without_groups(StratifiedGroupKFold(3)),
     row(

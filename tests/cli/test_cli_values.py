@@ -213,7 +213,8 @@ def test_refused_teachers_and_test_rows(capsys, table):
     joblib.dump(LogisticRegression().fit(X, y), "teacher.joblib")
     given = "data.csv", "--target", "price"
     assert "is no regressor" in refuse(capsys, *given, "--teacher", "teacher.joblib")
-    table.assign(price="cheap").to_csv("test.csv", index=False)
+    prices = ["cheap", *["dear"] * (len(table) - 1)]
+    table.assign(price=prices).to_csv("test.csv", index=False)
     line = refuse(capsys, *given, "--test", "test.csv")
     assert "holds numbers in data.csv, and others, such as cheap, in test.csv" in line
 

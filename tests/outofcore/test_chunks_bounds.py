@@ -166,8 +166,22 @@ def test_columns_that_no_file_holds(chunk_data, frame, scratch):
         def predict_proba(self, X):
             return super().predict_proba(X[["a"]])
 
+    class Named(GaussianNB):
+        def fit(self, X, y, sample_weight=None):
+            return super().fit(X[["a"]].to_numpy(), y, sample_weight)
+
+        def predict_proba(self, X):
+            return super().predict_proba(X[["a"]].to_numpy())
+
     with pytest.raises(TypeError, match=r"column 'category' is .*Encode it in front"):
         distil(text[:600], y[:600], cut(text[600:2000]), Reader(), teacher)
+    flags = pl.DataFrame({"a": frame["a"].to_numpy(), "flag": frame["a"] > 0})
+    gaps = flags.with_columns(flag=pl.col("flag").cast(pl.Int64).replace(0, None))
+    for table in (flags, gaps):
+        with pytest.raises(
+            TypeError, match=r"column 'flag' is (Boolean|Int64).*Encode"
+        ):
+            distil(table[:600], y[:600], cut(table[600:2000]), Named(), Named())
     student = make_pipeline(encode, DecisionTreeClassifier(max_depth=3))
     distil(text[:600], y[:600], cut(text[600:2000]), student, teacher)
 

@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
@@ -331,6 +331,37 @@ def test_a_network_updates_by_the_gradient(n_classes):
         model.student_.coefs_[1].ravel() / T, begin - gradient, atol=1e-8
     )
     assert model.student_.loss_ == pytest.approx(objective(begin), abs=1e-8)
+
+
+@pytest.mark.parametrize("weight", [None, [1.0, 3.0, 0.5]])
+def test_a_net_updates_by_the_gradient(weight):
+    """One step of SGD at rate 1; class weights divide what they have weighed."""
+    alpha, T = 0.7, 2.5
+    X, y, pattern = draw_labels(3)
+    torch.manual_seed(0)
+    module = nn.Linear(3, 3)
+    given = {} if weight is None else {"criterion__weight": torch.tensor(weight)}
+    net = NeuralNetClassifier(
+        module,
+        criterion=nn.CrossEntropyLoss,
+        **{"lr": 1.0, "max_epochs": 1, "batch_size": -1, "train_split": None},
+        **given,
+        verbose=0,
+    )
+    student = make_pipeline(FunctionTransformer(np.float32), net)
+    fitted = distil(student, 3, alpha=alpha, temperature=T).student_[-1]
+    q = torch.tensor(softmax(np.log(clip_table(3, y)[pattern]) / T, axis=1))
+    w = torch.tensor(weight or [1.0, 1.0, 1.0]).double()
+    hard = torch.eye(3).double()[y]
+    z = module.double()(torch.tensor(X))
+    soft_loss = -(w * q * z.log_softmax(1)).sum() * alpha
+    hard_loss = -(w * hard * (T * z).log_softmax(1)).sum() * (1 - alpha) / T**2
+    share = (alpha * w * q + (1 - alpha) * w * hard).sum()
+    ((soft_loss + hard_loss) / share).backward()
+    moved = (module.weight - module.weight.grad).detach().numpy()
+    np.testing.assert_allclose(
+        fitted.module_.weight.detach().numpy() / T, moved, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])

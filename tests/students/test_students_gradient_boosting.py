@@ -134,3 +134,26 @@ def test_where_private_names_moved_copies_are_learned(monkeypatch):
 def test_errors_name_the_student():
     with pytest.raises(ValueError, match="of GradientBoostingClassifier must"):
         fit_student(clone(BOOSTING).set_params(max_depth=0), make_soft())
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_it_stops_by_scikit_learns_rule_on_soft_targets(n_classes):
+    """No loss is lower by `tol` than each of the last ones; that of two is doubled."""
+    data = make_soft(n_classes=n_classes)
+    train, held_out = data.take(np.arange(100)), data.take(np.arange(100, 150))
+    student = clone(BOOSTING).set_params(n_estimators=60, learning_rate=0.3)
+    whole = fit_student(clone(student), train)
+    losses = [
+        (2 if n_classes == 2 else 1) * cross_entropy(held_out.targets, proba)
+        for proba in whole.staged_predict_proba(held_out.X)
+    ]
+    for tol in np.linspace(0.01, 0.2, 8):
+        history, n_rounds = [np.inf] * 3, 0
+        for loss in losses:
+            n_rounds += 1
+            if not any(loss + tol < last for last in history):
+                break
+            history = [*history[1:], loss]
+        stopping = clone(student).set_params(n_iter_no_change=3, tol=tol)
+        stopped = fit_student(stopping, train, None, held_out)
+        assert stopped.n_estimators_ == n_rounds < 60
