@@ -314,6 +314,27 @@ def test_pictures_of_quantiles(of_quantiles, tmp_path, drawn):
     assert_pictures(report, tmp_path / "page.html", drawn, [middle])
 
 
+def test_the_third_of_five_quantiles_is_pictured(tmp_path, drawn):
+    rows, y = TEST
+    teacher = FunctionRegressor(lambda rows: rows[:, [0]] + np.arange(5))
+    levels = (0.1, 0.3, 0.5, 0.7, 0.9)
+    est = DistilledRegressor(teacher, Ridge(), quantiles=levels, **ALONE).fit(*TRAIN)
+    both = est.predict(rows), teacher.predict(rows)
+    middle = " The middle quantile.", y, *(values[:, 2] for values in both)
+    report = regression_report(est, rows, y, n_bootstrap=20)
+    assert_pictures(report, tmp_path / "page.html", drawn, [middle])
+
+
+def test_an_output_of_one_value_counts_in_its_own_unit():
+    """The others count in their standard deviation, which this one has not."""
+    rows, y = X[:250], np.column_stack([Y[:250], np.full(250, 7.0)])
+    off = FunctionRegressor(lambda rows: np.column_stack([rows[:, 0], rows[:, 1] + 9]))
+    est = DistilledRegressor(off, Ridge(), **ALONE).fit(rows, y)
+    found = regression_report(est, rows, y, n_bootstrap=20).models["teacher"]
+    errors = (off.predict(rows) - y) / [Y[:250].std(), 1.0]
+    assert found["rmse"] == pytest.approx(np.sqrt((errors**2).mean()))
+
+
 # Quantiles ---------------------------------------------------------------------------
 
 LEVELS = (0.1, 0.5, 0.9)

@@ -311,6 +311,15 @@ def test_copula_categories_and_missing_values_keep_their_frequency():
     assert np.isposinf(drawn).any()
 
 
+def test_missing_numbers_are_written_as_they_were_found():
+    holes = [None if k % 3 == 0 else 0.5 * k for k in range(300)]
+    X = np.array([[value, k % 2] for k, value in enumerate(holes)], dtype=object)
+    rows = GaussianCopula(width=1.0).fit(X).sample(500, random_state=0)
+    found = rows[:, 0].tolist()
+    assert {type(value) for value in found} == {type(None), float}
+    assert found.count(None) == pytest.approx(500 / 3, abs=50)
+
+
 def test_a_narrow_copula_stays_at_its_base():
     X = np.column_stack([RNG.standard_normal(400), RNG.randint(0, 4, 400)])
     rows, parents = GaussianCopula(width=1e-9).fit(X).sample_with_parents(800, 0)
