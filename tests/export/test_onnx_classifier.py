@@ -375,6 +375,8 @@ def test_parameters_clone_and_repr(path, plain):
     assert repr(served) == f"OnnxClassifier({str(path)!r}, n_threads=2)"
     size = len(plain[1].model)
     assert repr(plain[1]) == f"OnnxClassifier(<{size:,} bytes>)"
+    model = to_onnx(plain[0], X)
+    assert repr(OnnxClassifier(model)) == "OnnxClassifier(<ModelProto>)"
     assert is_classifier(served)
     check_is_fitted(served)
 

@@ -26,6 +26,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
     StandardScaler,
@@ -143,6 +145,14 @@ def test_tables_of_numbers(name, n_classes, compile_c):
     serve = compile_c(to_c(model, X, check=False), n_classes)
     # Inside of the range, and far outside.
     for rows in (X, 20 * X):
+        assert_equal(model, serve, rows)
+
+
+@pytest.mark.parametrize("scaler", [MinMaxScaler((-1, 2), clip=True), MaxAbsScaler()])
+def test_numbers_are_clipped_where_the_scaler_clips(scaler, compile_c):
+    model = make_pipeline(scaler, LogisticRegression()).fit(X, make_labels(3))
+    serve = compile_c(to_c(model, X, check=False), 3)
+    for rows in (X, 20 * X, -20 * X):
         assert_equal(model, serve, rows)
 
 
