@@ -27,6 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skdistill import __version__
+from skdistill._cli._deployed import choose_deployed
 from skdistill.datasets import load_letter
 from skdistill.export import OnnxClassifier
 
@@ -350,6 +351,33 @@ def test_warnings_are_summed_up(capsys, teacher, monkeypatch):
     assert run_quickly() == 0
     notes = [x for x in capsys.readouterr().err.splitlines() if x.startswith("Note")]
     assert notes == ["Note: RuntimeWarning: one (and 1 more)"]
+
+
+@pytest.mark.parametrize(
+    ("n_warnings", "said"),
+    [(2, None), (3, "1 more warning: report.html."), (5, "3 more warnings: rep")],
+)
+def test_two_warnings_of_the_report_are_on_the_screen(
+    n_warnings, said, capsys, teacher, monkeypatch
+):
+    """The page has all; without one, so has the screen."""
+    warned = [f"Warning number {k}." for k in range(n_warnings)]
+
+    def choose(options, distilled, report, rows):
+        report.warnings = warned
+        return choose_deployed(options, distilled, report, rows)
+
+    monkeypatch.setattr("skdistill._cli._main.choose_deployed", choose)
+    monkeypatch.setattr("skdistill._cli._deployed.format_page", lambda report: "page")
+    arguments = "data.csv", "--target", "label", "--teacher", "teacher.joblib"
+    assert run(*arguments, "--student", "logistic", "--no-onnx") == 0
+    out = capsys.readouterr().out
+    assert [text for text in warned if text in out] == warned[:2]
+    assert ("more warning" in out) == (said is not None)
+    assert said is None or said in out
+    assert run_quickly() == 0
+    out = capsys.readouterr().out
+    assert [text for text in warned if text in out] == warned
 
 
 def test_a_warning_of_the_package_is_whole(capsys, teacher, monkeypatch):
