@@ -21,6 +21,7 @@ from ._labels._members import set_weights, weigh_labels, weigh_members
 from ._labels._row_labels import RowLabels
 from ._labels._teacher import Labeller, fit_clone
 from ._nested import last_step
+from ._nets import seed_torch
 from ._outofcore._spill import SoftStream
 from ._outofcore._transfer_stream import TransferStream
 from ._parts import Parts
@@ -34,7 +35,6 @@ from ._students._fit_student import fine_tune_student, fit_student
 from ._students._properties import (
     learns_in_epochs,
     scale_logits,
-    seed_torch,
     shift_logits,
     weigh_served,
 )
@@ -90,6 +90,7 @@ def label_held_out(
                 data,
                 folds,
                 parts.teacher_params,
+                parts.seeds.teacher,
                 tables if data.validation is None else None,
                 tasks=parts.tasks,
                 asked=parts.asked,
@@ -190,11 +191,12 @@ def fit_teacher(parts: Parts, data: Dataset, progress: Progress) -> Labeller | N
         return None
     teacher, tasks = parts.teacher, parts.tasks
     rows = (data.X, data.y, parts.teacher_params) if parts.refits else ()
-    name = tasks.name(teacher, *rows)
+    name = tasks.name(teacher, *rows, parts.seeds.teacher)
     if rows:
         with progress.step("teacher") as context:
             fit = tasks.cache(fit_clone, by=["name"])
-            teacher = fit(name, clone(teacher), *rows, None, context)
+            given = (clone(teacher), *rows, parts.seeds.teacher)
+            teacher = fit(name, *given, None, context)
     return Labeller(teacher, data.task, tasks, name, parts.asked)
 
 
@@ -350,7 +352,7 @@ def train_student(
     step = progress.shared_step if learns_in_epochs(student) else progress.step
     with (
         step("student") as context,
-        seed_torch(student, parts.seeds.torch),
+        seed_torch(parts.seeds.torch),
         propagate(context, student),
         warnings.catch_warnings(),
     ):

@@ -135,18 +135,21 @@ def weight_params(estimator: Any, weight: Any) -> dict[str, Any]:
     return {f"{prefix}sample_weight": weight}
 
 
-def list_models(estimator: Any) -> Iterator[Any]:
+def list_models(estimator: Any, fixed: bool = True) -> Iterator[Any]:
     """Yield an estimator, and all that are inside it: steps, members, what is frozen.
 
-    A fitted search is its best estimator; any other has each that it may try.
+    A fitted search is its best estimator; any other has each that it may try. Without
+    `fixed`, models that a fit leaves as they are do not count.
     """
+    if not (fixed or can_refit(estimator)):
+        return
     if hasattr(estimator, "best_estimator_"):
-        yield from list_models(estimator.best_estimator_)
+        yield from list_models(estimator.best_estimator_, fixed)
         return
     yield estimator
-    for _, value in _list_own_settings(estimator):
+    for _, value in list_own_settings(estimator):
         for part in _list_held(value):
-            yield from list_models(part)
+            yield from list_models(part, fixed)
 
 
 def list_settings(estimator: Any) -> Iterator[tuple[str, Any]]:
@@ -155,11 +158,12 @@ def list_settings(estimator: Any) -> Iterator[tuple[str, Any]]:
     A search that is not fitted has each value that it may try.
     """
     for model in list_models(estimator):
-        for name, value in _list_own_settings(model):
+        for name, value in list_own_settings(model):
             yield name.split("__")[-1], value
 
 
-def _list_own_settings(estimator: Any) -> list[tuple[str, Any]]:
+def list_own_settings(estimator: Any) -> list[tuple[str, Any]]:
+    """Return the name and value of each parameter, and what a search tries."""
     settings = list(estimator.get_params(deep=False).items())
     if isinstance(estimator, BaseSearchCV):
         settings += _list_tried(settings)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +14,20 @@ from sklearn.base import clone, is_regressor
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metadata_routing import process_routing
 
+from ._checks import is_whole
 from ._dataset import Dataset
 from ._frames import check_same_table
 from ._labels._defaults import warn_of_text_numbers
 from ._labels._quantiles import stack_quantiles
 from ._labels._teacher import check_fixed_classes, check_takes_weight, check_teacher
-from ._nested import can_refit, list_steps, weight_params
+from ._nested import (
+    can_refit,
+    list_models,
+    list_own_settings,
+    list_steps,
+    weight_params,
+)
+from ._nets import holds_net
 from ._outofcore import is_chunked, open_chunks
 from ._sklearn import validate_parameters
 from ._students._properties import (
@@ -44,7 +53,9 @@ class Seeds:
     split: Any
     pilots: Any
     sampler: Any
+    # Those of torch; None where no net is fitted.
     torch: int | None
+    teacher: int | None
 
 
 @dataclass(frozen=True)
@@ -192,11 +203,14 @@ def _seed_parts(estimator: Any, teacher: Any, student: Any) -> Seeds:
     """
     rng = check_random_state(estimator.random_state)
     if estimator.random_state is None:
-        return Seeds(rng, rng, rng, None)
-    seeds = rng.randint(_MAX_SEED, size=6).tolist()
+        return Seeds(rng, rng, rng, None, None)
+    seeds: list[Any] = rng.randint(_MAX_SEED, size=7).tolist()
     for part, seed in zip((teacher, student), seeds, strict=False):
         if part is not None:
             seed_part(part, np.random.RandomState(seed))
+    for k, part in ((-2, student), (-1, teacher)):
+        if part is None or not holds_net(part):
+            seeds[k] = None
     return Seeds(*seeds[2:])
 
 
@@ -210,6 +224,39 @@ def seed_part(
     drawn = {n: int(rng.randint(_MAX_SEED)) for n in names}
     seeds = {n: drawn[n] if given.get(n) is None else given[n] for n in names}
     part.set_params(**{n: seeds[n] for n in names if params[n] is None})
+    for found in _list_unnamed(part, params):
+        seed = int(rng.randint(_MAX_SEED))
+        if hasattr(found, "get_params"):
+            if found.get_params(deep=False)["random_state"] is None:
+                found.set_params(random_state=seed)
+        elif found.random_state is None:
+            found.random_state = seed
+
+
+def _list_unnamed(part: Any, params: dict[str, Any]) -> Iterator[Any]:
+    """Yield what draws and is no parameter: what a search tries, and splitters."""
+    named = {id(value) for value in (part, *params.values())}
+    for model in list_models(part, fixed=False):
+        if id(model) not in named and "random_state" in model.get_params(deep=False):
+            yield model
+        yield from (v for _, v in list_own_settings(model) if _draws(v))
+
+
+def _draws(value: Any) -> bool:
+    """Whether a value that is no estimator, such as a splitter, draws."""
+    if hasattr(value, "get_params") or not hasattr(value, "random_state"):
+        return False
+    # KFold draws where it shuffles, and skorch's ValidSplit where it takes a share.
+    shuffles = getattr(value, "shuffle", True)
+    return bool(shuffles) and not is_whole(getattr(value, "cv", None))
+
+
+def seed_splitter(cv: Any, seed: Any) -> Any:
+    """Return a splitter that draws by the seed, where it has none of its own."""
+    if isinstance(seed, int) and _draws(cv) and cv.random_state is None:
+        cv = copy.deepcopy(cv)
+        cv.random_state = seed
+    return cv
 
 
 def _route(

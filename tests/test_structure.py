@@ -18,7 +18,7 @@ ROOMS = [
     *("_parts", "_validation", "_students", "_outofcore", "_labels"),
     *("transfer", "datasets", "torch"),
     *("_soft_data", "_paired", "_dataset", "_copies"),
-    *("_nested", "_fixed_model", "_frames", "_version", "_warnings", "_files"),
+    *("_nets", "_nested", "_fixed_model", "_frames", "_version", "_warnings", "_files"),
     *("_tasks", "_progress"),
     *("_learned_html", "_fit_figures"),
     *("_checks", "_typing", "_sklearn"),

@@ -55,6 +55,7 @@ def cross_fit(
     data: Dataset,
     folds: list[Split],
     params: dict[str, Any],
+    seed: int | None,
     tables: Sequence[Sequence[Any]] | None,
     *,
     tasks: Tasks,
@@ -65,17 +66,17 @@ def cross_fit(
 ) -> tuple[OutOfFold, list[Labeller]]:
     """Fit a clone of the teacher for each fold, and label the rows it did not see.
 
-    `params` of its `fit` are cut to the rows of the fold. The teacher of each fold also
-    labels its own rows (none without `labels_own`) and further `tables` of the fold, of
-    which later ones may have none; where `tables` is None, neither. With `n_members`
-    the labels are those of the members of a vote. They are weighed before the other
-    rows are labelled, by the teachers that are returned.
+    `params` of its `fit` are cut to the rows of the fold, and `seed` is torch's. The
+    teacher of each fold also labels its own rows (none without `labels_own`) and
+    further `tables` of the fold, of which later ones may have none; where `tables` is
+    None, neither. With `n_members` the labels are those of the members of a vote. They
+    are weighed before the other rows are labelled, by the teachers that are returned.
     """
     n_threads = tasks.count_threads(len(folds))
     inner = tasks if n_threads is None else replace(tasks, n_jobs=1)
-    name = tasks.name(teacher, data.X, data.y, params)
+    name = tasks.name(teacher, data.X, data.y, params, seed)
     method = "transform" if n_members else data.task.method
-    given = Shared((teacher, data.X, data.y, data.task, params, n_members))
+    given = Shared((teacher, data.X, data.y, data.task, params, seed, n_members))
 
     label = tasks.cache(_label_fold, by=["name"])
     further = [] if tables is None else [tuple(some) for some in tables] or [()]
@@ -155,13 +156,13 @@ def _label_fold(
     members are weighed before. The names stand for all of it. Return how many rows were
     asked for, too.
     """
-    teacher, X, y, task, params, n_members = shared.value
+    teacher, X, y, task, params, seed, n_members = shared.value
     params = {k: take_rows(v, train, len(y)) for k, v in params.items()}
     own = _safe_indexing(X, train)
     fit = tasks.cache(fit_clone, by=["name"])
-    given = (fit_name, clone(teacher), own, y[train], params, n_threads, context)
+    given = (fit_name, clone(teacher), own, y[train], params, seed)
     try:
-        fitted = share_cores(fit(*given), n_threads)
+        fitted = share_cores(fit(*given, n_threads, context), n_threads)
         labeller = Labeller(fitted, task, tasks, fit_name, n_members=n_members)
         labels = [labeller.label(_safe_indexing(X, test), "validation")]
         if others.value is not None and n_members:

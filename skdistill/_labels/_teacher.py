@@ -24,6 +24,7 @@ from .._nested import (
     takes_outputs,
     takes_sample_weight,
 )
+from .._nets import seed_torch
 from .._progress import propagate
 from .._sklearn import _num_samples
 from .._tasks import Shared, Tasks, share_cores
@@ -158,12 +159,13 @@ def fit_clone(
     X: Any,
     y: Any,
     params: dict[str, Any],
+    seed: int | None,
     n_threads: int | None,
     context: Any,
 ) -> Any:
-    """Fit in place. The name stands for what is fitted, and on what."""
+    """Fit in place. The name stands for what is fitted, on what, and torch's seed."""
     teacher = share_cores(teacher, n_threads)
-    with propagate(context, teacher):
+    with propagate(context, teacher), seed_torch(seed):
         teacher.fit(X, y, **params)
     return teacher
 

@@ -12,7 +12,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 
 from .._checks import is_whole
 from .._dataset import Dataset, keep_together
-from .._parts import Parts
+from .._parts import Parts, seed_splitter
 from .._typing import IndexArray, Split
 from .._warnings import warn_caller
 
@@ -27,7 +27,8 @@ def draw_cv(estimator: Any, parts: Parts, data: Dataset) -> list[Split] | None:
     """
     if estimator.cv is None:
         return None
-    cv = check_cv(estimator.cv, data.y, classifier=is_classifier(estimator))
+    cv = seed_splitter(estimator.cv, parts.seeds.split)
+    cv = check_cv(cv, data.y, classifier=is_classifier(estimator))
 
     def draw(rows: IndexArray) -> list[Split]:
         with warnings.catch_warnings():

@@ -17,6 +17,7 @@ from .._dataset import Dataset, draw_rows, split_rows
 from .._labels._calibration import Calibration
 from .._labels._cross_fit import OutOfFold
 from .._labels._defaults import list_wider
+from .._nets import seed_torch
 from .._parts import Parts
 from .._progress import part_of_step, raise_interrupts
 from .._soft_data import MaybeRows, SoftDataset
@@ -25,7 +26,6 @@ from .._students._properties import (
     count_final_epochs,
     learns_in_epochs,
     limit_epochs,
-    seed_torch,
 )
 from .._students._training_length import SUM_OF_LENGTHS, fit_chosen_length
 from .._tasks import Shared, share_cores
@@ -212,7 +212,7 @@ def _run_pilot(
     if n_visits is not None and candidate.shares:
         n_trained = train.n_labelled + (0 if transfer is None else transfer.n_samples)
         limit_epochs(student, max(1, round(n_visits / n_trained)))
-    with seed_torch(student, parts.seeds.torch):
+    with seed_torch(parts.seeds.torch):
         if candidate.n_updates is None:
             student = fit_student(student, train, transfer, validation)
         else:

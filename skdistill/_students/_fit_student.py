@@ -17,6 +17,7 @@ from .._copies import find_copies
 from .._dataset import split_rows
 from .._labels._calibration import fit_shift
 from .._nested import last_step, map_learner
+from .._nets import inherits
 from .._outofcore._spill import SoftStream, Spill, spill_rows
 from .._soft_data import MaybeRows, SoftDataset, weigh_classes
 from ._catboost import CatBoostLearner
@@ -27,7 +28,7 @@ from ._logistic import LogisticLearner
 from ._meta import MetaLearner
 from ._mlp import MLPLearner, MLPRegressorLearner
 from ._sgd import SGDLearner
-from ._skorch import SkorchLearner, inherits
+from ._skorch import SkorchLearner
 from ._soft_learner import SoftLearner
 from ._trees import TreeLearner
 from ._value_learner import RegressorLearner

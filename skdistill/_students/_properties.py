@@ -55,7 +55,6 @@ can_shift_logits = _ask(SoftLearner.can_shift_logits)
 refits_leaves = _ask(SoftLearner.refits_leaves)
 refit_leaves = _ask(SoftLearner.refit_leaves)
 explain_worse = _ask(SoftLearner.explain_worse)
-seed_torch = _ask(SoftLearner.seed)
 encode_labels = _ask(SoftLearner.encode_labels)
 read_labels = _ask(SoftLearner.read_labels)
 

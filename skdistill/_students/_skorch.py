@@ -19,23 +19,17 @@ torch and skorch are imported where a student is a net, and nowhere else.
 from __future__ import annotations
 
 import copy
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
+from .._nets import inherits, is_net, keep_generator
 from .._outofcore._spill import Spill
 from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray
 from ._losses import fold_shift
 from ._soft_learner import EPOCHS_WORSE, NETWORK_TEMPERATURE, RATE_SHARE, SoftLearner
-
-#: torch has one generator for all threads: one net at a time may draw from it.
-_TURN = threading.RLock()
 
 
 class SkorchLearner(SoftLearner):
@@ -45,8 +39,7 @@ class SkorchLearner(SoftLearner):
     auto_temperature = NETWORK_TEMPERATURE
 
     def accepts(self, student: Any) -> bool:
-        net = inherits(student, "skorch.", "NeuralNet")
-        return net or inherits(student, "torch.nn.", "Module")
+        return is_net(student) or inherits(student, "torch.nn.", "Module")
 
     def check_kind(self, student: Any) -> None:
         if inherits(student, "torch.nn.", "Module"):
@@ -132,9 +125,6 @@ class SkorchLearner(SoftLearner):
         """Fit the net, which splits validation rows off by its `train_split`."""
         return _fit(student, rows, rows.params)
 
-    def seed(self, student: Any, seed: int | None) -> AbstractContextManager[None]:
-        return nullcontext() if seed is None else _keep_generator(seed)
-
     def scale_logits(self, student: Any, factor: float) -> None:
         import torch
 
@@ -186,17 +176,6 @@ class SkorchLearner(SoftLearner):
     def read_labels(self, student: Any, predicted: Any, classes: Any) -> Any:
         # A net predicts positions among the classes.
         return classes[predicted]
-
-
-@contextmanager
-def _keep_generator(seed: int | None = None) -> Iterator[None]:
-    """Seed torch's global generator, if wanted, and leave it as it was."""
-    import torch
-
-    with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        if seed is not None:
-            torch.manual_seed(seed)
-        yield
 
 
 # Checks -------------------------------------------------------------------------------
@@ -263,7 +242,7 @@ def _find_logits_layer(student: Any) -> Any:
     net = clone(student)
     net.callbacks, net.compile = "disable", False
     # Weights are drawn from torch's global generator, which is the fit's.
-    with _keep_generator():
+    with keep_generator():
         net.initialize()
     return find_last_layer(net)
 
@@ -287,18 +266,6 @@ def _check_labels(student: Any, classes: Any) -> None:
             if binary
             else "Leave its parameter classes at None."
         )
-    )
-
-
-def inherits(student: Any, package: str, name: str) -> bool:
-    """Whether an object or a class descends from a class of a package."""
-    # A package that was not imported has no objects.
-    if package.split(".")[0] not in sys.modules:
-        return False
-    cls = student if isinstance(student, type) else type(student)
-    return any(
-        base.__name__ == name and f"{base.__module__}.".startswith(package)
-        for base in cls.__mro__
     )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, NoReturn
 
 from sklearn.base import is_regressor
@@ -207,10 +206,6 @@ class SoftLearner(ABC):
     @abstractmethod
     def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         """Fit the student in place on rows that are all alike."""
-
-    def seed(self, student: Any, seed: int | None) -> AbstractContextManager[None]:
-        """Seed global generators that the student draws from, for a while."""
-        return nullcontext()
 
     # After the fit -------------------------------------------------------------------
 

@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.base import is_regressor
 
 from .._nested import takes_outputs, weight_params
+from .._nets import inherits, is_net
 from .._soft_data import MaybeRows, SoftDataset
 from .._typing import FloatArray
 from . import _lightgbm_params as lgbm
-from ._skorch import inherits
 from ._soft_learner import EPOCHS_WORSE, ROUNDS_WORSE, TREES_WORSE, SoftLearner
 from ._value_losses import limit_targets, refuse_quantile_loss, walk_learners
 from ._value_shift import can_shift_values, shift_values
@@ -85,7 +85,7 @@ class RegressorLearner(ValueLearner):
     def fit_rows(self, student: Any, rows: Any, validation: MaybeRows) -> Any:
         params = {**weight_params(student, rows.weight), **(rows.params or {})}
         values = rows.values
-        if inherits(student, "skorch.", "NeuralNet"):
+        if is_net(student):
             # A loss of torch compares columns in single precision.
             values = rows.targets.astype(np.float32)
         return student.fit(rows.X, values, **params)

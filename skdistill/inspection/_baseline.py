@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._copies import find_copies
 from .._dataset import find_firsts, split_rows
 from .._nested import last_step, replace_last, transform_before, weight_params
+from .._nets import holds_net, seed_torch
 from .._parts import seed_part
 from .._progress import raise_interrupts
 from .._selection._hold_outs import LENGTH_SHARE
@@ -94,7 +95,9 @@ def _fit_baseline(
             )
         y = encode_labels(student, y, classes)
     rows = transform_before(estimator, X)
-    student = fit_directly(student, distilled.student_, rows, y, weight)
+    seed = rng.randint(2**31 - 1) if holds_net(student) else None
+    with seed_torch(seed):
+        student = fit_directly(student, distilled.student_, rows, y, weight)
     return replace_last(estimator, student), classes
 
 
