@@ -171,7 +171,7 @@ def check_same_table(rows: Any, X: Any, where: str) -> None:
 
     Data frames have names and types of columns, other containers their number.
     """
-    if type(rows) is not type(X):
+    if find_container(rows) is not find_container(X):
         raise TypeError(
             f"{where} must be of the same kind as X, a {type(X).__name__}; received a "
             f"{type(rows).__name__}. Convert one of the two."
@@ -196,6 +196,11 @@ def check_same_table(rows: Any, X: Any, where: str) -> None:
             f"{where} must have the columns of X, rows of shape {expected}, received "
             f"rows of shape {received}. Pass the same columns in the same order."
         )
+
+
+def find_container(X: Any) -> type:
+    """Return the class of a table; a memory-mapped array is an array."""
+    return np.ndarray if isinstance(X, np.memmap) else type(X)
 
 
 def refuse_empty(where: str) -> ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from ._chunks import Chunks, Read, count_block_rows
 
 def is_chunked(X: Any, X_unlabeled: Any) -> bool:
     """Whether unlabelled rows come in chunks, and not as one table like X."""
-    if X_unlabeled is None or type(X_unlabeled) is type(X):
+    if X_unlabeled is None:
+        return False
+    if type(X_unlabeled) is type(X) and not _is_mapped(X_unlabeled):
         return False
     return _find_opener(X_unlabeled) is not None
 
@@ -37,11 +40,23 @@ def _find_opener(source: Any) -> Callable[[Any], Read] | None:
         return lambda X: _import_arrow().open_dataset(source, X)
     if hasattr(source, "partitions") and hasattr(source, "columns"):
         return lambda X: lambda: _read_partitions(source, X)
-    if isinstance(source, np.memmap):
+    if _is_mapped(source):
         return lambda X: lambda: _read_memmap(source, X)
     if not hasattr(source, "__iter__") or hasattr(source, "shape"):
         return None
     return lambda X: _open_iterable(source)
+
+
+def _is_mapped(source: Any) -> bool:
+    """Whether rows are mapped from a file of the user's.
+
+    joblib hands large arrays to its workers as files too, in a folder of its own: they
+    stay tables, so that the number of workers does not change what is learned.
+    """
+    if not isinstance(source, np.memmap):
+        return False
+    path = Path(source.filename or "")
+    return not path.parent.name.startswith("joblib_memmapping_folder")
 
 
 def _import_arrow() -> Any:

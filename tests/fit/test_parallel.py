@@ -17,6 +17,7 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 
@@ -213,6 +214,33 @@ def test_backends_that_give_all_answers_at_once_do_too():
     alone = fit_folds()
     with joblib.parallel_config(backend="multiprocessing"):
         assert fit_folds(n_jobs=2) == alone
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["X_val", "X_unlabeled"])
+def test_large_tables_reach_the_workers_of_a_search(name):
+    """joblib maps them into the workers' memory, where they are no chunks."""
+    rows = np.tile(X, (30, 1))
+    given = {"X_val": rows, "y_val": np.tile(y, 30)}
+    given = given if name == "X_val" else {name: rows}
+    # By chunks this network would learn in another order.
+    network = MLPClassifier((4,), max_iter=3)
+    params = {"augmenter": None, "pilot": 0, "calibrate": False, "random_state": 0}
+    distilled = DistilledClassifier(GaussianNB(), network, **params)
+    alone, together = (
+        GridSearchCV(
+            *(distilled, {"alpha": [1.0, 0.5]}),
+            cv=2,
+            scoring="neg_log_loss",
+            error_score="raise",
+            refit=False,
+            n_jobs=n_jobs,
+        )
+        .fit(X[:300], y[:300], **given)
+        .cv_results_["mean_test_score"]
+        for n_jobs in (None, 2)
+    )
+    np.testing.assert_array_equal(together, alone)
 
 
 class Losing(GaussianNB):

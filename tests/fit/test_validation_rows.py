@@ -315,10 +315,17 @@ def test_a_class_that_they_lack_is_named():
     assert distilled.calibration_ is None
 
 
-@pytest.mark.parametrize("kind", ["frame", "sparse"])
-def test_they_come_in_the_container_of_the_rows(kind):
+@pytest.mark.parametrize("kind", ["frame", "sparse", "mapped", "mapped beside"])
+def test_they_come_in_the_container_of_the_rows(kind, tmp_path):
     plain = distil(FOREST, alpha=1.0)
-    if kind == "frame":
+    if kind.startswith("mapped"):
+        # joblib maps large arrays for the workers of a search, and small ones not.
+        np.save(tmp_path / "rows.npy", X_VAL)
+        tables = [X, np.load(tmp_path / "rows.npy", mmap_mode="r")]
+        if kind == "mapped":
+            np.save(tmp_path / "X.npy", X)
+            tables[0] = np.load(tmp_path / "X.npy", mmap_mode="r")
+    elif kind == "frame":
         names = list("abcdef")
         tables = [pd.DataFrame(rows, columns=names) for rows in (X, X_VAL)]
     else:

@@ -155,8 +155,12 @@ def test_chunks_in_memory_come_as_they_are(frame, tmp_path, kind):
     X = np.random.default_rng(0).standard_normal((N, 3))
     if kind == "memmap":
         np.save(tmp_path / "rows.npy", X)
-        rows = read_all(np.load(tmp_path / "rows.npy", mmap_mode="r"), X)
-        np.testing.assert_array_equal(rows, X)
+        mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+        for table in (X, mapped):
+            rows = read_all(mapped, table)
+            np.testing.assert_array_equal(rows, X)
+            # Chunks are copied into memory, and are no maps of all rows.
+            assert type(Noting.tables[1]) is np.ndarray
         return
     whole = {
         "array": X,
