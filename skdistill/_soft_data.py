@@ -207,6 +207,10 @@ def weigh_classes(
 ) -> FloatArray:
     """Return the factor of each class; `mass` is the sum of its soft targets."""
     if not isinstance(class_weight, str):
+        labels = classes.tolist()
+        if all(label in labels for label in class_weight):
+            # scikit-learn takes labels such as "1" and 0.5 for whole numbers.
+            return np.array([class_weight.get(label, 1.0) for label in labels])
         return compute_class_weight(class_weight, classes=classes, y=classes)
     mean = mass.sum() / len(classes)
     return np.divide(mean, mass, out=np.ones_like(mass), where=mass > 0)

@@ -92,8 +92,7 @@ class Spill:
     def weigh_classes(self, class_weight: dict[Any, float] | str) -> None:
         """Apply a student's `class_weight` to whatever is read from now on."""
         factors = weigh_classes(class_weight, self.classes, self._mass)
-        weights = dict(zip(self.classes.tolist(), factors, strict=True))
-        self.change(lambda data: data.weigh_classes(weights))
+        self.change(lambda data: data.scale_classes(factors))
 
     def change(self, change: Callable[[SoftDataset], SoftDataset]) -> None:
         """Apply a function to whatever is read from now on."""

@@ -146,3 +146,20 @@ def test_ordinary_weights_are_no_cause_to_warn():
         fit_weighted(np.arange(400) < 3, np.exp(1.5 * rng.normal(size=400)))
         for _ in range(20)
     )
+
+
+@pytest.mark.parametrize(
+    ("balanced", "chunked"), [(True, True), (False, False), (False, True)]
+)
+def test_class_weights_know_labels_that_are_numbers_as_text(balanced, chunked):
+    X, y = make_classification(600, 5, weights=[0.7], random_state=0)
+    served = []
+    for labels in (np.array([0, 1]), np.array(["0", "1"])):
+        weights = dict(zip(labels.tolist(), (1, 3), strict=True))
+        student = LogisticRegression(class_weight="balanced" if balanced else weights)
+        params = {"augmenter": None, "calibrate": False, "random_state": 0}
+        est = DistilledClassifier(GaussianNB(), student, **params)
+        rows = [X[300:450], X[450:]] if chunked else X[300:]
+        est.fit(X[:300], labels[y[:300]], X_unlabeled=rows)
+        served.append(est.predict_proba(X))
+    np.testing.assert_array_equal(*served)
