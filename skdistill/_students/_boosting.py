@@ -101,7 +101,9 @@ def start_logits(data: SoftDataset, weight: FloatArray | None) -> FloatArray:
         return _log_shares(np.average(data.targets, axis=0, weights=weight))
     weight = np.ones(data.n_samples) if weight is None else weight
     alpha = np.average(data.alpha, weights=weight)
-    soft = np.average(data.targets, axis=0, weights=weight * data.alpha)
+    share = weight * data.alpha
+    # Rows that no teacher was asked for have no share in the targets.
+    soft = share @ data.targets / max(share.sum(), _LEAST_SHARE)
     counts = np.bincount(data.codes, weight * (1 - data.alpha), len(data.classes))
     hard = counts / max(counts.sum(), _LEAST_SHARE)
     start = alpha * _log_shares(soft)

@@ -11,6 +11,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from _core import Table, add_numbers, clip
+from lightgbm import LGBMClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.frozen import FrozenEstimator
@@ -49,6 +50,14 @@ class Counting(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         Counting.n_asked += len(X)
         return self.model_.predict_proba(X)
+
+
+def test_trees_grow_on_training_rows_that_no_teacher_is_asked_for():
+    student = LGBMClassifier(n_estimators=10, n_jobs=1, verbose=-1)
+    params = {"augmenter": "munge", "calibrate": False, "pilot": 0, "temperature": 2.5}
+    model, n_asked = distil("", 600, 500, student, **params)
+    assert model.labels_asked_["transfer"] == n_asked == 500
+    assert model.score(ROWS[1000:], LABELS[1000:]) > 0.6
 
 
 @pytest.mark.parametrize(("n_held_out", "calibrates"), [(49, False), (50, True)])

@@ -146,6 +146,21 @@ def test_lightgbm_serves_true_probabilities(n_classes, alpha, temperature, refit
     np.testing.assert_allclose(saved, served if n_classes == 3 else served[:, 1])
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_lightgbm_serves_the_labels_of_rows_that_no_teacher_was_asked_for(n_classes):
+    X, y, pattern = draw_labels(n_classes, copies=60)
+    data = SoftDataset(
+        *(X, P[n_classes][::-1][pattern], np.arange(n_classes), y),
+        temperature=2.5,
+        alpha=np.zeros(len(y)),
+    )
+    student = LGBMClassifier(
+        n_estimators=200, min_child_samples=1, n_jobs=1, verbose=-1
+    )
+    served = fit_student(student, data).predict_proba(np.eye(3))
+    np.testing.assert_allclose(served, P[n_classes], atol=0.006)
+
+
 @pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_xgboost_serves_true_probabilities(n_classes, booster):
