@@ -80,6 +80,10 @@ BAD = {
         *(lambda p: p.astype(str), "must be an array of numbers"),
         *("received dtype", "Pass probabilities as numbers"),
     ),
+    "text in a frame": (
+        *(lambda p: pd.DataFrame(p.astype(str)), "must be an array of numbers"),
+        *("received dtype object", "Pass probabilities as numbers"),
+    ),
     "other names": (
         lambda p: pd.DataFrame(p, columns=list("abc")),
         "must name its columns by the classes [0, 1, 2]",
