@@ -354,7 +354,9 @@ def test_lightgbm_refuses_what_it_cannot_do(params, n_classes, match):
 def test_lightgbm_takes_names_of_the_log_loss():
     for objective, n_classes in (("xentropy", 2), ("softmax", 3)):
         data = make_soft(n_classes)
-        named = fit_student(light(objective=objective, is_unbalance=False), data)
+        named = light(objective=objective, is_unbalance=False)
+        check_student(named, 1.0, n_classes, 100)
+        named = fit_student(named, data)
         plain = fit_student(light(), data)
         np.testing.assert_array_equal(
             named.predict_proba(data.X), plain.predict_proba(data.X)

@@ -184,6 +184,19 @@ def test_optional_students_refuse_what_they_cannot_do(make, params, match):
 def test_catboost_takes_names_of_the_log_loss():
     check_student(cat(loss_function="CrossEntropy"), 1.0, 2, 100)
     check_student(cat(objective="MultiClass"), 1.0, 3, 100)
+    check_student(cat(od_wait=2, eval_metric="Logloss"), 1.0, 2, 100)
+
+
+@pytest.mark.parametrize(
+    ("objective", "metric", "n_classes"),
+    [("binary:logistic", "logloss", 2), ("multi:softprob", "mlogloss", 3)],
+)
+def test_xgboost_takes_names_of_the_log_loss(objective, metric, n_classes):
+    named = xgb(objective=objective, eval_metric=metric, scale_pos_weight=1)
+    named.set_params(early_stopping_rounds=2)
+    check_student(named, 1.0, n_classes, 100)
+    for metric in (None, "auc"):
+        check_student(xgb(objective=objective, eval_metric=metric), 1.0, n_classes, 100)
 
 
 def test_xgboost_names_no_labels():
