@@ -175,6 +175,18 @@ def test_pilots_of_a_network_learn_the_transfer_set_of_the_student(most, spent):
     assert set(names) == {f"{wide} and training rows", wide, "true labels"}
 
 
+@pytest.mark.parametrize(
+    ("most", "pilots"),
+    # 120 rows are held out, of 2,080 and 2,380 others. The student learns 600 and as
+    # many synthetic ones, and the teacher of the pilots labels the 480 of its own.
+    [(2200, 2080 // 4), (2500, 2380 - 600 - 600 - 480)],
+)
+def test_pilots_take_a_quarter_or_what_all_others_leave(most, pilots):
+    distilled, _ = distil("live", 600, most, n_synthetic=600)
+    assert distilled.labels_asked_["validation"] == 120
+    assert distilled.labels_asked_["pilots"] == pilots
+
+
 def test_pilots_have_a_set_of_each_distance_where_labels_are_enough():
     distilled, _ = distil("frozen, validation", 600, 3000, NET)
     names = [pilot["learns from"] for pilot in distilled.pilots_]
