@@ -91,6 +91,17 @@ def test_points_between_thousands(data, capsys):
     assert "('price', " in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize(("decimal_points", "first"), [(False, 50140.0), (True, 50.14)])
+def test_decimal_commas_tell_what_all_points_are(decimal_points, first, data):
+    """Where every number has a point, columns of commas tell, unless others differ."""
+    frame = make_frame().drop(columns="size").assign(margin="0,5")
+    frame["price"] = np.resize(["50.140", "20.793"], N_ROWS)
+    if decimal_points:
+        frame["ratio"] = 0.25
+    frame.to_csv(data, index=False, sep=";")
+    assert read_rows(data, "--test", data)["price"].item() == first
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [

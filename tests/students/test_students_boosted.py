@@ -351,6 +351,23 @@ def test_lightgbm_refuses_what_it_cannot_do(params, n_classes, match):
         check_student(light(**params), 1.0, n_classes, 100)
 
 
+@pytest.mark.parametrize(
+    ("params", "n_classes"),
+    [
+        ({"boosting_type": "dart"}, 2),
+        ({"boosting": "goss"}, 3),
+        ({"linear_tree": True}, 2),
+        ({"linear_tree": True, "boost_from_average": False}, 3),
+        ({"pos_bagging_fraction": 1, "scale_pos_weight": 1, "sigmoid": 1}, 2),
+        ({"early_stopping_round": 3, "metric": "binary_logloss"}, 2),
+        ({"early_stopping_round": 0, "metric": "auc"}, 2),
+        ({"objective": None, "is_unbalance": False}, 2),
+    ],
+)
+def test_lightgbm_takes_what_has_an_exact_meaning(params, n_classes):
+    check_student(light(**params), 1.0, n_classes, 100)
+
+
 def test_lightgbm_takes_names_of_the_log_loss():
     for objective, n_classes in (("xentropy", 2), ("softmax", 3)):
         data = make_soft(n_classes)

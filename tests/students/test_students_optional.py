@@ -228,6 +228,19 @@ def test_catboost_weighs_positives_and_takes_categories():
     fit_student(cat(iterations=3, use_best_model=True), routed, validation=held_out)
 
 
+@pytest.mark.parametrize("params", [{"l2_leaf_reg": 40.0}, {"reg_lambda": 9.0}, {}])
+def test_catboost_penalty_is_that_of_the_rows(params):
+    """Certain targets are learned on one copy a row, those next to them on three."""
+    hard = make_soft(3).harden()
+    near = replace(hard, targets=0.99999 * hard.targets + 0.00001 / 3)
+    drawn = {"bootstrap_type": "No", "random_strength": 0, "score_function": "L2"}
+    student = cat(**params, **drawn, iterations=1, learning_rate=0.5, depth=3)
+    one, three = (fit_student(clone(student), data) for data in (hard, near))
+    np.testing.assert_allclose(
+        three.predict_proba(hard.X), one.predict_proba(hard.X), atol=2e-3
+    )
+
+
 def test_catboost_leaf_size_counts_rows():
     """CatBoost splits what holds as many rows as the parameter says: here 400."""
     data = make_soft(3)

@@ -315,6 +315,7 @@ def test_monotonic_constraint_holds_and_matches_scikit_learn(name, monkeypatch):
     monkeypatch.setattr(_trees, "_is_certain", lambda targets: False)
     student = clone(TREES[name]).set_params(monotonic_cst=[1, 0, 0, -1, 0, 0])
     student.set_params(max_leaf_nodes=6)
+    check_student(student, 1.0, 2, 150)
     soft = fit_student(clone(student), make_soft(n_classes=2))
     rows = np.zeros((50, 6))
     rows[:, 0] = np.linspace(-2, 2, 50)

@@ -431,6 +431,15 @@ def test_distances_are_in_standard_deviations(container):
     np.testing.assert_allclose(rows[parents == 0], X[[1]], rtol=1e-6)
 
 
+def test_a_missing_number_is_near_the_mean():
+    """As far from it as categories that differ are, wherever the mean is."""
+    X = np.column_stack([np.tile([99.0, 100, 101], 100), np.linspace(0, 1, 300)])
+    X[[0, 299], 0] = np.nan
+    rows, parents = Munge(p=1.0, s=1e9).fit(X).sample_with_parents(300, random_state=0)
+    # The next row of 100; the other one that lacks a number is at the other end.
+    np.testing.assert_allclose(rows[parents == 0], X[[1]], rtol=1e-6)
+
+
 def test_sparse_codes_swap():
     X = sp.csr_array(R.choice([0, 0, 3, 70], (N, 4)))
     rows = Munge(p=0.5, categorical_features=[0]).fit(X).sample(900, random_state=0)
