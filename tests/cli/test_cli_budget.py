@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from _command import keep_candidates, read_report, shrink_default_teacher
+from _command import WITHOUT, keep_candidates, read_report, shrink_default_teacher
 from _command import run as run_command
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -144,6 +144,23 @@ def test_many_rows_take_one_split(capsys):
     best = min(tried, key=lambda found: found["log_loss"])
     assert [found for found in tried if found["chosen"]] == [best]
     assert "on a third of the rows to learn from" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("few")
+def test_only_the_best_of_many_rows_has_pilots(frame, monkeypatch):
+    fit, fits = DistilledClassifier.fit, []
+
+    def record(self, X, y, **given):
+        fits.append((len(y), self.pilot, self.augmenter))
+        return fit(self, X, y, **given)
+
+    monkeypatch.setattr("skdistill._cli._budget_search._MANY_ROWS", 100)
+    monkeypatch.setattr(DistilledClassifier, "fit", record)
+    assert run("--student", "auto", *WITHOUT) == 0
+    # Two thirds of 180 rows.
+    *searched, last = fits
+    assert set(searched) == {(120, 0, "munge")}
+    assert last == (180, 1.0, "auto")
 
 
 @pytest.mark.usefixtures("few")
