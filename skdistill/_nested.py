@@ -11,15 +11,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
+    AdaBoostClassifier,
     StackingClassifier,
     StackingRegressor,
     VotingClassifier,
     VotingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
+from sklearn.multioutput import (
+    ClassifierChain,
+    MultiOutputClassifier,
+    MultiOutputRegressor,
+)
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -30,6 +36,12 @@ from ._sklearn import BaseSearchCV
 
 #: Combine members whose `fit` they call with the weights.
 _VOTES = (VotingClassifier, VotingRegressor, StackingClassifier, StackingRegressor)
+
+#: Pass the weights on to clones of one estimator; others draw rows by them.
+_WEIGHED = (
+    *(CalibratedClassifierCV, AdaBoostClassifier),
+    *(MultiOutputClassifier, MultiOutputRegressor),
+)
 
 # Before fit --------------------------------------------------------------------------
 
@@ -97,17 +109,32 @@ def takes_sample_weight(estimator: Any) -> bool:
     """
     if isinstance(estimator, Pipeline):
         return takes_sample_weight(last_step(estimator))
+    held = _list_weighed(estimator)
+    if held is None:
+        return bool(has_fit_parameter(estimator, "sample_weight"))
+    # None and "drop" stand for what takes weights, and for nothing.
+    members = [member for member in held if hasattr(member, "fit")]
+    return all(map(_takes_weight_itself, members))
+
+
+def _list_weighed(estimator: Any) -> list[Any] | None:
+    """Return what a `fit` that takes weights hands them on to; None: its own."""
     if isinstance(estimator, _VOTES):
-        # They call fit(X, y, sample_weight=...) on each, which a Pipeline refuses.
-        return all(
-            takes_sample_weight(member) and not isinstance(member, Pipeline)
-            for _, member in estimator.estimators
-            if member != "drop"
-        )
+        final = getattr(estimator, "final_estimator", None)
+        return [*(member for _, member in estimator.estimators), final]
     if isinstance(estimator, TransformedTargetRegressor):
-        inner = estimator.regressor
-        return inner is None or takes_sample_weight(inner)
-    return bool(has_fit_parameter(estimator, "sample_weight"))
+        return [estimator.regressor]
+    return [estimator.estimator] if isinstance(estimator, _WEIGHED) else None
+
+
+def _takes_weight_itself(member: Any) -> bool:
+    """Whether fit(X, y, sample_weight=...) can be called, as a Pipeline's cannot.
+
+    That of a FrozenEstimator does nothing.
+    """
+    if isinstance(member, Pipeline):
+        return False
+    return isinstance(member, FrozenEstimator) or takes_sample_weight(member)
 
 
 def takes_outputs(estimator: Any) -> bool:

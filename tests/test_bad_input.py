@@ -552,7 +552,7 @@ CASES = [
         "weight for a teacher that takes none",
         TypeError,
         "With sample_weight, the teacher's fit must take sample_weight",
-        "KNeighborsClassifier or one of its members does not",
+        "KNeighborsClassifier or one of its members, such as a Pipeline, does not",
         "Use a teacher that does, or enable metadata routing",
         teacher=KNeighborsClassifier(),
         fit={"sample_weight": ONES},

@@ -147,9 +147,9 @@ def check_takes_weight(part: Any, role: str) -> None:
     if not takes_sample_weight(part):
         raise TypeError(
             f"With sample_weight, the {role}'s fit must take sample_weight; "
-            f"{type(part).__name__} or one of its members does not. Use a {role} "
-            "that does, or enable metadata routing and say which parts take weights "
-            "with set_fit_request(sample_weight=...)."
+            f"{type(part).__name__} or one of its members, such as a Pipeline, does "
+            f"not. Use a {role} that does, or enable metadata routing and say which "
+            "parts take weights with set_fit_request(sample_weight=...)."
         )
 
 

@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 from _core import EPSILON, PLAIN, Table, add_numbers, clip
 from sklearn import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import (
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -200,8 +205,14 @@ INNER = make_pipeline(StandardScaler(), LOGISTIC)
         # A vote calls fit(X, y, sample_weight=...), which a Pipeline refuses.
         (VotingClassifier([("p", INNER)], voting="soft"), None),
         (make_pipeline(KNeighborsClassifier()), None),
+        # Without them it would be calibrated by weights that it did not learn by.
+        (CalibratedClassifierCV(INNER, cv=2), None),
+        (StackingClassifier([("a", LOGISTIC)], INNER, cv=2), None),
     ],
-    ids=["pipeline", "nested", "dropped", "pipeline in a vote", "neighbours"],
+    ids=[
+        *("pipeline", "nested", "dropped", "pipeline in a vote", "neighbours"),
+        *("calibrated pipeline", "pipeline on top"),
+    ],
 )
 def test_weights_reach_the_last_step_of_a_teacher_or_are_refused(data, teacher, alone):
     X, y = data
@@ -218,6 +229,17 @@ def test_weights_reach_the_last_step_of_a_teacher_or_are_refused(data, teacher, 
     found = distilled.fit(X, y, sample_weight=weight).teacher_.predict_proba(X)
     np.testing.assert_allclose(found, expected)
     assert np.abs(distilled.fit(X, y).teacher_.predict_proba(X) - expected).max() > 1e-3
+
+
+def test_weights_pass_by_what_is_frozen(data):
+    X, y = data
+    weight = np.random.RandomState(0).uniform(0.1, 5, len(y))
+    frozen = FrozenEstimator(GaussianNB().fit(X, y))
+    teacher = VotingClassifier([("f", frozen), ("l", LOGISTIC)], voting="soft")
+    est = DistilledClassifier(teacher, LogisticRegression(), **PLAIN)
+    found = est.fit(X, y, sample_weight=weight).teacher_.predict_proba(X)
+    learned = clone(LOGISTIC).fit(X, y, sample_weight=weight).predict_proba(X)
+    np.testing.assert_allclose(found, (frozen.predict_proba(X) + learned) / 2)
 
 
 def test_seed_reaches_what_was_left_open_only(data):

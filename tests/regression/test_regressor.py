@@ -19,6 +19,7 @@ from sklearn.ensemble import (
     ExtraTreesRegressor,
     HistGradientBoostingRegressor,
     RandomForestRegressor,
+    VotingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -457,6 +458,28 @@ REFUSED = {
         {"sample_weight": WEIGHT},
         TypeError,
         "the student's fit must take sample_weight; KNeighborsRegressor",
+    ),
+    "weights of a student around a Pipeline": (
+        {"student": MultiOutputRegressor(make_pipeline(Ridge()))},
+        {"sample_weight": WEIGHT, "y": PAIR},
+        TypeError,
+        "the student's fit must take sample_weight; MultiOutputRegressor",
+    ),
+    "weights of a teacher around a Pipeline": (
+        {"teacher": TransformedTargetRegressor(make_pipeline(Ridge()))},
+        {"sample_weight": WEIGHT},
+        TypeError,
+        "the teacher's fit must take sample_weight; TransformedTargetRegressor",
+    ),
+    "weights of a member around neighbours": (
+        {
+            "teacher": VotingRegressor(
+                [("m", MultiOutputRegressor(KNeighborsRegressor()))]
+            )
+        },
+        {"sample_weight": WEIGHT},
+        TypeError,
+        "the teacher's fit must take sample_weight; VotingRegressor",
     ),
     "stored values of another shape": (
         {"teacher": None},
