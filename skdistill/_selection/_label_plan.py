@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from .._dataset import Dataset, draw_rows
 from .._nested import last_step
@@ -27,6 +28,9 @@ _PILOT_SHARE = 1 / 4
 
 #: With fewer rows pilots decide nothing.
 _FEWEST_PILOT_ROWS = 300
+
+#: Rows for the candidates of a split; `cv` may ask for hundreds of splits.
+_FEWEST_SPLIT_ROWS = 60
 
 
 def limit_labels(estimator: Any, parts: Parts, data: Dataset, splits: Splits) -> Splits:
@@ -50,17 +54,18 @@ def limit_labels(estimator: Any, parts: Parts, data: Dataset, splits: Splits) ->
     if splits.out_of_fold and data.validation is None:
         # The labels that choose are those that are learned.
         n_labels += plan.training
-    if _needs_rows(parts, splits) and not (plan.pilots or plan.shared):
-        pilots = []
+    if _needs_rows(parts, splits) and not plan.shared:
+        pilots = pilots[: int(plan.pilots // _FEWEST_SPLIT_ROWS)]
     hold_outs = _cut(data, hold_outs, n_labels, parts.seeds.pilots)
     folds = hold_outs
+    filled = [split for split in hold_outs if len(split[1])]
     if data.validation is not None:
         folds = _cut(data, splits.folds, plan.training, parts.seeds.pilots)
     return replace(
         splits,
         folds=[fold for fold in folds if len(fold[1])],
-        pilots=hold_outs[: len(pilots)],
-        first=hold_outs[0] if splits.first is not None else None,
+        pilots=filled[: len(pilots)],
+        first=(filled or hold_outs)[0] if splits.first is not None else None,
         small=splits.small and bool(pilots),
         rates=splits.rates and bool(pilots),
         shifts=splits.shifts and bool(pilots),
@@ -92,10 +97,16 @@ def _cut(data: Dataset, splits: list[Split], n_rows: float, seed: Any) -> list[S
     total = sum(len(test) for _, test in splits)
     if n_rows >= total:
         return splits
+    sizes = np.array([len(test) for _, test in splits])
+    shares = n_rows * sizes // total
+    if not shares[sizes > 0].all():
+        # Many splits, of less than a row each: some of them, whole.
+        order = check_random_state(seed).permutation(len(splits))
+        shares[order] = np.where(np.cumsum(sizes[order]) <= n_rows, sizes[order], 0)
     cut = []
-    for train, test in splits:
+    for (train, test), share in zip(splits, shares, strict=True):
         codes = data.take_labels(test)[1]
-        cut.append((train, test[draw_rows(codes, n_rows * len(test) // total, seed)]))
+        cut.append((train, test[draw_rows(codes, share, seed)]))
     return cut
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 
 from .._dataset import Dataset
@@ -69,7 +70,8 @@ def _sample_rows(
         return [replace(c, pilot_rows=made) if c.augmented else c for c in candidates]
     if splits.has_pilots(candidates):
         n_tables = len(splits.pilots) * sum(c.augmented for c in candidates)
-        most = splits.plan.pilots / max(1, n_tables)
+        # Whole rows: a sampler makes none of a part. Without a limit it is infinite.
+        most = float(np.floor(splits.plan.pilots / max(1, n_tables)))
         return [_sample_pilot_rows(c, parts, data, splits, most) for c in candidates]
     return [sample_rows_of(candidates[0], parts, data, splits)]
 

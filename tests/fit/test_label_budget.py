@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
+from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.tree import DecisionTreeClassifier
@@ -50,6 +51,33 @@ class Counting(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         Counting.n_asked += len(X)
         return self.model_.predict_proba(X)
+
+
+@pytest.mark.parametrize("n_unlabelled", [122, 123, 124])
+def test_pilots_share_whole_rows(n_unlabelled):
+    """1601 labels leave 370 for three tables: 123 each, and a third of a row."""
+    model = DistilledClassifier(Counting(), NET, max_labels=1601, random_state=0)
+    Counting.n_asked = 0
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", 'augmenter="auto" makes no')
+        model.fit(
+            *(ROWS[:600], LABELS[:600]),
+            X_unlabeled=ROWS[1000 : 1000 + n_unlabelled],
+        )
+    assert model.labels_asked_["pilots"] == 3 * 123
+    assert Counting.n_asked <= 1601
+
+
+@pytest.mark.parametrize("n_repeats", [5, 150])
+def test_many_splits_of_a_small_table_share_few_labels(n_repeats):
+    """A quarter of the labels is for rows held out, and 750 splits have more rows."""
+    cv = RepeatedStratifiedKFold(n_splits=5, n_repeats=n_repeats, random_state=0)
+    model, n_asked = distil("", 100, 2500, cv=cv)
+    asked = model.labels_asked_
+    assert asked["validation"] == min(100 * n_repeats, 620)
+    # Splits have 60 rows or more for their candidates, and are cut to that number.
+    assert 300 <= asked["pilots"] <= 500
+    assert n_asked == sum(asked.values()) <= 2500
 
 
 def test_trees_grow_on_training_rows_that_no_teacher_is_asked_for():
