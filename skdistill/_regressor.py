@@ -82,7 +82,8 @@ class DistilledRegressor(RegressorMixin, Distilled):
         Folds of `cv`, chunks of rows to label and pilots that run at the same time,
         where :func:`joblib.parallel_config` says. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Seeds each `random_state` that is None inside teacher and student, and splits.
+        Seeds splits, nets of skorch, and each `random_state` that is None inside
+        teacher and student, in splitters and in what a search tries too.
     verbose : bool, default=False
         Print a line with the time of each step.
 
