@@ -250,6 +250,18 @@ def test_pilots_are_judged_by_the_pinball_loss_of_true_values():
     assert est.score(rows, y) == pytest.approx(np.mean(score))
 
 
+def test_columns_that_differ_by_rounding_are_in_order():
+    """Two equal trees, which split a tie on other columns, differ by as much."""
+
+    def tell(rows):
+        middle = 3 * rows[:, 0] + 20
+        return np.column_stack([middle, *[np.nextafter(middle, -np.inf)] * 2])
+
+    served = fit(FunctionRegressor(tell), LinearRegression()).student_.predict(X)
+    shift = np.diff(served, axis=1)
+    np.testing.assert_allclose(shift, np.tile(shift[0], (len(X), 1)), atol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["ridge", "tree", "forest"])
 def test_onnx_sorts(name):
     pytest.importorskip("onnx")
