@@ -467,6 +467,22 @@ def test_what_check_may_be():
         to_c(LogisticRegression().fit(X, make_labels(2)), X, check=3)
 
 
+def test_an_imputer_may_replace_what_another_has_filled_in(compile_c):
+    """A word that stands for missing texts, and is no text of the table."""
+    rows = FRAME[["text"]]
+    steps = [
+        SimpleImputer(missing_values="?", strategy="most_frequent"),
+        OneHotEncoder(handle_unknown="ignore"),
+        LogisticRegression(),
+    ]
+    fill = SimpleImputer(missing_values=np.nan, strategy="constant", fill_value="?")
+    model = make_pipeline(fill, *steps).fit(rows, make_labels(3))
+    assert_equal(model, compile_c(to_c(model, rows, check=False), 3), rows)
+    whole = rows.fillna("?")
+    with pytest.raises(TypeError, match="SimpleImputer of another value than NaN"):
+        to_c(make_pipeline(*steps).fit(whole, make_labels(3)), whole)
+
+
 def test_an_imputer_of_a_number_is_refused():
     """The table may hold that number, though the example does not."""
     rows = np.random.RandomState(0).uniform(0, 5, size=(60, 2))

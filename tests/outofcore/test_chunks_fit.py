@@ -195,3 +195,21 @@ def test_soft_targets_of_chunks_are_those_of_the_whole(chunk_data, small_blocks)
     np.testing.assert_allclose(
         chunked.predict_proba(X), whole.predict_proba(X), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("kind", [SGDClassifier, MLPClassifier])
+def test_students_of_chunks_keep_their_parameters(chunk_data, small_blocks, kind):
+    """The generator of a fit is none of them."""
+    X, y = chunk_data
+    student = kind(random_state=3, max_iter=2)
+    if kind is SGDClassifier:
+        student.set_params(loss="log_loss", tol=None)
+    parts = [
+        SoftDataset(
+            X[a : a + 500], np.eye(3)[y[a : a + 500]], np.arange(3), y[a : a + 500]
+        )
+        for a in (0, 500, 1000)
+    ]
+    given = student.get_params()
+    fit_student(student, parts[0], transfer=SoftStream(parts[1:]))
+    assert student.get_params() == given

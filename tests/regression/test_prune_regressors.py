@@ -178,7 +178,10 @@ def test_a_distilled_net_loses_units():
     est = DistilledRegressor(teacher, net, **given).fit(rows, X[:, 0] - X[:, 2])
     settings = {"tolerance": np.inf, "epochs": 40, "steps": 1, "random_state": 0}
     pruned = prune(est, rows, **settings, sample_weight=np.arange(300.0))
-    assert pruned.estimator.module_[0].weight.shape == (12, 4)
+    first, _, last = pruned.estimator.module_
+    assert first.weight.shape == (first.out_features, first.in_features) == (12, 4)
+    assert last.weight.shape == (last.out_features, last.in_features) == (1, 12)
+    assert all(p.grad is None for p in pruned.estimator.module_.parameters())
     said = est.teacher_.predict(rows)
     off = (np.ravel(pruned.estimator.predict(rows)) - said) ** 2
     assert off.mean() < ((est.predict(rows) - said) ** 2).mean()
