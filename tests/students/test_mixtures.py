@@ -188,7 +188,7 @@ def test_xgboost_serves_true_probabilities(n_classes, booster):
     [("gbtree", False), ("gbtree", True), ("dart", False), ("gblinear", False)],
 )
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_logits_of_xgboost_are_multiplied(n_classes, booster, stopped):
+def test_logits_of_xgboost_are_multiplied(n_classes, booster, stopped, capfd):
     xgboost = pytest.importorskip("xgboost")
     X, y, pattern = draw_labels(n_classes)
     student = xgboost.XGBClassifier(n_estimators=12, booster=booster, n_jobs=1)
@@ -204,6 +204,8 @@ def test_logits_of_xgboost_are_multiplied(n_classes, booster, stopped):
     np.testing.assert_allclose(scaled.predict_proba(np.eye(3)), expected, atol=1e-6)
     if stopped:
         assert scaled.best_iteration == plain.best_iteration
+        # Nothing is shown of the rounds.
+        assert capfd.readouterr().out == ""
 
 
 class Linear(nn.Module):
