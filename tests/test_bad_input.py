@@ -689,6 +689,13 @@ CASES = [
         cv=TimeSeriesSplit(5),
     ),
     row(
+        "cv goes forward in two folds",
+        *(ValueError, "cv must put every row in a test fold"),
+        f"{N // 3} of {N} rows are in none",
+        "leave cv at None and pass the latest ones as X_val and y_val",
+        cv=TimeSeriesSplit(2),
+    ),
+    row(
         "cv is one split, the latest rows",
         *(ValueError, "cv must put every row in a test fold"),
         f"{N - 9} of {N} rows are in none",
