@@ -60,4 +60,7 @@ def test_constants_are_those_of_the_results():
         for module in list_modules()
         for name, value in read_constants(module)
     }
-    assert found == read_file()
+    written = read_file()
+    new = [",".join((*key, v)) for key, v in found.items() if written.get(key) != v]
+    old = [",".join((*key, v)) for key, v in written.items() if found.get(key) != v]
+    assert (new, old) == ([], []), f"write {new} to {FILE.name}, in place of {old}"
