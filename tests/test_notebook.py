@@ -94,6 +94,18 @@ def test_it_says_which_rows_were_learned(distilled, sampler, rows):
     assert f"labels of {rows}, alpha 1, temperature 1<" in show(model)
 
 
+@pytest.mark.parametrize(
+    ("distils", "n_pilots", "warned"),
+    [(True, 3, False), (False, 3, True), (False, 0, False)],
+)
+def test_it_warns_where_pilots_spoke_against_the_teacher(
+    distilled, distils, n_pilots, warned
+):
+    model = copy.copy(distilled)
+    model.distilled_, model.pilots_ = distils, distilled.pilots_[:n_pilots]
+    assert ("labels did not help this student" in show(model)) == warned
+
+
 @pytest.mark.parametrize(("kept", "said"), [(True, ">kept<"), (False, ">not kept<")])
 def test_it_says_whether_fine_tuning_was_kept(distilled, kept, said):
     assert "fine tuning" not in show(distilled)
