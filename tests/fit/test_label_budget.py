@@ -176,6 +176,7 @@ def test_training_rows_come_last(most, spent):
 @pytest.mark.parametrize(
     ("most", "spent"),
     [
+        (500, {"validation": 125, "transfer": 375}),
         (1000, {"validation": 200, "transfer": 800}),
         (1900, {"validation": 200, "transfer": 1500, "training": 200}),
     ],
@@ -199,8 +200,10 @@ def test_pilots_of_a_network_learn_the_transfer_set_of_the_student(most, spent):
     # No row twice, but for a few that are made as copies of training rows.
     assert sum(spent.values()) == len(asked) < 1.01 * len(set(asked))
     names = [pilot["learns from"] for pilot in distilled.pilots_]
-    wide = "wide transfer set"
-    assert set(names) == {f"{wide} and training rows", wide, "true labels"}
+    # The last one within the error is learned: with the true labels of the training
+    # rows, where they are most of the rows.
+    sets = ["wide transfer set and training rows", "wide transfer set"]
+    assert names == [*(sets[::-1] if most == 500 else sets), "true labels"]
 
 
 @pytest.mark.parametrize(

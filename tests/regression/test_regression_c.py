@@ -211,8 +211,10 @@ def test_quantiles_are_sorted(compile_c):
 
 
 def test_refused():
-    with pytest.raises(TypeError, match="take MultiOutputRegressor of KNeighborsRegr"):
-        to_c(MultiOutputRegressor(KNeighborsRegressor()).fit(X, PAIR), X)
+    for y in (PAIR, PAIR[:, :1]):
+        several = MultiOutputRegressor(KNeighborsRegressor()).fit(X, y)
+        with pytest.raises(TypeError, match="MultiOutputRegressor of KNeighborsRegr"):
+            to_c(several, X)
     with pytest.raises(TypeError, match="to_c does not take KNeighborsRegressor"):
         to_c(KNeighborsRegressor().fit(X, Y), X)
     boosted = GradientBoostingRegressor(n_estimators=2, init=Ridge())
