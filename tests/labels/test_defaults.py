@@ -158,6 +158,12 @@ def test_text_of_arrow_beside_booleans(flags):
 
 @pytest.mark.parametrize("output", ["pandas", "polars"])
 def test_what_steps_return_by_the_configuration_is_theirs_alone(output):
+    if output == "polars":
+        try:
+            pl.DataFrame().to_numpy()
+        except ValueError:
+            # The indicator inside of scikit-learn's imputer needs it.
+            pytest.skip("this polars makes no array of a frame without columns")
     rows = frame(CATEGORY_COLUMNS["text"], number=NUMBERS)
     with config_context(transform_output=output):
         prepared = prepare(rows)
