@@ -352,6 +352,14 @@ def of_quantiles():
     return est.fit(*TRAIN)
 
 
+def test_a_single_quantile_has_no_width():
+    median = FunctionRegressor(lambda rows: 10 * rows[:, 3] + 8)
+    est = DistilledRegressor(median, Ridge(), quantiles=(0.5,), pilot=0, random_state=0)
+    report = regression_report(est.fit(*TRAIN), *TEST, n_bootstrap=20)
+    assert "share of rows below quantile 0.5" in str(report)
+    assert "width" not in str(report)
+
+
 def test_figures_of_quantiles(of_quantiles):
     rows, y = TEST
     report = regression_report(

@@ -38,6 +38,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import (
     check_sample_weight_equivalence_on_dense_data,
 )
@@ -282,6 +283,15 @@ def test_the_advice_names_how_the_student_was_trained_directly():
     alone = clone(network).fit(*train)
     advised = TransformedTargetRegressor(network, transformer=StandardScaler())
     assert alone.score(*test) < 0 < advised.fit(*train).score(*test)
+
+
+@pytest.mark.parametrize(
+    ("student", "quantiles", "several"),
+    [(Ridge(), None, True), (SGDRegressor(), None, False), (Ridge(), (0.5,), False)],
+)
+def test_tags_say_whether_it_takes_several_outputs(student, quantiles, several):
+    est = DistilledRegressor(LinearRegression(), student, quantiles=quantiles)
+    assert get_tags(est).target_tags.multi_output is several
 
 
 def test_the_default_teacher_takes_heavy_tails_as_they_are():
