@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +25,7 @@ from .._nested import (
     takes_outputs,
     takes_sample_weight,
 )
-from .._nets import seed_torch
+from .._nets import holds_net, keep_generator, seed_torch
 from .._progress import propagate
 from .._sklearn import _num_samples
 from .._tasks import Shared, Tasks, share_cores
@@ -258,4 +259,7 @@ def _predict(
     name: str | None, chunk_name: str | None, teacher: Any, chunk: Any, method: str
 ) -> FloatArray:
     """Label one chunk; the names stand for teacher and chunk."""
-    return getattr(teacher, method)(chunk)
+    # A net that predicts draws, too, while one in another thread may be fitted.
+    turn = keep_generator() if holds_net(teacher) else nullcontext()
+    with turn:
+        return getattr(teacher, method)(chunk)

@@ -106,6 +106,8 @@ def test_torch_s_generator_is_left_as_it_was():
     torch.manual_seed(5)
     student = BaggingClassifier(NET, **BAG)
     DistilledClassifier(TREE, student, random_state=0, **PARAMS).fit(X, y)
+    # A net draws where it predicts, too.
+    DistilledClassifier(NET, TREE, random_state=0, **PARAMS).fit(X, y)
     assert torch.equal(torch.rand(3), expected)
 
 
