@@ -190,13 +190,12 @@ def fit_teacher(parts: Parts, data: Dataset, progress: Progress) -> Labeller | N
     if parts.teacher is None:
         return None
     teacher, tasks = parts.teacher, parts.tasks
-    rows = (data.X, data.y, parts.teacher_params) if parts.refits else ()
-    name = tasks.name(teacher, *rows, parts.seeds.teacher)
-    if rows:
+    given = (data.X, data.y, parts.teacher_params, parts.seeds.teacher)
+    name = tasks.name(teacher, *(given if parts.refits else ()))
+    if parts.refits:
         with progress.step("teacher") as context:
             fit = tasks.cache(fit_clone, by=["name"])
-            given = (clone(teacher), *rows, parts.seeds.teacher)
-            teacher = fit(name, *given, None, context)
+            teacher = fit(name, clone(teacher), *given, None, context)
     return Labeller(teacher, data.task, tasks, name, parts.asked)
 
 

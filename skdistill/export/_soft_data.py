@@ -17,7 +17,7 @@ from .._parts import read_n_synthetic
 from .._selection._candidates import Candidate, soften_rows, soften_transfer_set
 from .._sklearn import _safe_indexing
 from .._soft_data import SoftDataset, make_values
-from .._tasks import Tasks
+from .._tasks import read_tasks
 from .._typing import AnyArray, FloatArray
 from .._validation import find_codes
 from ..transfer._transfer_set import make_transfer_set
@@ -96,8 +96,9 @@ def _read_values(
 
 
 def _read_teacher(distilled: Any, task: Any) -> Labeller:
-    """Return the fitted teacher; its labels of such rows are not worth a cache."""
-    return Labeller(distilled.teacher_, task, Tasks(n_jobs=distilled.n_jobs), None)
+    """Return the fitted teacher, which the memory knows as `fit` names a fixed one."""
+    tasks, teacher = read_tasks(distilled), distilled.teacher_
+    return Labeller(teacher, task, tasks, tasks.name(teacher))
 
 
 def can_label(distilled: Any, y: Any) -> bool:

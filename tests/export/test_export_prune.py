@@ -28,7 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier, DistilledRegressor
+from skdistill import DistilledClassifier, DistilledRegressor, FunctionClassifier
 from skdistill.export import OnnxClassifier, prune, slim, to_onnx
 from skdistill.transfer import Munge
 
@@ -417,19 +417,13 @@ def test_rounds_after_the_best_one_are_not_counted():
 @pytest.mark.parametrize(("y", "temperature"), [(CODES, 3), (Y, 1)])
 def test_a_distilled_net_is_pruned_at_its_temperature(y, temperature):
     torch = pytest.importorskip("torch")
-    skorch = pytest.importorskip("skorch")
+    from _nets import make_net
+
     module = torch.nn.Sequential(
         torch.nn.Linear(5, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3)
     )
-    net = skorch.NeuralNetClassifier(
-        module,
-        criterion=torch.nn.CrossEntropyLoss,
-        optimizer=torch.optim.Adam,
-        lr=0.02,
-        max_epochs=60,
-        verbose=0,
-        train_split=None,
-    )
+    settings = {"lr": 0.02, "max_epochs": 60, "train_split": None}
+    net = make_net(module=module, optimizer=torch.optim.Adam, **settings)
     rows = X.astype(np.float32)
     params = {**PLAIN, "temperature": temperature, "random_state": 0}
     distilled = DistilledClassifier(RandomForestClassifier(20), net, **params)
@@ -456,6 +450,25 @@ def test_a_cache_has_no_labels_of_another_teacher(tmp_path):
         found.append(prune(distilled, X, tolerance=1, random_state=0))
     first, second = (pruned.estimator.predict(X) for pruned in found)
     assert np.mean(first == second) < 0.2
+
+
+ASKED: list[int] = []
+
+
+def answer(rows):
+    ASKED.append(len(rows))
+    return GaussianNB().fit(X, CODES).predict_proba(rows)
+
+
+def test_a_cache_has_what_fit_asked_a_fixed_teacher(tmp_path):
+    ASKED.clear()
+    teacher = FunctionClassifier(answer, [0, 1, 2])
+    network = MLPClassifier((8,), max_iter=20)
+    params = {**PLAIN, "memory": str(tmp_path), "random_state": 0}
+    distilled = DistilledClassifier(teacher, network, **params).fit(X, CODES)
+    assert sum(ASKED) == len(X)
+    prune(distilled, X, tolerance=1, epochs=1, random_state=0)
+    assert sum(ASKED) == len(X)
 
 
 @pytest.mark.slow
