@@ -132,7 +132,7 @@ def _note_numbers(X: Any) -> str:
 def _find_date_format(column: Any) -> str | None:
     """Return the format in which all strings of a column are dates, or None."""
     present = column.dropna()
-    if not len(present) or not any(map(str.isdigit, present.iloc[0])):
+    if not any(map(str.isdigit, present.iloc[0])):
         return None
     for form in _list_date_formats(present.iloc[0]):
         # A few values first: most columns of strings are no dates.

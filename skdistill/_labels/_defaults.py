@@ -126,10 +126,9 @@ def _make_mean(n_outputs: int) -> Any:
         return MultiOutputRegressor(boosted)
     # The loss of standardised values is some ten times smaller than a log loss.
     network = _request_weights(MLPRegressor(**_NETWORK, tol=5e-4), True)
-    scaler = _request_weights(StandardScaler(), False)
     # The check takes rounding of a heavy tail for a fault.
     scaled = TransformedTargetRegressor(
-        network, transformer=scaler, check_inverse=False
+        network, transformer=StandardScaler(), check_inverse=False
     )
     members = [("lightgbm", boosted), ("mlp", scaled), ("mlp2", clone(scaled))]
     return VotingRegressor(members)

@@ -14,7 +14,6 @@ import pickle
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -200,8 +199,6 @@ def _find_students(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
             yield value.student_
     elif isinstance(value, list | tuple):
         parts = value
-    elif isinstance(value, np.ndarray):
-        parts = value.ravel() if value.dtype == object else []
     else:
         inner = value if isinstance(value, dict) else getattr(value, "__dict__", {})
         parts = list(inner.values())
