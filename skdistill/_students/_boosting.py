@@ -100,17 +100,17 @@ def start_logits(data: SoftDataset, weight: FloatArray | None) -> FloatArray:
     if data.alpha is None:
         return _log_shares(np.average(data.targets, axis=0, weights=weight))
     weight = np.ones(data.n_samples) if weight is None else weight
-    alpha = np.average(data.alpha, weights=weight)
-    share = weight * data.alpha
+    weight = weight / weight.sum()
     # Rows that no teacher was asked for have no share in the targets.
-    soft = share @ data.targets / max(share.sum(), _LEAST_SHARE)
-    counts = np.bincount(data.codes, weight * (1 - data.alpha), len(data.classes))
-    hard = counts / max(counts.sum(), _LEAST_SHARE)
-    start = alpha * _log_shares(soft)
+    share = weight * data.alpha
+    alpha = share.sum()
+    hard = np.bincount(data.codes, weight - share, len(data.classes))
+    # A factor of all shares of a sum shifts all logits alike.
+    start = alpha * _log_shares(share @ data.targets)
     return start + (1 - alpha) / data.temperature * _log_shares(hard)
 
 
-def _log_shares(shares: FloatArray) -> FloatArray:
+def _log_shares(shares: AnyArray) -> FloatArray:
     return np.log(np.maximum(shares, _LEAST_SHARE))
 
 
