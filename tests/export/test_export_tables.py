@@ -23,6 +23,7 @@ from _onnx_files import (
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
@@ -31,6 +32,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import (
+    Binarizer,
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
@@ -380,6 +382,31 @@ def test_a_frozen_student_behind_preprocessing_of_skl2onnx():
     pipeline = make_pipeline(Normalizer(), frozen).fit(X, make_labels(3))
     model = to_onnx(pipeline, X[TRAIN])
     assert_equal_to(pipeline, model, X[TEST], {"X": X[TEST]})
+
+
+def test_a_threshold_of_skl2onnx_that_float32_would_blur():
+    """A step of seconds since 1970 is smaller than float32's."""
+    seconds = np.column_stack([1.7e9 + np.arange(500), X[:, 0]])
+    y = seconds[:, 0] > 1.7e9 + 250
+    binarize = make_column_transformer((Binarizer(threshold=1.7e9 + 250.5), [0]))
+    pipeline = make_pipeline(binarize, LogisticRegression()).fit(seconds, y)
+    model = to_onnx(pipeline, seconds[::2])
+    assert_equal_to(pipeline, model, seconds, {"X": seconds})
+
+
+def test_words_are_parted_by_operators_beyond_the_standard():
+    words = RNG.choice(["red fox", "blue cat", "red cat", "green dog"], 500)
+    frame = pd.DataFrame({"a": X[:, 0], "text": words})
+    count = make_column_transformer(
+        (TfidfVectorizer(lowercase=False), "text"), ("passthrough", ["a"])
+    )
+    pipeline = make_pipeline(count, LogisticRegression())
+    pipeline.fit(frame[TRAIN], make_labels(3)[TRAIN])
+    model = to_onnx(pipeline, frame[TRAIN])
+    assert {entry.domain for entry in model.opset_import} > {"", "ai.onnx.ml"}
+    _, proba = run(model, feed_frame(frame[TEST]))
+    expected = pipeline.predict_proba(frame[TEST])
+    np.testing.assert_allclose(proba, expected, atol=1e-5)
 
 
 def test_a_vote_of_distilled_classifiers():

@@ -34,7 +34,6 @@ class Graph:
         self._offsets = inputs.offsets if centered else {}
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
-        self.domains: dict[str, int] = {}
         self._numbers: dict[Any, str] = {}
         self._flags: dict[str, str] = {}
         self._texts: dict[int, str] = {}
@@ -88,8 +87,6 @@ class Graph:
         _rename_tensors(model.graph, rename)
         self.nodes.extend(model.graph.node)
         self.tensors.extend(model.graph.initializer)
-        added = {(entry.domain or "") for entry in model.opset_import} - set(OPSET)
-        self.domains |= dict.fromkeys(added, 1)
 
     def to_classifier(self, classes: AnyArray) -> Any:
         """Make the model, whose outputs are ``label`` and ``probabilities``."""
@@ -109,9 +106,8 @@ class Graph:
         nodes, read = _keep_used(self.nodes, {entry.name for entry in outputs})
         tensors = [tensor for tensor in self.tensors if tensor.name in read]
         made = helper.make_graph(nodes, "model", given, outputs, tensors)
-        used = {node.domain for node in nodes}
-        versions = (OPSET | self.domains).items()
-        opsets = [helper.make_opsetid(d, v) for d, v in versions if not d or d in used]
+        used = {"", *(node.domain for node in nodes)}
+        opsets = [helper.make_opsetid(d, OPSET.get(d, 1)) for d in sorted(used)]
         names = {"ir_version": IR_VERSION, "producer_name": "skdistill"}
         model = helper.make_model(made, opset_imports=opsets, **names)
         for node in model.graph.node:

@@ -59,7 +59,6 @@ def _replace_nodes(model: Any, inputs: Inputs) -> Any:
             _REPLACEMENTS[node.op_type](graph, node, _read_attributes(node))
         else:
             raise UnsupportedError(node.op_type)
-    graph.domains = {}
     return graph.to_model(model.graph.output)
 
 
