@@ -221,6 +221,22 @@ def test_it_learns_the_targets_of_fit(name, weighted):
     )
 
 
+def test_rows_that_are_made_weigh_as_much_as_those_of_their_parents():
+    """Four times all weights are the same weights, where no penalty has a size."""
+    network = MLPClassifier((32,), max_iter=40, alpha=0)
+    distilled = DistilledClassifier(
+        GaussianNB(), network, augmenter=Munge(), n_synthetic=200, random_state=0
+    ).fit(X, Y)
+    given = {"tolerance": 1, "random_state": 0}
+    served = [
+        prune(
+            *(distilled, X, Y), sample_weight=np.full(len(X), factor), **given
+        ).estimator.predict_proba(X)
+        for factor in (1.0, 4.0)
+    ]
+    np.testing.assert_allclose(*served, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("scalar", "shift"), [(0.5, [0.0, 0.0, 0.0]), (1.0, [0.0, np.log(6), 0.0])]
 )

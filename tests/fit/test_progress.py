@@ -93,6 +93,31 @@ def test_pilots_and_networks_tell_their_share(alpha, distilled):
     assert numbers == {"pilots": [*range(100)], "student": [*range(100)]}
 
 
+def test_pilots_are_told_as_they_end():
+    """While others are still to come: of many, the first ends long before the last."""
+    told, waits = threading.Event(), []
+
+    class Watcher(Recorder):
+        def on_fit_task_begin(self, estimator, context):
+            if context.task_name == "part":
+                told.set()
+
+    class Waiting(DecisionTreeClassifier):
+        def fit(self, X, y, sample_weight=None):
+            if threading.current_thread() is not threading.main_thread():
+                # So many are sent to two workers at first.
+                waits.append(len(waits) < 4 or told.wait(5))
+            return super().fit(X, y, sample_weight=sample_weight)
+
+    est = DistilledClassifier(
+        LogisticRegression(), Waiting(max_depth=2), n_jobs=2, random_state=0
+    )
+    with joblib.parallel_config(backend="threading"):
+        est.set_callbacks(Watcher()).fit(X, y)
+    assert len(waits) > 4
+    assert all(waits)
+
+
 def test_verbose_tells_of_long_steps(monkeypatch, capsys):
     """Each look at the clock finds six more seconds gone."""
     monkeypatch.setattr(time, "perf_counter", itertools.count(0, 6).__next__)

@@ -27,7 +27,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer, StandardScaler
 
-from skdistill import DistilledRegressor
+from skdistill import DistilledRegressor, FunctionRegressor
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(600, 5))
@@ -102,7 +102,8 @@ LIMITED = {
 
 def distil(student, y, **params):
     settings = {"augmenter": None, "alpha": 1.0, "pilot": 0, "random_state": 0}
-    est = DistilledRegressor(TEACHER, student, **settings | params)
+    settings = {"teacher": TEACHER, **settings, **params}
+    est = DistilledRegressor(student=student, **settings)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         est.fit(X, y)
@@ -149,6 +150,19 @@ def test_other_students_learn_labels_as_they_are(name):
     est, said = distil(student, COUNTS)
     assert not said
     expected = clone(student).fit(X, LABELS)
+    np.testing.assert_allclose(est.predict(X), expected.predict(X), rtol=1e-6)
+
+
+def test_shares_of_0_and_of_1_are_learned_as_they_are():
+    """Though no true value is as large: cross-entropy has both in its range."""
+    labels = np.clip(LABELS, 0, 1)
+    teacher = FunctionRegressor(lambda rows: np.clip(TEACHER.predict(rows), 0, 1))
+    student = boost(objective="cross_entropy")
+    est, said = distil(student, COUNTS / COUNTS.max() * 0.9, teacher=teacher)
+    assert labels.min() == 0
+    assert labels.max() == 1
+    assert not said
+    expected = clone(student).fit(X, labels)
     np.testing.assert_allclose(est.predict(X), expected.predict(X), rtol=1e-6)
 
 
