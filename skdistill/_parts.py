@@ -30,6 +30,7 @@ from ._nested import (
 from ._nets import holds_net
 from ._outofcore import is_chunked, open_chunks
 from ._sklearn import validate_parameters
+from ._students._fit_student import check_labels
 from ._students._properties import (
     check_fine_tuning,
     check_shift,
@@ -164,6 +165,8 @@ def _clone_student(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
     alpha = 1.0 if estimator.alpha == "auto" else estimator.alpha
     given = (estimator.temperature, data.task.n_columns, data.n_samples, alpha)
     check_student(student, *given, data.task.method)
+    if len(data.classes):
+        check_labels(student, data.classes)
     # Teachers are fitted before the student: its `fit` would say it after all of them.
     for step in list_steps(student):
         validate_parameters(step)

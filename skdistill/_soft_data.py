@@ -14,6 +14,7 @@ target.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from scipy.special import softmax
 from sklearn.utils import gen_batches
 from sklearn.utils.class_weight import compute_class_weight
 
+from ._checks import is_number
 from ._frames import concat_rows, take_rows
 from ._sklearn import _safe_indexing
 from ._typing import AnyArray, FloatArray, IndexArray
@@ -206,14 +208,28 @@ def weigh_classes(
     class_weight: dict[Any, float] | str, classes: AnyArray, mass: FloatArray
 ) -> FloatArray:
     """Return the factor of each class; `mass` is the sum of its soft targets."""
-    if not isinstance(class_weight, str):
-        labels = classes.tolist()
+    if class_weight == "balanced":
+        mean = mass.sum() / len(classes)
+        return np.divide(mean, mass, out=np.ones_like(mass), where=mass > 0)
+    factors, labels = np.zeros(0), classes.tolist()
+    if isinstance(class_weight, dict) and all(map(_is_weight, class_weight.values())):
         if all(label in labels for label in class_weight):
             # scikit-learn takes labels such as "1" and 0.5 for whole numbers.
-            return np.array([class_weight.get(label, 1.0) for label in labels])
-        return compute_class_weight(class_weight, classes=classes, y=classes)
-    mean = mass.sum() / len(classes)
-    return np.divide(mean, mass, out=np.ones_like(mass), where=mass > 0)
+            factors = np.array([class_weight.get(label, 1.0) for label in labels])
+        else:
+            with suppress(ValueError):
+                factors = compute_class_weight(class_weight, classes=classes, y=classes)
+    if not factors.any():
+        raise ValueError(
+            'class_weight must be "balanced" or a dict of weights of at least 0, by '
+            f"the classes {labels}; received {class_weight!r}. Pass labels in the type "
+            "of those of y."
+        )
+    return factors
+
+
+def _is_weight(value: Any) -> bool:
+    return is_number(value, 0) and value < np.inf
 
 
 def _or_ones(values: FloatArray | None, data: SoftDataset) -> FloatArray:

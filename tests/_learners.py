@@ -16,6 +16,7 @@ from sklearn.model_selection import train_test_split
 from skdistill._outofcore._spill import SoftStream
 from skdistill._soft_data import SoftDataset
 from skdistill._students._fit_student import (
+    check_labels,
     find_family,
     fit_student,
     validation_fraction,
@@ -26,6 +27,7 @@ from skdistill._students._sgd import has_native_fit
 __all__ = [
     "SoftDataset",
     "SoftStream",
+    "check_labels",
     "check_student",
     "cross_entropy",
     "fine_tune",

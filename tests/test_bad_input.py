@@ -9,6 +9,7 @@ import pytest
 from _core import PLAIN
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
 from sklearn.ensemble import GradientBoostingClassifier, VotingClassifier
 from sklearn.exceptions import NotFittedError
@@ -865,6 +866,38 @@ def test_a_bad_parameter_of_the_student_is_noticed_before(student):
     distilled = DistilledClassifier(Costly(), student)
     with pytest.raises(ValueError, match=r"parameter of .* Got -1 instead"):
         distilled.fit(X, Y)
+
+
+WEIGHTED = LogisticRegression(class_weight={"yes": 2})
+NOT_A_WEIGHT = LogisticRegression(class_weight={0: np.nan})
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        WEIGHTED,
+        NOT_A_WEIGHT,
+        make_pipeline(StandardScaler(), WEIGHTED),
+        GridSearchCV(WEIGHTED, {"C": [1]}),
+        VotingClassifier([("a", WEIGHTED), ("b", WEIGHTED)], voting="soft"),
+    ],
+)
+def test_class_weights_of_other_labels_are_noticed_before(student):
+    distilled = DistilledClassifier(Costly(), student)
+    with pytest.raises(ValueError, match=r"class_weight must .* \[0, 1, 2\]; received"):
+        distilled.fit(X, Y)
+
+
+def test_labels_that_a_student_cannot_name_are_noticed_before():
+    xgboost = pytest.importorskip("xgboost")
+    boosted = xgboost.XGBClassifier(n_estimators=2)
+    searched = GridSearchCV(boosted, {"max_depth": [1, 2]})
+    for student in (boosted, searched, CalibratedClassifierCV(boosted)):
+        distilled = DistilledClassifier(Costly(), student)
+        with pytest.raises(
+            ValueError, match=r"labels 0 to 2; received \['a', 'b', 'c'"
+        ):
+            distilled.fit(X, np.array(["a", "b", "c"])[Y])
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])

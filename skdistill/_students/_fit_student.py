@@ -20,6 +20,7 @@ from .._nested import last_step, map_learner
 from .._nets import inherits
 from .._outofcore._spill import SoftStream, Spill, spill_rows
 from .._soft_data import MaybeRows, SoftDataset, weigh_classes
+from .._typing import AnyArray
 from ._catboost import CatBoostLearner
 from ._gradient_boosting import GradientBoostingLearner
 from ._hist import HistLearner
@@ -186,6 +187,16 @@ def check_part(student: Any, n_classes: int, n_samples: int) -> None:
         check_part(part, inner, n_samples)
 
 
+def check_labels(student: Any, classes: AnyArray) -> None:
+    """Raise where a student, or a part of one, cannot learn classes so called."""
+    learner = last_step(student)
+    family = find_family(learner)
+    family.check_labels(learner, classes)
+    if not family.encodes_labels(learner):
+        for part in family.list_parts(learner):
+            check_labels(part, classes)
+
+
 def validation_fraction(student: Any, n_samples: int) -> float | None:
     """Share of rows to keep for early stopping; None: the student needs none."""
     learner = last_step(student)
@@ -201,6 +212,7 @@ def validation_fraction(student: Any, n_samples: int) -> float | None:
 def fit_part(student: Any, data: SoftDataset) -> Any:
     """Fit a part of a student on rows of which it holds out its own validation rows."""
     check_part(student, len(data.classes), data.n_samples)
+    check_labels(student, data.classes)
     fraction = validation_fraction(student, data.n_samples)
     if fraction is None:
         return fit_student(student, data)

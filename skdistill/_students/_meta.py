@@ -38,7 +38,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._nested import last_step
 from .._sklearn import _safe_indexing
-from .._soft_data import MaybeRows, SoftDataset
+from .._soft_data import MaybeRows, SoftDataset, weigh_classes
 from ._soft_learner import SoftLearner
 from ._weighted_copies import expand_rows
 
@@ -89,6 +89,10 @@ class MetaLearner(SoftLearner):
             return []
         return [_single_part(student)]
 
+    def encodes_labels(self, student: Any) -> bool:
+        # What serves alone, or has calibrators, must know the labels.
+        return not (_is_search(student) or type(student) is CalibratedClassifierCV)
+
     def class_weight(self, student: Any, classes: Any) -> dict[Any, float] | str | None:
         if isinstance(student, CalibratedClassifierCV | OneVsRestClassifier):
             # Calibration undoes it, and a part of two classes does not know it.
@@ -97,7 +101,14 @@ class MetaLearner(SoftLearner):
         if isinstance(student, StackingClassifier):
             parts = parts[-1:]
         given = [getattr(last_step(part), "class_weight", None) for part in parts]
-        return given[0] if all(weight == given[0] for weight in given) else None
+        if any(weight != given[0] for weight in given):
+            return None
+        if isinstance(given[0], dict) and self.encodes_labels(student):
+            # By the positions of the classes: members learn those, not the names.
+            codes = np.arange(len(classes))
+            factors = weigh_classes(given[0], codes, np.ones(len(codes)))
+            return dict(zip(classes.tolist(), factors.tolist(), strict=True))
+        return given[0]
 
     def count_part_classes(self, student: Any, n_classes: int) -> int:
         return 2 if isinstance(student, OneVsRestClassifier) else n_classes

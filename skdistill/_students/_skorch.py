@@ -27,7 +27,7 @@ from sklearn.base import clone
 from .._nets import inherits, is_net, keep_generator
 from .._outofcore._spill import Spill
 from .._soft_data import MaybeRows, SoftDataset
-from .._typing import FloatArray
+from .._typing import AnyArray, FloatArray
 from ._losses import fold_shift
 from ._soft_learner import EPOCHS_WORSE, NETWORK_TEMPERATURE, RATE_SHARE, SoftLearner
 
@@ -75,6 +75,22 @@ class SkorchLearner(SoftLearner):
                 "targets; received train_split=predefined_split(...). Use "
                 "skorch.dataset.ValidSplit, or train_split=None."
             )
+
+    def check_labels(self, student: Any, classes: AnyArray) -> None:
+        """Raise where the fitted net would name the classes otherwise."""
+        binary = not hasattr(student, "classes")
+        given = [0, 1] if binary else student.classes
+        if given is None or np.array_equal(given, classes):
+            return
+        raise ValueError(
+            f"A {type(student).__name__} must serve the classes of y in sorted order, "
+            f"{list(classes)}; received {list(given)}. "
+            + (
+                "Encode y as 0 and 1, or use NeuralNetClassifier with two outputs."
+                if binary
+                else "Leave its parameter classes at None."
+            )
+        )
 
     def check_temperature(
         self, student: Any, temperature: float | str, alpha: float, n_classes: int
@@ -252,23 +268,6 @@ def _softens_itself(student: Any) -> bool:
     return inherits(student.criterion, "skdistill.torch.", "DistillationLoss")
 
 
-def _check_labels(student: Any, classes: Any) -> None:
-    """Raise where the fitted net would name the classes otherwise."""
-    binary = not hasattr(student, "classes")
-    given = [0, 1] if binary else student.classes
-    if given is None or np.array_equal(given, classes):
-        return
-    raise ValueError(
-        f"A {type(student).__name__} must serve the classes of y in sorted order, "
-        f"{list(classes)}; received {list(given)}. "
-        + (
-            "Encode y as 0 and 1, or use NeuralNetClassifier with two outputs."
-            if binary
-            else "Leave its parameter classes at None."
-        )
-    )
-
-
 # The fit ------------------------------------------------------------------------------
 
 
@@ -278,7 +277,6 @@ def _fit(
     """Fit a net, and make it what it would be without this package."""
     from ._skorch_net import fit_net
 
-    _check_labels(student, data.classes)
     fit_net(student, data, "fit", more=more, **(params or {}))
     if _softens_itself(student):
         import torch

@@ -13,12 +13,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, NoReturn
 
+import numpy as np
 from sklearn.base import is_regressor
 
 from .._nested import has_probabilities, refuse_several_labels
 from .._outofcore._spill import Spill
-from .._soft_data import MaybeRows, SoftDataset
-from .._typing import FloatArray
+from .._soft_data import MaybeRows, SoftDataset, weigh_classes
+from .._typing import AnyArray, FloatArray
 
 #: The "auto" temperature of networks on the training rows alone;
 #: `benchmarks/quality/defaults.py` has the comparison. A linear model cannot match the
@@ -100,6 +101,12 @@ class SoftLearner(ABC):
     ) -> None:
         """Raise where a parameter has no exact meaning on soft targets."""
 
+    def check_labels(self, student: Any, classes: AnyArray) -> None:
+        """Raise where the student cannot learn classes that are so called."""
+        class_weight = self.class_weight(student, classes)
+        if class_weight is not None:
+            weigh_classes(class_weight, classes, np.ones(len(classes)))
+
     def check_temperature(
         self, student: Any, temperature: float | str, alpha: float, n_classes: int
     ) -> None:
@@ -130,6 +137,10 @@ class SoftLearner(ABC):
     def list_parts(self, student: Any) -> list[Any]:
         """Return the students that a student is made of."""
         return []
+
+    def encodes_labels(self, student: Any) -> bool:
+        """Whether the parts of the student learn labels 0, 1, 2, ..."""
+        return True
 
     def class_weight(self, student: Any, classes: Any) -> dict[Any, float] | str | None:
         """Return the `class_weight` that the served probabilities follow."""

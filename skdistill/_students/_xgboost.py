@@ -28,6 +28,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from .._soft_data import MaybeRows, SoftDataset
+from .._typing import AnyArray
 from ._boosting import (
     check_metadata,
     is_stock,
@@ -84,6 +85,14 @@ class XGBoostLearner(SoftLearner):
         if student.early_stopping_rounds and metric not in (None, *_LOG_LOSSES):
             refuse_metric(f"eval_metric={metric!r}")
 
+    def check_labels(self, student: Any, classes: AnyArray) -> None:
+        if not np.array_equal(classes, np.arange(len(classes))):
+            raise ValueError(
+                f"An XGBClassifier needs the labels 0 to {len(classes) - 1}; received "
+                f"{classes.tolist()}. Encode y with LabelEncoder, or use "
+                "LGBMClassifier."
+            )
+
     def check_fine_tuning(self, student: Any) -> None:
         # A linear booster has no rounds to add to.
         if student.booster == "gblinear":
@@ -105,7 +114,6 @@ class XGBoostLearner(SoftLearner):
         booster.load_model(bytearray(json.dumps(model), "utf-8"))
 
     def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
-        _check_labels(rows)
         return _boost(student, student.get_params(), rows, validation)
 
     def fine_tune(self, student: Any, rows: SoftDataset, epochs: int) -> Any:
@@ -127,15 +135,6 @@ def take_best_rounds(student: Any) -> Any:
     booster = student.get_booster()
     best = getattr(student, "best_iteration", None)
     return booster if best is None else booster[: best + 1]
-
-
-def _check_labels(data: SoftDataset) -> None:
-    if not np.array_equal(data.classes, np.arange(len(data.classes))):
-        raise ValueError(
-            f"An XGBClassifier needs the labels 0 to {len(data.classes) - 1}; received "
-            f"{data.classes.tolist()}. Encode y with LabelEncoder, or use "
-            "LGBMClassifier."
-        )
 
 
 def _boost(

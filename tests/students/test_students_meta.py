@@ -196,6 +196,22 @@ def test_class_weight_of_a_part_counts_soft_targets():
     )
 
 
+def test_class_weights_of_members_are_those_of_positions():
+    """scikit-learn hands members the positions of the labels."""
+    data = make_soft(n_classes=2, weighted=True)
+    text = np.array(["no", "yes"])[data.codes]
+    member = make_logistic(class_weight={0: 1, 1: 5})
+    bag = BaggingClassifier(member, 2, random_state=0)
+    for student in (VotingClassifier([("a", member)], voting="soft"), bag):
+        clone(student).fit(data.X, text)
+        distilled = DistilledClassifier(GaussianNB(), student, random_state=0)
+        by_position, by_name = (
+            clone(distilled).fit(data.X, y).predict_proba(data.X)
+            for y in (data.codes, text)
+        )
+        np.testing.assert_array_equal(by_position, by_name)
+
+
 def test_parallel_and_nested_students():
     data = make_soft(weighted=True)
     inner = GridSearchCV(make_logistic(), {"C": [0.1, 1]}, cv=2)

@@ -16,6 +16,9 @@ from _learners import (
     validation_fraction,
 )
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
 
 # The optional libraries ---------------------------------------------------------
 
@@ -199,9 +202,15 @@ def test_xgboost_takes_names_of_the_log_loss(objective, metric, n_classes):
         check_student(xgb(objective=objective, eval_metric=metric), 1.0, n_classes, 100)
 
 
-def test_xgboost_names_no_labels():
+def test_a_search_may_not_try_xgboost_on_labels_that_it_does_not_name():
+    member, data = LogisticRegression(), make_soft(2)
+    tried = Pipeline([("model", member)])
+    search = GridSearchCV(tried, {"model": [member, xgb()]}, error_score="raise", cv=2)
     with pytest.raises(ValueError, match=r"labels 0 to 1; received \['a', 'b'\]"):
-        fit_student(xgb(), make_soft(2))
+        fit_student(search, data)
+
+
+def test_a_linear_booster_does_not_train_on():
     with pytest.raises(TypeError, match="with booster='gblinear'"):
         fine_tune(xgb(booster="gblinear"), None, 1)
     assert validation_fraction(xgb(), 100) is None

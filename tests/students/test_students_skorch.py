@@ -7,6 +7,7 @@ import pytest
 import torch
 from _core import PLAIN
 from _learners import (
+    check_labels,
     check_student,
     fine_tune,
     fit_student,
@@ -317,15 +318,9 @@ def split_foreign(dataset, y=None):
         ),
         (make_net(module__n_classes=5), ValueError, r"\(32, 3\).*received \(32, 5\)"),
         (make_net(module=Several), ValueError, r"received tuple.*super\(\)\.get_loss"),
-        (make_net(classes=["c", "b", "a"]), ValueError, "classes at None"),
         (make_net(dataset=Halved), ValueError, "received 75 items for 150 rows"),
         (make_net(train_split=split_foreign), ValueError, "returned a Dataset. Use"),
         (make_net(DeafNet), TypeError, "a DeafNet whose get_loss does not. Add"),
-        (
-            make_net(NeuralNetBinaryClassifier, nn.BCEWithLogitsLoss),
-            ValueError,
-            "received \\[0, 1\\]. Encode y as 0 and 1",
-        ),
     ],
 )
 def test_what_shows_up_in_training_names_the_fix(net, error, match):
@@ -335,6 +330,17 @@ def test_what_shows_up_in_training_names_the_fix(net, error, match):
         fit_student(net, make_data(labels=["a", "b", "c"]))
     assert type(net) is cls
     assert "soft_" not in vars(net)
+
+
+def test_classes_that_a_net_would_name_otherwise_are_refused():
+    ordered = make_net(classes=["a", "b", "c"])
+    check_labels(ordered, np.array(["a", "b", "c"]))
+    with pytest.raises(ValueError, match="classes at None"):
+        check_labels(ordered, np.array(["b", "c", "d"]))
+    binary = make_net(NeuralNetBinaryClassifier, nn.BCEWithLogitsLoss)
+    check_labels(binary, np.array([0, 1]))
+    with pytest.raises(ValueError, match=r"received \[0, 1\]. Encode y as 0 and 1"):
+        check_labels(binary, np.array(["a", "b"]))
 
 
 def test_rows_of_another_precision():
