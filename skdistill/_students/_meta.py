@@ -39,6 +39,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._nested import last_step
 from .._sklearn import _safe_indexing
 from .._soft_data import MaybeRows, SoftDataset, weigh_classes
+from ._every_class import label_every_class
 from ._soft_learner import SoftLearner
 from ._weighted_copies import expand_rows
 
@@ -115,17 +116,18 @@ class MetaLearner(SoftLearner):
 
     def fit_rows(self, student: Any, rows: SoftDataset, validation: MaybeRows) -> Any:
         """Let the stock `fit` draw rows and put parts together."""
-        if len(np.unique(rows.y)) < len(rows.classes):
-            missing = sorted(set(rows.classes.tolist()) - set(rows.y.tolist()))
-            raise ValueError(
-                f"A {type(student).__name__} student needs a row of every class, and "
-                f"its rows have none of {missing}. Pass more rows, or use a single "
-                "classifier."
-            )
+        rows = label_every_class(rows, _count_folds(student))
         fit = _FITS.get(type(student), _fit_search)
         # Metadata reaches the stand-ins by the old rules whatever the user has set.
         with config_context(enable_metadata_routing=False):
             return fit(student, rows, self._fit_part)
+
+
+def _count_folds(student: Any) -> int:
+    """Return the folds that the stock `fit` draws, each with all classes; 1: none."""
+    if not hasattr(student, "cv"):
+        return 1
+    return int(getattr(check_cv(student.cv), "n_splits", 1))
 
 
 def _single_part(student: Any) -> Any:

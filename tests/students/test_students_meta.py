@@ -1,6 +1,7 @@
 """Students made of students, against scikit-learn on hard labels and by hand."""
 
 import pickle
+from dataclasses import replace
 from itertools import cycle
 
 import numpy as np
@@ -24,6 +25,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
+    RandomForestClassifier,
     StackingClassifier,
     VotingClassifier,
 )
@@ -196,6 +198,7 @@ def test_class_weight_of_a_part_counts_soft_targets():
     )
 
 
+@pytest.mark.filterwarnings("ignore:The teacher is no better")
 def test_class_weights_of_members_are_those_of_positions():
     """scikit-learn hands members the positions of the labels."""
     data = make_soft(n_classes=2, weighted=True)
@@ -337,13 +340,35 @@ def test_a_net_that_blends_by_itself_is_noticed_inside():
         check_student(bag, "auto", 2, 120, alpha=0.5)
 
 
-def test_rows_of_every_class_are_needed():
-    data = make_soft().take(np.arange(30))
-    rare = SoftDataset(
-        data.X, data.targets, data.classes, np.where(data.y == "b", "a", data.y)
-    )
-    with pytest.raises(ValueError, match=r"GridSearchCV student .* none of \['b'\]"):
-        fit_student(clone(STUDENTS["grid"]), rare)
+@pytest.mark.parametrize("name", ["grid", "calibrated", "rest", "vote", "stack", "bag"])
+@pytest.mark.filterwarnings("ignore:The teacher", "ignore:Some inputs do not have OOB")
+def test_a_rare_class_may_be_the_likeliest_of_no_row(name):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(600, 5))
+    y = np.zeros(600, dtype=int)
+    y[np.argsort(X[:, 0] + X[:, 1] * X[:, 2] + 2 * rng.normal(size=600))[-8:]] = 1
+    forest = RandomForestClassifier(30, min_samples_leaf=5, random_state=0)
+    student = clone(STUDENTS[name])
+    distilled = DistilledClassifier(forest, student, random_state=0).fit(X, y)
+    assert "far transfer set" in [pilot["learns from"] for pilot in distilled.pilots_]
+    # Both keep the mean probability of the class.
+    assert 0.5 < distilled.predict_proba(X)[:, 1].mean() / y.mean() < 2
+
+
+def test_parts_learn_targets_whatever_the_labels_are():
+    data = make_soft(weighted=True)
+    other = replace(data, y=np.full(data.n_samples, data.classes[0]))
+    member = make_logistic()
+    alone = fit_student(clone(member), data).predict_proba(data.X)
+    vote = fit_student(VotingClassifier([("a", member)], voting="soft"), other)
+    np.testing.assert_allclose(vote.predict_proba(data.X), alone, atol=1e-6)
+    np.testing.assert_array_equal(vote.classes_, data.classes)
+
+
+def test_as_many_rows_as_classes_are_needed():
+    few = make_soft().take(np.arange(2))
+    with pytest.raises(ValueError, match="a row for each of 3 classes; received 2"):
+        fit_student(clone(STUDENTS["grid"]), few)
 
 
 @pytest.mark.parametrize("name", ["grid", "calibrated", "rest", "vote", "stack", "bag"])
