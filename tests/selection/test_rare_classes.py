@@ -7,7 +7,7 @@ import pytest
 from lightgbm import LGBMClassifier
 from scipy.optimize import brentq
 from scipy.special import expit, logit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -97,6 +97,21 @@ def test_other_fits_run_no_pilot_for_it(params, share):
     est = make(LogisticRegression(), **params).fit(X, y)
     assert est.student_shift_ is None
     assert not any(pilot["chosen"] for pilot in est.pilots_)
+
+
+def test_weights_of_validation_rows_are_copies_of_them():
+    """They decide what the student lost; only the calibration's prior counts rows."""
+    X, y = make_classification(3000, 5, weights=[0.985], flip_y=0, random_state=0)
+    train, held = slice(1000), slice(1000, None)
+    est = make(LogisticRegression(C=1e-3))
+    proba = clone(est.teacher).fit(X[train], y[train]).predict_proba(X[held])
+    weight = np.where(proba[:, 1] > 0.1, 4, 1)
+    given = [
+        {"X_val": X[held], "y_val": y[held], "sample_weight_val": weight},
+        {"X_val": X[held].repeat(weight, axis=0), "y_val": y[held].repeat(weight)},
+    ]
+    shifts = [est.fit(X[train], y[train], **v).student_shift_ for v in given]
+    np.testing.assert_allclose(*shifts, rtol=0.003)
 
 
 def test_students_without_a_shift_run_no_pilot(rare):
