@@ -10,10 +10,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, FunctionClassifier
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,41 @@ def test_every_epoch_of_a_net_visits_every_row_once(data, small_blocks):
         for name, n_rows in (("train", 480 + 2000), ("valid", 120)):
             sizes = [batch.get(f"{name}_batch_size", 0) for batch in epoch["batches"]]
             assert sum(sizes) == n_rows
+
+
+def test_a_net_may_learn_no_row_that_its_teacher_has_seen():
+    """Where the labels near those are wrong, only synthetic rows far away are learned.
+
+    Then rows of the first buffer validate.
+    """
+    rng = np.random.default_rng(0)
+    seen, held, more = (rng.normal(size=(n, 10)) for n in (600, 300, 20))
+    classes = np.arange(3)
+
+    def ask(rows):
+        labels = rows[:, :3].argmax(axis=1)
+        far = euclidean_distances(rows, seen).min(axis=1) > 1.5
+        said = np.where(far, labels, (labels + 1) % 3)
+        return 0.9 * np.eye(3)[said] + 0.1 / 3
+
+    distilled = DistilledClassifier(
+        FunctionClassifier(ask, classes),
+        make_net(max_epochs=4, batch_size=64),
+        n_synthetic=1500,
+        random_state=0,
+    )
+    given = {"X_val": held, "y_val": held[:, :3].argmax(axis=1)}
+    y = rng.choice(classes, 600)
+    distilled.fit(seen, y, X_unlabeled=np.split(more, 2), **given)
+    (chosen,) = [pilot for pilot in distilled.pilots_ if pilot["chosen"]]
+    assert chosen["learns from"] == "far transfer set"
+    for epoch in distilled.student_[-1].history:
+        sizes = [
+            batch.get(f"{name}_batch_size", 0)
+            for batch in epoch["batches"]
+            for name in ("train", "valid")
+        ]
+        assert sum(sizes) == 1500 + 20
 
 
 def test_callbacks_stop_a_net_that_learns_by_chunks(data, small_blocks):
