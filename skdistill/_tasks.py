@@ -22,9 +22,12 @@ from typing import Any
 import cloudpickle
 import joblib
 import numpy as np
+from joblib.hashing import NumpyHasher
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 from threadpoolctl import ThreadpoolController
+
+from ._sklearn import read_tree_state
 
 #: Attempts at a call whose scattered data was lost with a worker.
 _TRIES = 4
@@ -97,13 +100,25 @@ class Tasks:
         if getattr(self.memory, "location", "") is None:
             return None
         try:
-            return joblib.hash(parts, coerce_mmap=True)
+            return str(_Hasher(coerce_mmap=True).hash(parts))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ValueError(
                 "memory recognises a teacher and its rows by their pickles; received "
                 f"what cannot be pickled: {error}. Use functions of a module in place "
                 "of local ones, or set memory=None."
             ) from error
+
+
+class _Hasher(NumpyHasher):
+    """The hash of joblib, of what neither a prediction nor a pickle changes."""
+
+    def save(self, obj: Any) -> None:
+        if isinstance(obj, np.ndarray) and not obj.size:
+            # joblib hashes its strides, which are others after a pickle.
+            obj = np.empty(obj.shape, obj.dtype)
+        elif hasattr(type(obj), "get_tree_stats"):
+            obj = type(obj), read_tree_state(obj)
+        super().save(obj)
 
 
 def read_tasks(estimator: Any) -> Tasks:

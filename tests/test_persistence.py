@@ -12,11 +12,16 @@ from _core import PLAIN
 from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -294,6 +299,31 @@ def test_memory_knows_teachers_rows_and_weights_apart(tmp_path):
         assert len(read_log(log)) == n_fits, params
     fresh = clone(distilled).set_params(memory=None).fit(X, Y, sample_weight=weight)
     assert pickle.dumps(fresh.student_) == pickle.dumps(distilled.student_)
+
+
+@pytest.mark.parametrize(
+    "teacher",
+    [
+        KNeighborsClassifier(algorithm="kd_tree"),
+        make_pipeline(StandardScaler(), KNeighborsClassifier(algorithm="ball_tree")),
+        HistGradientBoostingClassifier(max_iter=3),
+    ],
+    ids=["kd tree", "ball tree", "histograms"],
+)
+def test_memory_knows_a_frozen_teacher_that_was_asked_or_loaded(teacher, tmp_path):
+    def count_asked(model):
+        frozen, memory = FrozenEstimator(model), str(tmp_path / "cache")
+        distilled = distil(LogisticRegression(), teacher=frozen, memory=memory)
+        return sum(distilled.labels_asked_.values())
+
+    model = clone(teacher).fit(X, Y)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert count_asked(model) == N
+    model.predict_proba(X)
+    assert count_asked(model) == count_asked(loaded) == 0
+    # Another teacher is none of these.
+    assert count_asked(clone(teacher).fit(X + 1e-9, Y)) == N
+    assert count_asked(clone(teacher).fit(X, Y[::-1])) == N
 
 
 def test_a_teacher_from_the_cache_is_not_shared(tmp_path):
