@@ -65,6 +65,20 @@ def check_unique_names(X: Any, where: str = "X") -> None:
     )
 
 
+def refuse_lost_categories(X: Any) -> None:
+    """Raise where pyarrow would hand over a missing category as another one."""
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    if not (isinstance(frame, nw.DataFrame) and frame.implementation.is_pyarrow()):
+        return
+    for column in frame.iter_columns():
+        if column.dtype == nw.Categorical and column.is_null().any():
+            raise ValueError(
+                "A table of pyarrow must have no missing category, which it hands over "
+                f"as another one; column {column.name!r} has missing ones. Convert it "
+                "to text by dictionary_decode(), or the table by to_pandas()."
+            )
+
+
 def count_columns(X: Any) -> int:
     """Return the number of columns of a table, or of its first row."""
     return X.shape[1] if hasattr(X, "shape") else len(X[0])
@@ -160,6 +174,9 @@ def concat_rows(*parts: Any) -> Any:
         return sys.modules["pandas"].concat(parts, ignore_index=True)
     if is_polars(first):
         return sys.modules["polars"].concat(parts)
+    if is_frame(first):
+        frames = [nw.from_native(part, eager_only=True) for part in parts]
+        return nw.concat(frames, how="vertical").to_native()
     return np.concatenate([np.asarray(part) for part in parts])
 
 
@@ -180,11 +197,11 @@ def check_same_table(rows: Any, X: Any, where: str) -> None:
         raise refuse_empty(where)
     if hasattr(X, "columns"):
         check_unique_names(rows, where)
-        check_names(list(rows.columns), list(X.columns), where)
-        for name, expected, received in zip(
-            X.columns, X.dtypes, rows.dtypes, strict=True
-        ):
-            _check_dtype(received, expected, name, where)
+        names, types = _list_types(X)
+        found, received = _list_types(rows)
+        check_names(found, names, where)
+        for name, dtype, other in zip(names, types, received, strict=True):
+            _check_dtype(other, dtype, name, where)
         return
     # The first row tells the width of lists.
     received, expected = (
@@ -196,6 +213,14 @@ def check_same_table(rows: Any, X: Any, where: str) -> None:
             f"{where} must have the columns of X, rows of shape {expected}, received "
             f"rows of shape {received}. Pass the same columns in the same order."
         )
+
+
+def _list_types(X: Any) -> tuple[list[Any], list[Any]]:
+    """Return the names and types of the columns; a table of pyarrow has no `dtypes`."""
+    if hasattr(X, "dtypes"):
+        return list(X.columns), list(X.dtypes)
+    schema = nw.from_native(X, eager_only=True).schema
+    return list(schema), list(schema.values())
 
 
 def find_container(X: Any) -> type:

@@ -21,6 +21,7 @@ from ._frames import (
     find_kind,
     is_missing,
     list_columns,
+    refuse_lost_categories,
 )
 from ._labels._quantiles import QuantileRegression, check_quantiles
 from ._labels._task import Classification, Regression
@@ -240,6 +241,7 @@ def _check_rows(X: Any, y: AnyArray) -> Any:
             f"shape {X.shape}. Use X.reshape(-1, 1) for a single column."
         )
     check_unique_names(X)
+    refuse_lost_categories(X)
     # A blank estimator takes the names, so that a failed fit changes nothing.
     validate_data(BaseEstimator(), X, skip_check_array=True)
     check_consistent_length(X, y)

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 from _core import PLAIN
-from sklearn.base import BaseEstimator, ClassifierMixin
+from lightgbm import LGBMClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
@@ -226,6 +227,52 @@ def test_every_container_teaches_the_same(name):
     expected = distilled.fit(X, Y).predict_proba(X)
     proba = distilled.fit(rows, Y).predict_proba(rows)
     np.testing.assert_allclose(proba, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("given", ["X_val", "X_unlabeled"])
+@pytest.mark.parametrize("name", ["defaults", "boosted"])
+def test_tables_of_pyarrow_teach_what_frames_do(name, given):
+    pytest.importorskip("pyarrow")
+    distilled = DistilledClassifier(random_state=0, **PLAIN)
+    # pyarrow takes a missing category for another one.
+    frame = mixed_polars().drop("kind")
+    table = frame.to_arrow()
+    if name == "boosted":
+        # They are given the joined rows themselves.
+        boosted = LGBMClassifier(n_estimators=3, min_child_samples=5, verbose=-1)
+        distilled.set_params(teacher=clone(boosted), student=boosted)
+        frame = mixed_pandas()[["small", "count", "number"]]
+        table = pl.from_pandas(frame).to_arrow()
+    served = []
+    for rows in (frame, table):
+        more = {given: rows[50:]} | ({"y_val": Y[50:]} if "val" in given else {})
+        served.append(distilled.fit(rows[:50], Y[:50], **more).predict_proba(rows))
+    # Sums of columns are taken in another order.
+    np.testing.assert_allclose(*served, atol=1e-6)
+
+
+def test_a_missing_category_of_pyarrow_is_not_read_as_another_one():
+    arrow = pytest.importorskip("pyarrow")
+    town = arrow.array(["Bern", None] * (N // 2)).dictionary_encode()
+    table = arrow.table({"number": X[:, 0], "town": town})
+    distilled = DistilledClassifier(random_state=0, **PLAIN)
+    with pytest.raises(ValueError, match=r"column 'town' has missing .* Convert"):
+        distilled.fit(table, Y)
+    whole = table.set_column(1, "town", town.dictionary_decode())
+    assert distilled.fit(whole, Y).n_features_in_ == 2
+
+
+def test_another_table_of_pyarrow_is_refused():
+    pytest.importorskip("pyarrow")
+    table = mixed_polars()[["small", "count"]].to_arrow()
+    distilled = DistilledClassifier(random_state=0, **PLAIN)
+    with pytest.raises(ValueError, match="column 'count' is missing"):
+        distilled.fit(table, Y, X_unlabeled=table.select(["small"]))
+    with pytest.raises(ValueError, match="'count' in the place of 'small'"):
+        distilled.fit(table, Y, X_unlabeled=table.select(["count", "small"]))
+    other = pl.from_arrow(table).with_columns(pl.col("count").cast(pl.Float64))
+    with pytest.raises(TypeError, match="'count' is Int64 in X, received Float64"):
+        distilled.fit(table, Y, X_unlabeled=other.to_arrow())
 
 
 # Labels

@@ -332,6 +332,20 @@ def test_nullable_strings_of_the_default_student():
     assert_exported(default_student(frame), frame)
 
 
+def test_a_table_of_pyarrow_is_an_example():
+    pl = pytest.importorskip("polars")
+    pytest.importorskip("pyarrow")
+    frame = make_frame()[["a", "text", "b"]].fillna({"text": "none"})
+    types = {"text": pl.Categorical}
+    table = pl.from_pandas(frame).cast(types).to_arrow()
+    student = default_student(table).fit(table, make_labels(2))
+    served = OnnxClassifier(to_onnx(student, table))
+    np.testing.assert_allclose(
+        served.predict_proba(frame), student.predict_proba(table), atol=1e-5
+    )
+    assert "model_predict_proba" in to_c(student, table)
+
+
 def take_columns(rows):
     return rows[["a", "b"]]
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.sparse import issparse
 
@@ -148,7 +149,7 @@ def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Input
     neither numbers, booleans nor strings, and a ValueError without rows.
     """
     names, series = list_columns(X.toarray() if issparse(X) else X)
-    columns = [np.asarray(column) for column in series]
+    columns = [_as_array(column) for column in series]
     if not all(map(len, columns)):
         raise ValueError(
             "X_example must have at least one row, on which the model is verified; "
@@ -166,7 +167,7 @@ def describe_inputs(X: Any, grouped: bool = False, exact: bool = False) -> Input
         k: _as_numbers(columns[k]) for k, kind in enumerate(kinds) if kind != "string"
     }
     categories = {
-        k: tuple(list_categories(column.to_native().dtype) or ())
+        k: tuple(list_categories(getattr(column.to_native(), "dtype", None)) or ())
         for k, column in enumerate(series)
         if find_kind(column) == "category"
     }
@@ -207,7 +208,15 @@ def lacks_digits(values: FloatArray, exact: bool = False) -> bool:
 
 def _list_arrays(X: Any) -> list[AnyArray]:
     _, columns = list_columns(X.toarray() if issparse(X) else X)
-    return [np.asarray(column) for column in columns]
+    return [_as_array(column) for column in columns]
+
+
+def _as_array(column: Any) -> AnyArray:
+    if isinstance(column, nw.Series) and column.implementation.is_pyarrow():
+        # pyarrow makes no array of categories where all of them are missing.
+        categories = column.dtype == nw.Categorical
+        column = column.cast(nw.String) if categories else column
+    return np.asarray(column)
 
 
 def _as_numbers(values: AnyArray) -> FloatArray:
