@@ -175,7 +175,7 @@ def list_models(estimator: Any, fixed: bool = True) -> Iterator[Any]:
         return
     yield estimator
     for _, value in list_own_settings(estimator):
-        for part in _list_held(value):
+        for part in list_held(value):
             yield from list_models(part, fixed)
 
 
@@ -211,11 +211,11 @@ def _list_tried(settings: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     return found
 
 
-def _list_held(value: Any) -> Iterator[Any]:
+def list_held(value: Any) -> Iterator[Any]:
     """Yield the estimators that are a value, or in a list such as that of steps."""
     if isinstance(value, list | tuple):
         for part in value:
-            yield from _list_held(part)
+            yield from list_held(part)
     elif hasattr(value, "get_params") and not isinstance(value, type):
         yield value
 

@@ -24,12 +24,10 @@ from ._nested import (
     can_refit,
     list_models,
     list_own_settings,
-    list_steps,
     weight_params,
 )
 from ._nets import holds_net
 from ._outofcore import is_chunked, open_chunks
-from ._sklearn import validate_parameters
 from ._students._fit_student import check_labels
 from ._students._properties import (
     check_fine_tuning,
@@ -38,6 +36,7 @@ from ._students._properties import (
     count_useful_labels,
     learns_by_kernel,
 )
+from ._students._settings import check_settings
 from ._tasks import Tasks, read_tasks
 from ._typing import FloatArray
 from ._validation import check_stands_alone
@@ -168,8 +167,7 @@ def _clone_student(estimator: Any, data: Dataset, stored: FloatArray | None) -> 
     if len(data.classes):
         check_labels(student, data.classes)
     # Teachers are fitted before the student: its `fit` would say it after all of them.
-    for step in list_steps(student):
-        validate_parameters(step)
+    check_settings(student)
     if len(data.task.quantiles):
         check_shift(student)
     if estimator.fine_tune:

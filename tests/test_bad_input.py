@@ -8,16 +8,24 @@ import pandas as pd
 import pytest
 from _core import PLAIN
 from scipy.sparse import csr_array
+from scipy.stats import uniform
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
-from sklearn.ensemble import GradientBoostingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    GradientBoostingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import RFECV, SelectKBest
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import (
     LinearRegression,
     LogisticRegression,
+    Ridge,
+    RidgeClassifier,
     SGDClassifier,
 )
 from sklearn.model_selection import (
@@ -25,6 +33,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     KFold,
+    RandomizedSearchCV,
     ShuffleSplit,
     StratifiedGroupKFold,
     TimeSeriesSplit,
@@ -33,13 +42,13 @@ from sklearn.model_selection import (
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
-from skdistill import DistilledClassifier, FunctionClassifier
+from skdistill import DistilledClassifier, DistilledRegressor, FunctionClassifier
 
 N = 90
 X, Y = make_classification(
@@ -830,11 +839,19 @@ def test_a_table_that_no_rows_can_be_made_of_is_refused_before_any_fit(augmenter
     assert DistilledClassifier(**given).fit(table, Y).score(table, Y) > 0.5
 
 
-class Costly(LogisticRegression):
+class Unfitted:
     """A teacher that must not be fitted for nothing."""
 
     def fit(self, X, y, sample_weight=None):
         raise AssertionError("the teacher was fitted before the mistake was noticed")
+
+
+class Costly(Unfitted, LogisticRegression):
+    pass
+
+
+class CostlyValues(Unfitted, Ridge):
+    pass
 
 
 @pytest.mark.parametrize(
@@ -860,12 +877,71 @@ def test_bad_input_is_noticed_before_the_teacher_is_fitted(
         MLPClassifier(alpha=-1),
         make_pipeline(StandardScaler(), LogisticRegression(C=-1)),
         make_pipeline(SelectKBest(k=-1), MLPClassifier()),
+        VotingClassifier([("a", LogisticRegression(C=-1))], voting="soft"),
+        CalibratedClassifierCV(make_pipeline(LogisticRegression(C=-1))),
+        AdaBoostClassifier(LogisticRegression(C=-1)),
     ],
 )
 def test_a_bad_parameter_of_the_student_is_noticed_before(student):
     distilled = DistilledClassifier(Costly(), student)
     with pytest.raises(ValueError, match=r"parameter of .* Got -1 instead"):
         distilled.fit(X, Y)
+
+
+SCALED = make_pipeline(StandardScaler(), LogisticRegression())
+MANY = {"scoring": ["accuracy", "neg_log_loss"]}
+
+
+@pytest.mark.parametrize(
+    ("search", "match"),
+    [
+        (GridSearchCV(SCALED, {"C": [1.0]}), "Invalid parameter 'C'"),
+        (GridSearchCV(SCALED, [{}, {"C": [1.0]}]), "Invalid parameter 'C'"),
+        (RandomizedSearchCV(SCALED, {"C": uniform()}), "Invalid parameter 'C'"),
+        (GridSearchCV(SCALED, {"logisticregression__C": []}), "non-empty sequence"),
+        (
+            GridSearchCV(LogisticRegression(), {"C": [1.0]}, **MANY),
+            r"received refit=True\. Set refit to one of \['accuracy', 'neg_log_loss'\]",
+        ),
+    ],
+)
+def test_a_search_that_cannot_begin_is_noticed_before(search, match):
+    distilled = DistilledClassifier(Costly(), search)
+    with pytest.raises(ValueError, match=match):
+        distilled.fit(X, Y)
+    search = clone(search).set_params(estimator=Ridge(), scoring=None)
+    if "refit" not in match:
+        with pytest.raises(ValueError, match=r"Invalid parameter|non-empty"):
+            DistilledRegressor(CostlyValues(), search).fit(X, X[:, 0])
+
+
+def test_what_a_search_replaces_is_not_checked():
+    model = LogisticRegression(C=-1)
+    grid = {"model": [LogisticRegression()], "model__C": [0.1, 1.0]}
+    for search in (
+        GridSearchCV(model, {"C": [0.1, 1.0]}),
+        GridSearchCV(Pipeline([("model", model)]), grid),
+    ):
+        given = good_params() | {"student": search}
+        fitted = DistilledClassifier(**given).fit(X, Y).student_
+        assert fitted.best_params_.keys() == search.param_grid.keys()
+    # Candidates are set on copies.
+    assert grid["model"][0].C == 1
+
+
+@pytest.mark.parametrize(
+    ("student", "match"),
+    [
+        (StackingClassifier([("a", Ridge())]), "must be classifiers; received Ridge"),
+        (
+            VotingClassifier([("a", RidgeClassifier())], voting="soft"),
+            "predict_proba, which RidgeClassifier has not",
+        ),
+    ],
+)
+def test_members_without_probabilities_are_noticed_before(student, match):
+    with pytest.raises(TypeError, match=match):
+        DistilledClassifier(Costly(), student).fit(X, Y)
 
 
 WEIGHTED = LogisticRegression(class_weight={"yes": 2})

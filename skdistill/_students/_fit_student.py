@@ -184,6 +184,12 @@ def check_part(student: Any, n_classes: int, n_samples: int) -> None:
     family.check(learner, n_classes, n_samples)
     inner = family.count_part_classes(learner, n_classes)
     for part in family.list_parts(learner):
+        if find_family(last_step(part)).method != family.method:
+            raise TypeError(
+                f"What a {type(learner).__name__} student is made of must be "
+                f"classifiers; received {type(last_step(part)).__name__}. Pass a "
+                "classifier."
+            )
         check_part(part, inner, n_samples)
 
 

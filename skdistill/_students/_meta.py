@@ -72,6 +72,10 @@ class MetaLearner(SoftLearner):
                 "A StackingClassifier student is fitted with its members, received "
                 "cv='prefit'. Set cv to a number of folds."
             )
+        if isinstance(student, VotingClassifier):
+            for part in self.list_parts(student):
+                # A soft vote has probabilities itself, whatever its members have.
+                self.check_kind(last_step(part))
         scorers = _find_scorers(student) if _is_search(student) else {}
         for scorer in scorers.values() if isinstance(scorers, dict) else [scorers]:
             if not _takes_weights(scorer):
