@@ -204,7 +204,9 @@ class Classification(Task):
     def score(self, served: FloatArray, y: AnyArray) -> FloatArray:
         """Return log losses in nats."""
         own = served[np.arange(len(y)), self.encode(y)]
-        return -np.log(np.maximum(own, np.finfo(np.float64).eps))
+        # Of rows without any spread GaussianNB gives each class 1, or NaN.
+        own = own / np.maximum(served.sum(axis=1), 1.0)
+        return -np.log(np.fmax(own, np.finfo(np.float64).eps))
 
     def rate_labels(
         self, labels: FloatArray, y: AnyArray, weight: FloatArray | None
