@@ -13,6 +13,7 @@ from _command import WITHOUT, keep_candidates, read_report, shrink_default_teach
 from _command import run as run_command
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import Ridge
 
 from skdistill import DistilledClassifier
 from skdistill._cli._bounds import explain_left_out
@@ -244,6 +245,15 @@ def test_weights_in_onnx_are_counted(name, n_weights, n_classes, n_outputs):
         given = Namespace(max_bytes=limit, **limits)
         expected = "" if least <= limit else f"at least {least:,} bytes"
         assert explain_left_out(student, rows, given) == expected
+
+
+def test_values_have_one_output_however_many_differ():
+    """A weight is four bytes, and there are five of numbers and an intercept."""
+    X, y = np.eye(5)[np.arange(30) % 5], np.arange(30.0)
+    rows = Rows("data.csv", X, y, X, y)
+    for limit, expected in ((24, ""), (23, "at least 24 bytes")):
+        given = Namespace(deployment="onnx", max_bytes=limit, max_latency_us=None)
+        assert explain_left_out(Ridge(), rows, given) == expected
 
 
 @pytest.mark.parametrize("deployment", ["joblib", "onnx"])

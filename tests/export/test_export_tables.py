@@ -390,10 +390,16 @@ def test_strings_that_nobody_encodes_are_refused():
         to_onnx(pipeline, frame)
 
 
-def test_a_frozen_student_behind_preprocessing_of_skl2onnx():
+MEMBERS = [("linear", LogisticRegression()), ("bayes", GaussianNB())]
+
+
+@pytest.mark.parametrize(
+    "make", [FrozenEstimator, lambda model: VotingClassifier(MEMBERS, voting="soft")]
+)
+def test_what_skl2onnx_converts_behind_its_preprocessing(make):
     rows = Normalizer().fit_transform(X)
-    frozen = FrozenEstimator(LogisticRegression().fit(rows, make_labels(3)))
-    pipeline = make_pipeline(Normalizer(), frozen).fit(X, make_labels(3))
+    learner = make(LogisticRegression().fit(rows, make_labels(3)))
+    pipeline = make_pipeline(Normalizer(), learner).fit(X, make_labels(3))
     model = to_onnx(pipeline, X[TRAIN])
     assert_equal_to(pipeline, model, X[TEST], {"X": X[TEST]})
 

@@ -218,6 +218,15 @@ def test_rows_that_are_refused(plain, rows, error, text):
         plain[1].predict_proba(rows)
 
 
+@pytest.mark.parametrize("n_rows", [1, 2])
+def test_complex_columns_are_refused(mixed, n_rows):
+    columns = {name: values[:n_rows] for name, values in FRAME.items()}
+    number = FRAME.select_dtypes("number").columns[0]
+    columns[number] = np.full(n_rows, 1 + 2j)
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        mixed[1].predict_proba(columns)
+
+
 @pytest.mark.parametrize(
     ("row", "text"),
     [

@@ -318,6 +318,15 @@ def test_lightgbm_truncates_numbers_to_categories(compile_c):
     assert_equal(model, served.predict_proba, given)
 
 
+@pytest.mark.parametrize("steps", [StandardScaler(), SimpleImputer()])
+def test_categories_of_changed_numbers_are_refused(steps):
+    rows = np.c_[X[:, 0], np.arange(N) % 8]
+    model = make_pipeline(steps, make_lightgbm(categorical_feature=[1]))
+    model.fit(rows, np.isin(rows[:, 1], [0, 2, 5]))
+    with pytest.raises(TypeError, match="does not take categories after arithmetic"):
+        to_c(model, rows)
+
+
 def test_timestamps(compile_c):
     rows = np.c_[X[:, 0], 1.7e12 + 1e5 * X[:, 1]]
     for name in ("network", "lightgbm"):

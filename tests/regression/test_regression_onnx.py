@@ -109,6 +109,15 @@ def test_float16_that_the_scale_of_the_target_exceeds():
         to_onnx(model, ROWS, quantize="float16")
 
 
+def test_an_output_of_one_value_is_exact_beside_one_of_many():
+    """Nothing tells how many of its digits count; float32 lacks the last."""
+    rows = np.random.default_rng(0).normal(size=(300, 2))
+    model = LinearRegression().fit(rows, rows)
+    model.coef_, model.intercept_ = np.diag([0.0, 1e6]), np.array([2.0**24 + 1, 0])
+    served = OnnxRegressor(to_onnx(model, rows)).predict(rows)
+    assert served[:, 0].tolist() == [2**24 + 1] * 300
+
+
 def test_frames_and_records_are_served():
     frame = pd.DataFrame({"n": X[:, 3], "kind": np.where(X[:, 0] > 0.5, "a", "b")})
     est = DistilledRegressor(random_state=0, **ALONE)
