@@ -19,6 +19,7 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
@@ -144,6 +145,43 @@ def test_onnx_serves_the_same_probabilities(name, n_classes):
     label, proba = session.run(["label", "probabilities"], {"X": X[TEST]})
     np.testing.assert_allclose(proba, distilled.predict_proba(X[TEST]), atol=1e-5)
     assert label.tolist() == distilled.predict(X[TEST]).tolist()
+
+
+METAS = {
+    "bag": lambda part: BaggingClassifier(part, n_estimators=2, random_state=0),
+    "one-vs-rest": OneVsRestClassifier,
+    "stack": lambda part: StackingClassifier([("a", part)], cv=2),
+    "calibrated": lambda part: CalibratedClassifierCV(part, cv=2),
+    "calibrated afterwards": lambda part: CalibratedClassifierCV(
+        FrozenEstimator(part.fit(X[TRAIN], SCORES[TRAIN].argmax(axis=1)))
+    ),
+}
+
+PARTS = {
+    "distilled": lambda: DistilledClassifier(
+        GaussianNB(), LogisticRegression(), pilot=0, random_state=0
+    ),
+    "histogram": FAMILIES["histogram"],
+    "lightgbm": make_lightgbm,
+    "xgboost": make_xgboost,
+}
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("meta", METAS)
+def test_onnx_serves_what_meta_estimators_hold(meta, part):
+    runtime = pytest.importorskip("onnxruntime")
+    if part in LIBRARIES:
+        pytest.importorskip(part)
+    if (meta[:4], part) == ("cali", "lightgbm"):
+        pytest.skip("skl2onnx calibrates its scores in place of its probabilities")
+    model = METAS[meta](PARTS[part]())
+    model.fit(X[TRAIN], SCORES[TRAIN].argmax(axis=1))
+    written = to_onnx(model, X[TRAIN])
+    session = runtime.InferenceSession(written.SerializeToString())
+    (proba,) = session.run(["probabilities"], {"X": X[TEST]})
+    np.testing.assert_allclose(proba, model.predict_proba(X[TEST]), atol=1e-5)
 
 
 @pytest.mark.slow

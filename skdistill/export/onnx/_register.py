@@ -34,6 +34,10 @@ _CONVERTERS = {
 }
 
 
+#: Where meta-estimators keep what is fitted.
+_MEMBERS = {"estimators_", "final_estimator_", "calibrated_classifiers_"}
+
+
 def prepare(estimator: Any) -> Any:
     """Return a copy in which the converters take every part."""
     estimator = find_deployed(estimator)
@@ -45,7 +49,7 @@ def prepare(estimator: Any) -> Any:
         estimator = copy.copy(estimator)
         # It shapes `transform` alone, and the converter refuses the default.
         estimator.flatten_transform = False
-        estimator.estimators_ = [prepare(part) for part in estimator.estimators_]
+    estimator = _prepare_members(estimator)
     if isinstance(estimator, HistGradientBoostingClassifier):
         _register_histograms()
     for library, (module, function, name) in _CONVERTERS.items():
@@ -57,6 +61,28 @@ def prepare(estimator: Any) -> Any:
             register(type(estimator), name, convert, values=values)
     renamed = is_from(estimator, "lightgbm") and not is_regressor(estimator)
     return _name_objective(estimator) if renamed else estimator
+
+
+def _prepare_members(estimator: Any) -> Any:
+    """Return a copy of a meta-estimator whose members are prepared."""
+    names = {*_MEMBERS}
+    # Others keep what they clone.
+    if hasattr(estimator, "calibrators"):
+        names.add("estimator")
+    elif not hasattr(estimator, "estimators_"):
+        names.add("estimator_")
+    changed = {}
+    for name in sorted(names & vars(estimator).keys()):
+        value = getattr(estimator, name)
+        # Gradient boosting keeps an array of trees.
+        if isinstance(value, list):
+            changed[name] = [prepare(part) for part in value]
+        elif hasattr(value, "predict"):
+            changed[name] = prepare(value)
+    if changed:
+        estimator = copy.copy(estimator)
+        vars(estimator).update(changed)
+    return estimator
 
 
 def _register_histograms() -> None:
