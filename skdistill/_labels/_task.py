@@ -204,7 +204,7 @@ class Classification(Task):
     def score(self, served: FloatArray, y: AnyArray) -> FloatArray:
         """Return log losses in nats."""
         own = served[np.arange(len(y)), self.encode(y)]
-        # Of rows without any spread GaussianNB gives each class 1, or NaN.
+        # GaussianNB gives each class 1, or NaN, where rows have no spread.
         own = own / np.maximum(served.sum(axis=1), 1.0)
         return -np.log(np.fmax(own, np.finfo(np.float64).eps))
 
