@@ -62,7 +62,7 @@ def default_teacher(X: Any, n_outputs: int | None = None, vote: Any = None) -> P
     steps = [("columns", prepare_columns(X)), ("vote", vote)]
     if isinstance(X, sparray):
         # LightGBM predicts for sparse matrices only.
-        to_matrix = FunctionTransformer(csr_matrix, accept_sparse=True)
+        to_matrix = FunctionTransformer(csr_matrix)
         steps.insert(1, ("matrix", to_matrix))
     return Pipeline(steps)
 

@@ -178,7 +178,7 @@ def _build_frame(like: Any, arrays: list[AnyArray]) -> Any:
     columns = {}
     for j, (values, dtype) in enumerate(zip(arrays, like.dtypes, strict=True)):
         if isinstance(dtype, pd.CategoricalDtype):
-            values = pd.Categorical.from_codes(values, dtype=dtype, validate=False)
+            values = pd.Categorical.from_codes(values, dtype=dtype)
         columns[j] = pd.Series(values, copy=False)
     frame = pd.DataFrame(columns, copy=False)
     frame.columns = like.columns

@@ -106,9 +106,7 @@ def has_native_fit() -> bool:
 
     Two updates of the intercept at a rate of 1 have a closed form.
     """
-    sgd = _SoftSGD(
-        loss="log_loss", penalty=None, learning_rate="constant", eta0=1.0, shuffle=False
-    )
+    sgd = _SoftSGD(loss="log_loss", learning_rate="constant", eta0=1.0, shuffle=False)
     sgd._targets = np.array([[0.75, 0.25], [0.4, 0.6]])
     try:
         sgd.partial_fit(np.zeros((2, 1)), [0, 1], classes=[0, 1])

@@ -11,6 +11,7 @@ import pytest
 from _c import check_plain, compile_strictly
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -23,7 +24,7 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
@@ -325,6 +326,12 @@ def test_categories_of_changed_numbers_are_refused(steps):
     model.fit(rows, np.isin(rows[:, 1], [0, 2, 5]))
     with pytest.raises(TypeError, match="does not take categories after arithmetic"):
         to_c(model, rows)
+
+
+def test_a_part_of_a_union_that_is_dropped(compile_c):
+    union = FeatureUnion([("a", StandardScaler()), ("b", "drop"), ("c", PCA(2))])
+    model = make_pipeline(union, LogisticRegression()).fit(X, make_labels(2))
+    assert_equal(model, compile_c(to_c(model, X), 2), X)
 
 
 def test_timestamps(compile_c):

@@ -145,6 +145,22 @@ def test_the_teacher_counts_no_more_and_as_many_as_are_said(
         assert f"{counted:,} of {most:,} labels were asked for: " in lines[-1]
 
 
+@pytest.mark.parametrize("most", [1, 99, 100, 101, 250])
+def test_blocks_are_labelled_from_their_first_row_to_the_last_that_may_be(most):
+    asked = []
+
+    def answer(rows):
+        asked.extend(map(bytes, rows))
+        return model.predict_proba(rows)
+
+    model = GaussianNB().fit(ROWS[:600], LABELS[:600])
+    teacher = FunctionClassifier(answer, model.classes_)
+    distilled = DistilledClassifier(teacher, TREE, max_labels=most, augmenter=None)
+    blocks = [ROWS[1200:1300], ROWS[1300:1500]]
+    distilled.fit(ROWS[:600], LABELS[:600], X_unlabeled=blocks)
+    assert asked == [*map(bytes, ROWS[1200 : 1200 + most])]
+
+
 def test_without_a_limit_the_counts_are_said_as_well():
     distilled, counted = distil("live", 600, None)
     assert sum(distilled.labels_asked_.values()) == counted

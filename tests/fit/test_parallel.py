@@ -166,6 +166,24 @@ def test_parts_share_the_cores_in_a_copy():
     assert [part.n_jobs for _, part in vote.estimators] == [-1, None, None]
 
 
+def test_what_a_search_tries_shares_the_cores():
+    search = GridSearchCV(
+        Noting([("linear", LogisticRegression())]),
+        {"linear": [RandomForestClassifier(2, n_jobs=-1)], "voting": ["soft"]},
+        cv=2,
+    )
+    distilled = DistilledClassifier(
+        search, Table(), cv=2, n_jobs=2, augmenter=None, calibrate=False
+    )
+    Noting.notes.clear()
+    with joblib.parallel_config(backend="threading"):
+        distilled.fit(add_numbers(X[:, :4]), y)
+    most = max(1, joblib.cpu_count() // 2)
+    folds = {n_jobs[0] for _, n_rows, n_jobs in Noting.notes if n_rows == 450 // 2}
+    assert folds == {most if joblib.cpu_count() > 1 else -1}
+    assert search.param_grid["linear"][0].n_jobs == -1
+
+
 def test_an_estimator_that_holds_itself_is_walked_once():
     forest = RandomForestClassifier(3, n_jobs=-1, random_state=0)
     forest.fit(MANY[:300], MANY_Y[:300]).me = [forest]

@@ -167,6 +167,7 @@ def test_classes_and_groups(report, distilled):
         ([10, 9, None], ["9", "10", "(missing)"]),
         (["b", "a", np.nan], ["a", "b", "(missing)"]),
         ([2, "a", 2], ["2", "a"]),
+        (["a", None, 2], ["2", "a", "(missing)"]),
     ],
 )
 def test_groups_of_every_kind(values, names, as_column):
