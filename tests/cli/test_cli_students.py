@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import is_classifier
 from sklearn.compose import TransformedTargetRegressor
 
 from skdistill._cli._students import (
@@ -61,6 +62,7 @@ def test_a_student_has_the_sizes_of_the_page(make, sizes, request):
         if library in request.node.callspec.id:
             pytest.importorskip(library)
     model = last_step(make(np.zeros((300, 2))))
+    assert is_classifier(model) == request.node.callspec.id.startswith("classes")
     if isinstance(model, TransformedTargetRegressor):
         model = model.regressor
     default, found = type(model)().get_params(), model.get_params()

@@ -140,6 +140,15 @@ def test_fidelity_kind_and_style():
         np.testing.assert_array_equal(points.get_facecolor()[0, :3], [1, 0, 0])
 
 
+def test_fidelity_shows_the_class_that_is_asked_for(distilled):
+    display = FidelityDisplay.from_estimator(distilled, X_TEST, label="no")
+    models = distilled.teacher_, distilled.student_
+    expected = [model.predict_proba(X_TEST)[:, 0] for model in models]
+    np.testing.assert_array_equal(
+        sort_rows(get_points(display)), sort_rows(np.column_stack(expected))
+    )
+
+
 def test_fidelity_follows_pipelines_and_searches(distilled):
     plain = FidelityDisplay.from_estimator(distilled, X_TEST)
     alone = make_pipeline(distilled)

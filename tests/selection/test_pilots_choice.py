@@ -292,6 +292,8 @@ def test_a_default_student_of_two_values_has_25000_weights_at_most(n_columns, n_
     ).fit(X, X[:, :2])
     names = [pilot["learns from"] for pilot in distilled.pilots_]
     assert sum("units" in name for name in names) == n_wider
+    # Networks of other widths, not one by several names.
+    assert len({pilot["rmse"] for pilot in distilled.pilots_}) == len(names)
 
 
 @pytest.mark.slow
