@@ -95,28 +95,25 @@ def list_candidates(
     estimator: Any, parts: Parts, data: Dataset, splits: Splits
 ) -> list[Candidate]:
     """Return the candidates that the parameters leave open, the preferred one first."""
-    student = parts.student
-    alpha = 1.0 if estimator.alpha == "auto" else float(estimator.alpha)
-    given = estimator.temperature
-    # A transfer set shows the teacher's function where no label could, and needs no
-    # softening for it (`benchmarks/quality/quality.py`).
-    synthetic = plain = 1.0 if given == "auto" else float(given)
-    if given == "auto":
-        plain = choose_temperature(student, data.task.n_columns)
-    # Rows that no teacher is asked for learn their true labels.
-    refused = splits.plan.limited and not learns_mixtures(student)
-    if alpha == 0 or refused:
-        synthetic = plain = 1.0
-    # The mixture at another temperature needs a family that learns it.
-    mixed = plain if learns_mixtures(student) else 1.0
+    student, alpha = parts.student, estimator.alpha
+    alpha = 1.0 if alpha == "auto" else float(alpha)
+    synthetic, plain = _choose_temperatures(estimator, alpha, parts, data, splits)
     stops = validation_fraction(student, data.n_samples) is not None
     few_rows = splits.small and not data.task.few_choose_length
     n_updates = None if stops or few_rows else _count_updates(parts, data)
     # The length of a fit over a transfer set is too long for noisy true labels.
     limit = n_updates if alpha > 0 and splits.plan.leaves_most(data.n_samples) else None
+    own = Candidate("training rows", None, alpha, plain, stops_early=stops)
     candidates = [
-        Candidate(name, sampler, alpha, synthetic, own, stops, limit if own else None)
-        for name, sampler, own in _list_samplers(parts, splits, data.n_samples)
+        replace(
+            own,
+            name=name,
+            sampler=sampler,
+            temperature=synthetic,
+            in_sample=in_sample,
+            n_updates=limit if in_sample else None,
+        )
+        for name, sampler, in_sample in _list_samplers(parts, splits, data.n_samples)
     ]
     compared = data.task.learns_labels and blends_labels(student)
     blends = compared and splits.chooses and estimator.alpha == "auto"
@@ -125,13 +122,32 @@ def list_candidates(
     network = learns_in_epochs(student)
     few_pilots = splits.small or (bool(candidates) and blends and network)
     if not candidates or (splits.chooses and not few_pilots):
-        candidates.append(Candidate("training rows", None, alpha, plain, True, stops))
+        candidates.append(own)
     if blends and not few_pilots:
-        candidates.append(Candidate("half true labels", None, 0.5, mixed, True, stops))
+        # The mixture at another temperature needs a family that learns it.
+        mixed = plain if learns_mixtures(student) else 1.0
+        half = replace(own, name="half true labels", alpha=0.5, temperature=mixed)
+        candidates.append(half)
     if blends or splits.rates or (compared and splits.chooses and alpha > 0):
-        true = Candidate("true labels", None, 0.0, 1.0, True, stops, n_updates, blends)
+        true = replace(own, name="true labels", alpha=0.0, temperature=1.0)
+        true = replace(true, n_updates=n_updates, rival=blends)
         candidates += [true, *_stop_in_time(true, parts, data, splits)]
     return candidates
+
+
+def _choose_temperatures(
+    estimator: Any, alpha: float, parts: Parts, data: Dataset, splits: Splits
+) -> tuple[float, float]:
+    """Return the temperatures with a transfer set, and without one."""
+    # Rows that no teacher is asked for learn their true labels.
+    refused = splits.plan.limited and not learns_mixtures(parts.student)
+    if alpha == 0 or refused:
+        return 1.0, 1.0
+    if estimator.temperature != "auto":
+        return (float(estimator.temperature),) * 2
+    # A transfer set shows the teacher's function where no label could, and needs no
+    # softening for it (`benchmarks/quality/quality.py`).
+    return 1.0, choose_temperature(parts.student, data.task.n_columns)
 
 
 def _stop_in_time(

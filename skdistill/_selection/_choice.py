@@ -92,9 +92,7 @@ def choose(
         teacher = scores.read_teacher(np.concatenate(said), calibration)
         candidates = drop_needless(candidates, data, memorization)
         known = []
-        network = learns_in_epochs(parts.student) and candidates[0].augmented
-        if (splits.tries_one_set and network) or splits.only_compares:
-            # What parameters say needs no pilot.
+        if _stands_for_first(parts, splits, candidates):
             first, *candidates = candidates
             known = [Pilot(first, teacher, data.task.score(teacher, scores.y), False)]
         given = PilotInputs(parts, data, splits, candidates, oof, calibration)
@@ -115,6 +113,17 @@ def choose(
             FinalCheck(scores, teacher, find_direct(pilots, scores), chosen, known),
             own,
         )
+
+
+def _stands_for_first(
+    parts: Parts, splits: Splits, candidates: list[Candidate]
+) -> bool:
+    """Whether the teacher stands for the first candidate, which has no pilot.
+
+    It does where parameters say that this one is learned, and on few rows and labels.
+    """
+    network = learns_in_epochs(parts.student) and candidates[0].augmented
+    return (splits.tries_one_set and network) or splits.only_compares
 
 
 def _warn(text: str, progress: Progress) -> None:

@@ -115,6 +115,36 @@ class Splits:
         return len(candidates) > 1 or self.shifts
 
 
+@dataclass(frozen=True)
+class _Uses:
+    """What held-out rows are for, which is known before any is drawn."""
+
+    #: Whether labels of a teacher may be learned; else there is nothing to judge.
+    labels: bool
+    #: Whether the table is small.
+    few: bool
+    #: Whether there are rows, and labels, enough to decide anything.
+    enough: bool
+    #: Whether they calibrate the labels.
+    calibrate: bool
+    #: Whether they choose what is learned.
+    chooses: bool
+    #: As in Splits.
+    rates: bool
+    #: As in Splits.
+    shifts: bool
+
+    @property
+    def any(self) -> bool:
+        """Whether rows are held out at all, where the user names none."""
+        return self.labels and (self.calibrate or self.chooses or self.rates)
+
+    @property
+    def pilots(self) -> bool:
+        """Whether pilots are held to them."""
+        return self.chooses or self.rates or self.shifts
+
+
 def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
     """Draw every hold-out of the fit.
 
@@ -124,56 +154,66 @@ def draw_splits(estimator: Any, parts: Parts, data: Dataset) -> Splits:
         A splitter that leaves rows without a label, a teacher that cannot be
         calibrated, or too few rows.
     """
-    learns = _learns_labels(estimator, parts)
-    cv = draw_cv(estimator, parts, data) if learns else None
-    few = len(data.distinct_codes) < PILOT_ROWS
-    enough = _has_rows(data, few)
-    opens = _leaves_open(estimator, data, few)
-    if not enough and (opens or data.validation is not None):
-        _warn_of_few_rows(data, few)
-    enough = enough and _has_labels(estimator, data)
-    calibrate = _decide_calibration(estimator, parts, data, enough) and learns
-    if estimator.max_labels is not None:
-        # No label is spent on rows that a fixed teacher may know.
-        enough = enough and (parts.refits or data.validation is not None)
-    opens = enough and opens
-    rates = enough and not opens and _may_harm(estimator, parts, data, calibrate)
-    hold_outs, used = cv or [], learns and (calibrate or opens or rates)
-    if data.validation is not None:
-        hold_outs = [data.whole_split]
-    elif cv is None and used:
-        hold_outs = _draw_hold_outs(estimator, data, few, parts.seeds.pilots)
-    usable = [_decides(split, data) for split in hold_outs]
-    shifts = calibrate and not (opens or few) and _may_lose(parts, data)
-    pilots = hold_outs if few else hold_outs[:1]
-    wanted = estimator.pilot > 0 and (opens or rates or shifts)
-    if not (wanted and all(usable[: len(pilots)])):
-        pilots = []
-    small = few and bool(pilots)
-    lengths = small or (opens and not few)
-    shows = learns
+    uses = _decide_uses(estimator, parts, data)
+    cv = draw_cv(estimator, parts, data) if uses.labels else None
+    hold_outs = _draw_hold_outs(estimator, parts, data, uses, cv)
+    pilots = _take_pilots(estimator, data, uses, hold_outs)
     if data.validation is None:
-        shows = used and any(usable[:1]) and parts.refits
         _warn_of_known_rows(parts, pilots)
-    folds = (cv or []) if data.validation is not None else hold_outs
+        shows = uses.any and parts.refits and bool(hold_outs)
+        shows = shows and _decides(hold_outs[0], data)
+        folds = hold_outs
+    else:
+        shows, folds = uses.labels, cv or []
+    small = uses.few and bool(pilots)
+    lengths = small or (uses.chooses and not uses.few)
     own_vote = estimator.teacher is None and is_vote(parts.teacher)
+    known = uses.labels and bool(folds or data.validation)
     return Splits(
         folds=folds,
         out_of_fold=cv is not None,
         pilots=pilots,
         first=hold_outs[0] if shows else None,
         validation=_draw_validation(estimator, parts, data, lengths),
-        calibrate=calibrate,
+        calibrate=uses.calibrate,
         small=small,
-        rates=rates and bool(pilots),
-        shifts=shifts and bool(pilots),
-        weighs=enough and own_vote and learns and bool(folds or data.validation),
+        rates=uses.rates and bool(pilots),
+        shifts=uses.shifts and bool(pilots),
+        weighs=own_vote and uses.enough and known,
     )
 
 
-def _draw_hold_outs(estimator: Any, data: Dataset, few: bool, seed: Any) -> list[Split]:
-    """Draw the hold-outs where neither `cv` nor X_val says them."""
-    if not few:
+def _decide_uses(estimator: Any, parts: Parts, data: Dataset) -> _Uses:
+    """Decide what held-out rows are for; warn where there are too few."""
+    labels = _learns_labels(estimator, parts)
+    few = len(data.distinct_codes) < PILOT_ROWS
+    opens = _leaves_open(estimator, data, few)
+    enough = _has_rows(data, few)
+    if not enough and (opens or data.validation is not None):
+        _warn_of_few_rows(data, few)
+    enough = enough and _has_labels(estimator, data)
+    calibrate = _decide_calibration(estimator, parts, data, enough) and labels
+    if estimator.max_labels is not None:
+        # No label is spent on rows that a fixed teacher may know.
+        enough = enough and (parts.refits or data.validation is not None)
+    chooses = enough and opens
+    judges = enough and not opens and _may_harm(estimator, parts, data, calibrate)
+    loses = calibrate and not (chooses or few) and _may_lose(parts, data)
+    return _Uses(labels, few, enough, calibrate, chooses, rates=judges, shifts=loses)
+
+
+def _draw_hold_outs(
+    estimator: Any, parts: Parts, data: Dataset, uses: _Uses, cv: list[Split] | None
+) -> list[Split]:
+    """Draw the rows that are held out, where neither X_val nor `cv` says them."""
+    if data.validation is not None:
+        return [data.whole_split]
+    if cv is not None:
+        return cv
+    if not uses.any:
+        return []
+    seed = parts.seeds.pilots
+    if not uses.few:
         split = split_rows(data.codes, _PILOT_SHARE, seed, data.groups)
         return [split] if _decides(split, data) else []
     folds = draw_folds(data.codes, _N_FOLDS, seed, data.groups)
@@ -186,6 +226,15 @@ def _draw_hold_outs(estimator: Any, data: Dataset, few: bool, seed: Any) -> list
     rows = np.arange(data.n_samples)
     held_out = [test[filled[test]] for _, test in folds]
     return [(np.setdiff1d(rows, test), test) for test in held_out]
+
+
+def _take_pilots(
+    estimator: Any, data: Dataset, uses: _Uses, hold_outs: list[Split]
+) -> list[Split]:
+    """Return the hold-outs of the pilots: those of a small table, else the first."""
+    pilots = hold_outs if uses.few else hold_outs[:1]
+    wanted = uses.pilots and estimator.pilot > 0
+    return pilots if wanted and all(_decides(split, data) for split in pilots) else []
 
 
 def _warn_of_few_rows(data: Dataset, few: bool) -> None:
