@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from ._frames import find_kind, is_missing, list_columns
+from ._frames import find_kind, holds_columns, is_missing, list_columns
 from ._typing import FloatArray, IndexArray
 
 #: Share of the rows that have a copy; fewer mislead no hold-out.
@@ -140,8 +138,7 @@ class _Table:
 
 def _read_table(X: Any) -> _Table | None:
     """Return the columns, or None where there are too few of numbers."""
-    is_table = isinstance(X, nw.DataFrame) or hasattr(X, "columns")
-    if sparse.issparse(X) or not (is_table or np.ndim(X) == 2):
+    if not holds_columns(X):
         return None
     columns = list_columns(X)[1]
     numbers = [k for k, column in enumerate(columns) if _holds_numbers(column)]

@@ -31,6 +31,13 @@ def is_frame(X: Any) -> bool:
     return isinstance(frame, nw.DataFrame)
 
 
+def holds_columns(X: Any) -> bool:
+    """Whether rows are dense and of two dimensions; no data frame is copied to see."""
+    if hasattr(X, "columns"):
+        return True
+    return not sparse.issparse(X) and np.ndim(X) == 2
+
+
 # Columns -----------------------------------------------------------------------------
 
 

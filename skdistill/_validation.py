@@ -19,6 +19,7 @@ from ._frames import (
     check_same_table,
     check_unique_names,
     find_kind,
+    holds_columns,
     is_missing,
     list_columns,
     refuse_lost_categories,
@@ -187,7 +188,7 @@ _NEAR, _FAR = 1e-3, 3.0
 
 def _warn_of_scales(X: Any, X_val: Any) -> None:
     """Warn where most columns that are standardised in X are not in X_val."""
-    if sparse.issparse(X) or np.ndim(X) != 2:
+    if not holds_columns(X):
         return
     scaled = moved = 0
     columns = (list_columns(table)[1] for table in (X, X_val))

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from _core import PLAIN
 from lightgbm import LGBMClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
@@ -227,6 +228,25 @@ def test_every_container_teaches_the_same(name):
     expected = distilled.fit(X, Y).predict_proba(X)
     proba = distilled.fit(rows, Y).predict_proba(rows)
     np.testing.assert_allclose(proba, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["pandas numbers", "polars numbers"])
+def test_dates_may_stand_beside_what_is_learned(name):
+    rows, days = CONTAINERS[name][["a"]], pd.date_range("2024-01-01", periods=N)
+    # NumPy has no type of all three.
+    odd = {"word": ["one", "two"] * (N // 2), "day": days}
+    if name[:2] == "pa":
+        dated = rows.assign(**odd)
+    else:
+        dated = rows.with_columns(pl.from_pandas(pd.DataFrame(odd)))
+    student = make_column_transformer((StandardScaler(), ["a"]))
+    student = make_pipeline(student, LogisticRegression())
+    distilled = DistilledClassifier(clone(student), student, **PLAIN)
+    served = []
+    for some in (rows, dated):
+        more = {"X_unlabeled": some[:60], "X_val": some[20:], "y_val": Y[20:]}
+        served.append(distilled.fit(some[:60], Y[:60], **more).predict_proba(some))
+    np.testing.assert_array_equal(*served)
 
 
 @pytest.mark.parametrize("given", ["X_val", "X_unlabeled"])
