@@ -114,7 +114,7 @@ def test_rows_of_one_class_have_no_ranking(label):
     [(5, 0, False), (6, 0, True), (12, 0, True), (7, 1, True)],
 )
 def test_top_5_accuracy_of_many_classes(n_classes, first, shown):
-    """Of the last ones no row is of the first class."""
+    """No row of the last ones is of the first class."""
     rng = np.random.default_rng(0)
     y = rng.integers(first, n_classes, size=240)
     proba = rng.dirichlet(np.ones(n_classes), size=240)

@@ -103,7 +103,7 @@ def test_polars_students_see_names(chunk_data, frame, small_blocks, scratch):
 )
 def test_sparse_rows_stay_sparse(chunk_data, student, small_blocks, scratch):
     X, y = chunk_data
-    # Of the last column no block holds a number.
+    # No block holds a number of the last column.
     X = np.where((np.abs(X) > 1) & (np.arange(10) < 9), X, 0)
     dense, thin = (
         distil(rows[:600], y[:600], cut(rows[600:3000]), student)
