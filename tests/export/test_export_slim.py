@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
     BaggingClassifier,
+    BaggingRegressor,
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -21,15 +22,20 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectKBest
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, SGDClassifier
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    SGDClassifier,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skdistill import DistilledClassifier
+from skdistill import DistilledClassifier, DistilledRegressor
 from skdistill.export import slim
 from skdistill.metrics import agreement_score
 
@@ -183,6 +189,15 @@ def test_the_template_of_a_student_is_its_student_unfitted(kind, student):
         warnings.simplefilter("ignore")
         again = clone(slimmed).fit(X[:120], Y[:120])
     assert again.predict_proba(X).shape == (len(X), len(np.unique(Y)))
+
+
+def test_the_template_of_a_student_that_nothing_tells_is_a_network():
+    """Where a student of values was never fitted, one of values takes its place."""
+    model = BaggingRegressor(LinearRegression(), n_estimators=2).fit(X, Y[0] == Y)
+    model.set_params(estimator=DistilledRegressor())
+    slimmed = slim(model)
+    assert type(slimmed.estimator) is MLPRegressor
+    np.testing.assert_array_equal(slimmed.predict(X), model.predict(X))
 
 
 def test_a_distilled_classifier_becomes_its_student():

@@ -141,7 +141,10 @@ def test_fidelity_kind_and_style():
 
 
 def test_fidelity_shows_the_class_that_is_asked_for(distilled):
-    display = FidelityDisplay.from_estimator(distilled, X_TEST, label="no")
+    figure = plt.figure()
+    axes = figure.add_subplot()
+    display = FidelityDisplay.from_estimator(distilled, X_TEST, label="no", ax=axes)
+    assert display.ax_ is axes
     models = distilled.teacher_, distilled.student_
     expected = [model.predict_proba(X_TEST)[:, 0] for model in models]
     np.testing.assert_array_equal(
