@@ -628,6 +628,15 @@ CASES = [
         "Pass the same columns in the same order",
     ),
     bad_rows(
+        "of other columns, as lists",
+        ValueError,
+        X[:, :4].tolist(),
+        "X_val must have the columns of X",
+        "received rows of shape (4,)",
+        "Pass the same columns in the same order",
+        X=X.tolist(),
+    ),
+    bad_rows(
         "with columns in another order",
         ValueError,
         TABLE[["b", "a"]],

@@ -86,7 +86,7 @@ def _read_values(
 ) -> tuple[Dataset, Labeller, FloatArray]:
     """Return rows with values, the teacher, and what it says of the rows."""
     some = distilled.student_.predict(_safe_indexing(X, slice(0, 1)))
-    task = Regression(np.asarray(some, dtype=float), None)
+    task = Regression(np.asarray(some), None)
     teacher = _read_teacher(distilled, task)
     values = teacher.label(X)
     y = values if y is None else np.asarray(y, dtype=float)

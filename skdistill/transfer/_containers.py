@@ -31,7 +31,7 @@ def find_container(X: Any) -> Any:
 
 def _objects_to_natural(values: AnyArray) -> Natural | None:
     """Read numbers among Python objects; None where there is any other value."""
-    missing = np.array([is_missing(value) for value in values], dtype=bool)
+    missing = np.array([is_missing(value) for value in values])
     known = values[~missing]
     if not len(known) or not all(
         isinstance(v, Real) and not isinstance(v, bool | np.bool_) for v in known

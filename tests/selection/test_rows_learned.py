@@ -111,6 +111,25 @@ def list_splits(booster):
     return frame[["split_feature", "threshold"]].dropna().to_numpy().tolist()
 
 
+def test_rows_that_are_held_out_have_all_classes_where_they_can():
+    """A fifth of five rows of each of a hundred classes is one of each."""
+    fits = []
+
+    class Counting(DecisionTreeClassifier):
+        def fit(self, X, y, sample_weight=None):
+            fits.append(np.bincount(y))
+            return super().fit(X, y)
+
+    y = np.tile(np.arange(100), 5)
+    X = np.column_stack([y, np.random.default_rng(0).normal(size=500)])
+    student = DecisionTreeClassifier(max_depth=2)
+    distilled = DistilledClassifier(Counting(), student, augmenter=None, random_state=0)
+    distilled.fit(X, y)
+    first, last = fits
+    assert first.tolist() == 100 * [4]
+    assert last.tolist() == 100 * [5]
+
+
 def test_trees_grow_on_real_rows_alone(data):
     """Synthetic rows set the leaves; unlabelled rows grow trees as well."""
     X, y = data
