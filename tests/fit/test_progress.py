@@ -20,6 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -145,6 +146,13 @@ def test_parts_that_know_callbacks_report_too():
     for part in (est.teacher_, est.student_, est.student_[-1]):
         assert "_skl_callbacks" not in vars(part)
         assert "_parent_callback_ctx" not in vars(part)
+
+
+def test_parts_without_callbacks_are_passed_over():
+    est = DistilledClassifier(GaussianNB(), DecisionTreeClassifier(), **PLAIN)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*does not support callbacks")
+        est.set_callbacks(Recorder()).fit(X, y)
 
 
 @pytest.mark.parametrize(
