@@ -147,10 +147,10 @@ def _can_share(parts: Parts, data: Dataset, splits: Splits) -> bool:
 
 def _count_transfer(parts: Parts, data: Dataset) -> float:
     """Return how many rows beyond the training rows the student is to learn."""
-    unlabeled = parts.X_unlabeled
-    if isinstance(unlabeled, Chunks):
-        return np.inf
-    n_given = 0 if unlabeled is None else _num_samples(unlabeled)
+    unlabeled, n_given = parts.X_unlabeled, 0
+    if unlabeled is not None:
+        chunked = isinstance(unlabeled, Chunks)
+        n_given = unlabeled.n_rows if chunked else _num_samples(unlabeled)
     if parts.sampler is None:
         return n_given
     n_real = data.n_samples + n_given

@@ -161,6 +161,18 @@ def test_blocks_are_labelled_from_their_first_row_to_the_last_that_may_be(most):
     assert asked == [*map(bytes, ROWS[1200 : 1200 + most])]
 
 
+@pytest.mark.parametrize(
+    ("most", "n_training"), [(99, 0), (100, 0), (150, 50), (5000, 600)]
+)
+def test_what_few_blocks_leave_goes_to_training_rows(most, n_training):
+    teacher = FrozenEstimator(GaussianNB().fit(ROWS[:600], LABELS[:600]))
+    distilled = DistilledClassifier(teacher, TREE, max_labels=most, augmenter=None)
+    blocks = [ROWS[1200:1260], ROWS[1260:1300]]
+    asked = distilled.fit(ROWS[:600], LABELS[:600], X_unlabeled=blocks).labels_asked_
+    assert asked.get("training", 0) == n_training
+    assert asked["transfer"] == min(most, 100)
+
+
 def test_without_a_limit_the_counts_are_said_as_well():
     distilled, counted = distil("live", 600, None)
     assert sum(distilled.labels_asked_.values()) == counted
