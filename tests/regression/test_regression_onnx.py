@@ -9,9 +9,16 @@ from _onnx_files import read_metadata
 from _values import ALONE, make_values
 from lightgbm import LGBMRegressor
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import (
+    AdaBoostRegressor,
+    BaggingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestRegressor,
+    StackingRegressor,
+)
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -160,6 +167,31 @@ def test_any_output_that_overflows_is_refused():
     for rows in (1e37 * row, np.vstack([np.repeat(row, 50, axis=0), 1e37 * row])):
         with pytest.raises(ValueError, match="too large for dtype\\('float32'\\)"):
             served.predict(rows)
+
+
+METAS = {
+    "stack": lambda part: StackingRegressor([("a", part)], cv=2),
+    "bag": lambda part: BaggingRegressor(part, n_estimators=2, random_state=0),
+    "boosted": lambda part: AdaBoostRegressor(part, n_estimators=2, random_state=0),
+    "outputs": MultiOutputRegressor,
+}
+
+PARTS = {
+    "distilled": lambda: DistilledRegressor(Ridge(), Ridge(), **ALONE),
+    "histogram": lambda: HistGradientBoostingRegressor(max_iter=5),
+    "LightGBM": lambda: LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1),
+}
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("meta", METAS)
+def test_values_are_those_of_what_meta_estimators_hold(meta, part):
+    model = METAS[meta](PARTS[part]()).fit(ROWS, PAIR if meta == "outputs" else Y)
+    expected, served = model.predict(ROWS), OnnxRegressor(to_onnx(model, ROWS))
+    np.testing.assert_allclose(
+        served.predict(ROWS), expected, atol=2e-4 * expected.std()
+    )
 
 
 def cube(values):

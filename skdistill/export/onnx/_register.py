@@ -11,12 +11,13 @@ import copy
 from typing import Any
 
 from sklearn.base import is_regressor
-from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
+from sklearn.ensemble import HistGradientBoostingRegressor, VotingClassifier
 from sklearn.pipeline import make_pipeline
 
 from ..._classifier import DistilledClassifier
 from ..._nested import find_deployed, split_pipeline
 from .._libraries import import_for_onnx, is_from
+from .._tree_kinds import Histograms
 
 #: Options that skl2onnx lets a caller set for a classifier.
 OPTIONS = {
@@ -50,8 +51,8 @@ def prepare(estimator: Any) -> Any:
         # It shapes `transform` alone, and the converter refuses the default.
         estimator.flatten_transform = False
     estimator = _prepare_members(estimator)
-    if isinstance(estimator, HistGradientBoostingClassifier):
-        _register_histograms()
+    if isinstance(estimator, Histograms):
+        _register_histograms(type(estimator))
     for library, (module, function, name) in _CONVERTERS.items():
         if is_from(estimator, library):
             path = f"onnxmltools.convert.{library}.operator_converters.{module}"
@@ -85,17 +86,17 @@ def _prepare_members(estimator: Any) -> Any:
     return estimator
 
 
-def _register_histograms() -> None:
+def _register_histograms(kind: type) -> None:
     """Give ONNX the integers that it asks for, where skl2onnx writes False."""
     forests = import_for_onnx("skl2onnx.operator_converters.random_forest")
+    values = kind is HistGradientBoostingRegressor
+    name = "regressor_converter" if values else "classifier"
+    write = getattr(forests, f"convert_sklearn_random_forest_{name}")
 
     def convert(scope: Any, operator: Any, container: Any) -> None:
-        forests.convert_sklearn_random_forest_classifier(
-            scope, operator, _IntegerAttributes(container)
-        )
+        write(scope, operator, _IntegerAttributes(container))
 
-    name = "SklearnHistGradientBoostingClassifier"
-    register(HistGradientBoostingClassifier, name, convert)
+    register(kind, f"Sklearn{kind.__name__}", convert, values=values)
 
 
 class _IntegerAttributes:
