@@ -28,6 +28,7 @@ from sklearn.linear_model import (
     RidgeClassifier,
     SGDClassifier,
 )
+from sklearn.metrics import log_loss
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     GridSearchCV,
@@ -44,7 +45,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import check_is_fitted
 
@@ -936,6 +937,18 @@ def test_what_a_search_replaces_is_not_checked():
         assert fitted.best_params_.keys() == search.param_grid.keys()
     # Candidates are set on copies.
     assert grid["model"][0].C == 1
+
+
+@pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")
+def test_platt_scaling_of_copies_is_noticed_before():
+    for machine in (SVC, NuSVC):
+        match = rf"Use CalibratedClassifierCV\({machine.__name__}"
+        with pytest.raises(TypeError, match=match):
+            DistilledClassifier(Costly(), machine(probability=True)).fit(X, Y)
+    # What the message names learns the rows: better than one answer for all.
+    student = CalibratedClassifierCV(SVC(), ensemble=False)
+    served = DistilledClassifier(FROZEN, student, **PLAIN).fit(X, Y).predict_proba(X)
+    assert log_loss(Y, served) < log_loss(Y, np.full((N, 3), 1 / 3)) - 0.3
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.svm import SVC, NuSVC
 from sklearn.utils import check_random_state
 
 from .._nested import takes_sample_weight, weight_params
@@ -62,6 +63,12 @@ class WeightedCopiesLearner(SoftLearner):
                 f"copies of a row; received a {name}. Put it around the "
                 "DistilledClassifier, or use one of scikit-learn's searches, "
                 "CalibratedClassifierCV or StackingClassifier."
+            )
+        if isinstance(student, SVC | NuSVC) and hasattr(student, "predict_proba"):
+            raise TypeError(
+                "The student must not draw folds of its own, in which copies of a row "
+                f"count alike whatever their weights; received {name}(probability="
+                f"{student.probability}). Use CalibratedClassifierCV({name}())."
             )
         if not takes_sample_weight(student):
             raise TypeError(
