@@ -319,6 +319,15 @@ def test_lightgbm_truncates_numbers_to_categories(compile_c):
     assert_equal(model, served.predict_proba, given)
 
 
+def test_a_leaf_of_boosted_trees_is_one_number_whatever_the_classes():
+    model = make_lightgbm(num_leaves=4).fit(X, make_labels(3))
+    trees = model.booster_.dump_model()["tree_info"]
+    n_leaves = sum(tree["num_leaves"] for tree in trees)
+    tables = re.findall(r"const double \w+\[(\d+)\]", to_c(model, X))
+    assert n_leaves in map(int, tables)
+    assert 3 * n_leaves not in map(int, tables)
+
+
 @pytest.mark.parametrize("steps", [StandardScaler(), SimpleImputer()])
 def test_categories_of_changed_numbers_are_refused(steps):
     rows = np.c_[X[:, 0], np.arange(N) % 8]
