@@ -1,5 +1,6 @@
 """What the command refuses, and what an interrupt leaves behind."""
 
+import errno
 import os
 import sys
 
@@ -72,6 +73,9 @@ def test_refused_class_of_one_row(capsys, data):
 
 def test_refused_folder_for_a_file(capsys, tmp_path):
     assert "can't read" in refuse(capsys, tmp_path, "--target", "label")
+    reason = os.strerror(errno.ENOENT)
+    error = refuse(capsys, "nowhere.csv", "--target", "label")
+    assert error == f"skdistill: error: can't read nowhere.csv: {reason}."
 
 
 @pytest.mark.parametrize(
