@@ -159,6 +159,8 @@ def keep_best_epoch(
     student.set_params(
         early_stopping=False, random_state=check_random_state(params["random_state"])
     )
+    # As in scikit-learn, None ends no fit before its last epoch.
+    tol = -np.inf if params["tol"] is None else params["tol"]
     best, best_loss, waited, n_epochs = student, np.inf, 0, 0
     while n_epochs < params["max_iter"] and waited <= params["n_iter_no_change"]:
         loss = run_epoch(student)
@@ -167,7 +169,7 @@ def keep_best_epoch(
             loss = validation.measure(student.predict_proba(validation.X))
         if loss is None:
             continue
-        waited = 0 if loss <= best_loss - (params["tol"] or 0.0) else waited + 1
+        waited = 0 if loss <= best_loss - tol else waited + 1
         if loss < best_loss:
             best_loss = loss
             best = student if validation is None else copy.deepcopy(student)

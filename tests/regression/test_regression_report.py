@@ -423,6 +423,19 @@ def test_a_share_of_a_tiny_advantage_is_none(distilled, behind):
     assert said == (False, behind == 1.005)
 
 
+def test_a_baseline_that_is_ahead_of_the_teacher_is_said(distilled):
+    rows, y = TEST
+    error = np.random.default_rng(0).normal(size=len(y)) * y.std()
+    baseline = recall(rows, y + 0.5 * error)
+    found = regression_report(
+        distilled, rows, y, teacher_prediction=y + error, baseline=baseline
+    )
+    said = [line for line in found.warnings if "no advantage to hand on" in line]
+    # Half the error in each row is half of every error.
+    assert len(said) == len(found.share_recovered) > 1
+    assert "trained directly (the baseline) in RMSE" in said[0]
+
+
 @pytest.mark.parametrize("n_rows", [2, 29])
 def test_few_rows_of_values_harm_nothing(distilled, n_rows):
     rows, y = TEST[0][:n_rows], TEST[1][:n_rows]

@@ -17,6 +17,7 @@ from _learners import (
 )
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.neural_network import MLPClassifier
@@ -309,6 +310,17 @@ def test_the_best_pass_is_kept():
     assert best.n_iter_ == len(rates) == 6
     assert best.params["early_stopping"] is True
     assert best.params["random_state"] == 0
+
+
+def test_without_a_tolerance_all_epochs_are_made():
+    """As SGDClassifier's own early stopping makes them; the best one is kept."""
+    script = [0.2, 0.5, 0.6, 0.3]
+    own = {"max_iter": 20, "n_iter_no_change": 2, "tol": None}
+    best, rates = run_script(script, **own)
+    X, y = load_iris(return_X_y=True)
+    stock = SGDClassifier(early_stopping=True, random_state=0, **own).fit(X, y)
+    assert best.n_passes == 3
+    assert best.n_iter_ == len(rates) == stock.n_iter_ == 20
 
 
 def test_an_adaptive_rate_is_lowered_before_stopping():
