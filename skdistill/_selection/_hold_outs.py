@@ -85,11 +85,11 @@ class Splits:
     small: bool
     #: Whether parameters say what is learned, and the pilot of the true labels only
     #: shows whether the teacher has an advantage over them.
-    rates: bool = False
+    rates: bool
     #: Whether the pilot of an only candidate shows what the student loses of a class.
-    shifts: bool = False
+    shifts: bool
     #: Whether rows with out-of-fold labels weigh the members of the default teacher.
-    weighs: bool = False
+    weighs: bool
     plan: LabelPlan = LabelPlan()
 
     @property

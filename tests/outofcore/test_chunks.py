@@ -383,6 +383,20 @@ def test_kinds_that_no_file_holds(tmp_path, frame):
         fit(np.ones((N, 6)), folder)
 
 
+@pytest.mark.parametrize("dates_in", ["X", "file"])
+def test_dates_and_numbers_do_not_become_each_other(tmp_path, dates_in):
+    """Units of time do, as pandas and Parquet store them differently."""
+    dates = pd.DataFrame({"a": pd.date_range("2024-01-01", periods=3, unit="ns")})
+    numbers = dates.astype(np.int64)
+    X, stored = (dates, numbers) if dates_in == "X" else (numbers, dates)
+    stored.to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(TypeError, match="must have the types of X; column 'a' is"):
+        read_all(tmp_path, X)
+    dates.astype("datetime64[ms]").to_parquet(tmp_path / "rows.parquet")
+    rows = read_all(tmp_path, dates)
+    assert_frame_equal(rows, dates, check_dtype=False)
+
+
 def test_missing_whole_numbers_do_not_become_whole_numbers(tmp_path):
     X = pd.DataFrame({"a": [1, 2]})
     table = pa.table({"a": pa.array([1, None])})
