@@ -129,8 +129,14 @@ def list_candidates(
         half = replace(own, name="half true labels", alpha=0.5, temperature=mixed)
         candidates.append(half)
     if blends or splits.rates or (compared and splits.chooses and alpha > 0):
-        true = replace(own, name="true labels", alpha=0.0, temperature=1.0)
-        true = replace(true, n_updates=n_updates, rival=blends)
+        true = replace(
+            own,
+            name="true labels",
+            alpha=0.0,
+            temperature=1.0,
+            n_updates=n_updates,
+            rival=blends,
+        )
         candidates += [true, *_stop_in_time(true, parts, data, splits)]
     return candidates
 

@@ -152,6 +152,9 @@ def take_part(
     transfer: TransferSet, proba: FloatArray, n_rows: int
 ) -> tuple[TransferSet, FloatArray]:
     """Return rows spread evenly over a transfer set, with their labels."""
+    if n_rows >= transfer.n_rows:
+        # Pilots of a network learn all: each would have a copy.
+        return transfer, proba
     rows = space_evenly(transfer.n_rows, n_rows)
     return transfer.take(rows), proba[rows]
 
